@@ -1,0 +1,34 @@
+# The freestanding half of the tree, as an external project of the host half.
+include(ExternalProject)
+
+# Where its products lie; the host half embeds the first two in its tools.
+set(VESTIBULE_GUEST_DIR ${CMAKE_BINARY_DIR}/guest)
+set(VESTIBULE_STUB_IMAGE ${VESTIBULE_GUEST_DIR}/boot/vestibule.elf)
+set(VESTIBULE_MONITOR_IMAGE ${VESTIBULE_GUEST_DIR}/sevsim/monitor/monitor.bin)
+
+ExternalProject_Add(guest
+  SOURCE_DIR ${CMAKE_SOURCE_DIR}
+  BINARY_DIR ${VESTIBULE_GUEST_DIR}
+  PREFIX ${CMAKE_BINARY_DIR}/guest-prefix
+  CMAKE_ARGS
+    -DCMAKE_TOOLCHAIN_FILE=${CMAKE_SOURCE_DIR}/cmake/freestanding.cmake
+    -DCMAKE_BUILD_TYPE=Release
+    -DVESTIBULE_GENERATED_DIR=${CMAKE_BINARY_DIR}/generated
+  BUILD_ALWAYS ON
+  INSTALL_COMMAND ""
+  BUILD_BYPRODUCTS ${VESTIBULE_STUB_IMAGE} ${VESTIBULE_MONITOR_IMAGE})
+
+# vestibule_asm_constants(<name> <source>): the program <source> prints NASM definitions taken from
+# the C++ types; they land in generated/<name>.inc before anything freestanding is built.
+function(vestibule_asm_constants name source)
+  add_executable(${name}_generator ${source})
+  set(output ${CMAKE_BINARY_DIR}/generated/${name}.inc)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/generated
+    COMMAND ${name}_generator > ${output}
+    VERBATIM)
+  add_custom_target(${name}_constants DEPENDS ${output})
+  add_dependencies(guest ${name}_constants)
+endfunction()
+vestibule_asm_constants(guest_asm boot/asm_constants.cpp)
+vestibule_asm_constants(monitor_asm sevsim/monitor/asm_constants.cpp)

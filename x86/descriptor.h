@@ -1,0 +1,73 @@
+// Segment and gate descriptors (APM volume 2, sections 4.7 and 4.8) and the attribute words that
+// VMSA, VMCB and IGVM make of them.
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::x86 {
+
+struct SegmentDescriptor {
+    u64 value;
+};
+
+/// Flat segments with the accessed bit already set, so that loading one writes nothing.
+inline constexpr SegmentDescriptor null_segment{0};
+inline constexpr SegmentDescriptor code64_segment{0x00AF'9B00'0000'FFFF};
+inline constexpr SegmentDescriptor data_segment{0x00CF'9300'0000'FFFF};
+
+/// A gate of the long-mode IDT.
+struct InterruptGate {
+    u16 offset_low;
+    u16 selector;
+    u8 ist; // [2:0]; 0 = stay on the interrupted stack
+    u8 type;
+    u16 offset_middle;
+    u32 offset_high;
+    u32 reserved;
+
+    static constexpr u8 present_interrupt_gate = 0x8E;
+
+    static constexpr InterruptGate to(u64 handler, u16 code_selector) {
+        return {.offset_low    = static_cast<u16>(handler),
+                .selector      = code_selector,
+                .ist           = 0,
+                .type          = present_interrupt_gate,
+                .offset_middle = static_cast<u16>(handler >> 16),
+                .offset_high   = static_cast<u32>(handler >> 32),
+                .reserved      = 0};
+    }
+};
+
+static_assert(sizeof(InterruptGate) == 16);
+
+/// Operand of LGDT and LIDT in 64-bit mode.
+struct [[gnu::packed]] TableRegister {
+    u16 limit;
+    u64 base;
+};
+
+static_assert(sizeof(TableRegister) == 10);
+
+/// Attributes as VMSA and VMCB hold them: type[3:0] S[4] DPL[6:5] P[7] AVL[8] L[9] D/B[10] G[11].
+enum class SegmentAttributes : u16 {
+    none      = 0,
+    code64    = 0xA9B, // G, L, present, code, readable, accessed
+    data      = 0xC93, // G, B, present, data, writable, accessed
+    ldt       = 0x082,
+    busy_task = 0x08B,
+};
+
+/// The same attributes as an IGVM native context (and VMX) holds them: bits 11:8 move up to 15:12.
+constexpr u16 native_attributes(SegmentAttributes attributes) {
+    const auto vmsa = static_cast<unsigned>(attributes);
+    return static_cast<u16>((vmsa & 0xFF) | ((vmsa & 0xF00) << 4));
+}
+
+constexpr u16 vmsa_attributes(u16 native) {
+    return static_cast<u16>((native & 0xFF) | ((native >> 4) & 0xF00));
+}
+
+static_assert(native_attributes(SegmentAttributes::code64) == 0xA09B);
+static_assert(vmsa_attributes(0xC093) == static_cast<u16>(SegmentAttributes::data));
+
+} // namespace vestibule::x86
