@@ -18,4 +18,4 @@ set(CMAKE_CXX_FLAGS_INIT
 -fno-asynchronous-unwind-tables -fvisibility=hidden -mno-mmx -mno-sse -mno-red-zone \
 -ffunction-sections -fdata-sections")
 set(CMAKE_EXE_LINKER_FLAGS_INIT
-    "-fuse-ld=lld-19 -nostdlib -static -Wl,--gc-sections -Wl,--fatal-warnings -Wl,-z,noexecstack")
+    "-fuse-ld=lld-19 -nostdlib -Wl,--gc-sections -Wl,--fatal-warnings -Wl,-z,noexecstack")

@@ -1,0 +1,18 @@
+// The C-bit: which bit of a page-table entry makes a page private, and the proof that it does.
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::boot {
+
+/// The C-bit's mask as it stands in the page tables that the vCPU was started on; 0 where the image
+/// was built for a native machine. Those tables are part of the launch digest, so this is what the
+/// guest's owner chose, not what the hypervisor says.
+u64 measured_c_bit();
+
+/// Proves that `c_bit` makes memory private, or ends the guest.
+///
+/// Call on the page tables that the vCPU was started on.
+void prove_c_bit(u64 c_bit);
+
+} // namespace vestibule::boot

@@ -1,0 +1,30 @@
+; The first instructions of the guest in 64-bit mode.
+;
+; On entry (igvm/build.h): 64-bit code segment, flat data segments, the 2 MiB around the image
+; identity-mapped and private by one page of measured page tables, interrupts off. No GDT, no IDT, no
+; stack. Nothing here can raise #VC: no instruction that a hypervisor can intercept, no access
+; outside the image's own memory. The handler is live before anything else runs
+; (boot::install_early_handlers, the first thing that stub_main does).
+
+        bits    64
+        default rel
+
+        extern  stack_top
+        extern  bss_start
+        extern  bss_end
+        extern  stub_main
+
+        section .text.entry
+        global  entry64
+entry64:
+        cld                             ; assume nothing
+        lea     rdi, [bss_start]        ; memory that nobody loaded reads as noise: clear what is ours
+        lea     rcx, [bss_end]
+        sub     rcx, rdi
+        shr     rcx, 3
+        xor     eax, eax
+        rep stosq
+        lea     rsp, [stack_top]
+        xor     ebp, ebp
+        call    stub_main
+        ud2                             ; stub_main does not return

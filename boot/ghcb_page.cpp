@@ -1,0 +1,45 @@
+#include "boot/ghcb_page.h"
+
+#include "boot/fatal.h"
+#include "boot/image.h"
+#include "boot/page_tables.h"
+#include "x86/sev.h"
+
+namespace vestibule::boot {
+
+namespace {
+
+constinit ghcb::Page page{};
+
+} // namespace
+
+void announce_ghcb(ghcb::Channel& channel, u16 version) {
+    volatile u64* words = reinterpret_cast<volatile u64*>(&page);
+    for (u64 n = 0; n < page_size / sizeof(u64); ++n) {
+        words[n] = 0;
+    }
+    channel = {.page = &page, .gpa = address_of(&page), .version = version};
+    x86::Cpu::wrmsr(x86::Msr::ghcb, channel.gpa);
+}
+
+void prove_ghcb(ghcb::Channel& channel, const x86::CpuidResult& encryption) {
+    using ghcb::Field;
+    using ghcb::FieldSet;
+    ghcb::Call<x86::Cpu> call{channel};
+    call.put(Field::rax, x86::cpuid_leaf::memory_encryption);
+    call.put(Field::rcx, 0);
+    constexpr FieldSet outputs = FieldSet::of(Field::rax) | FieldSet::of(Field::rbx)
+                                 | FieldSet::of(Field::rcx) | FieldSet::of(Field::rdx);
+    const ghcb::Answer answer = call.exit<outputs>(x86::ExitCode::cpuid, 0, 0);
+    if (!answer.outcome.is_done() || answer.rax != encryption.eax || answer.rbx != encryption.ebx) {
+        fail(ghcb::reason::ghcb_not_answering);
+    }
+}
+
+void open_ghcb(ghcb::Channel& channel, u16 version, u64 c_bit, const x86::CpuidResult& encryption) {
+    share_page(&page, c_bit);
+    announce_ghcb(channel, version);
+    prove_ghcb(channel, encryption);
+}
+
+} // namespace vestibule::boot

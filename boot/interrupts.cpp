@@ -1,0 +1,95 @@
+#include "boot/interrupts.h"
+
+#include "boot/fatal.h"
+#include "boot/gdt.h"
+#include "boot/image.h"
+#include "vc/early.h"
+#include "x86/cpu.h"
+
+using namespace vestibule;
+
+#pragma GCC visibility push(hidden) // no address of these through a table that needs relocating
+extern "C" {
+// Assembly: the gates' targets (boot/exceptions.asm, vc/entry64.asm).
+extern u8 exception_entries[];
+extern u8 vc_early_entry[];
+extern u8 vc_runtime_entry[];
+// Assembly: RDMSR that may fault.
+u32 rdmsr_or_fault(u32 msr, u64* value);
+extern u8 rdmsr_or_fault_instruction[];
+extern u8 rdmsr_or_fault_failed[];
+
+// Called from assembly.
+void vc_early_handler(vc::Frame& frame);
+void vc_runtime_handler(vc::Frame& frame);
+void exception_handler(vc::Frame& frame, u32 vector);
+}
+#pragma GCC visibility pop
+
+namespace vestibule::boot {
+
+namespace {
+
+/// Bytes from one entry in exception_entries to the next.
+constexpr u64 exception_entry_stride = 16;
+
+constinit x86::InterruptGate idt[x86::exception::count]{};
+constinit vc::Context context{};
+
+/// An exception for the interrupted code, raised by the CPU or by the hypervisor's answer. One
+/// instruction of the stub may fault; any other exception ends the guest.
+void deliver_exception(vc::Frame& frame, u32 vector) {
+    if (vector == x86::exception::general_protection
+        && frame.rip == address_of(rdmsr_or_fault_instruction)) {
+        frame.rip = address_of(rdmsr_or_fault_failed);
+        return;
+    }
+    fail({ghcb::reason::set_exception, static_cast<u8>(vector)});
+}
+
+void conclude(vc::Frame& frame, const ghcb::Outcome& outcome) {
+    switch (outcome.kind) {
+    case ghcb::Outcome::Kind::done: return;
+    case ghcb::Outcome::Kind::raise: deliver_exception(frame, outcome.vector); return;
+    case ghcb::Outcome::Kind::terminate: fail(outcome.reason);
+    }
+}
+
+} // namespace
+
+vc::Context& vc_context() { return context; }
+
+void install_early_handlers() {
+    const x86::TableRegister gdtr{.limit = sizeof(gdt) - 1, .base = address_of(gdt)};
+    x86::Cpu::lgdt(gdtr);
+    for (u64 vector = 0; vector < x86::exception::count; ++vector) {
+        const u64 entry = vector == x86::exception::vmm_communication
+                              ? address_of(vc_early_entry)
+                              : address_of(exception_entries) + vector * exception_entry_stride;
+        idt[vector]     = x86::InterruptGate::to(entry, code64_selector);
+    }
+    const x86::TableRegister idtr{.limit = sizeof(idt) - 1, .base = address_of(idt)};
+    x86::Cpu::lidt(idtr);
+}
+
+void install_runtime_handler() {
+    context.kernel_code64 = code64_selector;
+    idt[x86::exception::vmm_communication] =
+        x86::InterruptGate::to(address_of(vc_runtime_entry), code64_selector);
+}
+
+bool rdmsr_safely(x86::Msr msr, u64& value) {
+    return rdmsr_or_fault(static_cast<u32>(msr), &value) != 0;
+}
+
+} // namespace vestibule::boot
+
+void vc_early_handler(vc::Frame& frame) {
+    boot::conclude(frame, vc::handle_early<x86::Cpu>(frame));
+}
+
+void vc_runtime_handler(vc::Frame& frame) {
+    boot::conclude(frame, vc::handle<x86::Cpu>(frame, boot::vc_context()));
+}
+
+void exception_handler(vc::Frame& frame, u32 vector) { boot::deliver_exception(frame, vector); }

@@ -1,0 +1,21 @@
+// The stub's GDT and IDT, and who handles what.
+#pragma once
+
+#include "vc/handler.h"
+
+namespace vestibule::boot {
+
+/// Loads GDT and IDT: #VC to the early handler, every other exception to a coded termination. Until
+/// then nothing may run that can raise either.
+void install_early_handlers();
+
+/// Sends #VC to the runtime handler, which needs an open channel in vc_context().
+void install_runtime_handler();
+
+/// The #VC handler's context on the one vCPU there is.
+vc::Context& vc_context();
+
+/// What RDMSR gives, or false where it raises #GP.
+bool rdmsr_safely(x86::Msr msr, u64& value);
+
+} // namespace vestibule::boot

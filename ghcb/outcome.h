@@ -1,0 +1,30 @@
+// What became of a request: served, or an exception for the code that asked, or the end.
+#pragma once
+
+#include "ghcb/termination.h"
+#include "x86/types.h"
+
+namespace vestibule::ghcb {
+
+struct [[nodiscard]] Outcome {
+    enum class Kind : u8 { done, raise, terminate };
+
+    Kind kind      = Kind::done;
+    u8 vector      = 0;  // raise: the exception
+    Reason reason  = {}; // terminate: why
+    u32 error_code = 0;  // raise: what the exception pushes, if it pushes one
+
+    static constexpr Outcome done() { return {}; }
+
+    static constexpr Outcome raise(u8 vector, u32 error_code = 0) {
+        return {.kind = Kind::raise, .vector = vector, .error_code = error_code};
+    }
+
+    static constexpr Outcome terminate(Reason reason) {
+        return {.kind = Kind::terminate, .reason = reason};
+    }
+
+    constexpr bool is_done() const { return kind == Kind::done; }
+};
+
+} // namespace vestibule::ghcb

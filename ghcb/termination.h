@@ -1,0 +1,125 @@
+// Why a guest asks to be ended: reason set and reason code of the termination request (GHCB
+// specification, section 2.3.1 and exit 0x8000FFFE), all of them in one table that the tools
+// decode.
+//
+// Set 0 is the specification's. Set 1 belongs to Linux and OVMF, which disagree about it, so this
+// project starts at 2.
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::ghcb {
+
+struct Reason {
+    u8 set;
+    u8 code;
+};
+
+namespace reason {
+inline constexpr u8 set_specification = 0;
+inline constexpr u8 set_vestibule     = 2;
+/// In these three the code is not from the table: it is what was met.
+inline constexpr u8 set_early_exit   = 3;
+inline constexpr u8 set_runtime_exit = 4;
+inline constexpr u8 set_exception    = 5;
+
+inline constexpr Reason general{set_specification, 0};
+inline constexpr Reason protocol_range{set_specification, 1};
+inline constexpr Reason feature_unsupported{set_specification, 2};
+
+// The machine is not what the measured image was made for.
+inline constexpr Reason sev_es_expected{set_vestibule, 0x01};
+inline constexpr Reason sev_unexpected{set_vestibule, 0x02};
+inline constexpr Reason cpuid_hides_sev{set_vestibule, 0x03};
+inline constexpr Reason c_bit_mismatch{set_vestibule, 0x04};
+inline constexpr Reason c_bit_not_private{set_vestibule, 0x05};
+inline constexpr Reason no_random_number{set_vestibule, 0x06};
+// The MSR protocol.
+inline constexpr Reason msr_bad_response{set_vestibule, 0x10};
+// The GHCB page.
+inline constexpr Reason ghcb_malformed_input{set_vestibule, 0x20}; // + the protocol's reason, 1..6
+inline constexpr Reason ghcb_bad_response{set_vestibule, 0x28};
+inline constexpr Reason ghcb_bad_exception{set_vestibule, 0x29};
+inline constexpr Reason ghcb_missing_output{set_vestibule, 0x2A};
+inline constexpr Reason ghcb_not_answering{set_vestibule, 0x2B};
+inline constexpr Reason ghcb_reentered{set_vestibule, 0x2C};
+// The #VC handlers.
+inline constexpr Reason vc_opcode_mismatch{set_vestibule, 0x30};
+inline constexpr Reason vc_code_segment{set_vestibule, 0x31};
+inline constexpr Reason vc_early_subleaf{set_vestibule, 0x32};
+// The selftest, where there is no emulated exit port.
+inline constexpr Reason selftest_passed{set_vestibule, 0xF0};
+inline constexpr Reason selftest_failed{set_vestibule, 0xF1};
+} // namespace reason
+
+struct TerminationReason {
+    u8 set;
+    u8 code;
+    const char* name;
+    const char* meaning;
+};
+
+inline constexpr TerminationReason termination_reasons[] = {
+    {0, 0x00, "GENERAL",              "general request, no reason given"                              },
+    {0, 0x01, "PROTOCOL_RANGE",       "the hypervisor's GHCB protocol versions are not supported"     },
+    {0, 0x02, "FEATURE_UNSUPPORTED",
+     "SEV_STATUS shows features that this guest does not implement"                                   },
+    {2, 0x01, "SEV_ES_EXPECTED",      "the image was built for SEV-ES, SEV_STATUS says it is off"     },
+    {2, 0x02, "SEV_UNEXPECTED",       "the image was built for a native machine, SEV_STATUS says SEV" },
+    {2, 0x03, "CPUID_HIDES_SEV",      "CPUID 0x8000001F denies SEV-ES, SEV_STATUS shows it"           },
+    {2, 0x04, "C_BIT_MISMATCH",       "the hypervisor reports a C-bit other than the measured one"    },
+    {2, 0x05, "C_BIT_NOT_PRIVATE",    "a value written with the C-bit can be read without it"         },
+    {2, 0x06, "NO_RANDOM_NUMBER",     "RDRAND gave no value in ten attempts"                          },
+    {2, 0x10, "MSR_BAD_RESPONSE",     "an MSR protocol answer has the wrong response code or register"},
+    {2, 0x21, "GHCB_NOT_REGISTERED",  "malformed input, says the hypervisor: GHCB not registered"     },
+    {2, 0x22, "GHCB_INVALID_USAGE",   "malformed input, says the hypervisor: invalid usage"           },
+    {2, 0x23, "GHCB_INVALID_SCRATCH", "malformed input, says the hypervisor: invalid scratch area"    },
+    {2, 0x24, "GHCB_MISSING_INPUT",   "malformed input, says the hypervisor: missing required input"  },
+    {2, 0x25, "GHCB_INVALID_INPUT",   "malformed input, says the hypervisor: invalid input value"     },
+    {2, 0x26, "GHCB_INVALID_EVENT",   "malformed input, says the hypervisor: invalid event"           },
+    {2, 0x28, "GHCB_BAD_RESPONSE",    "SW_EXITINFO1 of the answer is none that the protocol defines"  },
+    {2, 0x29, "GHCB_BAD_EXCEPTION",
+     "the hypervisor asked for an exception that it may not ask for"                                  },
+    {2, 0x2A, "GHCB_MISSING_OUTPUT",  "an answer lacks a register that its event must return"         },
+    {2, 0x2B, "GHCB_NOT_ANSWERING",
+     "the first call through the GHCB page was not answered correctly"                                },
+    {2, 0x2C, "GHCB_REENTERED",       "a #VC came while the GHCB was in use"                          },
+    {2, 0x30, "VC_OPCODE_MISMATCH",   "the instruction at #VC is not the one its exit code claims"    },
+    {2, 0x31, "VC_CODE_SEGMENT",      "a #VC from a code segment or privilege that is not served"     },
+    {2, 0x32, "VC_EARLY_SUBLEAF",
+     "early CPUID of a sub-leaf, which the MSR protocol cannot ask for"                               },
+    {2, 0xF0, "SELFTEST_PASSED",      "the selftest ended, every case ok"                             },
+    {2, 0xF1, "SELFTEST_FAILED",      "the selftest ended, some case not ok"                          },
+};
+
+/// Rows for the sets whose code says what was met.
+inline constexpr TerminationReason open_sets[] = {
+    {reason::set_early_exit,   0, "EARLY_UNEXPECTED_EXIT",
+     "the early #VC handler serves CPUID only; the code is the exit code (0xFF: above 0xFE)" },
+    {reason::set_runtime_exit, 0, "UNEXPECTED_EXIT",
+     "the #VC handler does not serve this exit; the code is the exit code (0xFF: above 0xFE)"},
+    {reason::set_exception,    0, "UNEXPECTED_EXCEPTION",
+     "an exception that nobody handles; the code is its vector"                              },
+};
+
+/// The table's row for a reason; nullptr where no row has it.
+constexpr const TerminationReason* find_termination(u8 set, u8 code) {
+    for (const TerminationReason& row : open_sets) {
+        if (row.set == set) {
+            return &row;
+        }
+    }
+    for (const TerminationReason& row : termination_reasons) {
+        if (row.set == set && row.code == code) {
+            return &row;
+        }
+    }
+    return nullptr;
+}
+
+/// The reason code that stands for a #VC's exit code in the two open exit sets.
+constexpr u8 exit_as_reason_code(u64 exit_code) {
+    return exit_code < 0xFF ? static_cast<u8>(exit_code) : u8{0xFF};
+}
+
+} // namespace vestibule::ghcb

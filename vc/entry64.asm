@@ -1,0 +1,23 @@
+; Interrupt gates lead here in 64-bit mode. Each entry lays the interrupted registers out as a
+; vc::Frame (vc/frame.h), calls its handler with the frame's address, and returns to whatever the
+; frame holds by then. The CPU has pushed SS, RSP, RFLAGS, CS, RIP and the error code on a stack that
+; it aligned to 16 (APM volume 2, section 8.9.3).
+%include "guest_asm.inc"
+%include "vc/frame.inc"
+
+        bits    64
+        default rel
+        section .text
+
+%macro  vc_entry 2                      ; name, handler
+        global  %1
+        extern  %2
+%1:     push    r15
+        save_after_r15
+        mov     rdi, rsp                ; the Frame
+        call    %2
+        restore_and_return
+%endmacro
+
+        vc_entry vc_early_entry, vc_early_handler
+        vc_entry vc_runtime_entry, vc_runtime_handler

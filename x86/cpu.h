@@ -1,0 +1,98 @@
+// The instructions that C++ cannot say, one named wrapper each. Code that should also run in a host
+// unit test takes this class as a template parameter and is given a scripted one there.
+#pragma once
+
+#include "x86/descriptor.h"
+#include "x86/msr.h"
+#include "x86/types.h"
+
+namespace vestibule::x86 {
+
+struct CpuidResult {
+    u32 eax;
+    u32 ebx;
+    u32 ecx;
+    u32 edx;
+};
+
+struct Cpu {
+    static u64 rdmsr(Msr msr) {
+        u32 low;
+        u32 high;
+        asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(static_cast<u32>(msr)));
+        return from_halves(high, low);
+    }
+
+    static void wrmsr(Msr msr, u64 value) {
+        asm volatile("wrmsr"
+                     :
+                     : "c"(static_cast<u32>(msr)), "a"(low_half(value)), "d"(high_half(value))
+                     : "memory");
+    }
+
+    /// F3 0F 01 D9: hands the GHCB (or its MSR) to the hypervisor. By bytes, since assemblers know
+    /// the mnemonic only lately.
+    static void vmgexit() { asm volatile(".byte 0xF3, 0x0F, 0x01, 0xD9" : : : "memory"); }
+
+    static CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
+        CpuidResult result;
+        asm volatile("cpuid"
+                     : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx)
+                     : "a"(leaf), "c"(subleaf));
+        return result;
+    }
+
+    /// Extended control register 0; #UD unless CR4.OSXSAVE is set.
+    static u64 xcr0() {
+        u32 low;
+        u32 high;
+        asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        return from_halves(high, low);
+    }
+
+    /// False where the generator had no value ready: the caller decides how often to ask again.
+    static bool rdrand(u64& value) {
+        bool ready;
+        asm volatile("rdrand %0" : "=r"(value), "=@ccc"(ready));
+        return ready;
+    }
+
+    static u64 cr3() {
+        u64 value;
+        asm volatile("mov %%cr3, %0" : "=r"(value));
+        return value;
+    }
+
+    /// Loads CR3, which also drops every TLB entry that is not global.
+    static void set_cr3(u64 value) { asm volatile("mov %0, %%cr3" : : "r"(value) : "memory"); }
+
+    static u64 cr4() {
+        u64 value;
+        asm volatile("mov %%cr4, %0" : "=r"(value));
+        return value;
+    }
+
+    static void lgdt(const TableRegister& table) { asm volatile("lgdt %0" : : "m"(table)); }
+
+    static void lidt(const TableRegister& table) { asm volatile("lidt %0" : : "m"(table)); }
+
+    static void flush_cache_line(const void* address) {
+        asm volatile("clflush (%0)" : : "r"(address) : "memory");
+    }
+
+    static void out8(u16 port, u8 value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
+
+    static u8 in8(u16 port) {
+        u8 value;
+        asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+        return value;
+    }
+
+    [[noreturn]] static void halt() {
+        for (;;) {
+            asm volatile("cli; hlt" : : : "memory");
+        }
+    }
+};
+
+} // namespace vestibule::x86
