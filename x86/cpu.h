@@ -88,6 +88,33 @@ struct Cpu {
         return value;
     }
 
+    static void out16(u16 port, u16 value) {
+        asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+    }
+
+    static u16 in16(u16 port) {
+        u16 value;
+        asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+        return value;
+    }
+
+    static void out32(u16 port, u32 value) {
+        asm volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+    }
+
+    static u32 in32(u16 port) {
+        u32 value;
+        asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+        return value;
+    }
+
+    static u64 rdtsc() {
+        u32 low;
+        u32 high;
+        asm volatile("rdtsc" : "=a"(low), "=d"(high));
+        return from_halves(high, low);
+    }
+
     [[noreturn]] static void halt() {
         for (;;) {
             asm volatile("cli; hlt" : : : "memory");

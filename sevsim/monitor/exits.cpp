@@ -1,0 +1,198 @@
+// The guest's exits, one function a kind and one table for all. An exit that SEV-ES hardware would
+// give to the guest as #VC (a non-automatic exit) is reflected; what hardware does by itself is done
+// here; VMGEXIT goes to the hypervisor.
+#include "sevsim/monitor/exits.h"
+
+#include "sevsim/monitor/control_registers.h"
+#include "sevsim/monitor/deliver_vc.h"
+#include "sevsim/monitor/guest_memory.h"
+#include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/records.h"
+#include "x86/exit_code.h"
+#include "x86/sev.h"
+
+namespace vestibule::sevsim {
+
+using x86::ExitCode;
+using x86::Msr;
+
+namespace {
+
+void reflect(Vcpu& vcpu, ExitCode code) {
+    const u64   value = static_cast<u64>(code);
+    const char* name  = x86::exit_name(value);
+    count(Served::vc, value, name);
+    if (vcpu.options.trace) {
+        Record("vc")
+            .hex("rip", vcpu.state().rip)
+            .hex("code", value)
+            .text("name", name)
+            .hex("rax", vcpu.state().rax)
+            .hex("rcx", vcpu.registers.rcx)
+            .hex("rdx", vcpu.registers.rdx)
+            .end();
+    }
+    deliver_vc(vcpu, value);
+}
+
+void reflect_exit(Vcpu& vcpu) { reflect(vcpu, static_cast<ExitCode>(vcpu.vmcb.exitcode)); }
+
+void set_halves(Vcpu& vcpu, u64 value) {
+    vcpu.state().rax    = low_half(value);
+    vcpu.registers.rdx  = high_half(value);
+    constexpr u64 rdmsr = 2; // bytes
+    vcpu.state().rip += rdmsr;
+}
+
+/// EFER of a guest under SVM always has SVME set beneath; the guest does not see that.
+void access_efer(Vcpu& vcpu, bool write, u64 value) {
+    x86::Vmsa& state = vcpu.state();
+    if (!write) {
+        set_halves(vcpu, state.efer & ~x86::efer::svme);
+        return;
+    }
+    if ((value & x86::efer::svme) != 0) {
+        inject(vcpu, event::exception(x86::exception::general_protection, 0));
+        return;
+    }
+    state.efer = (value & ~x86::efer::lma) | (state.efer & x86::efer::lma) | x86::efer::svme;
+    state.rip += 2;
+}
+
+/// RDMSR and WRMSR: three registers are the CPU's own business, the rest is #VC.
+void handle_msr(Vcpu& vcpu) {
+    const bool write = vcpu.vmcb.exitinfo1 != 0;
+    const u64  value = from_halves(low_half(vcpu.registers.rdx), low_half(vcpu.state().rax));
+    switch (static_cast<Msr>(low_half(vcpu.registers.rcx))) {
+    case Msr::ghcb:
+        if (write) {
+            vcpu.ghcb_msr = value;
+            vcpu.state().rip += 2;
+        } else {
+            set_halves(vcpu, vcpu.ghcb_msr);
+        }
+        return;
+    case Msr::sev_status:
+        if (!write) {
+            set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es);
+            return;
+        }
+        break;
+    case Msr::efer: access_efer(vcpu, write, value); return;
+    default: break;
+    }
+    reflect(vcpu, ExitCode::msr);
+}
+
+/// VMGEXIT is VMMCALL with a REP prefix (APM volume 3).
+void handle_vmmcall(Vcpu& vcpu) {
+    const FetchedInstruction instruction = fetch_instruction(vcpu);
+    if (instruction.is(0x0F, 0x01, 0xD9) && instruction.repeat) {
+        vcpu.state().rip += instruction.opcode + 3;
+        serve_vmgexit(vcpu);
+        return;
+    }
+    reflect(vcpu, ExitCode::vmmcall);
+}
+
+/// QEMU reports INVD as WBINVD.
+void handle_wbinvd(Vcpu& vcpu) {
+    reflect(vcpu, fetch_instruction(vcpu).is(0x0F, 0x08) ? ExitCode::invd : ExitCode::wbinvd);
+}
+
+void handle_nested_fault(Vcpu& vcpu) {
+    switch (resolve_nested_fault(vcpu, vcpu.vmcb.exitinfo1, vcpu.vmcb.exitinfo2)) {
+    case NestedFault::resolved: return;
+    case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
+    case NestedFault::fetch_from_device:
+        end_run_by_monitor_error("the guest executes or walks an address where there is no memory");
+    }
+}
+
+/// HLT leaves an SEV-ES guest by itself (an automatic exit), so it raises no #VC.
+void handle_hlt(Vcpu& vcpu) {
+    if ((vcpu.state().rflags & x86::rflags::interrupt) == 0) {
+        end_run_by_halt();
+    }
+    vcpu.may_halt = true;
+}
+
+void handle_shutdown(Vcpu&) { end_run_by_shutdown("triple fault"); }
+
+void handle_svm_instruction(Vcpu& vcpu) {
+    inject(vcpu, event::exception(x86::exception::invalid_opcode));
+}
+
+/// The native guest's only intercepted port ends the run.
+void handle_native_port(Vcpu& vcpu) { end_run_by_exit(vcpu.state().rax & 0xFF); }
+
+struct ExitRow {
+    u64 first;
+    u64 last;
+    void (*handle)(Vcpu&);
+};
+
+constexpr u64 exit_value(ExitCode code) { return static_cast<u64>(code); }
+
+constexpr ExitRow sev_es_exits[] = {
+    {exit_value(ExitCode::ioio),     exit_value(ExitCode::ioio),     reflect_exit          },
+    {exit_value(ExitCode::msr),      exit_value(ExitCode::msr),      handle_msr            },
+    {exit_value(ExitCode::vmmcall),  exit_value(ExitCode::vmmcall),  handle_vmmcall        },
+    {exit_value(ExitCode::cpuid),    exit_value(ExitCode::cpuid),    reflect_exit          },
+    {vmexit::npf,                    vmexit::npf,                    handle_nested_fault   },
+    {vmexit::hlt,                    vmexit::hlt,                    handle_hlt            },
+    {vmexit::cr3_read,               vmexit::cr3_read,               read_cr3              },
+    {vmexit::cr3_write,              vmexit::cr3_write,              write_cr3             },
+    {vmexit::cr0_write,              vmexit::cr0_write,              write_cr0             },
+    {vmexit::cr0_sel_write,          vmexit::cr0_sel_write,          write_cr0             },
+    {exit_value(ExitCode::dr7_read), exit_value(ExitCode::dr7_read), reflect_exit          },
+    {exit_value(ExitCode::dr7_write), exit_value(ExitCode::dr7_write), reflect_exit        },
+    {exit_value(ExitCode::rdpmc),    exit_value(ExitCode::rdpmc),    reflect_exit          },
+    {exit_value(ExitCode::invd),     exit_value(ExitCode::invd),     reflect_exit          },
+    {exit_value(ExitCode::wbinvd),   exit_value(ExitCode::wbinvd),   handle_wbinvd         },
+    {exit_value(ExitCode::monitor),  exit_value(ExitCode::mwait),    reflect_exit          },
+    {vmexit::shutdown,               vmexit::shutdown,               handle_shutdown       },
+    {vmexit::vmrun,                  vmexit::vmrun,                  handle_svm_instruction},
+    {vmexit::vmrun + 2,              vmexit::skinit,                 handle_svm_instruction},
+};
+
+constexpr ExitRow native_exits[] = {
+    {exit_value(ExitCode::ioio), exit_value(ExitCode::ioio), handle_native_port    },
+    {vmexit::hlt,                vmexit::hlt,                handle_hlt            },
+    {vmexit::shutdown,           vmexit::shutdown,           handle_shutdown       },
+    {vmexit::vmrun,              vmexit::vmrun,              handle_svm_instruction},
+};
+
+template <size_t count>
+bool handle_by_table(Vcpu& vcpu, const ExitRow (&rows)[count]) {
+    const u64 code = vcpu.vmcb.exitcode;
+    for (const ExitRow& row : rows) {
+        if (code >= row.first && code <= row.last) {
+            row.handle(vcpu);
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+void handle_exit(Vcpu& vcpu) {
+    vcpu.may_halt    = false;
+    const u64  code  = vcpu.vmcb.exitcode;
+    const bool known = vcpu.options.platform == Platform::sev_es
+                         ? handle_by_table(vcpu, sev_es_exits)
+                         : handle_by_table(vcpu, native_exits);
+    if (known) {
+        return;
+    }
+    if (code == vmexit::invalid || code == vmexit::invalid_32_bit) {
+        end_run_by_monitor_error("VMRUN refuses the vCPU's state (APM volume 2, section 15.5.1)");
+    }
+    Record("unexpected-exit").hex("code", code).hex("info1", vcpu.vmcb.exitinfo1).end();
+    end_run_by_monitor_error("an exit that the monitor does not intercept");
+}
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,11 @@
+// What each #VMEXIT of the guest becomes.
+#pragma once
+
+#include "sevsim/monitor/vcpu.h"
+
+namespace vestibule::sevsim {
+
+/// Handles the exit that the VMCB holds. Returns when the guest can go on.
+void handle_exit(Vcpu& vcpu);
+
+} // namespace vestibule::sevsim

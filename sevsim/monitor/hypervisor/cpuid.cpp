@@ -1,0 +1,62 @@
+#include "sevsim/monitor/hypervisor/cpuid.h"
+
+#include "sevsim/monitor/hypervisor/lies.h"
+#include "x86/sev.h"
+
+namespace vestibule::sevsim {
+
+using x86::CpuidResult;
+
+namespace {
+
+namespace leaf_number {
+constexpr u32 features          = 0x0000'0001;
+constexpr u32 structured        = 0x0000'0007;
+constexpr u32 hypervisor_first  = 0x4000'0000;
+constexpr u32 hypervisor_last   = 0x4000'FFFF;
+constexpr u32 extended_first    = 0x8000'0000;
+constexpr u32 extended_features = 0x8000'0001;
+constexpr u32 svm               = 0x8000'000A;
+constexpr u32 memory_encryption = 0x8000'001F;
+constexpr u32 extended_last     = 0x8000'0021;
+} // namespace leaf_number
+
+/// EBX of 0x8000001F: the C-bit's number, and one physical address bit less for the guest's use.
+u32 c_bit_word(const Options& options) { return told_c_bit_position(options) | (1u << 6); }
+
+CpuidResult honest_cpuid(const Options& options, u32 leaf, u32 subleaf) {
+    if (leaf >= leaf_number::hypervisor_first && leaf <= leaf_number::hypervisor_last) {
+        return {}; // QEMU's own; this machine has none
+    }
+    if (leaf == leaf_number::memory_encryption) {
+        constexpr u32 asids = 16;
+        return {x86::cpuid_sev | x86::cpuid_sev_es, c_bit_word(options), asids, 1};
+    }
+    // The processor underneath knows fewer extended leaves than the one that it plays.
+    const u32 native_last = x86::Cpu::cpuid(leaf_number::extended_first).eax;
+    if (leaf > native_last && leaf <= leaf_number::extended_last) {
+        return {};
+    }
+    CpuidResult result = x86::Cpu::cpuid(leaf, subleaf);
+    switch (leaf) {
+    case leaf_number::features: result.ecx |= 1u << 31; break; // hypervisor present
+    case leaf_number::structured:
+        if (subleaf == 0) {
+            result.ecx &= ~(1u << 16); // 5-level paging: the nested tables have four levels
+        }
+        break;
+    case leaf_number::extended_first: result.eax = leaf_number::extended_last; break;
+    case leaf_number::extended_features: result.ecx &= ~(1u << 2); break; // SVM
+    case leaf_number::svm: result = {}; break;
+    default: break;
+    }
+    return result;
+}
+
+} // namespace
+
+CpuidResult guest_cpuid(const Options& options, u32 leaf, u32 subleaf) {
+    return told_cpuid(options, leaf, honest_cpuid(options, leaf, subleaf));
+}
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,135 @@
+// A call through the GHCB page (GHCB specification, section 4). Strict: what is not exactly as the
+// protocol says is refused with its reason code, which the guest sees, and named for the host.
+#include "sevsim/monitor/hypervisor/events.h"
+#include "sevsim/monitor/hypervisor/ghcb_view.h"
+#include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/records.h"
+
+namespace vestibule::sevsim {
+
+namespace {
+
+/// SW_EXITINFO1 and, for malformed input, SW_EXITINFO2 of an answer (section 4.1.1).
+constexpr u64 response_done      = 0;
+constexpr u64 response_exception = 1;
+constexpr u64 response_malformed = 2;
+
+enum class Malformed : u64 {
+    usage         = 2,
+    missing_input = 4,
+    input         = 5,
+    event         = 6,
+};
+
+void refuse(GhcbView& ghcb, Malformed reason, const char* rule, const char* detail) {
+    report_violation(rule, detail);
+    ghcb.clear_valid();
+    ghcb.put(field::exit_info_1, response_malformed);
+    ghcb.put(field::exit_info_2, static_cast<u64>(reason));
+}
+
+/// The header of every call: usage, version, exit code and both information words.
+bool check_header(GhcbView& ghcb) {
+    if (ghcb.usage() != 0) {
+        refuse(ghcb, Malformed::usage, "ghcb-usage",
+               "GHCB_USAGE is not 0; a page left private reads like this too");
+        return false;
+    }
+    if (ghcb.version() != 1 && ghcb.version() != 2) {
+        refuse(ghcb, Malformed::input, "ghcb-version", "PROTOCOL_VERSION is neither 1 nor 2");
+        return false;
+    }
+    constexpr Fields always =
+        fields(field::exit_code, field::exit_info_1, field::exit_info_2);
+    if (!ghcb.valid().has_all(always)) {
+        refuse(ghcb, Malformed::missing_input, "ghcb-missing-input",
+               "SW_EXITCODE, SW_EXITINFO1 or SW_EXITINFO2 is not marked valid");
+        return false;
+    }
+    return true;
+}
+
+bool check_inputs(GhcbView& ghcb, const Event& event) {
+    const Inputs inputs = event.inputs(ghcb);
+    if (!ghcb.valid().has_all(inputs.required)) {
+        refuse(ghcb, Malformed::missing_input, "ghcb-missing-input", event.name);
+        return false;
+    }
+    Fields expected = inputs.required;
+    for (const u16 offset : {field::exit_code, field::exit_info_1, field::exit_info_2}) {
+        expected = expected.with(offset);
+    }
+    for (unsigned n = 0; n < 2; ++n) {
+        expected.words[n] |= inputs.optional.words[n];
+    }
+    if (!expected.has_all(ghcb.valid())) {
+        // KVM does not mind; but it is a register of the guest's that nobody asked for.
+        report_violation("ghcb-extra-input", event.name);
+    }
+    return true;
+}
+
+void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, const GhcbView& answered) {
+    if (!vcpu.options.trace) {
+        return;
+    }
+    Record("vmgexit")
+        .hex("code", asked.get(field::exit_code))
+        .text("name", name)
+        .hex("info1", asked.get(field::exit_info_1))
+        .hex("info2", asked.get(field::exit_info_2))
+        .hex("valid_low", asked.valid().words[0])
+        .hex("valid_high", asked.valid().words[1])
+        .hex("rax", asked.get(field::rax))
+        .hex("answer_info1", answered.get(field::exit_info_1))
+        .hex("answer_info2", answered.get(field::exit_info_2))
+        .hex("answer_rax", answered.get(field::rax))
+        .end();
+}
+
+} // namespace
+
+void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
+    u8* const page = shared_memory(gpa);
+    if (page == nullptr) {
+        report_violation("ghcb-address", "the GHCB address is not guest memory");
+        end_run_by_monitor_error("VMGEXIT with a GHCB outside memory: there is no one to answer to");
+    }
+    GhcbView     ghcb{page};
+    const u64    code  = ghcb.get(field::exit_code);
+    const Event* event = find_event(code);
+    const char*  name  = event != nullptr ? event->name : "unknown";
+    if (check_header(ghcb)) {
+        count(Served::ghcb, code, name);
+        if (event == nullptr) {
+            refuse(ghcb, Malformed::event, "ghcb-unknown-event",
+                   "an exit code that this hypervisor does not serve");
+        } else if (check_inputs(ghcb, *event)) {
+            ghcb.clear_valid();
+            const Served result = Served::ghcb;
+            (void)result;
+            const Answer answer = event->serve(vcpu, ghcb);
+            switch (answer) {
+            case Answer::done:
+                ghcb.put(field::exit_info_1, response_done);
+                ghcb.put(field::exit_info_2, 0);
+                break;
+            case Answer::general_protection:
+                // As KVM answers: an exception, without an error code although #GP has one.
+                ghcb.put(field::exit_info_1, response_exception);
+                ghcb.put(field::exit_info_2, event::exception(x86::exception::general_protection));
+                break;
+            case Answer::invalid_input:
+                refuse(ghcb, Malformed::input, "ghcb-invalid-input", event->name);
+                break;
+            }
+        }
+    } else {
+        count(Served::ghcb, code, "malformed");
+    }
+    trace(vcpu, name, ghcb, GhcbView{page});
+}
+
+} // namespace vestibule::sevsim

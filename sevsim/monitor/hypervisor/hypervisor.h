@@ -1,0 +1,19 @@
+// The other side: what a hypervisor does with VMGEXIT. Written from the specification and not from
+// ghcb/, so that one misreading does not hide on both sides.
+#pragma once
+
+#include "sevsim/monitor/vcpu.h"
+
+namespace vestibule::sevsim {
+
+/// Serves what the GHCB MSR says (GHCB specification, section 2.3). The guest goes on behind its
+/// VMGEXIT, unless that ended it.
+void serve_vmgexit(Vcpu& vcpu);
+
+/// The value of the GHCB MSR at reset: SEV information, so that a guest can read it without asking.
+u64 ghcb_msr_at_reset(const Options& options);
+
+/// A call through the GHCB page at a guest-physical address (section 4).
+void serve_ghcb_page(Vcpu& vcpu, u64 gpa);
+
+} // namespace vestibule::sevsim

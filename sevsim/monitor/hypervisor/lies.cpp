@@ -1,0 +1,43 @@
+#include "sevsim/monitor/hypervisor/lies.h"
+
+#include "sevsim/monitor/records.h"
+#include "x86/sev.h"
+
+namespace vestibule::sevsim {
+
+namespace {
+
+bool tells(const Options& options, Lie lie) {
+    if (options.lie != lie) {
+        return false;
+    }
+    if (options.trace) {
+        Record("lie").text("name", lies[static_cast<unsigned>(lie) - 1].name).end();
+    }
+    return true;
+}
+
+} // namespace
+
+unsigned told_c_bit_position(const Options& options) {
+    return tells(options, Lie::cbit_position) ? options.c_bit_position - 1 : options.c_bit_position;
+}
+
+x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult honest) {
+    if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::no_sev)) {
+        honest.eax = 0;
+    }
+    return honest;
+}
+
+u64 told_cpuid_response(const Options& options, u64 honest) {
+    if (tells(options, Lie::response_code)) {
+        return honest ^ 0x002; // 0x007: an answer, but to another request
+    }
+    if (tells(options, Lie::cpuid_register)) {
+        return honest ^ bit(30);
+    }
+    return honest;
+}
+
+} // namespace vestibule::sevsim

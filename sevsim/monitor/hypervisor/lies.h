@@ -1,0 +1,19 @@
+// Where a hostile hypervisor lies (sevsim/lies.h names the lies). Every answer passes here on its
+// way to the guest, so that a lie is told in one place and the rest of the hypervisor stays honest.
+#pragma once
+
+#include "sevsim/monitor/options.h"
+#include "x86/cpu.h"
+
+namespace vestibule::sevsim {
+
+/// What the guest is told the C-bit's position is.
+unsigned told_c_bit_position(const Options& options);
+
+/// What the guest is told that CPUID `leaf` returns.
+x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult honest);
+
+/// What the guest finds in the GHCB MSR after a CPUID request.
+u64 told_cpuid_response(const Options& options, u64 honest);
+
+} // namespace vestibule::sevsim

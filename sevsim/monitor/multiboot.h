@@ -1,0 +1,29 @@
+// The part of the multiboot information that the monitor uses (multiboot specification 0.6.96,
+// section 3.3).
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::sevsim {
+
+struct MultibootInformation {
+    u32 flags;
+    u32 mem_lower;
+    u32 mem_upper;
+    u32 boot_device;
+    u32 command_line; // physical address of a zero-terminated string
+    u32 module_count;
+    u32 modules; // physical address of an array of MultibootModule
+
+    static constexpr u32 has_command_line = 1u << 2;
+    static constexpr u32 has_modules      = 1u << 3;
+};
+
+struct MultibootModule {
+    u32 begin;
+    u32 end;
+    u32 string;
+    u32 reserved;
+};
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,84 @@
+#include "sevsim/monitor/options.h"
+
+namespace vestibule::sevsim {
+
+namespace {
+
+struct Text {
+    const char* begin;
+    size_t      length;
+
+    bool operator==(const char* other) const {
+        size_t n = 0;
+        while (n < length && other[n] != '\0' && other[n] == begin[n]) {
+            ++n;
+        }
+        return n == length && other[n] == '\0';
+    }
+};
+
+bool parse_number(Text text, u64& value) {
+    value = 0;
+    for (size_t n = 0; n < text.length; ++n) {
+        if (text.begin[n] < '0' || text.begin[n] > '9' || n == 18) {
+            return false;
+        }
+        value = value * 10 + static_cast<u64>(text.begin[n] - '0');
+    }
+    return text.length != 0;
+}
+
+bool apply(Text key, Text value, Options& options) {
+    u64 number = 0;
+    if (key == "memory") {
+        return parse_number(value, options.memory);
+    }
+    if (key == "platform") {
+        options.platform = value == "native" ? Platform::native : Platform::sev_es;
+        return value == "native" || value == "sev-es";
+    }
+    if (key == "cbit") {
+        // The nested tables have four levels: a position above 47 takes five (sevsim.md, quirk 10).
+        const bool understood  = parse_number(value, number) && number == 47;
+        options.c_bit_position = static_cast<unsigned>(number);
+        return understood;
+    }
+    if (key == "trace") {
+        options.trace = value == "1";
+        return value == "0" || value == "1";
+    }
+    if (key == "hostile") {
+        const LieDescription* description = find_lie(value.begin, value.length);
+        options.lie                       = description != nullptr ? description->lie : Lie::none;
+        return description != nullptr;
+    }
+    return false;
+}
+
+} // namespace
+
+bool parse_options(const char* command_line, Options& options) {
+    const char* position = command_line;
+    while (*position != '\0') {
+        const char* begin  = position;
+        const char* equals = nullptr;
+        for (; *position != '\0' && *position != ' '; ++position) {
+            if (*position == '=' && equals == nullptr) {
+                equals = position;
+            }
+        }
+        if (equals != nullptr) { // QEMU puts its kernel's name first: a word without '='
+            const Text key{begin, static_cast<size_t>(equals - begin)};
+            const Text value{equals + 1, static_cast<size_t>(position - equals - 1)};
+            if (!apply(key, value, options)) {
+                return false;
+            }
+        }
+        while (*position == ' ') {
+            ++position;
+        }
+    }
+    return options.memory != 0 && options.memory % (u64{2} << 20) == 0;
+}
+
+} // namespace vestibule::sevsim

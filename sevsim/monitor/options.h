@@ -1,0 +1,23 @@
+// What the host command asks of the monitor, from the multiboot command line (sevsim/qemu_command.h
+// writes it).
+#pragma once
+
+#include "sevsim/lies.h"
+#include "x86/types.h"
+
+namespace vestibule::sevsim {
+
+enum class Platform : u8 { native, sev_es };
+
+struct Options {
+    u64      memory         = 0; // bytes of guest memory
+    Platform platform       = Platform::sev_es;
+    unsigned c_bit_position = 47;
+    bool     trace          = false;
+    Lie      lie            = Lie::none;
+};
+
+/// Fills `options` from the command line; false where a word is not understood.
+bool parse_options(const char* command_line, Options& options);
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,129 @@
+#include "sevsim/monitor/outcome.h"
+
+#include "sevsim/monitor/guest_memory.h"
+#include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/records.h"
+#include "sevsim/monitor/vcpu.h"
+#include "x86/cpu.h"
+
+namespace vestibule::sevsim {
+
+namespace {
+
+struct Count {
+    Served      kind;
+    u64         code;
+    const char* name;
+    u64         count;
+};
+
+constexpr const char* served_names[] = {"#VC", "GHCB", "MSR protocol"};
+
+constinit Count counts[128]{};
+constinit u64   count_rows = 0;
+constinit u64   totals[3]{};
+constinit Vcpu* reported = nullptr;
+
+void send_counts() {
+    for (u64 n = 0; n < count_rows; ++n) {
+        Record("count")
+            .text("kind", served_names[static_cast<unsigned>(counts[n].kind)])
+            .hex("code", counts[n].code)
+            .text("name", counts[n].name)
+            .number("count", counts[n].count)
+            .end();
+    }
+}
+
+void add_registers(Record& record, Vcpu& vcpu) {
+    constexpr const char* names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    x86::Vmsa&            state     = vcpu.state();
+    record.begin_object("registers").hex("rip", state.rip).hex("rflags", state.rflags);
+    for (unsigned n = 0; n < 16; ++n) {
+        record.hex(names[n], vcpu.general_register(n));
+    }
+    record.hex("cs", state.cs.selector)
+        .hex("cr0", state.cr0)
+        .hex("cr2", state.cr2)
+        .hex("cr3", vcpu.cr3)
+        .hex("cr4", state.cr4)
+        .hex("efer", state.efer & ~x86::efer::svme)
+        .end_object();
+    u8 code[15];
+    record.bytes("code", code, fetch_code(vcpu, code, sizeof code));
+}
+
+/// Tells the totals and leaves QEMU. Members of the outcome that depend on its kind come before.
+[[noreturn]] void finish(Record& outcome, bool with_state) {
+    if (reported != nullptr) {
+        if (with_state) {
+            add_registers(outcome, *reported);
+        }
+        outcome.number("vmruns", reported->vmruns);
+    }
+    outcome.number("vc", totals[static_cast<unsigned>(Served::vc)])
+        .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
+                                + totals[static_cast<unsigned>(Served::msr_protocol)])
+        .number("shared_pages", shared_page_count())
+        .end();
+    constexpr u16 qemu_debug_exit = 0xF4;
+    x86::Cpu::out8(qemu_debug_exit, 0);
+    x86::Cpu::halt();
+}
+
+[[noreturn]] void end_with_detail(const char* kind, const char* detail) {
+    send_counts();
+    Record outcome("outcome");
+    outcome.text("kind", kind).text("detail", detail);
+    finish(outcome, true);
+}
+
+} // namespace
+
+void count(Served kind, u64 code, const char* name) {
+    ++totals[static_cast<unsigned>(kind)];
+    for (u64 n = 0; n < count_rows; ++n) {
+        if (counts[n].kind == kind && counts[n].code == code) {
+            ++counts[n].count;
+            return;
+        }
+    }
+    if (count_rows < sizeof(counts) / sizeof(counts[0])) {
+        counts[count_rows++] = {kind, code, name, 1};
+    }
+}
+
+void report_violation(const char* rule, const char* detail) {
+    Record("violation")
+        .text("rule", rule)
+        .hex("rip", reported != nullptr ? reported->state().rip : 0)
+        .text("detail", detail)
+        .end();
+}
+
+void set_reported_vcpu(Vcpu& vcpu) { reported = &vcpu; }
+
+void end_run_by_exit(u64 value) {
+    send_counts();
+    Record outcome("outcome");
+    outcome.text("kind", "exit").number("value", value);
+    finish(outcome, false);
+}
+
+void end_run_by_termination(u8 reason_set, u8 reason_code) {
+    send_counts();
+    Record outcome("outcome");
+    outcome.text("kind", "terminate")
+        .number("reason_set", reason_set)
+        .number("reason_code", reason_code);
+    finish(outcome, true);
+}
+
+void end_run_by_shutdown(const char* detail) { end_with_detail("shutdown", detail); }
+
+void end_run_by_halt() { end_with_detail("halt", "HLT with interrupts off: nothing wakes it"); }
+
+void end_run_by_monitor_error(const char* detail) { end_with_detail("monitor-error", detail); }
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,29 @@
+// How a run ends: the last records, then QEMU's exit port.
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::sevsim {
+
+struct Vcpu;
+
+/// Kinds of exits in the table that the host prints.
+enum class Served : u8 { vc, ghcb, msr_protocol };
+
+/// Counts one exit of a kind. `name` must be a literal.
+void count(Served kind, u64 code, const char* name);
+
+/// A rule that the guest broke: always reported, and the guest's own exit status no longer counts.
+void report_violation(const char* rule, const char* detail);
+
+/// From here on the ends of runs can show this vCPU.
+void set_reported_vcpu(Vcpu& vcpu);
+
+// Each ends the run; "value" and reason are the guest's.
+[[noreturn]] void end_run_by_exit(u64 value);
+[[noreturn]] void end_run_by_termination(u8 reason_set, u8 reason_code);
+[[noreturn]] void end_run_by_shutdown(const char* detail);
+[[noreturn]] void end_run_by_halt();
+[[noreturn]] void end_run_by_monitor_error(const char* detail);
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,113 @@
+#include "sevsim/monitor/vcpu.h"
+
+#include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/memory.h"
+#include "x86/cpu.h"
+#include "x86/exit_code.h"
+
+extern "C" {
+void enter_guest(vestibule::sevsim::GuestRegisters& registers, vestibule::u64 vmcb_physical);
+void load_guest_segments(vestibule::u64 vmcb_physical);
+}
+
+namespace vestibule::sevsim {
+
+using x86::Cpu;
+using x86::Msr;
+
+namespace {
+
+alignas(page_size) constinit u8 host_save_area[page_size]{};
+alignas(page_size) constinit u8 msr_permissions[2 * page_size]{};
+alignas(page_size) constinit u8 io_permissions[3 * page_size]{};
+
+/// MSRs that an SEV-ES guest reads and writes without anyone seeing it: KVM passes these through,
+/// and #VMEXIT saves them. All others are intercepted.
+constexpr Msr passed_through[] = {
+    Msr::star,         Msr::lstar,        Msr::cstar,   Msr::sfmask,  Msr::fs_base,
+    Msr::gs_base,      Msr::kernel_gs_base, Msr::tsc_aux, Msr::sysenter_cs,
+    Msr::sysenter_esp, Msr::sysenter_eip, Msr::pat,     Msr::xss,
+};
+
+/// Clears both intercept bits of an MSR (APM volume 2, section 15.11).
+void pass_through(Msr msr) {
+    const u32 number = static_cast<u32>(msr);
+    const u32 index  = number < 0x2000                ? number
+                     : (number >> 16) == 0xC000 ? 0x2000 + (number & 0x1FFF)
+                                                : 0x4000 + (number & 0x1FFF);
+    msr_permissions[index / 4] &= static_cast<u8>(~(3u << (index % 4 * 2)));
+}
+
+/// The native guest's only intercepted port is the one that ends the run.
+constexpr u16 debug_exit_port = 0xF4;
+
+void intercept_for_sev_es(Vmcb& vmcb) {
+    using namespace intercept;
+    vmcb.intercept_cr_read  = 1u << 3;
+    vmcb.intercept_cr_write = (1u << 0) | (1u << 3);
+    vmcb.intercept_dr_read  = 1u << 7;
+    vmcb.intercept_dr_write = 1u << 7;
+    vmcb.intercept_misc1    = rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
+    vmcb.intercept_misc2    = vmrun | vmmcall | vmload | vmsave | stgi | clgi | skinit | wbinvd
+                         | intercept::monitor | mwait;
+    memset(msr_permissions, 0xFF, sizeof msr_permissions);
+    for (const Msr msr : passed_through) {
+        pass_through(msr);
+    }
+    memset(io_permissions, 0xFF, sizeof io_permissions);
+}
+
+void intercept_for_native(Vmcb& vmcb) {
+    using namespace intercept;
+    vmcb.intercept_misc1 = hlt | ioio | shutdown;
+    vmcb.intercept_misc2 = vmrun;
+    io_permissions[debug_exit_port / 8] |= 1u << (debug_exit_port % 8);
+}
+
+} // namespace
+
+u64& Vcpu::general_register(unsigned number) {
+    u64* const by_number[] = {
+        &state().rax,   &registers.rcx, &registers.rdx, &registers.rbx,
+        &state().rsp,   &registers.rbp, &registers.rsi, &registers.rdi,
+        &registers.r8,  &registers.r9,  &registers.r10, &registers.r11,
+        &registers.r12, &registers.r13, &registers.r14, &registers.r15,
+    };
+    return *by_number[number & 15];
+}
+
+void Vcpu::set_cr3(u64 value) {
+    cr3              = value;
+    const bool is_es = options.platform == Platform::sev_es;
+    state().cr3      = is_es && is_long_mode() ? value | c_bit() : value;
+}
+
+void initialise(Vcpu& vcpu, const Options& options) {
+    Cpu::wrmsr(Msr::vm_hsave_pa, layout::physical(host_save_area));
+    vcpu.options = options;
+    Vmcb& vmcb   = vcpu.vmcb;
+    if (options.platform == Platform::sev_es) {
+        intercept_for_sev_es(vmcb);
+    } else {
+        intercept_for_native(vmcb);
+    }
+    vmcb.iopm_base     = layout::physical(io_permissions);
+    vmcb.msrpm_base    = layout::physical(msr_permissions);
+    vmcb.asid          = 1;
+    vmcb.nested_paging = 1;
+}
+
+void enter(Vcpu& vcpu, u64 nested_cr3) {
+    constexpr u8 flush_all = 1;
+    vcpu.vmcb.nested_cr3   = nested_cr3;
+    vcpu.vmcb.tlb_control  = flush_all;
+    ++vcpu.vmruns;
+    enter_guest(vcpu.registers, layout::physical(&vcpu.vmcb));
+    vcpu.vmcb.event_injection = 0;
+}
+
+void load_hidden_state(Vcpu& vcpu) { load_guest_segments(layout::physical(&vcpu.vmcb)); }
+
+void inject(Vcpu& vcpu, u64 event) { vcpu.vmcb.event_injection = event; }
+
+} // namespace vestibule::sevsim

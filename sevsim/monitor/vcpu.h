@@ -1,0 +1,53 @@
+// The guest's vCPU: its VMCB, the registers beside it, and how it is entered.
+#pragma once
+
+#include "sevsim/monitor/options.h"
+#include "sevsim/monitor/svm.h"
+#include "x86/msr.h"
+#include "x86/registers.h"
+
+namespace vestibule::sevsim {
+
+struct Vcpu {
+    Vmcb           vmcb;
+    GuestRegisters registers;
+    u64            cr3;             // as the guest wrote it
+    u64            ghcb_msr;        // MSR 0xC0010130
+    u64            vmruns;          // how often the guest was entered
+    bool           may_halt;        // HLT is let through until the next exit
+    Options        options;
+
+    x86::Vmsa& state() { return vmcb.save(); }
+
+    u64 c_bit() const { return bit(options.c_bit_position); }
+
+    bool is_long_mode() {
+        return (state().cr0 & x86::cr0::pg) != 0 && (state().efer & x86::efer::lma) != 0;
+    }
+
+    bool is_64_bit_code() {
+        constexpr u16 long_segment = 1u << 9;
+        return is_long_mode() && (state().cs.attributes & long_segment) != 0;
+    }
+
+    /// A general register by its number in instruction encodings.
+    u64& general_register(unsigned number);
+
+    /// Sets what CR3 the walks really use: they are private whatever the guest says, and an SEV guest
+    /// in long mode reaches private memory by the C-bit.
+    void set_cr3(u64 value);
+};
+
+/// Prepares VMCB, intercepts and permission maps. The save area is left to the loader.
+void initialise(Vcpu& vcpu, const Options& options);
+
+/// Enters the guest on the nested tables at `nested_cr3` and comes back with the next #VMEXIT.
+void enter(Vcpu& vcpu, u64 nested_cr3);
+
+/// Moves the whole save area into the CPU, for state that VMRUN does not load.
+void load_hidden_state(Vcpu& vcpu);
+
+/// Has the guest take an exception on its next entry.
+void inject(Vcpu& vcpu, u64 event);
+
+} // namespace vestibule::sevsim
