@@ -46,7 +46,7 @@ static std::expected<FixedHeaderV2, Error> read_fixed_header(std::span<const u8>
                                static_cast<u32>(header.architecture));
         }
         if (header.page_size != page_size) {
-            return refuse_file(Rule::page_size, offsetof(FixedHeaderV2, page_size),
+            return refuse_file(Rule::four_kib_pages, offsetof(FixedHeaderV2, page_size),
                                header.page_size, page_size);
         }
     }

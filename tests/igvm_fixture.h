@@ -40,10 +40,14 @@ Bytes page_with(const T& value) {
 
 /// Makes the checksum right, as far as the fixed header says where the headers are.
 inline void reseal(Bytes& file) {
+    if (file.size() < sizeof(FixedHeader)) {
+        return;
+    }
     const auto header = load<FixedHeader>(file);
     const u64 fixed   = header.format_version == 2 ? sizeof(FixedHeaderV2) : sizeof(FixedHeader);
     const u64 start   = header.variable_header_offset;
-    if (start > file.size() || header.variable_header_size > file.size() - start) {
+    if (fixed > file.size() || start > file.size()
+        || header.variable_header_size > file.size() - start) {
         return;
     }
     store(file, offsetof(FixedHeader, checksum), u32{0});
