@@ -1,0 +1,134 @@
+// sevsim: an SEV-ES machine in software. The command line.
+#include "monitor_image.h"
+#include "sevsim/options.h"
+#include "sevsim/report.h"
+#include "sevsim/run.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <fmt/format.h>
+#include <span>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+constexpr int wrong_use = 2;
+
+constexpr const char* description =
+    "An AMD SEV-ES machine in software, on plain QEMU without SEV hardware or KVM.\n"
+    "It is written from the specifications and says nothing of silicon.";
+
+constexpr const char* examples = R"(Examples:
+  sevsim run guest.igvm
+  sevsim run guest.igvm --platform native --memory 64M
+  sevsim run guest.igvm --trace exits.jsonl     every #VC and VMGEXIT, a JSON object a line
+  sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
+  sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
+
+Exit status: 0 the guest exited with code 0 and broke no rule, 1 anything else, 2 wrong use.)";
+
+std::string run_footer() {
+    std::string text = "LIE is what the hypervisor does to the guest:\n";
+    for (const LieDescription& lie : lies) {
+        text += fmt::format("  {:<18}{}\n", lie.name, lie.what);
+    }
+    return text + "\n" + examples;
+}
+
+void describe_run(CLI::App& run, RunOptions& options) {
+    run.footer(run_footer());
+    run.add_option("FILE", options.file, "The guest: an IGVM file")->required()->type_name("");
+    run.add_option("--platform", options.platform,
+                   fmt::format("sev-es (with the C-bit at bit {}) or native", c_bit))
+        ->check(CLI::IsMember({"sev-es", "native"}))
+        ->type_name("NAME")
+        ->capture_default_str();
+    run.add_option_function<std::string>(
+           "--memory",
+           [&options](const std::string& text) {
+               const auto size = parse_memory(text);
+               if (!size) {
+                   throw CLI::ValidationError("--memory", size.error());
+               }
+               options.memory = *size;
+           },
+           "Guest memory: bytes, K, M or G; 32M to 2G in steps of 2M")
+        ->type_name("SIZE")
+        ->default_str("256M");
+    run.add_option_function<unsigned>(
+           "--timeout",
+           [&options](unsigned seconds) { options.timeout = std::chrono::seconds{seconds}; },
+           "Stop the guest after so many seconds")
+        ->check(CLI::Range(1u, 86'400u))
+        ->type_name("S")
+        ->default_str("60");
+    run.add_option("--trace", options.trace, "Write what the monitor sees to FILE, as JSON lines")
+        ->type_name("FILE");
+    run.add_option_function<std::string>(
+           "--hostile",
+           [&options](const std::string& name) {
+               const LieDescription* lie = find_lie(name.data(), name.size());
+               if (lie == nullptr) {
+                   throw CLI::ValidationError("--hostile", "no lie is called '" + name + "'");
+               }
+               options.hostile = lie->lie;
+           },
+           "Let the hypervisor tell a lie (below)")
+        ->type_name("LIE");
+    run.add_option("--qemu", options.qemu, "The QEMU to use, 7.2.15 or newer")
+        ->type_name("PATH")
+        ->capture_default_str();
+}
+
+int run_command(const RunOptions& options) {
+    const auto result = run_guest(options, embedded::monitor_image());
+    if (!result) {
+        fmt::print(stderr, "sevsim: {}\n", result.error());
+        return 1;
+    }
+    fmt::print("{}\n{}", result->line_open ? "\n" : "", report(*result));
+    if (std::fflush(stdout) != 0) {
+        return 1;
+    }
+    return exit_status(*result);
+}
+
+int command_line(std::span<char*> arguments) {
+    // CLI11 would take what follows "--" for positional arguments of its own.
+    const auto dashes = std::ranges::find(arguments, std::string_view{"--"});
+    const auto count  = static_cast<int>(dashes - arguments.begin());
+    RunOptions options;
+    if (dashes != arguments.end()) {
+        options.qemu_arguments.assign(dashes + 1, arguments.end());
+    }
+    CLI::App app{description, "sevsim"};
+    app.set_version_flag("--version", "sevsim " VESTIBULE_VERSION);
+    app.require_subcommand(1);
+    app.footer(examples);
+    CLI::App* const run =
+        app.add_subcommand("run", "Run a guest and report what it did. Its serial output goes to "
+                                  "standard output, the report after it.");
+    describe_run(*run, options);
+    try {
+        app.parse(count, arguments.data());
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    return run_command(options);
+}
+
+} // namespace
+
+} // namespace vestibule::sevsim
+
+int main(int argc, char** argv) {
+    try {
+        return vestibule::sevsim::command_line({argv, static_cast<std::size_t>(argc)});
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "sevsim: %s\n", error.what());
+        return 1;
+    }
+}

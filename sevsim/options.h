@@ -1,0 +1,41 @@
+// What `sevsim run` was asked for, and the limits of it.
+#pragma once
+
+#include "sevsim/lies.h"
+#include "x86/types.h"
+
+#include <chrono>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vestibule::sevsim {
+
+inline constexpr u64 mib = u64{1} << 20;
+inline constexpr u64 gib = u64{1} << 30;
+
+/// The monitor maps guest memory in 2 MiB pages.
+inline constexpr u64 memory_step    = 2 * mib;
+inline constexpr u64 smallest_guest = 32 * mib;
+inline constexpr u64 largest_guest  = 2 * gib;
+
+/// Bit 51 would need the monitor in 5-level paging: nested paging's depth follows its host's.
+inline constexpr unsigned c_bit = 47;
+
+struct RunOptions {
+    std::string file;
+    std::string platform = "sev-es";
+    u64 memory           = 256 * mib;
+    std::chrono::milliseconds timeout{60'000};
+    std::string trace; ///< empty: no trace
+    Lie hostile      = Lie::none;
+    std::string qemu = "qemu-system-x86_64";
+    std::vector<std::string> qemu_arguments;
+    int output = 1; ///< where the guest's serial output goes
+};
+
+/// "256M" → 268435456, or what is wrong with it.
+std::expected<u64, std::string> parse_memory(std::string_view text);
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,59 @@
+// Running one program: its output read as it comes, a time limit, signals passed on, and nothing
+// left running however it ends.
+#pragma once
+
+#include "sevsim/descriptor.h"
+
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vestibule::sevsim {
+
+struct Pipe {
+    Descriptor read, write; ///< both close on exec
+
+    static std::expected<Pipe, std::string> open();
+};
+
+/// What the program writes into one pipe.
+struct Stream {
+    Descriptor from;
+    /// Takes what has come. False: nobody wants more, so the program is ended.
+    std::function<bool(std::string_view)> take;
+    /// A descriptor that `take` writes to, or -1. It is called only when that would not block, so
+    /// that a reader who has stopped reading cannot keep us from seeing the clock and signals.
+    int into = -1;
+};
+
+struct Command {
+    std::vector<std::string> arguments;
+    Descriptor standard_output;
+    std::vector<Descriptor> inherited; ///< what the program keeps open, under the same numbers
+    std::vector<Stream> streams;
+    std::chrono::milliseconds timeout{};
+    bool keyboard = false; ///< what is typed goes to the program, if we have the terminal
+    /// Asked after each read: the program has said all that counts, and has a moment left to end.
+    std::function<bool()> finished = [] { return false; };
+};
+
+enum class Ending {
+    exited,      ///< value: the status
+    killed,      ///< value: the signal, which was not ours
+    timed_out,   ///< ended by us
+    interrupted, ///< ended by us since we got a signal; value: which
+    unread,      ///< ended by us since a stream's `take` said so
+};
+
+struct ProcessEnd {
+    Ending how;
+    int value;
+};
+
+/// Runs `command` to its end. An error only if it could not be started.
+std::expected<ProcessEnd, std::string> run_process(Command command);
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,75 @@
+// The options of the machine, and why each is there.
+#include "sevsim/qemu_command.h"
+
+#include <fmt/format.h>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+/// What CPU model EPYC has and TCG of QEMU 7.2 has not: left on, each is a warning on every run.
+/// nrip-save off also keeps a newer QEMU from showing the monitor something else than 7.2 does.
+constexpr const char* features_without_emulation[] = {
+    "rdseed", "sha-ni",  "fxsr-opt",  "misalignsse", "3dnowprefetch",
+    "osvw",   "topoext", "nrip-save", "xsavec",
+};
+
+std::string processor() {
+    // With fewer physical address bits VMRUN refuses a guest whose CR3 carries the C-bit.
+    std::string model = fmt::format("EPYC,phys-bits={}", c_bit + 1);
+    for (const char* feature : features_without_emulation) {
+        model += fmt::format(",{}=off", feature);
+    }
+    return model;
+}
+
+const char* lie_name(Lie lie) {
+    for (const LieDescription& description : lies) {
+        if (description.lie == lie) {
+            return description.name;
+        }
+    }
+    return nullptr;
+}
+
+} // namespace
+
+std::string monitor_command_line(const RunOptions& options) {
+    std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
+                                   options.platform, c_bit, options.trace.empty() ? 0 : 1);
+    if (const char* lie = lie_name(options.hostile)) {
+        line += fmt::format(" hostile={}", lie);
+    }
+    return line;
+}
+
+std::vector<std::string> qemu_command(const RunOptions& options, const InheritedFiles& files,
+                                      u64 guest_file_size) {
+    const u64 hidden = hidden_memory(options.memory, guest_file_size);
+    // clang-format off
+    std::vector<std::string> command{
+        options.qemu,
+        // TCG also where KVM is at hand: only its SVM emulation is known to behave.
+        "-accel", "tcg",
+        "-cpu", processor(),
+        // The guest's shared memory is the machine's own; a DIMM, which lands at 4 GiB and which no
+        // firmware table of the guest's names, holds what is private.
+        "-m", fmt::format("{}M,slots=1,maxmem={}M", options.memory / mib, (options.memory + hidden) / mib),
+        "-object", fmt::format("memory-backend-ram,id=private,size={}", hidden),
+        "-device", "pc-dimm,memdev=private",
+        "-nodefaults", "-display", "none", "-no-reboot", "-monitor", "none",
+        "-serial", "stdio",
+        // The debug port carries the monitor's records; not 0x402, which SeaBIOS writes to.
+        "-chardev", fmt::format("file,id=records,path=/dev/fd/{}", files.records),
+        "-device", "isa-debugcon,chardev=records,iobase=0x5e9",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+        "-kernel", fmt::format("/dev/fd/{}", files.monitor),
+        "-append", monitor_command_line(options),
+        "-initrd", fmt::format("/dev/fd/{}", files.guest),
+    };
+    // clang-format on
+    command.insert(command.end(), options.qemu_arguments.begin(), options.qemu_arguments.end());
+    return command;
+}
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,268 @@
+// Lines to records, each member checked before it is used.
+#include "sevsim/records.h"
+
+#include <algorithm>
+#include <charconv>
+#include <expected>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+// Registers keep the order in which the monitor names them.
+using Json = nlohmann::ordered_json;
+
+/// Reads members of one object; remembers the first that is missing or has the wrong form.
+class Members {
+  public:
+    explicit Members(const Json& object) : object_{object} {}
+
+    std::string text(const char* name) {
+        const Json* member = required(name);
+        if (member == nullptr || !member->is_string()) {
+            complain(name, "a string");
+            return {};
+        }
+        return member->get<std::string>();
+    }
+
+    std::string optional_text(const char* name) { return object_.contains(name) ? text(name) : ""; }
+
+    u64 number(const char* name, u64 largest = ~u64{0}) {
+        const Json* member = required(name);
+        if (member == nullptr || !member->is_number_unsigned() || member->get<u64>() > largest) {
+            complain(name, fmt::format("a number from 0 to {}", largest));
+            return 0;
+        }
+        return member->get<u64>();
+    }
+
+    std::optional<u64> optional_number(const char* name, u64 largest = ~u64{0}) {
+        return object_.contains(name) ? std::optional{number(name, largest)} : std::nullopt;
+    }
+
+    u64 hexadecimal(const char* name) {
+        const std::string digits = text(name);
+        const char* const end    = digits.data() + digits.size();
+        u64 value                = 0;
+        if (!digits.starts_with("0x")
+            || std::from_chars(digits.data() + 2, end, value, 16)
+                   != std::from_chars_result{end, std::errc{}}) {
+            complain(name, "a string \"0x...\"");
+        }
+        return value;
+    }
+
+    void complain(const char* name, std::string_view expected) {
+        if (wrong_.empty()) {
+            wrong_ = fmt::format("member \"{}\": expected {}", name, expected);
+        }
+    }
+
+    const std::string& wrong() const { return wrong_; }
+
+  private:
+    const Json* required(const char* name) const {
+        const auto found = object_.find(name);
+        return found == object_.end() ? nullptr : &*found;
+    }
+
+    const Json& object_;
+    std::string wrong_;
+};
+
+struct OutcomeName {
+    const char* name;
+    OutcomeKind kind;
+};
+
+constexpr OutcomeName outcome_names[] = {
+    {"exit",          OutcomeKind::exit         },
+    {"terminate",     OutcomeKind::terminate    },
+    {"shutdown",      OutcomeKind::shutdown     },
+    {"halt",          OutcomeKind::halt         },
+    {"monitor-error", OutcomeKind::monitor_error},
+};
+
+void read_start(const Json&, Members& members, RunRecords& records) {
+    Start start{.platform = members.text("platform"),
+                .c_bit    = members.number("c_bit", 63),
+                .memory   = members.number("memory")};
+    if (records.start) {
+        members.complain("record", "one start");
+    }
+    if (members.wrong().empty()) {
+        records.start = std::move(start);
+    }
+}
+
+void read_violation(const Json&, Members& members, RunRecords& records) {
+    Violation violation{.rule         = members.text("rule"),
+                        .count        = 1,
+                        .first_rip    = members.optional_text("rip"),
+                        .first_detail = members.optional_text("detail")};
+    if (!members.wrong().empty()) {
+        return;
+    }
+    const auto same = std::ranges::find(records.violations, violation.rule, &Violation::rule);
+    if (same != records.violations.end()) {
+        ++same->count;
+    } else {
+        records.violations.push_back(std::move(violation));
+    }
+}
+
+void read_count(const Json&, Members& members, RunRecords& records) {
+    struct Column {
+        const char* kind;
+        u64 ExitCount::* member;
+    };
+
+    static constexpr Column columns[] = {
+        {"#VC",          &ExitCount::vc          },
+        {"GHCB",         &ExitCount::ghcb        },
+        {"MSR protocol", &ExitCount::msr_protocol},
+    };
+    const std::string kind = members.text("kind");
+    const u64 code         = members.hexadecimal("code");
+    const std::string name = members.text("name");
+    const u64 count        = members.number("count");
+    const auto* column     = std::ranges::find(columns, kind, &Column::kind);
+    if (column == std::end(columns)) {
+        members.complain("kind", "#VC, GHCB or MSR protocol");
+    }
+    if (!members.wrong().empty()) {
+        return;
+    }
+    auto row = std::ranges::find_if(
+        records.exits, [&](const ExitCount& e) { return e.code == code && e.name == name; });
+    if (row == records.exits.end()) {
+        row = records.exits.insert(row, ExitCount{.code = code, .name = name});
+    }
+    (*row).*(column->member) += count;
+}
+
+void read_outcome(const Json& object, Members& members, RunRecords& records) {
+    Outcome outcome;
+    const std::string kind = members.text("kind");
+    const auto* named      = std::ranges::find(outcome_names, kind, &OutcomeName::name);
+    if (named == std::end(outcome_names)) {
+        members.complain("kind", "exit, terminate, shutdown, halt or monitor-error");
+    } else {
+        outcome.kind = named->kind;
+    }
+    // Only an exit means something by its value; there it must not be missing, since 0 is success.
+    outcome.value     = outcome.kind == OutcomeKind::exit
+                            ? members.number("value")
+                            : members.optional_number("value").value_or(0);
+    outcome.detail    = members.optional_text("detail");
+    outcome.code      = members.optional_text("code");
+    const auto set    = members.optional_number("reason_set", 0xF);
+    const auto reason = members.optional_number("reason_code", 0xFF);
+    if (set && reason) {
+        outcome.reason = {static_cast<u8>(*set), static_cast<u8>(*reason)};
+    }
+    outcome.vmruns       = members.optional_number("vmruns");
+    outcome.vc           = members.optional_number("vc");
+    outcome.vmgexits     = members.optional_number("vmgexits");
+    outcome.shared_pages = members.optional_number("shared_pages");
+    if (const auto registers = object.find("registers"); registers != object.end()) {
+        if (!registers->is_object()) {
+            members.complain("registers", "an object");
+        }
+        for (const auto& [name, value] : registers->items()) {
+            if (!value.is_string()) {
+                members.complain("registers", "strings");
+                break;
+            }
+            outcome.registers.emplace_back(name, value.template get<std::string>());
+        }
+    }
+    if (records.outcome) {
+        members.complain("record", "one outcome");
+    }
+    if (members.wrong().empty()) {
+        records.outcome = std::move(outcome);
+    }
+}
+
+/// The kinds of record that are more than trace.
+struct RecordKind {
+    const char* name;
+    void (*read)(const Json&, Members&, RunRecords&);
+    bool traced; ///< is also part of the trace
+};
+
+constexpr RecordKind record_kinds[] = {
+    {"start",     read_start,     true },
+    {"violation", read_violation, true },
+    {"count",     read_count,     false},
+    {"outcome",   read_outcome,   true },
+};
+
+} // namespace
+
+void RecordReader::take(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto end              = bytes.find('\n');
+        const std::string_view part = bytes.substr(0, end);
+        if (!overlong_ && line_.size() + part.size() > longest_line) {
+            malformed(line_, fmt::format("longer than {} bytes", longest_line));
+            overlong_ = true;
+            line_.clear();
+        }
+        if (!overlong_) {
+            line_ += part;
+        }
+        if (end == std::string_view::npos) {
+            return;
+        }
+        if (!overlong_) {
+            take_line(line_);
+        }
+        overlong_ = false;
+        line_.clear();
+        bytes.remove_prefix(end + 1);
+    }
+}
+
+void RecordReader::finish() {
+    if (!line_.empty()) {
+        malformed(line_, "cut off");
+    }
+    line_.clear();
+}
+
+void RecordReader::take_line(std::string_view line) {
+    const Json object = Json::parse(line, nullptr, false);
+    if (!object.is_object()) {
+        malformed(line, "not a JSON object");
+        return;
+    }
+    Members members{object};
+    const std::string name = members.text("record");
+    const auto* kind       = std::ranges::find(record_kinds, name, &RecordKind::name);
+    if (kind != std::end(record_kinds)) {
+        kind->read(object, members, records_);
+    }
+    if (!members.wrong().empty()) {
+        malformed(line, members.wrong());
+        return;
+    }
+    if (trace_ && (kind == std::end(record_kinds) || kind->traced)) {
+        trace_(line);
+    } else if (kind == std::end(record_kinds)) {
+        complain_(fmt::format("unknown record \"{}\"", name));
+    }
+}
+
+void RecordReader::malformed(std::string_view line, std::string_view why) {
+    constexpr std::size_t shown = 120;
+    ++records_.malformed;
+    complain_(fmt::format("malformed record ({}): {}{}", why, line.substr(0, shown),
+                          line.size() > shown ? "..." : ""));
+}
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,92 @@
+// What the monitor tells about a run: one JSON object a line on the debug port. Addresses and
+// registers are strings ("0x..."), since JSON's numbers are not 64-bit integers everywhere; counts
+// are numbers. The monitor handles what a hostile guest feeds it, so nothing here is believed
+// blindly.
+#pragma once
+
+#include "x86/types.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vestibule::sevsim {
+
+enum class OutcomeKind : u8 { exit, terminate, shutdown, halt, monitor_error };
+
+/// GHCB specification 2.3.1: the guest's termination request.
+struct ReasonCodes {
+    u8 set, code;
+};
+
+struct Outcome {
+    OutcomeKind kind = OutcomeKind::monitor_error;
+    u64 value        = 0; ///< of `exit`: the guest's exit code
+    std::string detail;
+    std::optional<ReasonCodes> reason; ///< of `terminate`
+    std::vector<std::pair<std::string, std::string>> registers;
+    std::string code; ///< the bytes at RIP
+    std::optional<u64> vmruns, vc, vmgexits, shared_pages;
+};
+
+struct Start {
+    std::string platform;
+    u64 c_bit  = 0;
+    u64 memory = 0;
+};
+
+/// All breaches of one rule.
+struct Violation {
+    std::string rule;
+    u64 count = 0;
+    std::string first_rip, first_detail;
+};
+
+/// Exits of one kind, by the way they were served.
+struct ExitCount {
+    u64 code = 0;
+    std::string name;
+    u64 vc = 0, ghcb = 0, msr_protocol = 0;
+};
+
+/// All that a run has told.
+struct RunRecords {
+    std::optional<Start> start;
+    std::vector<ExitCount> exits;
+    std::vector<Violation> violations;
+    std::optional<Outcome> outcome;
+    u64 malformed = 0; ///< lines that are no record: what they should have said is lost
+};
+
+/// Makes RunRecords of the bytes that come.
+class RecordReader {
+  public:
+    using Sink = std::function<void(std::string_view line)>;
+
+    static constexpr std::size_t longest_line = 65'536;
+
+    /// `trace` (may be empty) gets the lines of the trace, `complain` what cannot be read.
+    RecordReader(Sink trace, Sink complain)
+        : trace_{std::move(trace)}, complain_{std::move(complain)} {}
+
+    void take(std::string_view bytes);
+
+    /// No more will come.
+    void finish();
+
+    const RunRecords& records() const { return records_; }
+
+  private:
+    void take_line(std::string_view line);
+    void malformed(std::string_view line, std::string_view why);
+
+    Sink trace_, complain_;
+    RunRecords records_;
+    std::string line_;
+    bool overlong_ = false; ///< skipping what is left of a line that was too long
+};
+
+} // namespace vestibule::sevsim

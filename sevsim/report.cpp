@@ -1,0 +1,209 @@
+// The report's parts, in the order in which they are printed.
+#include "sevsim/report.h"
+
+#include "ghcb/termination.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <fmt/format.h>
+#include <iterator>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+using Text = std::back_insert_iterator<std::string>;
+
+constexpr std::string_view disclaimer =
+    "sevsim: this was an emulation written from the specifications; it says nothing of silicon.\n";
+
+std::string count_cell(u64 count) { return count == 0 ? "-" : fmt::format("{}", count); }
+
+void print_machine(const RunRecords& records, Text out) {
+    if (records.start) {
+        fmt::format_to(out, "Platform {}, C-bit {}, {} MiB of memory",
+                       printable(records.start->platform), records.start->c_bit,
+                       records.start->memory >> 20);
+        if (records.outcome) {
+            const Outcome& o = *records.outcome;
+            const auto count = [&](const std::optional<u64>& number, const char* what) {
+                if (number) {
+                    fmt::format_to(out, ", {} {}", *number, what);
+                }
+            };
+            count(o.vmruns, "VMRUN");
+            count(o.vc, "#VC");
+            count(o.vmgexits, "VMGEXIT");
+            count(o.shared_pages, "shared pages");
+        }
+        fmt::format_to(out, ".\n");
+    }
+}
+
+void print_exits(std::vector<ExitCount> exits, Text out) {
+    if (exits.empty()) {
+        return;
+    }
+    // The MSR protocol's own request codes are another numbering: they come last.
+    const auto order = [](const ExitCount& e) {
+        return std::tuple{e.vc == 0 && e.ghcb == 0, e.code, e.name};
+    };
+    std::ranges::sort(exits, {}, order);
+    ExitCount total{.name = "total"};
+    std::size_t name_width = total.name.size();
+    for (const ExitCount& exit : exits) {
+        total.vc += exit.vc;
+        total.ghcb += exit.ghcb;
+        total.msr_protocol += exit.msr_protocol;
+        name_width = std::max(name_width, exit.name.size());
+    }
+    constexpr std::string_view columns[] = {"#VC", "GHCB", "MSR protocol"};
+    constexpr std::size_t code_width     = 12;
+    const auto row = [&](std::string_view code, std::string_view name, std::string_view vc,
+                         std::string_view ghcb, std::string_view msr) {
+        fmt::format_to(out, "  {:<{}}{:<{}}{:>12}{:>12}{:>16}\n", code, code_width, printable(name),
+                       name_width, vc, ghcb, msr);
+    };
+    fmt::format_to(out, "\nExits served\n");
+    row("code", "exit", columns[0], columns[1], columns[2]);
+    for (const ExitCount& exit : exits) {
+        row(fmt::format("{:#x}", exit.code), exit.name, count_cell(exit.vc), count_cell(exit.ghcb),
+            count_cell(exit.msr_protocol));
+    }
+    row("", total.name, count_cell(total.vc), count_cell(total.ghcb),
+        count_cell(total.msr_protocol));
+}
+
+void print_violations(const RunRecords& records, Text out) {
+    if (records.violations.empty()) {
+        // Only a monitor that got as far as an outcome has looked at everything.
+        if (records.outcome) {
+            fmt::format_to(out, "\nViolations: none\n");
+        }
+        return;
+    }
+    std::size_t width = 0;
+    for (const Violation& violation : records.violations) {
+        width = std::max(width, violation.rule.size());
+    }
+    fmt::format_to(out, "\nViolations\n");
+    for (const Violation& violation : records.violations) {
+        fmt::format_to(out, "  {:<{}}{:>8}  first{}{}{}{}\n", printable(violation.rule), width,
+                       violation.count, violation.first_rip.empty() ? "" : " at rip ",
+                       printable(violation.first_rip), violation.first_detail.empty() ? "" : ": ",
+                       printable(violation.first_detail));
+    }
+}
+
+void print_state(const Outcome& outcome, Text out) {
+    if (!outcome.registers.empty()) {
+        fmt::format_to(out, "\nRegisters\n");
+    }
+    constexpr std::size_t in_a_line = 4;
+    for (std::size_t i = 0; i < outcome.registers.size(); ++i) {
+        const auto& [name, value] = outcome.registers[i];
+        const bool last = i % in_a_line == in_a_line - 1 || i + 1 == outcome.registers.size();
+        if (last) {
+            fmt::format_to(out, "  {:<6} {}\n", printable(name), printable(value));
+        } else {
+            fmt::format_to(out, "  {:<6} {:<18}", printable(name), printable(value));
+        }
+    }
+    if (!outcome.code.empty()) {
+        fmt::format_to(out, "Code at rip: {}\n", printable(outcome.code));
+    }
+}
+
+std::string termination(const std::optional<ReasonCodes>& reason) {
+    if (!reason) {
+        return "the guest asked for its termination";
+    }
+    const ghcb::TerminationReason* known = ghcb::find_termination(reason->set, reason->code);
+    if (known == nullptr) {
+        return fmt::format("the guest asked for its termination: unknown (set {}, code {:#x})",
+                           reason->set, reason->code);
+    }
+    return fmt::format("the guest asked for its termination: {} (set {}, code {:#x}): {}",
+                       known->name, reason->set, reason->code, known->meaning);
+}
+
+std::string outcome_in_words(const Outcome& outcome) {
+    switch (outcome.kind) {
+    case OutcomeKind::exit: return fmt::format("the guest exited with code {}", outcome.value);
+    case OutcomeKind::terminate: return termination(outcome.reason);
+    case OutcomeKind::shutdown: return "the guest shut down (triple fault)";
+    case OutcomeKind::halt: return "the guest halted for good";
+    case OutcomeKind::monitor_error: return "the monitor failed, which is not the guest's fault";
+    }
+    std::unreachable();
+}
+
+std::string signal_name(int number) {
+    const char* name = sigabbrev_np(number);
+    return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", number);
+}
+
+/// Why there is no outcome.
+std::string end_in_words(const RunResult& result) {
+    const char* const monitor =
+        result.records.start ? "" : "; the monitor had not said that it started";
+    switch (result.qemu.how) {
+    case Ending::timed_out:
+        return fmt::format("no end within {:g} s, so it was stopped (--timeout){}",
+                           static_cast<double>(result.timeout.count()) / 1000, monitor);
+    case Ending::interrupted:
+        return fmt::format("interrupted by {}", signal_name(result.qemu.value));
+    case Ending::unread: return "stopped, since its output could not be written";
+    case Ending::killed:
+        return fmt::format("QEMU was killed by {}{}", signal_name(result.qemu.value), monitor);
+    case Ending::exited:
+        return fmt::format("QEMU ended with status {} before the guest did{}", result.qemu.value,
+                           monitor);
+    }
+    std::unreachable();
+}
+
+} // namespace
+
+std::string printable(std::string_view text) {
+    std::string clean{text};
+    std::ranges::replace_if(
+        clean, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
+    return clean;
+}
+
+std::string report(const RunResult& result) {
+    const RunRecords& records = result.records;
+    std::string text{disclaimer};
+    const Text out{text};
+    print_machine(records, out);
+    print_exits(records.exits, out);
+    print_violations(records, out);
+    if (records.malformed != 0) {
+        fmt::format_to(out, "\nRecords of the monitor that could not be read: {}\n",
+                       records.malformed);
+    }
+    if (!records.outcome) {
+        fmt::format_to(out, "\nOutcome: {}\n", end_in_words(result));
+        return text;
+    }
+    const Outcome& outcome = *records.outcome;
+    if (outcome.kind != OutcomeKind::exit) {
+        print_state(outcome, out);
+    }
+    fmt::format_to(out, "\nOutcome: {}{}{}\n", outcome_in_words(outcome),
+                   outcome.detail.empty() ? "" : ": ", printable(outcome.detail));
+    return text;
+}
+
+int exit_status(const RunResult& result) {
+    const RunRecords& records = result.records;
+    // A line that could not be read may have been a violation.
+    const bool good = records.outcome && records.outcome->kind == OutcomeKind::exit
+                      && records.outcome->value == 0 && records.violations.empty()
+                      && records.malformed == 0;
+    return good ? 0 : 1;
+}
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,147 @@
+// Files, pipes and QEMU put together.
+#include "sevsim/run.h"
+
+#include "sevsim/guest_file.h"
+#include "sevsim/process.h"
+#include "sevsim/qemu_command.h"
+#include "sevsim/qemu_version.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fmt/format.h>
+#include <memory>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+bool write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t put = write(fd, bytes.data(), bytes.size());
+        if (put < 0 && errno != EINTR) {
+            return false;
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(put, 0)));
+    }
+    return true;
+}
+
+/// The --trace file, or nothing.
+class TraceFile {
+  public:
+    explicit TraceFile(const std::string& path)
+        : file_{path.empty() ? nullptr : std::fopen(path.c_str(), "we"), &std::fclose} {}
+
+    std::FILE* get() const { return file_.get(); }
+
+    void line(std::string_view line) const {
+        std::fwrite(line.data(), 1, line.size(), get());
+        std::fputc('\n', get());
+    }
+
+    bool failed() const {
+        return get() != nullptr && (std::fflush(get()) != 0 || std::ferror(get()));
+    }
+
+  private:
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+};
+
+/// Says the first few of what may be very many complaints.
+class Complaints {
+  public:
+    void operator()(std::string_view what) {
+        constexpr unsigned most = 5;
+        if (said_++ < most) {
+            fmt::print(stderr, "sevsim: {}\n", printable(what));
+        } else if (said_ == most + 1) {
+            fmt::print(stderr, "sevsim: further records like these are not shown\n");
+        }
+    }
+
+  private:
+    unsigned said_ = 0;
+};
+
+} // namespace
+
+std::expected<RunResult, std::string> run_guest(const RunOptions& options,
+                                                std::span<const unsigned char> monitor) {
+    auto guest = open_igvm_file(options.file);
+    if (!guest) {
+        return std::unexpected(guest.error());
+    }
+    if (guest->size + loading_space > options.memory) {
+        return std::unexpected(fmt::format("{}: {} bytes do not fit into {} MiB of guest memory, "
+                                           "of which the monitor needs {} MiB "
+                                           "while it loads them (see --memory)",
+                                           options.file, guest->size, options.memory / mib,
+                                           loading_space / mib));
+    }
+    if (const auto version = check_qemu(options.qemu); !version) {
+        return std::unexpected(version.error());
+    }
+    auto kernel  = memory_file(monitor);
+    auto records = Pipe::open();
+    auto serial  = Pipe::open();
+    if (!kernel || !records || !serial) {
+        return std::unexpected(!kernel    ? kernel.error()
+                               : !records ? records.error()
+                                          : serial.error());
+    }
+    const TraceFile trace{options.trace};
+    if (!options.trace.empty() && trace.get() == nullptr) {
+        return std::unexpected(fmt::format("{}: {}", options.trace, std::strerror(errno)));
+    }
+
+    RecordReader::Sink to_trace;
+    if (trace.get() != nullptr) {
+        to_trace = [&trace](std::string_view line) { trace.line(line); };
+    }
+    RecordReader reader{to_trace, Complaints{}};
+    bool output_failed = false;
+    bool line_open     = false;
+    Command command;
+    command.timeout   = options.timeout;
+    command.keyboard  = true;
+    command.arguments = qemu_command(
+        options, {kernel->descriptor.get(), guest->descriptor.get(), records->write.get()},
+        guest->size);
+    command.standard_output = std::move(serial->write);
+    command.inherited.push_back(std::move(kernel->descriptor));
+    command.inherited.push_back(std::move(guest->descriptor));
+    command.inherited.push_back(std::move(records->write));
+    command.streams.push_back({.from = std::move(serial->read),
+                               .take =
+                                   [&](std::string_view bytes) {
+                                       output_failed |= !write_all(options.output, bytes);
+                                       line_open = !bytes.ends_with('\n');
+                                       return !output_failed;
+                                   },
+                               .into = options.output});
+    command.streams.push_back(
+        {.from = std::move(records->read), .take = [&](std::string_view bytes) {
+             reader.take(bytes);
+             return true;
+         }});
+    command.finished = [&] { return reader.records().outcome.has_value(); };
+
+    const auto end = run_process(std::move(command));
+    if (!end) {
+        return std::unexpected(end.error());
+    }
+    reader.finish();
+    if (trace.failed()) {
+        return std::unexpected(fmt::format("{}: {}", options.trace, std::strerror(errno)));
+    }
+    if (output_failed) {
+        return std::unexpected(std::string{"the guest's output could not be written"});
+    }
+    return RunResult{.records   = reader.records(),
+                     .qemu      = *end,
+                     .timeout   = options.timeout,
+                     .line_open = line_open};
+}
+
+} // namespace vestibule::sevsim
