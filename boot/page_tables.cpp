@@ -26,9 +26,9 @@ constexpr u64 table_flags =
     PageTableEntry::present | PageTableEntry::writable | PageTableEntry::accessed;
 constexpr u64 memory_flags = table_flags | PageTableEntry::dirty;
 
-/// Rights of a page of the image's region: code is read and executed, all else read and written. The
-/// tables that the vCPU was started on are only read any more (measured_c_bit), and the guard below
-/// the stack has no rights at all.
+/// Rights of a page of the image's region: code is read and executed, all else read and written.
+/// The tables that the vCPU was started on are only read any more (measured_c_bit), and the guard
+/// below the stack has no rights at all.
 u64 image_page_flags(u64 page) {
     if (page == address_of(image_start)) {
         return PageTableEntry::present | PageTableEntry::accessed | PageTableEntry::no_execute;

@@ -4,7 +4,7 @@ include(ExternalProject)
 # Where its products lie; the host half embeds the first two in its tools.
 set(VESTIBULE_GUEST_DIR ${CMAKE_BINARY_DIR}/guest)
 set(VESTIBULE_STUB_IMAGE ${VESTIBULE_GUEST_DIR}/boot/vestibule.elf)
-set(VESTIBULE_MONITOR_IMAGE ${VESTIBULE_GUEST_DIR}/sevsim/monitor/monitor.bin)
+set(VESTIBULE_MONITOR_IMAGE ${VESTIBULE_GUEST_DIR}/sevsim/monitor/monitor.elf)
 
 ExternalProject_Add(guest
   SOURCE_DIR ${CMAKE_SOURCE_DIR}

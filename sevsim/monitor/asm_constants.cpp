@@ -14,31 +14,31 @@ namespace x86    = vestibule::x86;
 namespace {
 
 struct Constant {
-    const char*   name;
+    const char* name;
     unsigned long value;
 };
 
 constexpr Constant constants[] = {
     {"MONITOR_PHYSICAL", layout::monitor_physical},
-    {"MONITOR_VIRTUAL",  layout::monitor_virtual },
-    {"EFER_MSR",         0xC0000080              },
-    {"EFER_VALUE",       x86::efer::lme | x86::efer::nxe | x86::efer::svme},
-    {"CR0_VALUE",        x86::cr0::pg | x86::cr0::wp | x86::cr0::ne | x86::cr0::et | x86::cr0::pe},
-    {"CR4_VALUE",        x86::cr4::pae},
-    {"GUEST_RCX",        offsetof(GuestRegisters, rcx)},
-    {"GUEST_RDX",        offsetof(GuestRegisters, rdx)},
-    {"GUEST_RBX",        offsetof(GuestRegisters, rbx)},
-    {"GUEST_RBP",        offsetof(GuestRegisters, rbp)},
-    {"GUEST_RSI",        offsetof(GuestRegisters, rsi)},
-    {"GUEST_RDI",        offsetof(GuestRegisters, rdi)},
-    {"GUEST_R8",         offsetof(GuestRegisters, r8) },
-    {"GUEST_R9",         offsetof(GuestRegisters, r9) },
-    {"GUEST_R10",        offsetof(GuestRegisters, r10)},
-    {"GUEST_R11",        offsetof(GuestRegisters, r11)},
-    {"GUEST_R12",        offsetof(GuestRegisters, r12)},
-    {"GUEST_R13",        offsetof(GuestRegisters, r13)},
-    {"GUEST_R14",        offsetof(GuestRegisters, r14)},
-    {"GUEST_R15",        offsetof(GuestRegisters, r15)},
+    {"MONITOR_VIRTUAL", layout::monitor_virtual},
+    {"EFER_MSR", 0xC0000080},
+    {"EFER_VALUE", x86::efer::lme | x86::efer::nxe | x86::efer::svme},
+    {"CR0_VALUE", x86::cr0::pg | x86::cr0::wp | x86::cr0::ne | x86::cr0::et | x86::cr0::pe},
+    {"CR4_VALUE", x86::cr4::pae},
+    {"GUEST_RCX", offsetof(GuestRegisters, rcx)},
+    {"GUEST_RDX", offsetof(GuestRegisters, rdx)},
+    {"GUEST_RBX", offsetof(GuestRegisters, rbx)},
+    {"GUEST_RBP", offsetof(GuestRegisters, rbp)},
+    {"GUEST_RSI", offsetof(GuestRegisters, rsi)},
+    {"GUEST_RDI", offsetof(GuestRegisters, rdi)},
+    {"GUEST_R8", offsetof(GuestRegisters, r8)},
+    {"GUEST_R9", offsetof(GuestRegisters, r9)},
+    {"GUEST_R10", offsetof(GuestRegisters, r10)},
+    {"GUEST_R11", offsetof(GuestRegisters, r11)},
+    {"GUEST_R12", offsetof(GuestRegisters, r12)},
+    {"GUEST_R13", offsetof(GuestRegisters, r13)},
+    {"GUEST_R14", offsetof(GuestRegisters, r14)},
+    {"GUEST_R15", offsetof(GuestRegisters, r15)},
 };
 
 } // namespace

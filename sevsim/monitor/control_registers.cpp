@@ -56,7 +56,7 @@ void write_cr3(Vcpu& vcpu) {
 
 void write_cr0(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
-    const u64                old         = vcpu.state().cr0;
+    const u64 old                        = vcpu.state().cr0;
     if (instruction.is(0x0F, 0x22)) {
         set_cr0(vcpu, operand_value(vcpu, instruction));
         vcpu.state().rip += instruction.opcode + mov_length;
@@ -65,8 +65,8 @@ void write_cr0(Vcpu& vcpu) {
         vcpu.state().rip += instruction.opcode + 2;
     } else if (instruction.is(0x0F, 0x01) && instruction.bytes[instruction.opcode + 2] >= 0xF0
                && instruction.bytes[instruction.opcode + 2] < 0xF8) { // LMSW register
-        constexpr u64 status_word = 0xF; // it sets but never clears PE
-        const u64     value       = operand_value(vcpu, instruction) & status_word;
+        constexpr u64 status_word = 0xF;                              // it sets but never clears PE
+        const u64 value           = operand_value(vcpu, instruction) & status_word;
         set_cr0(vcpu, (old & ~(status_word & ~x86::cr0::pe)) | value);
         vcpu.state().rip += instruction.opcode + mov_length;
     } else {

@@ -25,7 +25,9 @@ unsigned gate_size(Vcpu& vcpu) {
 /// For the time of the delivery: the moved IDT, and no event that would be taken through it.
 class MovedIdt {
   public:
-    explicit MovedIdt(Vcpu& own) : vcpu{own}, idtr{own.state().idtr}, exceptions{own.vmcb.intercept_exceptions}, misc{own.vmcb.intercept_misc1} {
+    explicit MovedIdt(Vcpu& own)
+        : vcpu{own}, idtr{own.state().idtr}, exceptions{own.vmcb.intercept_exceptions},
+          misc{own.vmcb.intercept_misc1} {
         const u32 distance = (vc_vector - carrier_vector) * gate_size(vcpu);
         vcpu.state().idtr.base += distance;
         vcpu.state().idtr.limit -= distance;
@@ -43,16 +45,16 @@ class MovedIdt {
     MovedIdt& operator=(const MovedIdt&) = delete;
 
   private:
-    Vcpu&        vcpu;
+    Vcpu& vcpu;
     x86::Segment idtr;
-    u32          exceptions;
-    u32          misc;
+    u32 exceptions;
+    u32 misc;
 };
 
 enum class Attempt : u8 { delivered, again, double_fault };
 
 Attempt judge(Vcpu& vcpu) {
-    Vmcb&      vmcb       = vcpu.vmcb;
+    Vmcb& vmcb            = vcpu.vmcb;
     const bool unfinished = (vmcb.exitintinfo & event::valid) != 0;
     if (vmcb.exitcode == vmexit::npf) {
         const bool fetch = (vmcb.exitinfo1 & nested_fault::fetch) != 0;
@@ -86,8 +88,8 @@ Attempt judge(Vcpu& vcpu) {
 } // namespace
 
 void deliver_vc(Vcpu& vcpu, u64 exit_code) {
-    const unsigned size  = gate_size(vcpu);
-    const u32      limit = vcpu.state().idtr.limit;
+    const unsigned size = gate_size(vcpu);
+    const u32 limit     = vcpu.state().idtr.limit;
     if (limit < (vc_vector + 1) * size - 1) {
         // #GP over the missing gate, then #DF, for which there is no gate either unless the table
         // holds at least that.

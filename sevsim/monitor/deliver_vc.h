@@ -1,4 +1,5 @@
-// Raising #VC in the guest as SEV-ES hardware does: through the guest's own IDT, with an error code.
+// Raising #VC in the guest as SEV-ES hardware does: through the guest's own IDT, with an error
+// code.
 #pragma once
 
 #include "sevsim/monitor/vcpu.h"

@@ -1,6 +1,6 @@
 // The guest's exits, one function a kind and one table for all. An exit that SEV-ES hardware would
-// give to the guest as #VC (a non-automatic exit) is reflected; what hardware does by itself is done
-// here; VMGEXIT goes to the hypervisor.
+// give to the guest as #VC (a non-automatic exit) is reflected; what hardware does by itself is
+// done here; VMGEXIT goes to the hypervisor.
 #include "sevsim/monitor/exits.h"
 
 #include "sevsim/monitor/control_registers.h"
@@ -21,8 +21,8 @@ using x86::Msr;
 namespace {
 
 void reflect(Vcpu& vcpu, ExitCode code) {
-    const u64   value = static_cast<u64>(code);
-    const char* name  = x86::exit_name(value);
+    const u64 value  = static_cast<u64>(code);
+    const char* name = x86::exit_name(value);
     count(Served::vc, value, name);
     if (vcpu.options.trace) {
         Record("vc")
@@ -64,7 +64,7 @@ void access_efer(Vcpu& vcpu, bool write, u64 value) {
 /// RDMSR and WRMSR: three registers are the CPU's own business, the rest is #VC.
 void handle_msr(Vcpu& vcpu) {
     const bool write = vcpu.vmcb.exitinfo1 != 0;
-    const u64  value = from_halves(low_half(vcpu.registers.rdx), low_half(vcpu.state().rax));
+    const u64 value  = from_halves(low_half(vcpu.registers.rdx), low_half(vcpu.state().rax));
     switch (static_cast<Msr>(low_half(vcpu.registers.rcx))) {
     case Msr::ghcb:
         if (write) {
@@ -137,25 +137,25 @@ struct ExitRow {
 constexpr u64 exit_value(ExitCode code) { return static_cast<u64>(code); }
 
 constexpr ExitRow sev_es_exits[] = {
-    {exit_value(ExitCode::ioio),     exit_value(ExitCode::ioio),     reflect_exit          },
-    {exit_value(ExitCode::msr),      exit_value(ExitCode::msr),      handle_msr            },
-    {exit_value(ExitCode::vmmcall),  exit_value(ExitCode::vmmcall),  handle_vmmcall        },
-    {exit_value(ExitCode::cpuid),    exit_value(ExitCode::cpuid),    reflect_exit          },
-    {vmexit::npf,                    vmexit::npf,                    handle_nested_fault   },
-    {vmexit::hlt,                    vmexit::hlt,                    handle_hlt            },
-    {vmexit::cr3_read,               vmexit::cr3_read,               read_cr3              },
-    {vmexit::cr3_write,              vmexit::cr3_write,              write_cr3             },
-    {vmexit::cr0_write,              vmexit::cr0_write,              write_cr0             },
-    {vmexit::cr0_sel_write,          vmexit::cr0_sel_write,          write_cr0             },
-    {exit_value(ExitCode::dr7_read), exit_value(ExitCode::dr7_read), reflect_exit          },
-    {exit_value(ExitCode::dr7_write), exit_value(ExitCode::dr7_write), reflect_exit        },
-    {exit_value(ExitCode::rdpmc),    exit_value(ExitCode::rdpmc),    reflect_exit          },
-    {exit_value(ExitCode::invd),     exit_value(ExitCode::invd),     reflect_exit          },
-    {exit_value(ExitCode::wbinvd),   exit_value(ExitCode::wbinvd),   handle_wbinvd         },
-    {exit_value(ExitCode::monitor),  exit_value(ExitCode::mwait),    reflect_exit          },
-    {vmexit::shutdown,               vmexit::shutdown,               handle_shutdown       },
-    {vmexit::vmrun,                  vmexit::vmrun,                  handle_svm_instruction},
-    {vmexit::vmrun + 2,              vmexit::skinit,                 handle_svm_instruction},
+    {exit_value(ExitCode::ioio),      exit_value(ExitCode::ioio),      reflect_exit          },
+    {exit_value(ExitCode::msr),       exit_value(ExitCode::msr),       handle_msr            },
+    {exit_value(ExitCode::vmmcall),   exit_value(ExitCode::vmmcall),   handle_vmmcall        },
+    {exit_value(ExitCode::cpuid),     exit_value(ExitCode::cpuid),     reflect_exit          },
+    {vmexit::npf,                     vmexit::npf,                     handle_nested_fault   },
+    {vmexit::hlt,                     vmexit::hlt,                     handle_hlt            },
+    {vmexit::cr3_read,                vmexit::cr3_read,                read_cr3              },
+    {vmexit::cr3_write,               vmexit::cr3_write,               write_cr3             },
+    {vmexit::cr0_write,               vmexit::cr0_write,               write_cr0             },
+    {vmexit::cr0_sel_write,           vmexit::cr0_sel_write,           write_cr0             },
+    {exit_value(ExitCode::dr7_read),  exit_value(ExitCode::dr7_read),  reflect_exit          },
+    {exit_value(ExitCode::dr7_write), exit_value(ExitCode::dr7_write), reflect_exit          },
+    {exit_value(ExitCode::rdpmc),     exit_value(ExitCode::rdpmc),     reflect_exit          },
+    {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      reflect_exit          },
+    {exit_value(ExitCode::wbinvd),    exit_value(ExitCode::wbinvd),    handle_wbinvd         },
+    {exit_value(ExitCode::monitor),   exit_value(ExitCode::mwait),     reflect_exit          },
+    {vmexit::shutdown,                vmexit::shutdown,                handle_shutdown       },
+    {vmexit::vmrun,                   vmexit::vmrun,                   handle_svm_instruction},
+    {vmexit::vmrun + 2,               vmexit::skinit,                  handle_svm_instruction},
 };
 
 constexpr ExitRow native_exits[] = {
@@ -181,10 +181,10 @@ bool handle_by_table(Vcpu& vcpu, const ExitRow (&rows)[count]) {
 
 void handle_exit(Vcpu& vcpu) {
     vcpu.may_halt    = false;
-    const u64  code  = vcpu.vmcb.exitcode;
+    const u64 code   = vcpu.vmcb.exitcode;
     const bool known = vcpu.options.platform == Platform::sev_es
-                         ? handle_by_table(vcpu, sev_es_exits)
-                         : handle_by_table(vcpu, native_exits);
+                           ? handle_by_table(vcpu, sev_es_exits)
+                           : handle_by_table(vcpu, native_exits);
     if (known) {
         return;
     }

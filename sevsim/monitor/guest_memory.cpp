@@ -14,12 +14,12 @@ constexpr u64 nowhere = ~u64{0};
 
 /// A paging mode: where its walk starts and how wide its entries are.
 struct Paging {
-    u64      root;
+    u64 root;
     unsigned entry_size;
-    unsigned first_shift;   // of the linear address, for the index into the root
-    unsigned index_bits;    // per level
+    unsigned first_shift; // of the linear address, for the index into the root
+    unsigned index_bits;  // per level
     unsigned first_index_bits;
-    u64      large_shifts;  // bit n set: an entry that maps 2^n bytes may be a page
+    u64 large_shifts; // bit n set: an entry that maps 2^n bytes may be a page
 };
 
 Paging paging_of(Vcpu& vcpu) {
@@ -30,8 +30,8 @@ Paging paging_of(Vcpu& vcpu) {
     if ((vcpu.state().cr4 & x86::cr4::pae) != 0) {
         return {root & 0xFFFF'FFE0, 8, 30, 9, 2, bit(21)};
     }
-    constexpr u64 pse        = bit(4);
-    const bool    large_page = (vcpu.state().cr4 & pse) != 0;
+    constexpr u64 pse     = bit(4);
+    const bool large_page = (vcpu.state().cr4 & pse) != 0;
     return {root & 0xFFFF'F000, 4, 22, 10, 10, large_page ? bit(22) : 0};
 }
 
@@ -51,18 +51,18 @@ u64 translate(Vcpu& vcpu, u64 linear) {
     if ((vcpu.state().cr0 & x86::cr0::pg) == 0) {
         return linear & 0xFFFF'FFFF;
     }
-    const Paging paging     = paging_of(vcpu);
-    unsigned     index_bits = paging.first_index_bits;
-    u64          table      = paging.root;
+    const Paging paging = paging_of(vcpu);
+    unsigned index_bits = paging.first_index_bits;
+    u64 table           = paging.root;
     for (unsigned shift = paging.first_shift;; shift -= paging.index_bits) {
         const u64 index = (linear >> shift) & (bit(index_bits) - 1);
         const u64 entry = read_entry(table + index * paging.entry_size, paging.entry_size);
         if ((entry & PageTableEntry::present) == 0) {
             return nowhere;
         }
-        const u64  address = entry & PageTableEntry::address_mask & ~vcpu.c_bit();
-        const bool large   = (entry & PageTableEntry::large) != 0
-                        && (paging.large_shifts & bit(shift)) != 0;
+        const u64 address = entry & PageTableEntry::address_mask & ~vcpu.c_bit();
+        const bool large =
+            (entry & PageTableEntry::large) != 0 && (paging.large_shifts & bit(shift)) != 0;
         if (shift == 12 || large) {
             const u64 offset_mask = bit(shift) - 1;
             return (address & ~offset_mask) | (linear & offset_mask);

@@ -11,11 +11,11 @@ u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count);
 
 /// The instruction at RIP, without its prefixes.
 struct FetchedInstruction {
-    u8       bytes[15];        // prefixes included
-    unsigned count;            // of bytes that could be read
-    unsigned opcode;           // index of the first byte that is no prefix
-    u8       rex;              // 0 where there is none
-    bool     repeat;           // F2 or F3
+    u8 bytes[15];    // prefixes included
+    unsigned count;  // of bytes that could be read
+    unsigned opcode; // index of the first byte that is no prefix
+    u8 rex;          // 0 where there is none
+    bool repeat;     // F2 or F3
 
     /// True where the opcode starts with these bytes.
     bool is(u8 first, u8 second) const {

@@ -1,6 +1,7 @@
 #include "sevsim/monitor/loader.h"
 
 #include "igvm/reader.h"
+#include "igvm/vp_context.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory.h"
@@ -11,7 +12,8 @@ namespace vestibule::sevsim {
 
 namespace {
 
-/// Where a page of the file goes. Under SEV-ES the launch encrypts it: it lands in the private view.
+/// Where a page of the file goes. Under SEV-ES the launch encrypts it: it lands in the private
+/// view.
 u8* destination(Vcpu& vcpu, u64 gpa) {
     if (!is_guest_memory(gpa)) {
         end_run_by_monitor_error("a page of the file lies outside guest memory: try more --memory");
@@ -21,11 +23,11 @@ u8* destination(Vcpu& vcpu, u64 gpa) {
 }
 
 void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::PageData& page) {
-    constexpr u32 unencrypted = igvm::PageData::flag_unmeasured | igvm::PageData::flag_shared;
+    constexpr u32 unencrypted = igvm::PageData::unmeasured | igvm::PageData::shared;
     if (vcpu.options.platform == Platform::sev_es && (page.flags & unencrypted) != 0) {
         end_run_by_monitor_error("an unmeasured or shared page: SEV-ES launches none");
     }
-    u8* const  to   = destination(vcpu, page.gpa);
+    u8* const to    = destination(vcpu, page.gpa);
     const auto from = file.data(page);
     if (from.empty()) {
         memset(to, 0, page_size);
@@ -38,39 +40,45 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::PageData& page) {
 void load_vmsa(Vcpu& vcpu, std::span<const u8> bytes) {
     constexpr size_t common = offsetof(x86::Vmsa, spec_ctrl);
     memcpy(vcpu.vmcb.save_area.bytes, bytes.data(), common);
-    const auto vmsa          = igvm::load<x86::Vmsa>(bytes);
-    GuestRegisters& to       = vcpu.registers;
-    to = {vmsa.rcx, vmsa.rdx, vmsa.rbx, vmsa.rbp, vmsa.rsi, vmsa.rdi, vmsa.r8,
-          vmsa.r9,  vmsa.r10, vmsa.r11, vmsa.r12, vmsa.r13, vmsa.r14, vmsa.r15};
+    const auto vmsa    = igvm::load<x86::Vmsa>(bytes);
+    GuestRegisters& to = vcpu.registers;
+    to                 = {vmsa.rcx, vmsa.rdx, vmsa.rbx, vmsa.rbp, vmsa.rsi, vmsa.rdi, vmsa.r8,
+                          vmsa.r9,  vmsa.r10, vmsa.r11, vmsa.r12, vmsa.r13, vmsa.r14, vmsa.r15};
     vcpu.set_cr3(vmsa.cr3);
 }
 
+x86::Segment segment(const igvm::NativeSegment& from) {
+    return {from.selector, x86::vmsa_attributes(from.attributes), from.limit, from.base};
+}
+
+/// What the context does not hold has its reset value.
 void load_native_context(Vcpu& vcpu, std::span<const u8> bytes) {
-    const auto  context = igvm::load<igvm::NativeVpContextX64>(bytes);
-    x86::Vmsa&  state   = vcpu.state();
-    const auto segment = [](u16 selector, u16 attributes, u64 base, u32 limit) {
-        return x86::Segment{selector, x86::vmsa_attributes(attributes), limit, base};
-    };
-    state.cs = segment(context.code_selector, context.code_attributes, context.code_base,
-                       context.code_limit);
-    state.ds = segment(context.data_selector, context.data_attributes, context.data_base,
-                       context.data_limit);
+    const auto context = igvm::load<igvm::NativeVpContext>(bytes);
+    x86::Vmsa& state   = vcpu.state();
+    state.cs           = segment(context.code);
+    state.ds           = segment(context.data);
     state.es = state.fs = state.gs = state.ss = state.ds;
-    state.ldtr = {.selector = 0, .attributes = static_cast<u16>(x86::SegmentAttributes::ldt), .limit = 0xFFFF, .base = 0};
-    state.tr   = {.selector = 0, .attributes = static_cast<u16>(x86::SegmentAttributes::busy_task), .limit = 0xFFFF, .base = 0};
-    state.gdtr = {.selector = 0, .attributes = 0, .limit = context.gdtr_limit, .base = context.gdtr_base};
-    state.idtr = {.selector = 0, .attributes = 0, .limit = context.idtr_limit, .base = context.idtr_base};
-    state.efer = context.efer | x86::efer::svme;
-    state.cr0 = context.cr0;
-    state.cr4 = context.cr4;
-    state.dr6 = x86::dr6_reset;
-    state.dr7 = x86::dr7_reset;
-    state.g_pat = x86::pat_reset;
-    state.rflags = context.rflags;
-    state.rip = context.rip;
-    state.rsp = context.rsp;
-    state.rax = context.rax;
-    vcpu.registers = {context.rcx, context.rdx, context.rbx, context.rbp, context.rsi, context.rdi, context.r8, context.r9, context.r10, context.r11, context.r12, context.r13, context.r14, context.r15};
+    state.ldtr.attributes                     = static_cast<u16>(x86::SegmentAttributes::ldt);
+    state.ldtr.limit                          = 0xFFFF;
+    state.tr.attributes                       = static_cast<u16>(x86::SegmentAttributes::busy_task);
+    state.tr.limit                            = 0xFFFF;
+    state.gdtr.limit                          = context.gdtr_limit;
+    state.gdtr.base                           = context.gdtr_base;
+    state.idtr.limit                          = context.idtr_limit;
+    state.idtr.base                           = context.idtr_base;
+    state.efer                                = context.efer | x86::efer::svme;
+    state.cr0                                 = context.cr0;
+    state.cr4                                 = context.cr4;
+    state.dr6                                 = x86::dr6_reset;
+    state.dr7                                 = x86::dr7_reset;
+    state.g_pat                               = x86::pat_reset;
+    state.rflags                              = context.rflags;
+    state.rip                                 = context.rip;
+    state.rsp                                 = context.rsp;
+    state.rax                                 = context.rax;
+    vcpu.registers = {context.rcx, context.rdx, context.rbx, context.rbp, context.rsi,
+                      context.rdi, context.r8,  context.r9,  context.r10, context.r11,
+                      context.r12, context.r13, context.r14, context.r15};
     vcpu.set_cr3(context.cr3);
 }
 
@@ -95,7 +103,7 @@ void load_igvm(Vcpu& vcpu, std::span<const u8> bytes) {
         end_run_by_monitor_error(file.error().expected().data()); // a literal
     }
     const bool native = vcpu.options.platform == Platform::native;
-    const u32  mask =
+    const u32 mask =
         file->mask_of(native ? igvm::PlatformType::native : igvm::PlatformType::sev_es);
     if (mask == 0) {
         end_run_by_monitor_error(native ? "the file is not for the NATIVE platform"

@@ -17,21 +17,22 @@ using namespace vestibule;
 using namespace vestibule::sevsim;
 
 extern "C" {
-extern u8         monitor_exception_entry[];
+extern u8 monitor_exception_entry[];
 [[noreturn]] void monitor_exception(const u64* stack, u64 cr2);
 [[noreturn]] void monitor_main(u32 multiboot_information);
 }
 
 namespace {
 
-constinit Vcpu               vcpu{};
+constinit Vcpu vcpu{};
 constinit x86::InterruptGate idt[x86::exception::count]{};
 
 constexpr u16 code_selector = 8;
 
 void catch_own_exceptions() {
     for (x86::InterruptGate& gate : idt) {
-        gate = x86::InterruptGate::to(reinterpret_cast<u64>(monitor_exception_entry), code_selector);
+        gate =
+            x86::InterruptGate::to(reinterpret_cast<u64>(monitor_exception_entry), code_selector);
     }
     const x86::TableRegister idtr{.limit = sizeof(idt) - 1, .base = reinterpret_cast<u64>(idt)};
     x86::Cpu::lidt(idtr);
@@ -52,8 +53,8 @@ std::span<const u8> take_file(const MultibootInformation& information, const Opt
         end_run_by_monitor_error("started without a file to load");
     }
     const auto* module = layout::at_physical<const MultibootModule>(information.modules);
-    const u64   size   = module->end - module->begin;
-    u8* const   copy   = layout::at_physical(layout::private_base + options.memory);
+    const u64 size     = module->end - module->begin;
+    u8* const copy     = layout::at_physical(layout::private_base + options.memory);
     memcpy(copy, layout::at_physical(module->begin), size);
     return {copy, size};
 }
@@ -73,8 +74,9 @@ void monitor_exception(const u64* stack, u64 cr2) {
 void monitor_main(u32 multiboot_information) {
     catch_own_exceptions();
     mask_legacy_interrupts();
-    const auto* information = layout::at_physical<const MultibootInformation>(multiboot_information);
-    Options     options;
+    const auto* information =
+        layout::at_physical<const MultibootInformation>(multiboot_information);
+    Options options;
     if ((information->flags & MultibootInformation::has_command_line) == 0
         || !parse_options(layout::at_physical<const char>(information->command_line), options)) {
         end_run_by_monitor_error("the monitor's command line is not understood");

@@ -7,7 +7,7 @@ extern "C" {
 extern vestibule::u8 monitor_end[];
 
 void* memcpy(void* destination, const void* source, size_t count) {
-    void*  to    = destination;
+    void* to     = destination;
     size_t words = count / 8;
     size_t rest  = count % 8;
     asm volatile("rep movsq" : "+D"(to), "+S"(source), "+c"(words) : : "memory");
@@ -16,7 +16,7 @@ void* memcpy(void* destination, const void* source, size_t count) {
 }
 
 void* memmove(void* destination, const void* source, size_t count) {
-    auto*       to   = static_cast<unsigned char*>(destination);
+    auto* to         = static_cast<unsigned char*>(destination);
     const auto* from = static_cast<const unsigned char*>(source);
     if (to <= from || to >= from + count) {
         return memcpy(destination, source, count);
@@ -28,10 +28,10 @@ void* memmove(void* destination, const void* source, size_t count) {
 }
 
 void* memset(void* destination, int value, size_t count) {
-    void*        to    = destination;
-    const size_t fill  = 0x0101'0101'0101'0101 * static_cast<unsigned char>(value);
-    size_t       words = count / 8;
-    size_t       rest  = count % 8;
+    void* to          = destination;
+    const size_t fill = 0x0101'0101'0101'0101 * static_cast<unsigned char>(value);
+    size_t words      = count / 8;
+    size_t rest       = count % 8;
     asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(fill) : "memory");
     asm volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(fill) : "memory");
     return destination;
@@ -53,9 +53,10 @@ namespace vestibule::sevsim {
 
 void* allocate_pages(u64 count) {
     static constinit u64 used = 0;
-    u8* const            begin = monitor_end + used;
+    u8* const begin           = monitor_end + used;
     used += count * page_size;
-    if (reinterpret_cast<u64>(monitor_end) + used > layout::monitor_virtual + layout::monitor_size) {
+    if (reinterpret_cast<u64>(monitor_end) + used
+        > layout::monitor_virtual + layout::monitor_size) {
         end_run_by_monitor_error("the monitor has no memory left for page tables");
     }
     return memset(begin, 0, count * page_size);

@@ -7,12 +7,13 @@ extern "C" {
 void* memcpy(void* destination, const void* source, size_t count);
 void* memmove(void* destination, const void* source, size_t count);
 void* memset(void* destination, int value, size_t count);
-int   memcmp(const void* left, const void* right, size_t count);
+int memcmp(const void* left, const void* right, size_t count);
 }
 
 namespace vestibule::sevsim {
 
-/// Pages from the monitor's 64 MiB, zeroed, never given back. Ends the run when there are none left.
+/// Pages from the monitor's 64 MiB, zeroed, never given back. Ends the run when there are none
+/// left.
 void* allocate_pages(u64 count);
 
 } // namespace vestibule::sevsim

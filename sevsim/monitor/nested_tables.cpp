@@ -12,7 +12,7 @@ using x86::PageTableEntry;
 namespace {
 
 constexpr u64 table_flags = PageTableEntry::present | PageTableEntry::writable
-                          | PageTableEntry::user | PageTableEntry::accessed;
+                            | PageTableEntry::user | PageTableEntry::accessed;
 constexpr u64 page_flags = table_flags | PageTableEntry::dirty;
 
 /// The hole for legacy video memory is a device, not memory.
@@ -23,14 +23,14 @@ struct View {
     PageTable* pointers; // of the page directories, for the 512 GiB that the view covers
 };
 
-constinit u64        memory_size = 0;
-constinit u64        shared_pages = 0;
-constinit View       private_view{};
-constinit View       shared_view{};
-constinit PageTable* long_root       = nullptr;
-constinit PageTable* legacy_root     = nullptr;
-constinit PageTable* long_root_nx    = nullptr;
-constinit PageTable* legacy_root_nx  = nullptr;
+constinit u64 memory_size  = 0;
+constinit u64 shared_pages = 0;
+constinit View private_view{};
+constinit View shared_view{};
+constinit PageTable* long_root      = nullptr;
+constinit PageTable* legacy_root    = nullptr;
+constinit PageTable* long_root_nx   = nullptr;
+constinit PageTable* legacy_root_nx = nullptr;
 
 PageTable* new_table() { return static_cast<PageTable*>(allocate_pages(1)); }
 
@@ -98,7 +98,7 @@ void map_private(u64 gpa) {
 /// Makes the page at `gpa` there in the shared view, as data: instructions are never fetched from
 /// shared memory.
 void map_shared(u64 gpa) {
-    const u64       page  = gpa & ~(page_size - 1);
+    const u64 page        = gpa & ~(page_size - 1);
     PageTableEntry& entry = page_entry(shared_view, page);
     if (!entry.is_present()) {
         fill_with_noise(layout::at_physical(page), page_size, shared_seed ^ page);
@@ -145,8 +145,8 @@ void build_nested_tables(const Options& options) {
     } else {
         const u64 private_half      = layout::physical(private_view.pointers) | table_flags;
         const u64 shared_half       = options.lie == Lie::cbit_no_effect
-                                        ? private_half
-                                        : layout::physical(shared_view.pointers) | table_flags;
+                                          ? private_half
+                                          : layout::physical(shared_view.pointers) | table_flags;
         const u64 c_bit             = bit(options.c_bit_position);
         long_root->entry[0].value   = shared_half;
         legacy_root->entry[0].value = private_half;
@@ -168,14 +168,14 @@ bool is_guest_memory(u64 gpa) {
 }
 
 NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
-    const u64  address = gpa & ~vcpu.c_bit();
-    const bool fetch   = (exitinfo1 & nested_fault::fetch) != 0;
-    const bool walk    = (exitinfo1 & nested_fault::guest_table) != 0;
+    const u64 address = gpa & ~vcpu.c_bit();
+    const bool fetch  = (exitinfo1 & nested_fault::fetch) != 0;
+    const bool walk   = (exitinfo1 & nested_fault::guest_table) != 0;
     if (vcpu.options.platform == Platform::native || !is_guest_memory(address)) {
         return fetch || walk ? NestedFault::fetch_from_device : NestedFault::mmio;
     }
     const bool is_private = !vcpu.is_long_mode() || (gpa & vcpu.c_bit()) != 0
-                         || vcpu.options.lie == Lie::cbit_no_effect;
+                            || vcpu.options.lie == Lie::cbit_no_effect;
     if (is_private) {
         map_private(address);
     } else if (fetch || walk) {

@@ -1,10 +1,10 @@
 // The nested page tables: what guest-physical addresses mean.
 //
-// In long mode the C-bit is an address bit of the nested walk. Below it lies the shared view, backed
-// by low memory at its own address; from it upwards the private view, backed by the memory device. A
-// guest without paging, or with legacy paging, has no C-bit to set: all it sees is the private view
-// (APM volume 2, section 15.34.5). Both views hold noise until they are first touched: what a guest
-// or a hypervisor finds in memory that nobody encrypted for it.
+// In long mode the C-bit is an address bit of the nested walk. Below it lies the shared view,
+// backed by low memory at its own address; from it upwards the private view, backed by the memory
+// device. A guest without paging, or with legacy paging, has no C-bit to set: all it sees is the
+// private view (APM volume 2, section 15.34.5). Both views hold noise until they are first touched:
+// what a guest or a hypervisor finds in memory that nobody encrypted for it.
 #pragma once
 
 #include "sevsim/monitor/vcpu.h"
@@ -30,8 +30,8 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa);
 /// True where there is guest memory at a guest-physical address (without the C-bit).
 bool is_guest_memory(u64 gpa);
 
-/// The private view of a guest-physical address, for what the CPU does behind the hypervisor's back:
-/// fetches, walks, launch updates. nullptr where there is no memory.
+/// The private view of a guest-physical address, for what the CPU does behind the hypervisor's
+/// back: fetches, walks, launch updates. nullptr where there is no memory.
 u8* private_memory(u64 gpa);
 
 /// The shared view of a guest-physical address: what the hypervisor sees. nullptr where there is no

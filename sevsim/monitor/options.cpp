@@ -6,7 +6,7 @@ namespace {
 
 struct Text {
     const char* begin;
-    size_t      length;
+    size_t length;
 
     bool operator==(const char* other) const {
         size_t n = 0;

@@ -10,11 +10,11 @@ namespace vestibule::sevsim {
 enum class Platform : u8 { native, sev_es };
 
 struct Options {
-    u64      memory         = 0; // bytes of guest memory
+    u64 memory              = 0; // bytes of guest memory
     Platform platform       = Platform::sev_es;
     unsigned c_bit_position = 47;
-    bool     trace          = false;
-    Lie      lie            = Lie::none;
+    bool trace              = false;
+    Lie lie                 = Lie::none;
 };
 
 /// Fills `options` from the command line; false where a word is not understood.

@@ -11,17 +11,17 @@ namespace vestibule::sevsim {
 namespace {
 
 struct Count {
-    Served      kind;
-    u64         code;
+    Served kind;
+    u64 code;
     const char* name;
-    u64         count;
+    u64 count;
 };
 
 constexpr const char* served_names[] = {"#VC", "GHCB", "MSR protocol"};
 
 constinit Count counts[128]{};
-constinit u64   count_rows = 0;
-constinit u64   totals[3]{};
+constinit u64 count_rows = 0;
+constinit u64 totals[3]{};
 constinit Vcpu* reported = nullptr;
 
 void send_counts() {
@@ -38,7 +38,7 @@ void send_counts() {
 void add_registers(Record& record, Vcpu& vcpu) {
     constexpr const char* names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-    x86::Vmsa&            state     = vcpu.state();
+    x86::Vmsa& state                = vcpu.state();
     record.begin_object("registers").hex("rip", state.rip).hex("rflags", state.rflags);
     for (unsigned n = 0; n < 16; ++n) {
         record.hex(names[n], vcpu.general_register(n));

@@ -21,7 +21,7 @@ class Record {
     Record& bytes(const char* key, const u8* values, u64 count);
     Record& begin_object(const char* key);
     Record& end_object();
-    void    end();
+    void end();
 
   private:
     void key(const char* name);

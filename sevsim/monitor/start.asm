@@ -22,7 +22,7 @@ header: dd      MULTIBOOT_MAGIC
         dd      MULTIBOOT_FLAGS
         dd      -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
         dd      header                  ; header_addr
-        dd      header                  ; load_addr: the header is the first thing in the file
+        dd      header                  ; load_addr: where the header stands in the file, loading begins
         dd      0                       ; load_end_addr: the whole file
         dd      0                       ; bss_end_addr: none
         dd      monitor_start           ; entry_addr

@@ -1,4 +1,5 @@
-// The virtual machine control block and what stands in it (APM volume 2, appendix B and chapter 15).
+// The virtual machine control block and what stands in it (APM volume 2, appendix B and chapter
+// 15).
 #pragma once
 
 #include "x86/types.h"
@@ -106,13 +107,13 @@ struct alignas(page_size) Vmcb {
     u32 intercept_exceptions;
     u32 intercept_misc1;
     u32 intercept_misc2;
-    u8  reserved0[0x2C];
+    u8 reserved0[0x2C];
     u64 iopm_base;
     u64 msrpm_base;
     u64 tsc_offset;
     u32 asid;
-    u8  tlb_control;
-    u8  reserved1[3];
+    u8 tlb_control;
+    u8 reserved1[3];
     u64 vintr;
     u64 interrupt_shadow;
     u64 exitcode;
@@ -120,10 +121,10 @@ struct alignas(page_size) Vmcb {
     u64 exitinfo2;
     u64 exitintinfo;
     u64 nested_paging;
-    u8  reserved2[0x10];
+    u8 reserved2[0x10];
     u64 event_injection;
     u64 nested_cr3;
-    u8  reserved3[0x400 - 0xB8];
+    u8 reserved3[0x400 - 0xB8];
     SaveArea save_area;
 
     /// The guest's state, by the VMSA's field names. Only fields below SaveArea::size exist.

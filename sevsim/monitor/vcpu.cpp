@@ -24,17 +24,18 @@ alignas(page_size) constinit u8 io_permissions[3 * page_size]{};
 /// MSRs that an SEV-ES guest reads and writes without anyone seeing it: KVM passes these through,
 /// and #VMEXIT saves them. All others are intercepted.
 constexpr Msr passed_through[] = {
-    Msr::star,         Msr::lstar,        Msr::cstar,   Msr::sfmask,  Msr::fs_base,
-    Msr::gs_base,      Msr::kernel_gs_base, Msr::tsc_aux, Msr::sysenter_cs,
-    Msr::sysenter_esp, Msr::sysenter_eip, Msr::pat,     Msr::xss,
+    Msr::star,        Msr::lstar,        Msr::cstar,          Msr::sfmask,
+    Msr::fs_base,     Msr::gs_base,      Msr::kernel_gs_base, Msr::tsc_aux,
+    Msr::sysenter_cs, Msr::sysenter_esp, Msr::sysenter_eip,   Msr::pat,
+    Msr::xss,
 };
 
 /// Clears both intercept bits of an MSR (APM volume 2, section 15.11).
 void pass_through(Msr msr) {
     const u32 number = static_cast<u32>(msr);
-    const u32 index  = number < 0x2000                ? number
-                     : (number >> 16) == 0xC000 ? 0x2000 + (number & 0x1FFF)
-                                                : 0x4000 + (number & 0x1FFF);
+    const u32 index  = number < 0x2000            ? number
+                       : (number >> 16) == 0xC000 ? 0x2000 + (number & 0x1FFF)
+                                                  : 0x4000 + (number & 0x1FFF);
     msr_permissions[index / 4] &= static_cast<u8>(~(3u << (index % 4 * 2)));
 }
 
@@ -49,7 +50,7 @@ void intercept_for_sev_es(Vmcb& vmcb) {
     vmcb.intercept_dr_write = 1u << 7;
     vmcb.intercept_misc1    = rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
     vmcb.intercept_misc2    = vmrun | vmmcall | vmload | vmsave | stgi | clgi | skinit | wbinvd
-                         | intercept::monitor | mwait;
+                           | intercept::monitor | mwait;
     memset(msr_permissions, 0xFF, sizeof msr_permissions);
     for (const Msr msr : passed_through) {
         pass_through(msr);

@@ -9,13 +9,13 @@
 namespace vestibule::sevsim {
 
 struct Vcpu {
-    Vmcb           vmcb;
+    Vmcb vmcb;
     GuestRegisters registers;
-    u64            cr3;             // as the guest wrote it
-    u64            ghcb_msr;        // MSR 0xC0010130
-    u64            vmruns;          // how often the guest was entered
-    bool           may_halt;        // HLT is let through until the next exit
-    Options        options;
+    u64 cr3;       // as the guest wrote it
+    u64 ghcb_msr;  // MSR 0xC0010130
+    u64 vmruns;    // how often the guest was entered
+    bool may_halt; // HLT is let through until the next exit
+    Options options;
 
     x86::Vmsa& state() { return vmcb.save(); }
 
@@ -33,8 +33,8 @@ struct Vcpu {
     /// A general register by its number in instruction encodings.
     u64& general_register(unsigned number);
 
-    /// Sets what CR3 the walks really use: they are private whatever the guest says, and an SEV guest
-    /// in long mode reaches private memory by the C-bit.
+    /// Sets what CR3 the walks really use: they are private whatever the guest says, and an SEV
+    /// guest in long mode reaches private memory by the C-bit.
     void set_cr3(u64 value);
 };
 

@@ -30,7 +30,7 @@ enter_guest:
         mov     r14, [rdi + GUEST_R14]
         mov     r15, [rdi + GUEST_R15]
         mov     rdi, [rdi + GUEST_RDI]
-        vmrun   rax
+        vmrun
         push    rdi
         mov     rdi, [rsp + 8]
         mov     [rdi + GUEST_RCX], rcx
@@ -63,5 +63,5 @@ enter_guest:
         global  load_guest_segments
 load_guest_segments:
         mov     rax, rdi
-        vmload  rax
+        vmload
         ret

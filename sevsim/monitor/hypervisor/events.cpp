@@ -14,7 +14,7 @@ namespace {
 
 Inputs cpuid_inputs(const GhcbView& ghcb) {
     constexpr u32 extended_state = 0xD;
-    Inputs        inputs{.required = fields(field::rax, field::rcx), .optional = {}};
+    Inputs inputs{.required = fields(field::rax, field::rcx), .optional = {}};
     if (low_half(ghcb.get(field::rax)) == extended_state) {
         inputs.required = inputs.required.with(field::xcr0);
         inputs.optional = fields(field::xss);
@@ -23,8 +23,8 @@ Inputs cpuid_inputs(const GhcbView& ghcb) {
 }
 
 Answer serve_cpuid(Vcpu& vcpu, GhcbView& ghcb) {
-    const x86::CpuidResult result = guest_cpuid(vcpu.options, low_half(ghcb.get(field::rax)),
-                                                low_half(ghcb.get(field::rcx)));
+    const x86::CpuidResult result =
+        guest_cpuid(vcpu.options, low_half(ghcb.get(field::rax)), low_half(ghcb.get(field::rcx)));
     ghcb.put(field::rax, result.eax);
     ghcb.put(field::rbx, result.ebx);
     ghcb.put(field::rcx, result.ecx);
@@ -49,7 +49,7 @@ struct PortAccess {
         const u64 address_size = (word >> 7) & 7;
         const u64 other_bits   = word & ~u64{0xFFFF'03F1};
         return (size() == 1 || size() == 2 || size() == 4)
-            && (address_size == 1 || address_size == 2 || address_size == 4) && other_bits == 0;
+               && (address_size == 1 || address_size == 2 || address_size == 4) && other_bits == 0;
     }
 };
 

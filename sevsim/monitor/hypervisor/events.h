@@ -16,7 +16,7 @@ struct Inputs {
 enum class Answer : u8 { done, general_protection, invalid_input };
 
 struct Event {
-    u64         code;
+    u64 code;
     const char* name;
     Inputs (*inputs)(const GhcbView& ghcb);
     Answer (*serve)(Vcpu& vcpu, GhcbView& ghcb);

@@ -16,6 +16,8 @@ constexpr u64 response_done      = 0;
 constexpr u64 response_exception = 1;
 constexpr u64 response_malformed = 2;
 
+constexpr Fields always_valid = fields(field::exit_code, field::exit_info_1, field::exit_info_2);
+
 enum class Malformed : u64 {
     usage         = 2,
     missing_input = 4,
@@ -41,9 +43,7 @@ bool check_header(GhcbView& ghcb) {
         refuse(ghcb, Malformed::input, "ghcb-version", "PROTOCOL_VERSION is neither 1 nor 2");
         return false;
     }
-    constexpr Fields always =
-        fields(field::exit_code, field::exit_info_1, field::exit_info_2);
-    if (!ghcb.valid().has_all(always)) {
+    if (!ghcb.valid().has_all(always_valid)) {
         refuse(ghcb, Malformed::missing_input, "ghcb-missing-input",
                "SW_EXITCODE, SW_EXITINFO1 or SW_EXITINFO2 is not marked valid");
         return false;
@@ -57,13 +57,7 @@ bool check_inputs(GhcbView& ghcb, const Event& event) {
         refuse(ghcb, Malformed::missing_input, "ghcb-missing-input", event.name);
         return false;
     }
-    Fields expected = inputs.required;
-    for (const u16 offset : {field::exit_code, field::exit_info_1, field::exit_info_2}) {
-        expected = expected.with(offset);
-    }
-    for (unsigned n = 0; n < 2; ++n) {
-        expected.words[n] |= inputs.optional.words[n];
-    }
+    const Fields expected = always_valid | inputs.required | inputs.optional;
     if (!expected.has_all(ghcb.valid())) {
         // KVM does not mind; but it is a register of the guest's that nobody asked for.
         report_violation("ghcb-extra-input", event.name);
@@ -95,12 +89,13 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     u8* const page = shared_memory(gpa);
     if (page == nullptr) {
         report_violation("ghcb-address", "the GHCB address is not guest memory");
-        end_run_by_monitor_error("VMGEXIT with a GHCB outside memory: there is no one to answer to");
+        end_run_by_monitor_error(
+            "VMGEXIT with a GHCB outside memory: there is no one to answer to");
     }
-    GhcbView     ghcb{page};
-    const u64    code  = ghcb.get(field::exit_code);
+    GhcbView ghcb{page};
+    const u64 code     = ghcb.get(field::exit_code);
     const Event* event = find_event(code);
-    const char*  name  = event != nullptr ? event->name : "unknown";
+    const char* name   = event != nullptr ? event->name : "unknown";
     if (check_header(ghcb)) {
         count(Served::ghcb, code, name);
         if (event == nullptr) {
@@ -108,8 +103,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
                    "an exit code that this hypervisor does not serve");
         } else if (check_inputs(ghcb, *event)) {
             ghcb.clear_valid();
-            const Served result = Served::ghcb;
-            (void)result;
+
             const Answer answer = event->serve(vcpu, ghcb);
             switch (answer) {
             case Answer::done:

@@ -29,14 +29,16 @@ struct Fields {
     u64 words[2] = {0, 0};
 
     constexpr Fields with(u16 offset) const {
-        Fields    result = *this;
-        const u32 index  = offset / 8;
+        Fields result   = *this;
+        const u32 index = offset / 8;
         result.words[index / 64] |= bit(index % 64);
         return result;
     }
 
-    constexpr bool has(u16 offset) const {
-        return (words[offset / 512] >> (offset / 8 % 64) & 1) != 0;
+    constexpr Fields operator|(Fields other) const {
+        return {
+            {words[0] | other.words[0], words[1] | other.words[1]}
+        };
     }
 
     constexpr bool has_all(Fields wanted) const {
@@ -67,7 +69,9 @@ class GhcbView {
     u32 usage() const { return high_half(get(field::usage & ~7)); }
 
     Fields valid() const {
-        return {{get(field::bitmap), get(field::bitmap + 8)}};
+        return {
+            {get(field::bitmap), get(field::bitmap + 8)}
+        };
     }
 
     /// Withdraws the guest's valid bits: what is valid from here on is the answer.
@@ -81,7 +85,7 @@ class GhcbView {
 
   private:
     u8* page;
-    u8  copy[page_size];
+    u8 copy[page_size];
 };
 
 } // namespace vestibule::sevsim

@@ -16,10 +16,11 @@ u64 sev_information(Vcpu& vcpu, u64) { return ghcb_msr_at_reset(vcpu.options); }
 
 /// Function in [63:32], register in [31:30]; answered with the value in [63:32].
 u64 cpuid(Vcpu& vcpu, u64 request) {
-    const x86::CpuidResult result   = guest_cpuid(vcpu.options, high_half(request), 0);
-    const u32              values[] = {result.eax, result.ebx, result.ecx, result.edx};
-    const u64              wanted   = (request >> 30) & 3;
-    return told_cpuid_response(vcpu.options, from_halves(values[wanted], 0) | (wanted << 30) | 0x005);
+    const x86::CpuidResult result = guest_cpuid(vcpu.options, high_half(request), 0);
+    const u32 values[]            = {result.eax, result.ebx, result.ecx, result.edx};
+    const u64 wanted              = (request >> 30) & 3;
+    return told_cpuid_response(vcpu.options,
+                               from_halves(values[wanted], 0) | (wanted << 30) | 0x005);
 }
 
 /// Reason set in [15:12], reason code in [23:16].
@@ -28,16 +29,16 @@ u64 terminate(Vcpu&, u64 request) {
 }
 
 struct Request {
-    u64         code;
+    u64 code;
     const char* name;
-    u64         reserved; // bits that must be zero
+    u64 reserved; // bits that must be zero
     u64 (*serve)(Vcpu& vcpu, u64 request);
 };
 
 constexpr Request requests[] = {
-    {0x002, "SEV information",     ~u64{0xFFF},             sev_information},
-    {0x004, "CPUID",               0x3FFF'F000,             cpuid          },
-    {0x100, "termination request", 0xFFFF'FFFF'FF00'0000,   terminate      },
+    {0x002, "SEV information",     ~u64{0xFFF},           sev_information},
+    {0x004, "CPUID",               0x3FFF'F000,           cpuid          },
+    {0x100, "termination request", 0xFFFF'FFFF'FF00'0000, terminate      },
 };
 
 const Request* find(u64 code) {
@@ -56,8 +57,8 @@ void trace(const Options& options, const char* name, u64 request, u64 answer) {
 }
 
 void serve_msr_protocol(Vcpu& vcpu) {
-    const u64      value   = vcpu.ghcb_msr;
-    const u64      code    = value & 0xFFF;
+    const u64 value        = vcpu.ghcb_msr;
+    const u64 code         = value & 0xFFF;
     const Request* request = find(code);
     if (request == nullptr) {
         // KVM leaves the MSR as it is: the guest finds its own request where the answer should be.
@@ -80,8 +81,8 @@ void serve_msr_protocol(Vcpu& vcpu) {
 } // namespace
 
 u64 ghcb_msr_at_reset(const Options& options) {
-    return (protocol_max << 48) | (protocol_min << 32)
-         | (u64{told_c_bit_position(options)} << 24) | 0x001;
+    return (protocol_max << 48) | (protocol_min << 32) | (u64{told_c_bit_position(options)} << 24)
+           | 0x001;
 }
 
 void serve_vmgexit(Vcpu& vcpu) {

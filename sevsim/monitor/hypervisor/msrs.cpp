@@ -13,8 +13,8 @@ enum class Writes : u8 {
 };
 
 struct MsrRow {
-    u32    first;
-    u32    last;
+    u32 first;
+    u32 last;
     Writes writes;
 };
 
