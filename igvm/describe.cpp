@@ -1,0 +1,85 @@
+// See describe.h. The fields of a VP context are in context_fields.cpp.
+#include "igvm/describe.h"
+
+#include <fmt/format.h>
+
+namespace vestibule::igvm {
+
+std::string_view name_of(PlatformType platform) {
+    for (const PlatformName& row : platform_names) {
+        if (row.platform == platform) {
+            return row.name;
+        }
+    }
+    return "unknown";
+}
+
+std::string names_of(const File& file, u32 compatibility_mask) {
+    std::string names;
+    for (const Header header : file.platforms()) {
+        const auto platform = header.as<SupportedPlatform>();
+        if ((platform->compatibility_mask & compatibility_mask) != 0) {
+            names += names.empty() ? "" : ", ";
+            names += name_of(platform->platform_type);
+        }
+    }
+    return names;
+}
+
+std::string describe(const Error& error) {
+    const std::string header = error.header_index == Error::no_header
+                                   ? ""
+                                   : fmt::format(" (header {})", error.header_index);
+    const std::string wanted = error.wanted ? fmt::format(", {:#x}", *error.wanted) : "";
+    return fmt::format("offset {:#x}{}: found {:#x}, expected {}{}", error.offset, header,
+                       error.found, error.expected(), wanted);
+}
+
+std::string describe(const ImageError& error) {
+    const std::string section =
+        error.section.empty() ? "" : fmt::format(" (section {})", error.section);
+    return fmt::format("offset {:#x}{}: found {:#x}, expected {}", error.offset, section,
+                       error.found, error.expected);
+}
+
+/// AMD64 APM volume 2, tables 4-3 to 4-6, with attributes as in a VMSA.
+static std::string attributes_in_words(u16 attributes) {
+    const auto has     = [&](unsigned number) { return ((attributes >> number) & 1) != 0; };
+    const bool code    = has(3);
+    const bool user    = has(4); // S: code or data
+    const bool l       = has(9);
+    const bool big     = has(10);
+    const unsigned dpl = (attributes >> 5) & 3;
+    if (attributes == 0) {
+        return "unusable";
+    }
+    std::string words;
+    if (!user) {
+        const unsigned type = attributes & 0xF;
+        words               = type == 2    ? "LDT"
+                              : type == 3  ? "busy 16-bit TSS"
+                              : type == 9  ? "TSS"
+                              : type == 11 ? "busy TSS"
+                                           : fmt::format("system type {}", type);
+    } else if (code) {
+        words = fmt::format("{}-bit code{}", l ? 64 : big ? 32 : 16, has(1) ? ", readable" : "");
+    } else {
+        words = fmt::format("data{}{}", has(1) ? ", writable" : ", read-only",
+                            has(2) ? ", expand-down" : "");
+    }
+    return fmt::format("{}, DPL {}{}", words, dpl, has(7) ? "" : ", not present");
+}
+
+std::string describe(const x86::Segment& segment) {
+    return fmt::format("sel {:04x}  base {:x}  limit {:x}  attr {:03x}: {}", segment.selector,
+                       segment.base, segment.limit, segment.attributes,
+                       attributes_in_words(segment.attributes));
+}
+
+std::string describe(const NativeSegment& segment) {
+    return fmt::format("sel {:04x}  base {:x}  limit {:x}  attr {:04x}: {}", segment.selector,
+                       segment.base, segment.limit, segment.attributes,
+                       attributes_in_words(x86::vmsa_attributes(segment.attributes)));
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,44 @@
+// igvmtool: builds and shows IGVM files. Exit status 0 done, 1 the work failed, 2 wrong use.
+#include "igvm/verbs.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+static int run(int argc, char** argv) {
+    CLI::App app("Build and show IGVM files of SEV-ES guests.", "igvmtool");
+    app.set_version_flag("--version", "igvmtool " VESTIBULE_VERSION);
+    app.require_subcommand(1);
+    std::string examples = "Examples:\n";
+    for (const auto& verb : vestibule::igvm::verbs) {
+        examples += fmt::format("  {}\n", verb.example);
+        verb.add(app);
+    }
+    app.footer(examples + "Exit status: 0 done, 1 the work failed, 2 wrong use.");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) { // --help and --version
+        return app.exit(success);
+    } catch (const CLI::ParseError& error) {
+        fmt::print(stderr, "igvmtool: {}\nTry: igvmtool --help\n", error.what());
+        return 2;
+    } catch (const vestibule::igvm::Failure& failure) {
+        fmt::print(stderr, "igvmtool: {}\n", failure.what());
+        return 1;
+    }
+    return 0;
+}
+
+int main(int argc, char** argv) {
+    try {
+        const int status = run(argc, argv);
+        // Output that did not arrive, on a full disk for one, is work that failed.
+        if (std::fflush(stdout) == 0) {
+            return status;
+        }
+        std::perror("igvmtool: standard output");
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "igvmtool: {}\n", error.what());
+    }
+    return 1;
+}

@@ -1,0 +1,191 @@
+// Checks of the guest image: ELF header, program headers one after another, then the section
+// headers, which are read for one reason: to know that no relocations are left.
+#include "igvm/stub_image.h"
+
+#include "igvm/reader.h"
+#include "x86/page_table.h"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace vestibule::igvm {
+
+static std::unexpected<ImageError> refuse(std::string_view expected, u64 offset, u64 found) {
+    return std::unexpected(
+        ImageError{.expected = expected, .offset = offset, .found = found, .section = {}});
+}
+
+/// Whether `count` entries of `size` bytes at `offset` are inside the file. ELF's counts have 16
+/// bits, so that the product cannot overflow.
+static bool holds_table(std::span<const u8> elf, u64 offset, u64 count, u64 size) {
+    return offset <= elf.size() && count * size <= elf.size() - offset;
+}
+
+static std::expected<Elf64_Ehdr, ImageError> read_elf_header(std::span<const u8> elf) {
+    if (elf.size() < sizeof(Elf64_Ehdr)) {
+        return refuse("a whole ELF64 header", 0, elf.size());
+    }
+    const auto header = load<Elf64_Ehdr>(elf);
+    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+        return refuse("the magic of an ELF file", 0, load<u32>(elf));
+    }
+
+    struct Row {
+        std::string_view expected;
+        u64 offset;
+        u64 found;
+        bool right;
+    };
+
+    const Row rows[] = {
+        {.expected = "a 64-bit ELF",
+         .offset   = EI_CLASS,
+         .found    = header.e_ident[EI_CLASS],
+         .right    = header.e_ident[EI_CLASS] == ELFCLASS64},
+        {.expected = "a little-endian ELF",
+         .offset   = EI_DATA,
+         .found    = header.e_ident[EI_DATA],
+         .right    = header.e_ident[EI_DATA] == ELFDATA2LSB},
+        {.expected = "an executable, position-independent or not",
+         .offset   = offsetof(Elf64_Ehdr, e_type),
+         .found    = header.e_type,
+         .right    = header.e_type == ET_EXEC || header.e_type == ET_DYN},
+        {.expected = "an image for x86-64",
+         .offset   = offsetof(Elf64_Ehdr, e_machine),
+         .found    = header.e_machine,
+         .right    = header.e_machine == EM_X86_64},
+        {.expected = "program headers of 56 bytes",
+         .offset   = offsetof(Elf64_Ehdr, e_phentsize),
+         .found    = header.e_phentsize,
+         .right    = header.e_phentsize == sizeof(Elf64_Phdr)},
+        {.expected = "program headers, fewer than 65535, within the file",
+         .offset   = offsetof(Elf64_Ehdr, e_phoff),
+         .found    = header.e_phoff,
+         .right    = header.e_phnum != 0 && header.e_phnum != PN_XNUM
+                  && holds_table(elf, header.e_phoff, header.e_phnum, sizeof(Elf64_Phdr))},
+        // Without them nothing would say whether relocations are left.
+        {.expected = "section headers of 64 bytes",
+         .offset   = offsetof(Elf64_Ehdr, e_shentsize),
+         .found    = header.e_shentsize,
+         .right    = header.e_shentsize == sizeof(Elf64_Shdr)},
+        {.expected = "section headers within the file",
+         .offset   = offsetof(Elf64_Ehdr, e_shoff),
+         .found    = header.e_shoff,
+         .right    = header.e_shoff != 0 && header.e_shnum != 0
+                  && holds_table(elf, header.e_shoff, header.e_shnum, sizeof(Elf64_Shdr))},
+    };
+    for (const Row& row : rows) {
+        if (!row.right) {
+            return refuse(row.expected, row.offset, row.found);
+        }
+    }
+    return header;
+}
+
+/// The segment of a PT_LOAD whose header stands at `at`; the segments before it end at `previous`.
+static std::expected<StubSegment, ImageError> read_segment(std::span<const u8> elf, u64 at,
+                                                           u64 previous) {
+    const auto segment = load<Elf64_Phdr>(elf, at);
+    if (segment.p_vaddr % page_size != 0) {
+        return refuse("a page-aligned segment", at + offsetof(Elf64_Phdr, p_vaddr),
+                      segment.p_vaddr);
+    }
+    if (segment.p_vaddr < page_size) {
+        return refuse("no segment in the first page, which is for the page tables",
+                      at + offsetof(Elf64_Phdr, p_vaddr), segment.p_vaddr);
+    }
+    if (segment.p_vaddr < previous) {
+        return refuse("segments that ascend without sharing a page",
+                      at + offsetof(Elf64_Phdr, p_vaddr), segment.p_vaddr);
+    }
+    if (segment.p_vaddr > x86::large_page_size
+        || segment.p_memsz > x86::large_page_size - segment.p_vaddr) {
+        return refuse("an image that ends within 2 MiB", at + offsetof(Elf64_Phdr, p_memsz),
+                      segment.p_memsz);
+    }
+    if (segment.p_filesz > segment.p_memsz) {
+        return refuse("a file size not above the memory size", at + offsetof(Elf64_Phdr, p_filesz),
+                      segment.p_filesz);
+    }
+    if (segment.p_offset > elf.size() || segment.p_filesz > elf.size() - segment.p_offset) {
+        return refuse("a segment whose data is within the file",
+                      at + offsetof(Elf64_Phdr, p_offset), segment.p_offset);
+    }
+    return StubSegment{.address     = segment.p_vaddr,
+                       .data        = elf.subspan(segment.p_offset, segment.p_filesz),
+                       .memory_size = segment.p_memsz,
+                       .executable  = (segment.p_flags & PF_X) != 0,
+                       .payload     = (segment.p_flags & StubSegment::payload_flag) != 0};
+}
+
+static std::string section_name(std::span<const u8> elf, const Elf64_Ehdr& header, u32 name) {
+    if (header.e_shstrndx >= header.e_shnum) {
+        return "(unnamed)";
+    }
+    const auto names =
+        load<Elf64_Shdr>(elf, header.e_shoff + header.e_shstrndx * sizeof(Elf64_Shdr));
+    if (names.sh_offset > elf.size() || names.sh_size > elf.size() - names.sh_offset
+        || name >= names.sh_size) {
+        return "(unnamed)";
+    }
+    const auto rest = elf.subspan(names.sh_offset, names.sh_size).subspan(name);
+    return {rest.begin(), std::ranges::find(rest, u8{0})};
+}
+
+static std::optional<ImageError> find_relocations(std::span<const u8> elf,
+                                                  const Elf64_Ehdr& header) {
+    constexpr u32 sht_relr = 19; // not in every <elf.h>
+    for (u64 i = 0; i < header.e_shnum; ++i) {
+        const u64 at           = header.e_shoff + i * sizeof(Elf64_Shdr);
+        const auto section     = load<Elf64_Shdr>(elf, at);
+        const bool relocations = section.sh_type == SHT_RELA || section.sh_type == SHT_REL
+                                 || section.sh_type == sht_relr;
+        if (relocations && section.sh_size != 0) {
+            return ImageError{.expected = "no relocations left: nothing in the guest applies them",
+                              .offset   = at + offsetof(Elf64_Shdr, sh_size),
+                              .found    = section.sh_size,
+                              .section  = section_name(elf, header, section.sh_name)};
+        }
+    }
+    return std::nullopt;
+}
+
+std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
+    const auto header = read_elf_header(elf);
+    if (!header) {
+        return std::unexpected(header.error());
+    }
+    StubImage image{.segments = {}, .entry = header->e_entry, .size = page_size};
+    for (u64 i = 0; i < header->e_phnum; ++i) {
+        const u64 at     = header->e_phoff + i * sizeof(Elf64_Phdr);
+        const auto entry = load<Elf64_Phdr>(elf, at);
+        if (entry.p_type != PT_LOAD || entry.p_memsz == 0) {
+            continue;
+        }
+        const auto segment = read_segment(elf, at, image.size);
+        if (!segment) {
+            return std::unexpected(segment.error());
+        }
+        image.segments.push_back(*segment);
+        image.size = (segment->address + segment->memory_size + page_size - 1) & ~(page_size - 1);
+    }
+    if (image.segments.empty()) {
+        return refuse("a segment to load", offsetof(Elf64_Ehdr, e_phnum), header->e_phnum);
+    }
+    if (auto relocations = find_relocations(elf, *header)) {
+        return std::unexpected(*relocations);
+    }
+    const bool entry_is_code = std::ranges::any_of(image.segments, [&](const auto& segment) {
+        return segment.executable && image.entry >= segment.address
+               && image.entry - segment.address < segment.data.size();
+    });
+    if (!entry_is_code) {
+        return refuse("an entry point in the file's part of an executable segment",
+                      offsetof(Elf64_Ehdr, e_entry), image.entry);
+    }
+    return image;
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,30 @@
+// igvmtool's verbs: each in a file of its own, which adds itself to the command line and does its
+// work as that line's callback. A verb that fails throws Failure; exit status 1.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <stdexcept>
+
+namespace vestibule::igvm {
+
+/// The work failed; the message names the file.
+class Failure : public std::runtime_error {
+  public:
+    using runtime_error::runtime_error;
+};
+
+struct Verb {
+    std::string_view example;
+    void (*add)(CLI::App& app);
+};
+
+void add_build(CLI::App& app);
+void add_show(CLI::App& app);
+
+inline constexpr Verb verbs[] = {
+    {.example = "igvmtool build --out guest.igvm --platform native,sev-es", .add = add_build},
+    {.example = "igvmtool show guest.igvm",                                 .add = add_show },
+};
+
+} // namespace vestibule::igvm
