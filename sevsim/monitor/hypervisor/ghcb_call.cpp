@@ -121,7 +121,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
             }
         }
     } else {
-        count(Served::ghcb, code, "malformed");
+        count(Served::ghcb, 0, "malformed"); // its exit code means nothing
     }
     trace(vcpu, name, ghcb, GhcbView{page});
 }

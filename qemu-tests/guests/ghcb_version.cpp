@@ -1,0 +1,9 @@
+// A protocol version that was not negotiated.
+#include "boot/boot_info.h"
+#include "qemu-tests/guests/raw_call.h"
+
+extern "C" [[noreturn]] void payload_main(const vestibule::boot::BootInfo&) {
+    auto& page            = vestibule::guests::prepare_out('!');
+    page.protocol_version = 3;
+    vestibule::guests::send_and_end(page);
+}

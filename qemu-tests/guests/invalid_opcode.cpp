@@ -1,0 +1,7 @@
+// An exception that nobody handles.
+#include "boot/boot_info.h"
+
+extern "C" [[noreturn]] void payload_main(const vestibule::boot::BootInfo&) {
+    asm volatile("ud2");
+    __builtin_unreachable();
+}

@@ -1,0 +1,8 @@
+// Never ends.
+#include "boot/boot_info.h"
+
+extern "C" [[noreturn]] void payload_main(const vestibule::boot::BootInfo&) {
+    for (;;) {
+        asm volatile("pause");
+    }
+}
