@@ -26,16 +26,18 @@ void print_machine(const RunRecords& records, Text out) {
                        printable(records.start->platform), records.start->c_bit,
                        records.start->memory >> 20);
         if (records.outcome) {
-            const Outcome& o = *records.outcome;
-            const auto count = [&](const std::optional<u64>& number, const char* what) {
+            const Outcome& outcome = *records.outcome;
+            const char* separator  = "; ";
+            const auto count       = [&](const char* what, const std::optional<u64>& number) {
                 if (number) {
-                    fmt::format_to(out, ", {} {}", *number, what);
+                    fmt::format_to(out, "{}{} {}", separator, what, *number);
+                    separator = ", ";
                 }
             };
-            count(o.vmruns, "VMRUN");
-            count(o.vc, "#VC");
-            count(o.vmgexits, "VMGEXIT");
-            count(o.shared_pages, "shared pages");
+            count("VMRUN", outcome.vmruns);
+            count("#VC", outcome.vc);
+            count("VMGEXIT", outcome.vmgexits);
+            count("shared pages", outcome.shared_pages);
         }
         fmt::format_to(out, ".\n");
     }
@@ -89,10 +91,14 @@ void print_violations(const RunRecords& records, Text out) {
     }
     fmt::format_to(out, "\nViolations\n");
     for (const Violation& violation : records.violations) {
-        fmt::format_to(out, "  {:<{}}{:>8}  first{}{}{}{}\n", printable(violation.rule), width,
-                       violation.count, violation.first_rip.empty() ? "" : " at rip ",
-                       printable(violation.first_rip), violation.first_detail.empty() ? "" : ": ",
-                       printable(violation.first_detail));
+        fmt::format_to(out, "  {:<{}}{:>8}", printable(violation.rule), width, violation.count);
+        if (!violation.first_rip.empty()) {
+            fmt::format_to(out, "  first at rip {}", printable(violation.first_rip));
+        }
+        if (!violation.first_detail.empty()) {
+            fmt::format_to(out, ": {}", printable(violation.first_detail));
+        }
+        fmt::format_to(out, "\n");
     }
 }
 

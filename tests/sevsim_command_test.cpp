@@ -1,0 +1,139 @@
+// What `sevsim run` is asked for, and the QEMU command line that comes of it.
+#include "sevsim/qemu_command.h"
+#include "sevsim/qemu_version.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+/// The argument behind the first `option`.
+std::string value_of(const std::vector<std::string>& command, std::string_view option) {
+    const auto found = std::ranges::find(command, option);
+    return found == command.end() || found + 1 == command.end() ? "" : *(found + 1);
+}
+
+constexpr InheritedFiles files{.monitor = 11, .guest = 12, .records = 13};
+
+} // namespace
+
+TEST(Memory, ReadsSizes) {
+    struct Case {
+        const char* text;
+        u64 bytes;
+    };
+
+    for (const Case& size : {
+             Case{"256M",       256 * mib         },
+             {"2G",         2 * gib           },
+             {"2g",         2 * gib           },
+             {"32M",        32 * mib          },
+             {"65536K",     64 * mib          },
+             {"33554432",   32 * mib          },
+             {"2147483648", u64{2'147'483'648}}
+    }) {
+        EXPECT_EQ(parse_memory(size.text), size.bytes) << size.text;
+    }
+}
+
+TEST(Memory, SaysWhatIsWrong) {
+    struct Case {
+        const char* text;
+        const char* why;
+    };
+
+    for (const Case& wrong : {
+             Case{"",                      "not a size"    },
+             {"M",                     "not a size"    },
+             {"-64M",                  "not a size"    },
+             {"64MB",                  "not a size"    },
+             {"64X",                   "not a size"    },
+             {"64 M",                  "not a size"    },
+             {"0x40M",                 "not a size"    },
+             {"6.4G",                  "not a size"    },
+             {"31M",                   "too small"     },
+             {"0",                     "too small"     },
+             {"2050M",                 "too large"     },
+             {"3G",                    "too large"     },
+             {"18014398509481984K",    "too large"     },
+             {"99999999999999999999G", "too large"     },
+             {"33M",                   "multiple of 2M"},
+             {"33554433",              "multiple of 2M"},
+    }) {
+        const auto size = parse_memory(wrong.text);
+        ASSERT_FALSE(size) << wrong.text;
+        EXPECT_NE(size.error().find(wrong.why), std::string::npos) << size.error();
+        EXPECT_NE(size.error().find(wrong.text), std::string::npos) << size.error();
+    }
+}
+
+TEST(Lies, AreFoundByTheirWholeName) {
+    for (const LieDescription& lie : lies) {
+        const std::string name = lie.name;
+        EXPECT_EQ(find_lie(name.data(), name.size()), &lie);
+        EXPECT_EQ(find_lie(name.data(), name.size() - 1), nullptr);
+        const std::string longer = name + "x";
+        EXPECT_EQ(find_lie(longer.data(), longer.size()), nullptr);
+    }
+    EXPECT_EQ(find_lie("", 0), nullptr);
+}
+
+TEST(QemuCommand, DescribesTheMachine) {
+    RunOptions options;
+    options.file       = "a,b.igvm";
+    const auto command = qemu_command(options, files, 3 * mib + 1);
+    EXPECT_EQ(command.front(), "qemu-system-x86_64");
+    EXPECT_EQ(value_of(command, "-accel"), "tcg");
+    EXPECT_EQ(value_of(command, "-kernel"), "/dev/fd/11");
+    EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12");
+    EXPECT_EQ(value_of(command, "-chardev"), "file,id=records,path=/dev/fd/13");
+    EXPECT_EQ(value_of(command, "-append"), "memory=268435456 platform=sev-es cbit=47 trace=0");
+    // 64 MiB of the monitor, 256 MiB of the guest, 3 MiB and a byte rounded up to 4.
+    EXPECT_EQ(value_of(command, "-m"), "256M,slots=1,maxmem=580M");
+    EXPECT_EQ(value_of(command, "-object"), "memory-backend-ram,id=private,size=339738624");
+    EXPECT_TRUE(value_of(command, "-cpu").starts_with("EPYC,phys-bits=48,"));
+    EXPECT_TRUE(std::ranges::none_of(command, [](const std::string& word) {
+        return word.find("a,b.igvm") != std::string::npos;
+    }));
+}
+
+TEST(QemuCommand, PassesOptionsOn) {
+    RunOptions options;
+    options.platform       = "native";
+    options.memory         = 32 * mib;
+    options.trace          = "t";
+    options.hostile        = Lie::no_sev;
+    options.qemu           = "/opt/qemu";
+    options.qemu_arguments = {"-d", "int"};
+    const auto command     = qemu_command(options, files, 1);
+    EXPECT_EQ(command.front(), "/opt/qemu");
+    EXPECT_EQ(value_of(command, "-append"),
+              "memory=33554432 platform=native cbit=47 trace=1 hostile=no-sev");
+    // Last, so that they can override.
+    EXPECT_EQ(command[command.size() - 2], "-d");
+    EXPECT_EQ(command.back(), "int");
+}
+
+TEST(QemuVersion, ReadsTheFirstLine) {
+    EXPECT_EQ(
+        parse_qemu_version("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright (c)"),
+        (QemuVersion{7, 2, 22}));
+    EXPECT_EQ(parse_qemu_version("QEMU emulator version 10.0.0"), (QemuVersion{10, 0, 0}));
+    for (const char* wrong : {"", "QEMU", "QEMU emulator version ", "QEMU emulator version 7",
+                              "QEMU emulator version 7.2.", "QEMU emulator version 7,2,22",
+                              "QEMU emulator version x.2.22", "GNU bash, version 5.2.15",
+                              "QEMU emulator version 99999999999.2.1"}) {
+        EXPECT_FALSE(parse_qemu_version(wrong)) << wrong;
+    }
+}
+
+TEST(QemuVersion, OrdersVersions) {
+    EXPECT_LT((QemuVersion{7, 2, 14}), oldest_qemu);
+    EXPECT_LT((QemuVersion{6, 9, 99}), oldest_qemu);
+    EXPECT_GE((QemuVersion{7, 2, 15}), oldest_qemu);
+    EXPECT_GE((QemuVersion{8, 0, 0}), oldest_qemu);
+}
+
+} // namespace vestibule::sevsim

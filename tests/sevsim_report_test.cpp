@@ -1,0 +1,153 @@
+// The report's words, and the exit status that goes with them.
+#include "sevsim/report.h"
+
+#include <csignal>
+#include <gtest/gtest.h>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+RunResult ended(OutcomeKind kind, u64 value = 0) {
+    RunResult result;
+    Outcome& outcome = result.records.outcome.emplace();
+    outcome.kind     = kind;
+    outcome.value    = value;
+    return result;
+}
+
+RunResult without_outcome(Ending how, int value = 0) {
+    RunResult result;
+    result.qemu    = {how, value};
+    result.timeout = std::chrono::milliseconds{1500};
+    return result;
+}
+
+::testing::AssertionResult says(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos ? ::testing::AssertionSuccess()
+                                                : ::testing::AssertionFailure()
+                                                      << "no '" << part << "' in:\n"
+                                                      << text;
+}
+
+} // namespace
+
+TEST(Report, WholeText) {
+    RunResult result     = ended(OutcomeKind::exit, 3);
+    result.records.start = Start{.platform = "sev-es", .c_bit = 47, .memory = u64{256} << 20};
+    result.records.outcome->vmruns       = 1234;
+    result.records.outcome->vc           = 12;
+    result.records.outcome->vmgexits     = 13;
+    result.records.outcome->shared_pages = 1;
+    result.records.exits                 = {
+        {.code = 0x4,  .name = "CPUID request", .vc = 0,    .ghcb = 0,    .msr_protocol = 8},
+        {.code = 0x7B, .name = "IOIO",          .vc = 1000, .ghcb = 1000, .msr_protocol = 0},
+        {.code = 0x72, .name = "CPUID",         .vc = 12,   .ghcb = 10,   .msr_protocol = 0},
+    };
+    result.records.violations = {
+        {.rule = "ghcb-missing-input", .count = 2, .first_rip = "0x100", .first_detail = "no RCX"},
+        {.rule = "x",                  .count = 1, .first_rip = "",      .first_detail = ""      },
+    };
+    EXPECT_EQ(
+        report(result),
+        R"(sevsim: this was an emulation written from the specifications; it says nothing of silicon.
+Platform sev-es, C-bit 47, 256 MiB of memory; VMRUN 1234, #VC 12, VMGEXIT 13, shared pages 1.
+
+Exits served
+  code        exit                  #VC        GHCB    MSR protocol
+  0x72        CPUID                  12          10               -
+  0x7b        IOIO                 1000        1000               -
+  0x4         CPUID request           -           -               8
+              total                1012        1010               8
+
+Violations
+  ghcb-missing-input       2  first at rip 0x100: no RCX
+  x                        1
+
+Outcome: the guest exited with code 3
+)");
+}
+
+TEST(Report, OutcomesInWords) {
+    EXPECT_TRUE(says(report(ended(OutcomeKind::exit)), "the guest exited with code 0"));
+    EXPECT_TRUE(says(report(ended(OutcomeKind::shutdown)), "shut down (triple fault)"));
+    EXPECT_TRUE(says(report(ended(OutcomeKind::halt)), "halted for good"));
+    EXPECT_TRUE(says(report(ended(OutcomeKind::monitor_error)), "the monitor failed"));
+    EXPECT_TRUE(says(report(ended(OutcomeKind::exit)), "Violations: none"));
+}
+
+TEST(Report, TerminationIsDecoded) {
+    RunResult result = ended(OutcomeKind::terminate);
+    EXPECT_TRUE(says(report(result), "Outcome: the guest asked for its termination\n"));
+    result.records.outcome->reason = {.set = 0, .code = 2};
+    EXPECT_TRUE(says(report(result), "FEATURE_UNSUPPORTED (set 0, code 0x2): SEV_STATUS shows"));
+    result.records.outcome->reason = {.set = 15, .code = 255};
+    EXPECT_TRUE(says(report(result), "unknown (set 15, code 0xff)"));
+}
+
+TEST(Report, StateIsShownUnlessTheGuestExited) {
+    for (const OutcomeKind kind : {OutcomeKind::terminate, OutcomeKind::shutdown, OutcomeKind::halt,
+                                   OutcomeKind::monitor_error, OutcomeKind::exit}) {
+        RunResult result                  = ended(kind);
+        result.records.outcome->registers = {
+            {"rip", "0x1"},
+            {"rsp", "0x2"},
+            {"rax", "0x3"},
+            {"rbx", "0x4"},
+            {"cr0", "0x5"}
+        };
+        result.records.outcome->code = "0f a2";
+        const std::string text       = report(result);
+        const bool shown             = kind != OutcomeKind::exit;
+        EXPECT_EQ(bool{says(text, "rbx    0x4\n  cr0    0x5\n")}, shown) << text;
+        EXPECT_EQ(bool{says(text, "Code at rip: 0f a2\n")}, shown) << text;
+    }
+}
+
+TEST(Report, EndsWithoutOutcomeInWords) {
+    EXPECT_TRUE(says(report(without_outcome(Ending::timed_out)), "no end within 1.5 s"));
+    EXPECT_TRUE(says(report(without_outcome(Ending::killed, SIGSEGV)), "killed by SIGSEGV"));
+    EXPECT_TRUE(
+        says(report(without_outcome(Ending::interrupted, SIGINT)), "interrupted by SIGINT"));
+    EXPECT_TRUE(says(report(without_outcome(Ending::exited, 1)), "QEMU ended with status 1"));
+    EXPECT_TRUE(says(report(without_outcome(Ending::exited, 1)), "had not said that it started"));
+    RunResult started     = without_outcome(Ending::exited, 1);
+    started.records.start = Start{};
+    EXPECT_FALSE(says(report(started), "had not said that it started"));
+    EXPECT_FALSE(says(report(started), "Violations: none"));
+}
+
+TEST(Report, GuestCannotWriteOverIt) {
+    RunResult result          = ended(OutcomeKind::exit);
+    result.records.violations = {
+        {.rule = "r", .count = 1, .first_rip = "", .first_detail = "\x1b[2J\r\n"}
+    };
+    result.records.outcome->detail = "a\x7f\nOutcome: fine";
+    const std::string text         = report(result);
+    EXPECT_TRUE(says(text, "?[2J??"));
+    EXPECT_TRUE(says(text, "a??Outcome: fine"));
+}
+
+TEST(ExitStatus, IsZeroForSuccessOnly) {
+    EXPECT_EQ(exit_status(ended(OutcomeKind::exit, 0)), 0);
+    EXPECT_EQ(exit_status(ended(OutcomeKind::exit, 1)), 1);
+    EXPECT_EQ(exit_status(ended(OutcomeKind::exit, 256)), 1);
+    for (const OutcomeKind kind : {OutcomeKind::terminate, OutcomeKind::shutdown, OutcomeKind::halt,
+                                   OutcomeKind::monitor_error}) {
+        EXPECT_EQ(exit_status(ended(kind)), 1);
+    }
+    for (const Ending how :
+         {Ending::exited, Ending::killed, Ending::timed_out, Ending::interrupted, Ending::unread}) {
+        EXPECT_EQ(exit_status(without_outcome(how)), 1);
+    }
+    RunResult broke_a_rule          = ended(OutcomeKind::exit);
+    broke_a_rule.records.violations = {
+        {.rule = "r", .count = 1, .first_rip = "", .first_detail = ""}
+    };
+    EXPECT_EQ(exit_status(broke_a_rule), 1);
+    RunResult unreadable         = ended(OutcomeKind::exit);
+    unreadable.records.malformed = 1;
+    EXPECT_EQ(exit_status(unreadable), 1);
+}
+
+} // namespace vestibule::sevsim

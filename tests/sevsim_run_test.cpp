@@ -1,0 +1,306 @@
+// Whole runs with shell scripts in the place of QEMU: what comes back, and that nothing stays
+// behind.
+#include "sevsim/guest_file.h"
+#include "sevsim/run.h"
+
+#include <array>
+#include <csignal>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr std::array<unsigned char, 3> monitor{'m', 'o', 'n'};
+
+constexpr const char* version_7_2_22 = "QEMU emulator version 7.2.22 (Debian)";
+
+/// Finds the descriptors in the arguments, as QEMU would.
+constexpr const char* find_files = R"(
+for word; do
+    case $before in -kernel) kernel=$word;; -initrd) initrd=$word;; esac
+    case $word in file,id=records,path=*) records=${word#*path=};; esac
+    before=$word
+done
+)";
+
+class SevsimRun : public ::testing::Test {
+  protected:
+    SevsimRun() {
+        std::string name = (fs::temp_directory_path() / "sevsim-test-XXXXXX").string();
+        directory_       = mkdtemp(name.data());
+        write("guest.igvm", std::string("IGVM") + std::string(60, '\0'));
+        options_.file    = path("guest.igvm");
+        options_.qemu    = path("qemu");
+        options_.timeout = 20s;
+        output_ = Descriptor{open(path("output").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+        options_.output = output_.get();
+    }
+
+    ~SevsimRun() override { fs::remove_all(directory_); }
+
+    std::string path(const std::string& name) const { return (directory_ / name).string(); }
+
+    void write(const std::string& name, std::string_view text) const {
+        std::ofstream{path(name), std::ios::binary} << text;
+    }
+
+    std::string read(const std::string& name) const {
+        std::ifstream file{path(name), std::ios::binary};
+        return {std::istreambuf_iterator<char>{file}, {}};
+    }
+
+    /// A program that answers --version as QEMU does and otherwise does as `script` says.
+    void fake_qemu(const std::string& script, const std::string& version = version_7_2_22) const {
+        write("qemu", "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '" + version
+                          + "'; exit 0; fi\n" + find_files + script);
+        chmod(path("qemu").c_str(), 0700);
+    }
+
+    auto run() const { return run_guest(options_, monitor); }
+
+    /// The error of a run that did not start.
+    std::string failure() const {
+        const auto result = run();
+        return result ? "it started" : result.error();
+    }
+
+    /// That the process whose number the script has left in `name` is gone, at the latest in a
+    /// second.
+    bool gone(const std::string& name) const {
+        const int pid = std::stoi(read(name));
+        for (int i = 0; i < 100; ++i) {
+            if (kill(pid, 0) != 0 || is_zombie(pid)) {
+                return true;
+            }
+            std::this_thread::sleep_for(10ms);
+        }
+        return false;
+    }
+
+    /// Dead, but its new parent has not looked yet.
+    static bool is_zombie(int pid) {
+        std::ifstream status{"/proc/" + std::to_string(pid) + "/stat"};
+        std::string number;
+        std::string command;
+        std::string state;
+        status >> number >> command >> state;
+        return state == "Z";
+    }
+
+    fs::path directory_;
+    RunOptions options_;
+    Descriptor output_;
+};
+
+} // namespace
+
+TEST_F(SevsimRun, GivesFilesAndCollectsOutputAndRecords) {
+    options_.trace = path("trace");
+    fake_qemu(R"(
+cat $kernel; head -c 4 $initrd; echo; cat
+echo '{"record":"vc"}' >$records
+echo '{"record":"outcome","kind":"exit","value":0}' >$records
+exit 1
+)");
+    const auto result = run();
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_EQ(read("output"), "monIGVM\n");
+    EXPECT_EQ(read("trace"), R"({"record":"vc"}
+{"record":"outcome","kind":"exit","value":0}
+)");
+    EXPECT_EQ(result->records.malformed, 0u);
+    EXPECT_EQ(exit_status(*result), 0); // isa-debug-exit can never make QEMU's status 0
+}
+
+TEST_F(SevsimRun, PassesOnMuchOutputInOrder) {
+    fake_qemu("seq 1 200000; printf end");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    const std::string output = read("output");
+    EXPECT_EQ(output.size(), 1288895u + 3);
+    EXPECT_TRUE(output.ends_with("199999\n200000\nend"));
+    EXPECT_TRUE(result->line_open);
+}
+
+TEST_F(SevsimRun, ExitWithoutOutcome) {
+    fake_qemu("exit 7");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->qemu.how, Ending::exited);
+    EXPECT_EQ(result->qemu.value, 7);
+    EXPECT_EQ(exit_status(*result), 1);
+}
+
+TEST_F(SevsimRun, KilledBySignal) {
+    fake_qemu("kill -SEGV $$");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->qemu.how, Ending::killed);
+    EXPECT_EQ(result->qemu.value, SIGSEGV);
+}
+
+TEST_F(SevsimRun, TimeoutLeavesNoProcess) {
+    options_.timeout = 300ms;
+    fake_qemu("echo $$ >" + path("pid") + "; sleep 100 & echo $! >" + path("child") + "; wait");
+    const auto before = std::chrono::steady_clock::now();
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->qemu.how, Ending::timed_out);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 1500ms); // SIGTERM was enough
+    EXPECT_TRUE(gone("pid"));
+    EXPECT_TRUE(gone("child"));
+}
+
+TEST_F(SevsimRun, DeafProcessIsKilled) {
+    options_.timeout = 300ms;
+    fake_qemu("trap '' TERM; echo $$ >" + path("pid") + "; while :; do sleep 0.05; done");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->qemu.how, Ending::timed_out);
+    EXPECT_TRUE(gone("pid"));
+}
+
+TEST_F(SevsimRun, ChildThatOutlivesItsParentIsKilled) {
+    fake_qemu("sleep 100 & echo $! >" + path("child") + "; exit 3");
+    const auto before = std::chrono::steady_clock::now();
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->qemu.how, Ending::exited);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 5s); // though it held the pipes open
+    EXPECT_TRUE(gone("child"));
+}
+
+TEST_F(SevsimRun, HangAfterOutcomeIsCutShort) {
+    fake_qemu(R"(echo '{"record":"outcome","kind":"exit","value":0}' >$records; sleep 100)");
+    const auto before = std::chrono::steady_clock::now();
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);
+    EXPECT_EQ(exit_status(*result), 0);
+}
+
+TEST_F(SevsimRun, SignalEndsIt) {
+    const std::string self = std::to_string(getpid());
+    fake_qemu("echo $$ >" + path("pid") + "; kill -INT " + self + "; sleep 100");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->qemu.how, Ending::interrupted);
+    EXPECT_EQ(result->qemu.value, SIGINT);
+    EXPECT_TRUE(gone("pid"));
+}
+
+TEST_F(SevsimRun, DiesWithUs) {
+    fake_qemu("echo $$ >" + path("pid.new") + "; mv " + path("pid.new") + " " + path("pid")
+              + "; exec sleep 100");
+    const pid_t us = fork();
+    if (us == 0) {
+        _exit(run() ? 0 : 1);
+    }
+    for (int i = 0; i < 500 && !fs::exists(path("pid")); ++i) {
+        std::this_thread::sleep_for(10ms);
+    }
+    kill(us, SIGKILL);
+    waitpid(us, nullptr, 0);
+    EXPECT_TRUE(gone("pid"));
+}
+
+TEST_F(SevsimRun, StoppedReaderDoesNotStopTheClock) {
+    // Nobody reads this pipe; it is full after 64 KiB.
+    auto pipe        = Pipe::open();
+    options_.output  = pipe->write.get();
+    options_.timeout = 500ms;
+    fake_qemu("yes");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->qemu.how, Ending::timed_out);
+}
+
+TEST_F(SevsimRun, GoneReaderEndsIt) {
+    auto pipe = Pipe::open();
+    pipe->read.close();
+    options_.output = pipe->write.get();
+    fake_qemu("echo $$ >" + path("pid") + "; yes");
+    EXPECT_EQ(failure(), "the guest's output could not be written");
+    EXPECT_TRUE(gone("pid"));
+}
+
+TEST_F(SevsimRun, GarbageOnTheRecordsPort) {
+    fake_qemu("head -c 300000 /dev/urandom >$records");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_GT(result->records.malformed, 0u);
+    EXPECT_EQ(exit_status(*result), 1);
+}
+
+TEST_F(SevsimRun, OldQemuIsRefused) {
+    fake_qemu("echo started", "QEMU emulator version 7.2.14");
+    EXPECT_NE(failure().find("is QEMU 7.2.14; 7.2.15 or newer"), std::string::npos) << failure();
+    EXPECT_EQ(read("output"), "");
+}
+
+TEST_F(SevsimRun, WhatIsNotQemuIsRefused) {
+    fake_qemu("", "GNU bash, version 5.2.15");
+    EXPECT_NE(failure().find("got 'GNU bash, version 5.2.15'"), std::string::npos) << failure();
+    options_.qemu = path("nothing");
+    EXPECT_NE(failure().find("package qemu-system-x86"), std::string::npos) << failure();
+    EXPECT_NE(failure().find("No such file"), std::string::npos) << failure();
+}
+
+TEST_F(SevsimRun, GuestFileIsChecked) {
+    fake_qemu("echo started");
+
+    struct Case {
+        const char* content;
+        std::size_t size;
+        const char* why;
+    };
+
+    for (const Case& file : {
+             Case{"",                        0,  "empty"               },
+             {"MGVI",                    4,  "expected the bytes"  },
+             {"IG",                      2,  "expected the bytes"  },
+             {"IGVM",                    4,  "cut off at offset 4" },
+             {"IGVM...................", 23, "cut off at offset 23"},
+    }) {
+        write("guest.igvm", {file.content, file.size});
+        const std::string error = failure();
+        EXPECT_TRUE(error.starts_with(options_.file + ": ")) << error;
+        EXPECT_NE(error.find(file.why), std::string::npos) << error;
+    }
+    fs::resize_file(options_.file, gib + 1);
+    EXPECT_NE(failure().find("larger than the 1 GiB"), std::string::npos) << failure();
+    fs::remove(options_.file);
+    EXPECT_NE(failure().find("No such file"), std::string::npos) << failure();
+    mkfifo(options_.file.c_str(), 0600);
+    EXPECT_NE(failure().find("not a regular file"), std::string::npos) << failure();
+    options_.file = path("");
+    EXPECT_NE(failure().find("not a regular file"), std::string::npos) << failure();
+}
+
+TEST_F(SevsimRun, FileMustFitIntoMemory) {
+    fake_qemu("echo started");
+    options_.memory = smallest_guest;
+    fs::resize_file(options_.file, 16 * mib + 1);
+    EXPECT_NE(failure().find("do not fit"), std::string::npos) << failure();
+    fs::resize_file(options_.file, 16 * mib);
+    EXPECT_TRUE(run());
+}
+
+TEST_F(SevsimRun, UnwritableTraceIsRefused) {
+    fake_qemu("echo started");
+    options_.trace = path("no/such/directory");
+    EXPECT_NE(failure().find(options_.trace), std::string::npos) << failure();
+    EXPECT_EQ(read("output"), "");
+}
+
+} // namespace vestibule::sevsim
