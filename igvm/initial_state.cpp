@@ -32,8 +32,9 @@ bool is_loadable_base(u64 base) {
 // entry would have to be table and page at once.
 //
 // The same three entries read at another level also map a few addresses that nobody asked for (the
-// page itself appears at k GiB, for one). The stub replaces all this by tables of its own before it
-// calls anything.
+// page itself appears at k GiB, for one), all of them to within the image's 2 MiB; entry[j] as a
+// 1 GiB page is no mapping at all, since its address is not on a GiB and so has reserved bits set.
+// The stub replaces all this by tables of its own before it calls anything.
 //
 // Every entry carries the C-bit, since the stub's memory is private. CR3 does not need it: a guest
 // always walks its tables as private memory. Accessed and dirty bits are set so that the walk

@@ -12,8 +12,8 @@ namespace vestibule::igvm {
 /// initial page table's three entries do not meet.
 bool is_loadable_base(u64 base);
 
-/// Maps the 2 MiB at `base`, and those only, to themselves. The page itself has to lie at `base`.
-/// `c_bit` is the C-bit as a mask, 0 on a platform without memory encryption.
+/// Maps the 2 MiB at `base` to themselves, and no address to anywhere else. The page itself has to
+/// lie at `base`. `c_bit` is the C-bit as a mask, 0 on a platform without memory encryption.
 x86::PageTable initial_page_table(u64 base, u64 c_bit);
 
 /// For SEV-ES: what KVM measures at launch.

@@ -1,0 +1,171 @@
+// igvmtool as its users meet it: exit status, what goes to which stream, and what is left on disk.
+#include "igvm_elf_fixture.h"
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace vestibule::igvm::test {
+
+namespace {
+struct Outcome {
+    int status;
+    std::string out;
+    std::string errors;
+};
+
+class IgvmTool : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string name = testing::TempDir() + "igvmtool.XXXXXX";
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        directory_ = name;
+    }
+
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    std::string path(const std::string& name) const { return directory_ / name; }
+
+    void write(const std::string& name, const Bytes& bytes) const {
+        std::ofstream file(path(name), std::ios::binary);
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+        file.write(reinterpret_cast<const char*>(bytes.data()),
+                   static_cast<std::streamsize>(bytes.size()));
+    }
+
+    std::string read(const std::string& name) const {
+        std::ifstream file(path(name), std::ios::binary);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+
+    Outcome run(const std::string& arguments) const {
+        const std::string line =
+            IGVMTOOL " " + arguments + " >" + path("out") + " 2>" + path("errors");
+        // NOLINTNEXTLINE(bugprone-command-processor, cert-env33-c): a shell is what users have
+        const int status = std::system(line.c_str());
+        return {.status = WEXITSTATUS(status), .out = read("out"), .errors = read("errors")};
+    }
+
+    std::vector<std::string> files() const {
+        std::vector<std::string> names;
+        for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+            const std::string name = entry.path().filename();
+            if (name != "out" && name != "errors") {
+                names.push_back(name);
+            }
+        }
+        return names;
+    }
+
+  private:
+    std::filesystem::path directory_;
+};
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+} // namespace
+
+TEST_F(IgvmTool, BuildsAndShows) {
+    write("stub.elf", good_elf().finish());
+    const auto built = run("build --stub " + path("stub.elf") + " --out " + path("guest.igvm"));
+    EXPECT_EQ(built.status, 0) << built.errors;
+    EXPECT_TRUE(contains(built.out, "sev-es: 9 measured pages = 1 page tables + 5 stub + 2 payload "
+                                    "+ 1 VMSA"))
+        << built.out;
+    EXPECT_TRUE(
+        contains(built.out, "native: 8 loaded pages = 1 page tables + 5 stub + 2 payload\n"))
+        << built.out;
+
+    const auto shown = run("show " + path("guest.igvm"));
+    EXPECT_EQ(shown.status, 0) << shown.errors;
+    for (const char* part :
+         {"IGVM version 1, x64", "sev-es: mask 0x2", "REQUIRED_MEMORY 0x200000..0x20c000",
+          "0x201000..0x203000: 2 x 4K data, normal, measured [native, sev-es]",
+          "0x203000..0x204000: 1 x 4K zero", "0x200000..0x201000: 1 x 4K data, normal, loaded",
+          "VMSA at 0xfffffffff000", "attr a9b: 64-bit code", "attr a09b: 64-bit code",
+          "rip              0x201010", "x87_fcw          0x37f"}) {
+        EXPECT_TRUE(contains(shown.out, part)) << part << " in\n" << shown.out;
+    }
+}
+
+TEST_F(IgvmTool, BuildsTheBuiltInImage) {
+    const auto built = run("build --platform sev-es --cbit 47 --out " + path("guest.igvm"));
+    EXPECT_EQ(built.status, 0) << built.errors;
+    EXPECT_FALSE(contains(built.out, "native"));
+}
+
+TEST_F(IgvmTool, SamePlaceSameBytes) {
+    EXPECT_EQ(run("build --out " + path("a")).status, 0);
+    EXPECT_EQ(run("build --out " + path("b")).status, 0);
+    EXPECT_EQ(read("a"), read("b"));
+}
+
+TEST_F(IgvmTool, WrongUseIsTwo) {
+    const std::string out = " --out " + path("guest.igvm");
+    for (const std::string& arguments :
+         {std::string(), std::string("frobnicate"), std::string("build"), std::string("show"),
+          "build --platform sev-snp" + out, "build --platform nonsense" + out,
+          "build --platform native,native" + out, "build --cbit 31" + out, "build --cbit 52" + out,
+          "build --cbit x" + out, "build --base 0x1000" + out, "build --base 0x40000000" + out,
+          "build --base 0x100000000" + out, "build --unknown" + out}) {
+        const auto outcome = run(arguments);
+        EXPECT_EQ(outcome.status, 2) << arguments;
+        EXPECT_EQ(outcome.out, "") << arguments;
+        EXPECT_TRUE(contains(outcome.errors, "igvmtool: ")) << arguments;
+    }
+    EXPECT_TRUE(files().empty());
+}
+
+TEST_F(IgvmTool, FailedWorkIsOneAndLosesNothing) {
+    write("guest.igvm", Bytes(10, 'x'));
+    Elf elf = good_elf();
+    elf.add_section(SHT_RELA, 24, ".rela.dyn");
+    write("bad.elf", elf.finish());
+    const auto built = run("build --stub " + path("bad.elf") + " --out " + path("guest.igvm"));
+    EXPECT_EQ(built.status, 1);
+    for (const char* part : {"bad.elf", "offset 0x", ".rela.dyn", "found 0x18", "expected"}) {
+        EXPECT_TRUE(contains(built.errors, part)) << built.errors;
+    }
+    EXPECT_EQ(read("guest.igvm"), "xxxxxxxxxx");
+
+    const auto shown = run("show " + path("guest.igvm"));
+    EXPECT_EQ(shown.status, 1);
+    EXPECT_TRUE(contains(shown.errors, "guest.igvm: offset 0x0: found 0xa, expected a whole fixed"))
+        << shown.errors;
+    EXPECT_EQ(run("show " + path("none.igvm")).status, 1);
+    EXPECT_EQ(run("build --stub " + path("none.elf") + " --out " + path("guest.igvm")).status, 1);
+    EXPECT_EQ(run("build --out " + path("none/guest.igvm")).status, 1);
+    EXPECT_EQ(files().size(), 2u) << "something was left behind";
+}
+
+TEST_F(IgvmTool, ReplacesWhatALinkPointsTo) {
+    write("real.igvm", Bytes(10, 'x'));
+    std::filesystem::create_symlink("real.igvm", path("link.igvm"));
+    EXPECT_EQ(run("build --out " + path("link.igvm")).status, 0);
+    EXPECT_TRUE(std::filesystem::is_symlink(path("link.igvm")));
+    EXPECT_TRUE(read("real.igvm").starts_with("IGVM"));
+}
+
+TEST_F(IgvmTool, HelpHasExamples) {
+    for (const char* verb : {"", "build ", "show "}) {
+        const auto help = run(std::string(verb) + "--help");
+        EXPECT_EQ(help.status, 0);
+        EXPECT_TRUE(contains(help.out, "Example")) << help.out;
+        EXPECT_TRUE(contains(help.out, "igvmtool " + std::string(verb))) << help.out;
+    }
+    const auto version = run("--version");
+    EXPECT_EQ(version.status, 0);
+    EXPECT_TRUE(version.out.starts_with("igvmtool ")) << version.out;
+}
+
+TEST_F(IgvmTool, LostOutputIsFailedWork) {
+    EXPECT_EQ(run("build --out " + path("guest.igvm")).status, 0);
+    // NOLINTNEXTLINE(bugprone-command-processor, cert-env33-c)
+    const int status =
+        std::system((IGVMTOOL " show " + path("guest.igvm") + " >/dev/full").c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
+} // namespace vestibule::igvm::test
