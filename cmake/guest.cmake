@@ -4,6 +4,8 @@ set(CMAKE_ASM_NASM_FLAGS
   "${CMAKE_ASM_NASM_FLAGS} -Wall -Werror -I${CMAKE_SOURCE_DIR}/ -I${VESTIBULE_GENERATED_DIR}/")
 set(CMAKE_ASM_NASM_OBJECT_FORMAT elf64)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+# Nobody runs constructors here.
+add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wglobal-constructors>)
 
 # The guest runs from wherever it was loaded: position-independent, and the linker script refuses
 # anything that would need a relocation at run time.

@@ -31,6 +31,6 @@ struct Frame {
     u64 ss;
 };
 
-static_assert(sizeof(Frame) == 21 * 8);
+static_assert(sizeof(Frame) == 21 * sizeof(u64));
 
 } // namespace vestibule::vc

@@ -100,7 +100,7 @@ void load_context(Vcpu& vcpu, const igvm::File& file, const igvm::VpContext& con
 void load_igvm(Vcpu& vcpu, std::span<const u8> bytes) {
     const auto file = igvm::parse(bytes);
     if (!file) {
-        end_run_by_monitor_error(file.error().expected().data()); // a literal
+        end_run_by_monitor_error(file.error().expected());
     }
     const bool native = vcpu.options.platform == Platform::native;
     const u32 mask =

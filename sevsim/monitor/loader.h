@@ -8,6 +8,6 @@
 namespace vestibule::sevsim {
 
 /// Loads the pages and the vCPU's first state. Ends the run where the file cannot be launched here.
-void load_igvm(Vcpu& vcpu, std::span<const u8> file);
+void load_igvm(Vcpu& vcpu, std::span<const u8> bytes);
 
 } // namespace vestibule::sevsim

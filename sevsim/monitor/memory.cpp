@@ -37,6 +37,14 @@ void* memset(void* destination, int value, size_t count) {
     return destination;
 }
 
+size_t strlen(const char* text) {
+    size_t length = 0;
+    while (text[length] != '\0') {
+        ++length;
+    }
+    return length;
+}
+
 int memcmp(const void* left, const void* right, size_t count) {
     const auto* a = static_cast<const unsigned char*>(left);
     const auto* b = static_cast<const unsigned char*>(right);

@@ -72,7 +72,7 @@ void add_registers(Record& record, Vcpu& vcpu) {
     x86::Cpu::halt();
 }
 
-[[noreturn]] void end_with_detail(const char* kind, const char* detail) {
+[[noreturn]] void end_with_detail(const char* kind, std::string_view detail) {
     send_counts();
     Record outcome("outcome");
     outcome.text("kind", kind).text("detail", detail);
@@ -120,10 +120,10 @@ void end_run_by_termination(u8 reason_set, u8 reason_code) {
     finish(outcome, true);
 }
 
-void end_run_by_shutdown(const char* detail) { end_with_detail("shutdown", detail); }
+void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
 
 void end_run_by_halt() { end_with_detail("halt", "HLT with interrupts off: nothing wakes it"); }
 
-void end_run_by_monitor_error(const char* detail) { end_with_detail("monitor-error", detail); }
+void end_run_by_monitor_error(std::string_view detail) { end_with_detail("monitor-error", detail); }
 
 } // namespace vestibule::sevsim

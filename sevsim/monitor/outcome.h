@@ -3,6 +3,8 @@
 
 #include "x86/types.h"
 
+#include <string_view>
+
 namespace vestibule::sevsim {
 
 struct Vcpu;
@@ -22,8 +24,8 @@ void set_reported_vcpu(Vcpu& vcpu);
 // Each ends the run; "value" and reason are the guest's.
 [[noreturn]] void end_run_by_exit(u64 value);
 [[noreturn]] void end_run_by_termination(u8 reason_set, u8 reason_code);
-[[noreturn]] void end_run_by_shutdown(const char* detail);
+[[noreturn]] void end_run_by_shutdown(std::string_view detail);
 [[noreturn]] void end_run_by_halt();
-[[noreturn]] void end_run_by_monitor_error(const char* detail);
+[[noreturn]] void end_run_by_monitor_error(std::string_view detail);
 
 } // namespace vestibule::sevsim

@@ -8,18 +8,18 @@ namespace {
 
 void put(char character) { x86::Cpu::out8(record_port, static_cast<u8>(character)); }
 
-void put(const char* text) {
-    for (; *text != '\0'; ++text) {
-        put(*text);
+void put(std::string_view text) {
+    for (const char character : text) {
+        put(character);
     }
 }
 
 /// Everything the monitor says is its own text, but a quote in it must not break the line.
-void put_string(const char* text) {
+void put_string(std::string_view text) {
     put('"');
-    for (; *text != '\0'; ++text) {
-        const auto byte = static_cast<u8>(*text);
-        put(byte < 0x20 || byte > 0x7E || *text == '"' || *text == '\\' ? '?' : *text);
+    for (const char character : text) {
+        const bool plain = character >= ' ' && character <= '~';
+        put(!plain || character == '"' || character == '\\' ? '?' : character);
     }
     put('"');
 }
@@ -59,7 +59,7 @@ void Record::key(const char* name) {
     put(':');
 }
 
-Record& Record::text(const char* name, const char* value) {
+Record& Record::text(const char* name, std::string_view value) {
     key(name);
     put_string(value);
     return *this;

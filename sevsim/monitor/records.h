@@ -4,6 +4,8 @@
 
 #include "x86/types.h"
 
+#include <string_view>
+
 namespace vestibule::sevsim {
 
 /// The debug port. Firmware's own (0x402) and the usual 0xE9 are left to the guest.
@@ -14,12 +16,12 @@ class Record {
   public:
     explicit Record(const char* kind);
 
-    Record& text(const char* key, const char* value);
-    Record& number(const char* key, u64 value);
-    Record& hex(const char* key, u64 value);
+    Record& text(const char* name, std::string_view value);
+    Record& number(const char* name, u64 value);
+    Record& hex(const char* name, u64 value);
     /// Bytes in hexadecimal, separated by spaces.
-    Record& bytes(const char* key, const u8* values, u64 count);
-    Record& begin_object(const char* key);
+    Record& bytes(const char* name, const u8* values, u64 count);
+    Record& begin_object(const char* name);
     Record& end_object();
     void end();
 
