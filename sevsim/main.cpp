@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <span>
+#include <unistd.h>
 
 namespace vestibule::sevsim {
 
@@ -96,6 +98,16 @@ int run_command(const RunOptions& options) {
     return exit_status(*result);
 }
 
+/// Started without one of the standard descriptors we would get its number for a file of our own,
+/// and QEMU the wrong file.
+void fill_standard_descriptors() {
+    int fd = 0;
+    while (fd >= 0 && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDWR);
+    }
+    close(fd);
+}
+
 int command_line(std::span<char*> arguments) {
     // CLI11 would take what follows "--" for positional arguments of its own.
     const auto dashes = std::ranges::find(arguments, std::string_view{"--"});
@@ -126,6 +138,7 @@ int command_line(std::span<char*> arguments) {
 
 int main(int argc, char** argv) {
     try {
+        vestibule::sevsim::fill_standard_descriptors();
         return vestibule::sevsim::command_line({argv, static_cast<std::size_t>(argc)});
     } catch (const std::exception& error) {
         std::fprintf(stderr, "sevsim: %s\n", error.what());

@@ -145,6 +145,7 @@ TEST(Records, WrongMembersAreMalformed) {
             R"({"record":"violation","rule":"r","detail":[]})",
             R"({"record":"count","kind":"VC","code":"0x72","name":"CPUID","count":1})",
             R"({"record":"count","kind":"#VC","code":"72","name":"CPUID","count":1})",
+            R"({"record":"count","kind":"#VC","code":"0072","name":"CPUID","count":1})",
             R"({"record":"count","kind":"#VC","code":"0x","name":"CPUID","count":1})",
             R"({"record":"count","kind":"#VC","code":"0x-1","name":"CPUID","count":1})",
             R"({"record":"count","kind":"#VC","code":"0x11111111111111111","name":"C","count":1})",

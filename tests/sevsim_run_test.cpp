@@ -242,6 +242,13 @@ TEST_F(SevsimRun, GarbageOnTheRecordsPort) {
     EXPECT_EQ(exit_status(*result), 1);
 }
 
+TEST_F(SevsimRun, RecordCutOffByTheEndIsCounted) {
+    fake_qemu(R"(printf '{"record":"violation"' >$records)");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->records.malformed, 1u);
+}
+
 TEST_F(SevsimRun, OldQemuIsRefused) {
     fake_qemu("echo started", "QEMU emulator version 7.2.14");
     EXPECT_NE(failure().find("is QEMU 7.2.14; 7.2.15 or newer"), std::string::npos) << failure();
