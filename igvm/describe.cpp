@@ -17,10 +17,10 @@ std::string_view name_of(PlatformType platform) {
 std::string names_of(const File& file, u32 compatibility_mask) {
     std::string names;
     for (const Header header : file.platforms()) {
-        const auto platform = header.as<SupportedPlatform>();
-        if ((platform->compatibility_mask & compatibility_mask) != 0) {
+        const auto platform = load<SupportedPlatform>(header.content);
+        if ((platform.compatibility_mask & compatibility_mask) != 0) {
             names += names.empty() ? "" : ", ";
-            names += name_of(platform->platform_type);
+            names += name_of(platform.platform_type);
         }
     }
     return names;

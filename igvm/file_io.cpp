@@ -30,7 +30,7 @@ class Descriptor {
         }
     }
 
-    int number() const { return number_; }
+    [[nodiscard]] int number() const { return number_; }
 
   private:
     int number_;

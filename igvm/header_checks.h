@@ -6,6 +6,16 @@
 
 namespace vestibule::igvm {
 
+/// A rule broken by a header's field at `field` bytes into its content.
+inline Error fault(Rule rule, const Header& header, u64 field, u64 found,
+                   std::optional<u64> wanted = {}) {
+    return {.rule         = rule,
+            .header_index = header.index,
+            .offset       = header.offset + field,
+            .found        = found,
+            .wanted       = wanted};
+}
+
 /// Room for a few things without allocation.
 template <class T, unsigned capacity>
 class FixedList {

@@ -57,7 +57,9 @@ struct QemuViolation {
     u64 offset;       // in the file
     u64 found;
 
-    const QemuRuleRow& row() const { return qemu_rules()[static_cast<unsigned>(rule)]; }
+    [[nodiscard]] const QemuRuleRow& row() const {
+        return qemu_rules()[static_cast<unsigned>(rule)];
+    }
 };
 
 /// Every violation, platform by platform: QEMU picks one platform, and each has to work.

@@ -32,7 +32,7 @@ struct Header {
 
     /// The content, if headers of this type carry a T.
     template <class T>
-    std::optional<T> as() const {
+    [[nodiscard]] std::optional<T> as() const {
         if (!carries<T>(type)) {
             return std::nullopt;
         }

@@ -19,7 +19,7 @@ struct Run {
     u64 pages;
     bool zero;
 
-    bool continues_with(const PageData& next, bool next_zero) const {
+    [[nodiscard]] bool continues_with(const PageData& next, bool next_zero) const {
         return next.gpa == first.gpa + pages * step && next.flags == first.flags
                && next.data_type == first.data_type
                && next.compatibility_mask == first.compatibility_mask && next_zero == zero;
@@ -49,7 +49,7 @@ void print_fixed_header(const File& file) {
 void print_platforms(const File& file) {
     fmt::print("platforms:\n");
     for (const Header header : file.platforms()) {
-        const auto platform = *header.as<SupportedPlatform>();
+        const auto platform = load<SupportedPlatform>(header.content);
         fmt::print("  {}: mask {:#x}, highest VTL {}", igvm::name_of(platform.platform_type),
                    platform.compatibility_mask, platform.highest_vtl);
         if (platform.shared_gpa_boundary != 0) {
@@ -78,7 +78,7 @@ void print_run(const File& file, const Run& run) {
 void print_vp_context(const File& file, const VpContext& context) {
     PlatformType platform{};
     for (const Header header : file.platforms()) {
-        const auto declared = *header.as<SupportedPlatform>();
+        const auto declared = load<SupportedPlatform>(header.content);
         if (declared.compatibility_mask == context.compatibility_mask) {
             platform = declared.platform_type;
         }

@@ -31,12 +31,12 @@ class Memory {
         }
     }
 
-    const Bytes* page(u64 gpa) const {
+    [[nodiscard]] const Bytes* page(u64 gpa) const {
         const auto found = pages_.find(gpa);
         return found == pages_.end() ? nullptr : &found->second;
     }
 
-    u64 size() const { return pages_.size(); }
+    [[nodiscard]] u64 size() const { return pages_.size(); }
 
   private:
     std::map<u64, Bytes> pages_;
@@ -122,7 +122,9 @@ TEST_P(IgvmBuildPlace, TablesMapTheImageToItself) {
         const Memory memory(*file, file->mask_of(platform));
         for (u64 at = base; at < base + 0x20'0000; at += 0x1000) {
             const auto mapping = walk(memory, base, mask, at + 8);
-            ASSERT_TRUE(mapping) << at;
+            if (!mapping) {
+                FAIL() << at;
+            }
             EXPECT_EQ(mapping->physical, at + 8);
             EXPECT_EQ(mapping->is_private, encrypted);
             EXPECT_TRUE(mapping->writable);
@@ -151,7 +153,9 @@ TEST(IgvmBuild, LoadableBases) {
 }
 
 TEST(IgvmBuild, WrongOptions) {
-    const auto text = [](BuildOptions options) { return wrong_option(options).value_or(""); };
+    const auto text = [](const BuildOptions& options) {
+        return wrong_option(options).value_or("");
+    };
     EXPECT_EQ(text({}), "");
     EXPECT_NE(text({.platforms = {}}), "");
     EXPECT_NE(text({.platforms = {PlatformType::sev_snp}}), "");

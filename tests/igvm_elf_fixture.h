@@ -39,7 +39,7 @@ struct Elf {
         sections.push_back(section);
     }
 
-    Bytes finish() const {
+    [[nodiscard]] Bytes finish() const {
         Elf64_Ehdr ehdr            = header;
         std::vector<Elf64_Phdr> ph = segments;
         std::vector<Elf64_Shdr> sh = sections;

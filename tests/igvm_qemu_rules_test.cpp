@@ -99,21 +99,20 @@ std::string ids(const std::set<QemuRule>& rules) {
 }
 
 struct Case {
+    Case(QemuRule broken_rule, PlatformType on, std::function<void(Plan&)> what)
+        : rule(broken_rule), platform(on), change(std::move(what)) {}
+
     QemuRule rule;
     PlatformType platform;
     std::function<void(Plan&)> change;
 };
 
-Case vmsa_case(QemuRule rule, std::function<void(x86::Vmsa&)> change) {
-    return {.rule = rule, .platform = PlatformType::sev_es, .change = [=](Plan& plan) {
-                plan.vmsa_change = change;
-            }};
+Case vmsa_case(QemuRule rule, const std::function<void(x86::Vmsa&)>& change) {
+    return {rule, PlatformType::sev_es, [=](Plan& plan) { plan.vmsa_change = change; }};
 }
 
-Case native_case(QemuRule rule, std::function<void(NativeVpContext&)> change) {
-    return {.rule = rule, .platform = PlatformType::native, .change = [=](Plan& plan) {
-                plan.native_change = change;
-            }};
+Case native_case(QemuRule rule, const std::function<void(NativeVpContext&)>& change) {
+    return {rule, PlatformType::native, [=](Plan& plan) { plan.native_change = change; }};
 }
 
 void add_id_block(Plan& plan) {

@@ -9,10 +9,14 @@
 namespace vestibule::igvm::test {
 
 struct Case {
+    Case(Rule broken_rule, const char* how, std::function<void(Bytes&)> breaker,
+         u32 format_version = 1)
+        : rule(broken_rule), what(how), damage(std::move(breaker)), version(format_version) {}
+
     Rule rule;
     const char* what;
     std::function<void(Bytes&)> damage;
-    u32 version = 1;
+    u32 version;
 };
 
 /// Overwrites a field of the `number`th header that carries a T.

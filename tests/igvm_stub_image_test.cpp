@@ -35,6 +35,9 @@ TEST(IgvmStubImage, FillsTwoMebibytesExactly) {
 }
 
 struct Case {
+    Case(const char* message, std::function<void(Elf&)> breaker)
+        : expected(message), damage(std::move(breaker)) {}
+
     const char* expected; // a part of the message
     std::function<void(Elf&)> damage;
 };

@@ -25,7 +25,7 @@ class IgvmTool : public testing::Test {
 
     void TearDown() override { std::filesystem::remove_all(directory_); }
 
-    std::string path(const std::string& name) const { return directory_ / name; }
+    [[nodiscard]] std::string path(const std::string& name) const { return directory_ / name; }
 
     void write(const std::string& name, const Bytes& bytes) const {
         std::ofstream file(path(name), std::ios::binary);
@@ -34,12 +34,12 @@ class IgvmTool : public testing::Test {
                    static_cast<std::streamsize>(bytes.size()));
     }
 
-    std::string read(const std::string& name) const {
+    [[nodiscard]] std::string read(const std::string& name) const {
         std::ifstream file(path(name), std::ios::binary);
         return {std::istreambuf_iterator<char>(file), {}};
     }
 
-    Outcome run(const std::string& arguments) const {
+    [[nodiscard]] Outcome run(const std::string& arguments) const {
         const std::string line =
             IGVMTOOL " " + arguments + " >" + path("out") + " 2>" + path("errors");
         // NOLINTNEXTLINE(bugprone-command-processor, cert-env33-c): a shell is what users have
@@ -47,7 +47,7 @@ class IgvmTool : public testing::Test {
         return {.status = WEXITSTATUS(status), .out = read("out"), .errors = read("errors")};
     }
 
-    std::vector<std::string> files() const {
+    [[nodiscard]] std::vector<std::string> files() const {
         std::vector<std::string> names;
         for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
             const std::string name = entry.path().filename();

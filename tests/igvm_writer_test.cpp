@@ -123,7 +123,7 @@ TEST(IgvmWriterData, ZeroPagesTakeOneByteInAll) {
 }
 
 TEST(IgvmWriterData, RefusesWhatTheReaderRefuses) {
-    Writer nothing;
+    const Writer nothing;
     ASSERT_FALSE(nothing.finish());
     EXPECT_EQ(nothing.finish().error().rule, Rule::some_platform);
 
