@@ -38,8 +38,12 @@ class Call {
 
     /// Writes an input and remembers that it is valid.
     void put(Field field, u64 value) {
-        *at(field) = value;
-        valid      = valid | FieldSet::of(field);
+        if (field == Field::cpl) { // a byte, its neighbours are reserved
+            *const_cast<volatile u8*>(&page->cpl) = static_cast<u8>(value);
+        } else {
+            *at(field) = value;
+        }
+        valid = valid | FieldSet::of(field);
     }
 
     /// Leaves to the hypervisor with everything put so far, and judges the answer. `wanted` are the

@@ -55,6 +55,18 @@ TEST_F(PageTest, WorkedExamples) {
     EXPECT_EQ(cpl.high, 0U);
 }
 
+TEST_F(PageTest, CplIsOneByte) {
+    on_vmgexit([](RawPage view) { view.answer(0, 0); });
+    std::memset(raw.bytes, 0xFF, 0x390);
+    ghcb::Call<MockCpu> call{channel};
+    call.put(Field::cpl, 3);
+    EXPECT_TRUE(call.exit<ghcb::FieldSet{}>(x86::ExitCode{0x81}, 0, 0).outcome.is_done());
+    EXPECT_EQ(seen[0x0CA], 0xFF);
+    EXPECT_EQ(seen[0x0CB], 3);
+    EXPECT_EQ(seen[0x0CC], 0xFF);
+    EXPECT_EQ(seen[0x3F3], 1u << 1);
+}
+
 TEST_F(PageTest, TheThreeWordsOfEveryCall) {
     on_vmgexit([](RawPage view) { view.answer(0, 0); });
     ghcb::Call<MockCpu> call{channel};

@@ -11,6 +11,7 @@ struct Instruction {
     Mnemonic mnemonic = Mnemonic::none;
     u8 length         = 0;     // in bytes, prefixes included
     u8 operand_size   = 0;     // IN, OUT: 1, 2 or 4 bytes
+    u8 address_size   = 8;     // 4 or 8 bytes
     bool port_in_dx   = false; // IN, OUT: port from DX, else from the immediate
     u8 immediate      = 0;
 };
