@@ -17,7 +17,8 @@ struct Channel {
     Page* page  = nullptr; // mapped shared
     u64 gpa     = 0;
     u16 version = 0;
-    bool in_use = false;
+    /// Volatile, so that it changes in step with the page: an NMI may look at any moment.
+    volatile bool in_use = false;
 };
 
 /// The private copy of an answer. Registers that were not wanted are zero.
