@@ -79,11 +79,12 @@ struct OutcomeName {
 };
 
 constexpr OutcomeName outcome_names[] = {
-    {"exit",          OutcomeKind::exit         },
-    {"terminate",     OutcomeKind::terminate    },
-    {"shutdown",      OutcomeKind::shutdown     },
-    {"halt",          OutcomeKind::halt         },
-    {"monitor-error", OutcomeKind::monitor_error},
+    {"exit",              OutcomeKind::exit             },
+    {"terminate",         OutcomeKind::terminate        },
+    {"unsupported-event", OutcomeKind::unsupported_event},
+    {"shutdown",          OutcomeKind::shutdown         },
+    {"halt",              OutcomeKind::halt             },
+    {"monitor-error",     OutcomeKind::monitor_error    },
 };
 
 void read_start(const Json&, Members& members, RunRecords& records) {
@@ -149,14 +150,16 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     const std::string kind = members.text("kind");
     const auto* named      = std::ranges::find(outcome_names, kind, &OutcomeName::name);
     if (named == std::end(outcome_names)) {
-        members.complain("kind", "exit, terminate, shutdown, halt or monitor-error");
+        members.complain("kind",
+                         "exit, terminate, unsupported-event, shutdown, halt or monitor-error");
     } else {
         outcome.kind = named->kind;
     }
-    // Only an exit means something by its value; there it must not be missing, since 0 is success.
-    outcome.value     = outcome.kind == OutcomeKind::exit
-                            ? members.number("value")
-                            : members.optional_number("value").value_or(0);
+    // Where the value means something it must not be missing: of an exit, 0 is success.
+    outcome.value =
+        outcome.kind == OutcomeKind::exit || outcome.kind == OutcomeKind::unsupported_event
+            ? members.number("value")
+            : members.optional_number("value").value_or(0);
     outcome.detail    = members.optional_text("detail");
     outcome.code      = members.optional_text("code");
     const auto set    = members.optional_number("reason_set", 0xF);

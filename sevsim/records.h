@@ -15,7 +15,7 @@
 
 namespace vestibule::sevsim {
 
-enum class OutcomeKind : u8 { exit, terminate, shutdown, halt, monitor_error };
+enum class OutcomeKind : u8 { exit, terminate, unsupported_event, shutdown, halt, monitor_error };
 
 /// GHCB specification 2.3.1: the guest's termination request.
 struct ReasonCodes {
@@ -24,7 +24,7 @@ struct ReasonCodes {
 
 struct Outcome {
     OutcomeKind kind = OutcomeKind::monitor_error;
-    u64 value        = 0; ///< of `exit`: the guest's exit code
+    u64 value        = 0; ///< of `exit` and `unsupported_event`: the guest's exit code
     std::string detail;
     std::optional<ReasonCodes> reason; ///< of `terminate`
     std::vector<std::pair<std::string, std::string>> registers;

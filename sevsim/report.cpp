@@ -138,6 +138,9 @@ std::string outcome_in_words(const Outcome& outcome) {
     switch (outcome.kind) {
     case OutcomeKind::exit: return fmt::format("the guest exited with code {}", outcome.value);
     case OutcomeKind::terminate: return termination(outcome.reason);
+    case OutcomeKind::unsupported_event:
+        return fmt::format("the guest gave up on an exit that it does not support ({:#x})",
+                           outcome.value);
     case OutcomeKind::shutdown: return "the guest shut down (triple fault)";
     case OutcomeKind::halt: return "the guest halted for good";
     case OutcomeKind::monitor_error: return "the monitor failed, which is not the guest's fault";

@@ -155,6 +155,7 @@ TEST(Records, WrongMembersAreMalformed) {
             R"({"record":"outcome"})",
             R"({"record":"outcome","kind":"fine","value":0})",
             R"({"record":"outcome","kind":"exit"})",
+            R"({"record":"outcome","kind":"unsupported-event"})",
             R"({"record":"outcome","kind":"exit","value":null})",
             R"({"record":"outcome","kind":"exit","value":-1})",
             R"({"record":"outcome","kind":"exit","value":1e400})",

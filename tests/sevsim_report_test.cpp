@@ -70,6 +70,8 @@ Outcome: the guest exited with code 3
 
 TEST(Report, OutcomesInWords) {
     EXPECT_TRUE(says(report(ended(OutcomeKind::exit)), "the guest exited with code 0"));
+    EXPECT_TRUE(says(report(ended(OutcomeKind::unsupported_event, 0x8A)),
+                     "gave up on an exit that it does not support (0x8a)\n"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::shutdown)), "shut down (triple fault)"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::halt)), "halted for good"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::monitor_error)), "the monitor failed"));

@@ -114,7 +114,7 @@ void handle_nested_fault(Vcpu& vcpu) {
 /// HLT leaves an SEV-ES guest by itself (an automatic exit), so it raises no #VC.
 void handle_hlt(Vcpu& vcpu) {
     if ((vcpu.state().rflags & x86::rflags::interrupt) == 0) {
-        end_run_by_halt();
+        end_run_by_halt("HLT with interrupts off: nothing wakes it");
     }
     vcpu.may_halt = true;
 }

@@ -12,6 +12,7 @@
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
 #include "x86/descriptor.h"
+#include "x86/page_table.h"
 
 using namespace vestibule;
 using namespace vestibule::sevsim;
@@ -26,6 +27,7 @@ namespace {
 
 constinit Vcpu vcpu{};
 constinit x86::InterruptGate idt[x86::exception::count]{};
+constinit x86::PageTable page_tables[3]{};
 
 constexpr u16 code_selector = 8;
 
@@ -36,6 +38,23 @@ void catch_own_exceptions() {
     }
     const x86::TableRegister idtr{.limit = sizeof(idt) - 1, .base = reinterpret_cast<u64>(idt)};
     x86::Cpu::lidt(idtr);
+}
+
+/// The page tables of start.asm lie in low memory, which is to be the guest's shared view. The same
+/// mappings again, from the monitor's own memory: 512 GiB at their own addresses, and the last 2 GiB.
+void leave_low_page_tables() {
+    auto& [root, identity, high] = page_tables;
+    constexpr u64 table          = x86::PageTableEntry::present | x86::PageTableEntry::writable;
+    constexpr u64 gigabyte_page  = table | x86::PageTableEntry::large;
+    for (u64 gigabyte = 0; gigabyte < 512; ++gigabyte) {
+        identity.entry[gigabyte].value = (gigabyte << 30) | gigabyte_page;
+    }
+    root.entry[0].value = layout::physical(&identity) | table;
+    root.entry[x86::table_index(layout::monitor_virtual, 4)].value =
+        layout::physical(&high) | table;
+    high.entry[x86::table_index(layout::monitor_virtual, 3)].value =
+        layout::monitor_physical | gigabyte_page;
+    x86::Cpu::set_cr3(layout::physical(&root));
 }
 
 /// The legacy timer would interrupt the guest from its first instruction on (QEMU's SVM passes IRQ
@@ -74,6 +93,7 @@ void monitor_exception(const u64* stack, u64 cr2) {
 
 void monitor_main(u32 multiboot_information) {
     catch_own_exceptions();
+    leave_low_page_tables();
     mask_legacy_interrupts();
     const auto* information =
         layout::at_physical<const MultibootInformation>(multiboot_information);

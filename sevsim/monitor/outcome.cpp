@@ -5,6 +5,7 @@
 #include "sevsim/monitor/records.h"
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
+#include "x86/exit_code.h"
 
 namespace vestibule::sevsim {
 
@@ -122,7 +123,17 @@ void end_run_by_termination(u8 reason_set, u8 reason_code) {
 
 void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
 
-void end_run_by_halt() { end_with_detail("halt", "HLT with interrupts off: nothing wakes it"); }
+void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
+
+void end_run_by_unsupported_event(u64 exit_code, u64 extra) {
+    send_counts();
+    Record outcome("outcome");
+    outcome.text("kind", "unsupported-event")
+        .number("value", exit_code)
+        .text("detail", x86::exit_name(exit_code))
+        .hex("extra", extra);
+    finish(outcome, true);
+}
 
 void end_run_by_monitor_error(std::string_view detail) { end_with_detail("monitor-error", detail); }
 

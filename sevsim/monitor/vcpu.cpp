@@ -85,8 +85,9 @@ void Vcpu::set_cr3(u64 value) {
 
 void initialise(Vcpu& vcpu, const Options& options) {
     Cpu::wrmsr(Msr::vm_hsave_pa, layout::physical(host_save_area));
-    vcpu.options = options;
-    Vmcb& vmcb   = vcpu.vmcb;
+    vcpu.options  = options;
+    vcpu.told_dr7 = x86::dr7_reset;
+    Vmcb& vmcb    = vcpu.vmcb;
     if (options.platform == Platform::sev_es) {
         intercept_for_sev_es(vmcb);
     } else {
@@ -96,6 +97,15 @@ void initialise(Vcpu& vcpu, const Options& options) {
     vmcb.msrpm_base    = layout::physical(msr_permissions);
     vmcb.asid          = 1;
     vmcb.nested_paging = 1;
+}
+
+bool is_passed_through(Msr msr) {
+    for (const Msr passed : passed_through) {
+        if (passed == msr) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void enter(Vcpu& vcpu, u64 nested_cr3) {

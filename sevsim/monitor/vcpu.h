@@ -15,6 +15,10 @@ struct Vcpu {
     u64 ghcb_msr;  // MSR 0xC0010130
     u64 vmruns;    // how often the guest was entered
     bool may_halt; // HLT is let through until the next exit
+    // What the hypervisor remembers of the guest's calls.
+    u64 told_dr7;      // the last DR7 write that it was asked for
+    u64 ap_jump_table; // 0: not set
+    bool nmi_masked;   // from the injection of an NMI to the guest's NMI complete
     Options options;
 
     x86::Vmsa& state() { return vmcb.save(); }
@@ -40,6 +44,9 @@ struct Vcpu {
 
 /// Prepares VMCB, intercepts and permission maps. The save area is left to the loader.
 void initialise(Vcpu& vcpu, const Options& options);
+
+/// True for an MSR that the guest reads and writes without anyone seeing it.
+bool is_passed_through(x86::Msr msr);
 
 /// Enters the guest on the nested tables at `nested_cr3` and comes back with the next #VMEXIT.
 void enter(Vcpu& vcpu, u64 nested_cr3);

@@ -21,16 +21,18 @@ constexpr u32 memory_encryption = 0x8000'001F;
 constexpr u32 extended_last     = 0x8000'0021;
 } // namespace leaf_number
 
+constexpr u32 osxsave = 1u << 27; // leaf 1, ECX
+
 /// EBX of 0x8000001F: the C-bit's number, and one physical address bit less for the guest's use.
 u32 c_bit_word(const Options& options) { return options.c_bit_position | (1u << 6); }
 
-CpuidResult honest_cpuid(const Options& options, u32 leaf, u32 subleaf) {
+CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     if (leaf >= leaf_number::hypervisor_first && leaf <= leaf_number::hypervisor_last) {
         return {}; // QEMU's own; this machine has none
     }
     if (leaf == leaf_number::memory_encryption) {
         constexpr u32 asids = 16;
-        return {x86::cpuid_sev | x86::cpuid_sev_es, c_bit_word(options), asids, 1};
+        return {x86::cpuid_sev | x86::cpuid_sev_es, c_bit_word(vcpu.options), asids, 1};
     }
     // The processor underneath knows fewer extended leaves than the one that it plays.
     const u32 native_last = x86::Cpu::cpuid(leaf_number::extended_first).eax;
@@ -39,7 +41,12 @@ CpuidResult honest_cpuid(const Options& options, u32 leaf, u32 subleaf) {
     }
     CpuidResult result = x86::Cpu::cpuid(leaf, subleaf);
     switch (leaf) {
-    case leaf_number::features: result.ecx |= 1u << 31; break; // hypervisor present
+    case leaf_number::features:
+        result.ecx |= 1u << 31; // hypervisor present
+        // OSXSAVE mirrors the guest's CR4, of which hardware tells the hypervisor (a write trap).
+        result.ecx &= ~osxsave;
+        result.ecx |= (vcpu.state().cr4 & x86::cr4::osxsave) != 0 ? osxsave : 0;
+        break;
     case leaf_number::structured:
         if (subleaf == 0) {
             result.ecx &= ~(1u << 16); // 5-level paging: the nested tables have four levels
@@ -55,8 +62,8 @@ CpuidResult honest_cpuid(const Options& options, u32 leaf, u32 subleaf) {
 
 } // namespace
 
-CpuidResult guest_cpuid(const Options& options, u32 leaf, u32 subleaf) {
-    return told_cpuid(options, leaf, honest_cpuid(options, leaf, subleaf));
+CpuidResult guest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
+    return told_cpuid(vcpu.options, leaf, honest_cpuid(vcpu, leaf, subleaf));
 }
 
 } // namespace vestibule::sevsim

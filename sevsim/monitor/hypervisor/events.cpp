@@ -1,126 +1,57 @@
 #include "sevsim/monitor/hypervisor/events.h"
 
-#include "sevsim/monitor/hypervisor/cpuid.h"
-#include "sevsim/monitor/hypervisor/lies.h"
-#include "sevsim/monitor/hypervisor/msrs.h"
-#include "sevsim/monitor/hypervisor/ports.h"
 #include "sevsim/monitor/outcome.h"
-#include "x86/cpu.h"
 
 namespace vestibule::sevsim {
 
 namespace {
 
-// --- CPUID: RAX, RCX; XCR0 for leaf 0xD, XSS may come with its sub-leaf 1 ---
-
-Inputs cpuid_inputs(const GhcbView& ghcb) {
-    constexpr u32 extended_state = 0xD;
-    Inputs inputs{.required = fields(field::rax, field::rcx), .optional = {}};
-    if (low_half(ghcb.get(field::rax)) == extended_state) {
-        inputs.required = inputs.required.with(field::xcr0);
-        inputs.optional = fields(field::xss);
-    }
-    return inputs;
+/// These registers, and nothing in the information words.
+template <u16... offset>
+Inputs needs(const GhcbView&) {
+    return {.required = fields(offset...), .optional = {}};
 }
 
-Answer serve_cpuid(Vcpu& vcpu, GhcbView& ghcb) {
-    const x86::CpuidResult result =
-        guest_cpuid(vcpu.options, low_half(ghcb.get(field::rax)), low_half(ghcb.get(field::rcx)));
-    ghcb.put(field::rax, result.eax);
-    ghcb.put(field::rbx, result.ebx);
-    ghcb.put(field::rcx, result.ecx);
-    ghcb.put(field::rdx, result.edx);
-    return Answer::done;
+/// SW_EXITINFO1 is an address, SW_EXITINFO2 a length.
+Inputs mmio_inputs(const GhcbView&) {
+    return {
+        .required = fields(field::scratch), .optional = {}, .info_1 = ~u64{0}, .info_2 = ~u64{0}};
 }
-
-// --- IN and OUT: the access in SW_EXITINFO1, RAX for OUT ---
-
-/// SW_EXITINFO1 of IOIO (GHCB specification, section 4.1.2).
-struct PortAccess {
-    u64 word;
-
-    bool is_in() const { return (word & 1) != 0; }
-
-    unsigned size() const { return static_cast<unsigned>(word >> 4) & 7; }
-
-    u16 port() const { return static_cast<u16>(word >> 16); }
-
-    /// One operand size, one address size, no string or REP, nothing in reserved bits.
-    bool is_well_formed() const {
-        const u64 address_size = (word >> 7) & 7;
-        const u64 other_bits   = word & ~u64{0xFFFF'03F1};
-        return (size() == 1 || size() == 2 || size() == 4)
-               && (address_size == 1 || address_size == 2 || address_size == 4) && other_bits == 0;
-    }
-};
-
-Inputs ioio_inputs(const GhcbView& ghcb) {
-    const PortAccess access{ghcb.get(field::exit_info_1)};
-    return {.required = access.is_in() ? Fields{} : fields(field::rax), .optional = {}};
-}
-
-Answer serve_ioio(Vcpu& vcpu, GhcbView& ghcb) {
-    const PortAccess access{ghcb.get(field::exit_info_1)};
-    if (!access.is_well_formed()) {
-        return Answer::invalid_input;
-    }
-    if (access.is_in()) {
-        const u32 value = read_guest_port(access.port(), access.size());
-        ghcb.put(field::rax, told_port_value(vcpu.options, access.port(), value));
-        return Answer::done;
-    }
-    const u64 value = ghcb.get(field::rax);
-    if ((value >> (8 * access.size())) != 0) {
-        report_violation("ghcb-stale-bits", "OUT shows more of RAX than its operand");
-    }
-    write_guest_port(access.port(), access.size(), low_half(value));
-    return Answer::done;
-}
-
-// --- RDMSR and WRMSR: RCX, and RDX:RAX to write ---
-
-Inputs msr_inputs(const GhcbView& ghcb) {
-    const bool write = ghcb.get(field::exit_info_1) == 1;
-    return {.required = write ? fields(field::rcx, field::rax, field::rdx) : fields(field::rcx),
-            .optional = {}};
-}
-
-Answer serve_msr(Vcpu&, GhcbView& ghcb) {
-    const u64 direction = ghcb.get(field::exit_info_1);
-    const u32 number    = low_half(ghcb.get(field::rcx));
-    if (direction > 1) {
-        return Answer::invalid_input;
-    }
-    if (direction == 1) {
-        const u64 value =
-            from_halves(low_half(ghcb.get(field::rdx)), low_half(ghcb.get(field::rax)));
-        return write_guest_msr(number, value) ? Answer::done : Answer::general_protection;
-    }
-    u64 value = 0;
-    if (!read_guest_msr(number, value)) {
-        return Answer::general_protection;
-    }
-    ghcb.put(field::rax, low_half(value));
-    ghcb.put(field::rdx, high_half(value));
-    return Answer::done;
-}
-
-// --- Ends ---
-
-Inputs no_inputs(const GhcbView&) { return {}; }
 
 /// SW_EXITINFO1: reason set in [3:0], reason code in [11:4].
-Answer serve_termination(Vcpu&, GhcbView& ghcb) {
-    const u64 reason = ghcb.get(field::exit_info_1);
-    end_run_by_termination(reason & 0xF, static_cast<u8>(reason >> 4));
+Inputs termination_inputs(const GhcbView&) {
+    return {.required = {}, .optional = {}, .info_1 = 0xFFF};
 }
 
+Inputs unsupported_event_inputs(const GhcbView&) {
+    return {.required = {}, .optional = {}, .info_1 = ~u64{0}, .info_2 = ~u64{0}};
+}
+
+// clang-format off
 constexpr Event events[] = {
-    {0x72,        "CPUID",               cpuid_inputs, serve_cpuid      },
-    {0x7B,        "IOIO",                ioio_inputs,  serve_ioio       },
-    {0x7C,        "MSR",                 msr_inputs,   serve_msr        },
-    {0x8000'FFFE, "termination request", no_inputs,    serve_termination},
+    {0x27,        1, "DR7 read",            needs<>,                                   serve_dr7_read         },
+    {0x37,        1, "DR7 write",           needs<field::rax>,                         serve_dr7_write        },
+    {0x6E,        1, "RDTSC",               needs<>,                                   serve_rdtsc            },
+    {0x6F,        1, "RDPMC",               needs<field::rcx>,                         serve_rdpmc            },
+    {0x72,        1, "CPUID",               cpuid_inputs,                              serve_cpuid            },
+    {0x76,        1, "INVD",                needs<>,                                   serve_nothing          },
+    {0x7B,        1, "IOIO",                ioio_inputs,                               serve_ioio             },
+    {0x7C,        1, "MSR",                 msr_inputs,                                serve_msr              },
+    {0x81,        1, "VMMCALL",             vmmcall_inputs,                            serve_vmmcall          },
+    {0x87,        1, "RDTSCP",              needs<>,                                   serve_rdtscp           },
+    {0x89,        1, "WBINVD",              needs<>,                                   serve_nothing          },
+    {0x8A,        1, "MONITOR",             needs<field::rax, field::rcx, field::rdx>, serve_nothing          },
+    {0x8B,        1, "MWAIT",               needs<field::rax, field::rcx>,             serve_nothing          },
+    {0x8000'0001, 1, "MMIO read",           mmio_inputs,                               serve_mmio_read        },
+    {0x8000'0002, 1, "MMIO write",          mmio_inputs,                               serve_mmio_write       },
+    {0x8000'0003, 1, "NMI complete",        needs<>,                                   serve_nmi_complete     },
+    {0x8000'0004, 1, "AP reset hold",       needs<>,                                   serve_ap_reset_hold    },
+    {0x8000'0005, 1, "AP jump table",       ap_jump_table_inputs,                      serve_ap_jump_table    },
+    {0x8000'FFFD, 2, "hypervisor features", needs<>,                                   serve_features         },
+    {0x8000'FFFE, 2, "termination request", termination_inputs,                        serve_termination      },
+    {0x8000'FFFF, 1, "unsupported event",   unsupported_event_inputs,                  serve_unsupported_event},
 };
+// clang-format on
 
 } // namespace
 
@@ -131,6 +62,14 @@ const Event* find_event(u64 code) {
         }
     }
     return nullptr;
+}
+
+u32 lower_register(const GhcbView& ghcb, u16 offset) {
+    const u64 value = ghcb.get(offset);
+    if (high_half(value) != 0) {
+        report_violation("ghcb-stale-bits", "the upper half of a register of which 32 bits count");
+    }
+    return low_half(value);
 }
 
 } // namespace vestibule::sevsim

@@ -20,6 +20,7 @@ constexpr Fields always_valid = fields(field::exit_code, field::exit_info_1, fie
 
 enum class Malformed : u64 {
     usage         = 2,
+    scratch       = 3,
     missing_input = 4,
     input         = 5,
     event         = 6,
@@ -62,7 +63,32 @@ bool check_inputs(GhcbView& ghcb, const Event& event) {
         // KVM does not mind; but it is a register of the guest's that nobody asked for.
         report_violation("ghcb-extra-input", event.name);
     }
+    if ((ghcb.get(field::exit_info_1) & ~inputs.info_1) != 0
+        || (ghcb.get(field::exit_info_2) & ~inputs.info_2) != 0) {
+        report_violation("ghcb-exit-info", event.name);
+    }
     return true;
+}
+
+void finish(GhcbView& ghcb, const Event& event, const Answer& answer) {
+    const char* detail = answer.detail != nullptr ? answer.detail : event.name;
+    switch (answer.kind) {
+    case Answer::Kind::done:
+        ghcb.put(field::exit_info_1, response_done);
+        ghcb.put(field::exit_info_2, answer.info_2);
+        return;
+    case Answer::Kind::general_protection:
+        // As KVM answers: an exception, without an error code although #GP has one.
+        ghcb.put(field::exit_info_1, response_exception);
+        ghcb.put(field::exit_info_2, event::exception(x86::exception::general_protection));
+        return;
+    case Answer::Kind::invalid_scratch:
+        refuse(ghcb, Malformed::scratch, "ghcb-scratch", detail);
+        return;
+    case Answer::Kind::invalid_input:
+        refuse(ghcb, Malformed::input, "ghcb-invalid-input", detail);
+        return;
+    }
 }
 
 void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, const GhcbView& answered) {
@@ -77,6 +103,7 @@ void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, const GhcbView& 
         .hex("valid_low", asked.valid().words[0])
         .hex("valid_high", asked.valid().words[1])
         .hex("rax", asked.get(field::rax))
+        .hex("scratch", asked.get(field::scratch))
         .hex("answer_info1", answered.get(field::exit_info_1))
         .hex("answer_info2", answered.get(field::exit_info_2))
         .hex("answer_rax", answered.get(field::rax))
@@ -101,24 +128,12 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
         if (event == nullptr) {
             refuse(ghcb, Malformed::event, "ghcb-unknown-event",
                    "an exit code that this hypervisor does not serve");
+        } else if (ghcb.version() < event->since) {
+            refuse(ghcb, Malformed::event, "ghcb-event-version",
+                   "an event that the call's PROTOCOL_VERSION does not have");
         } else if (check_inputs(ghcb, *event)) {
             ghcb.clear_valid();
-
-            const Answer answer = event->serve(vcpu, ghcb);
-            switch (answer) {
-            case Answer::done:
-                ghcb.put(field::exit_info_1, response_done);
-                ghcb.put(field::exit_info_2, 0);
-                break;
-            case Answer::general_protection:
-                // As KVM answers: an exception, without an error code although #GP has one.
-                ghcb.put(field::exit_info_1, response_exception);
-                ghcb.put(field::exit_info_2, event::exception(x86::exception::general_protection));
-                break;
-            case Answer::invalid_input:
-                refuse(ghcb, Malformed::input, "ghcb-invalid-input", event->name);
-                break;
-            }
+            finish(ghcb, *event, event->serve(vcpu, ghcb));
         }
     } else {
         count(Served::ghcb, 0, "malformed"); // its exit code means nothing

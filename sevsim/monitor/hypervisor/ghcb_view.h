@@ -14,12 +14,16 @@ inline constexpr u16 rax         = 0x1F8;
 inline constexpr u16 rcx         = 0x308;
 inline constexpr u16 rdx         = 0x310;
 inline constexpr u16 rbx         = 0x318;
+inline constexpr u16 rsi         = 0x330;
+inline constexpr u16 r8          = 0x340;
 inline constexpr u16 exit_code   = 0x390;
 inline constexpr u16 exit_info_1 = 0x398;
 inline constexpr u16 exit_info_2 = 0x3A0;
 inline constexpr u16 scratch     = 0x3A8;
 inline constexpr u16 xcr0        = 0x3E8;
 inline constexpr u16 bitmap      = 0x3F0;
+inline constexpr u16 buffer      = 0x800; // the shared buffer, up to:
+inline constexpr u16 buffer_end  = 0xFF0;
 inline constexpr u16 version     = 0xFFA;
 inline constexpr u16 usage       = 0xFFC;
 } // namespace field
@@ -63,6 +67,8 @@ class GhcbView {
         memcpy(&value, copy + offset, sizeof value);
         return value;
     }
+
+    u8 cpl() const { return copy[field::cpl]; }
 
     u16 version() const { return static_cast<u16>(get(field::version & ~7) >> 16); }
 

@@ -13,6 +13,10 @@ void serve_vmgexit(Vcpu& vcpu);
 /// The value of the GHCB MSR at reset: SEV information, so that a guest can read it without asking.
 u64 ghcb_msr_at_reset(const Options& options);
 
+/// The features that a guest is told of (section 2.3.1, request 0x080, and exit 0x8000FFFD): all
+/// that there are so far belong to SEV-SNP.
+inline constexpr u64 hypervisor_features = 0;
+
 /// A call through the GHCB page at a guest-physical address (section 4).
 void serve_ghcb_page(Vcpu& vcpu, u64 gpa);
 

@@ -16,12 +16,18 @@ u64 sev_information(Vcpu& vcpu, u64) { return ghcb_msr_at_reset(vcpu.options); }
 
 /// Function in [63:32], register in [31:30]; answered with the value in [63:32].
 u64 cpuid(Vcpu& vcpu, u64 request) {
-    const x86::CpuidResult result = guest_cpuid(vcpu.options, high_half(request), 0);
+    const x86::CpuidResult result = guest_cpuid(vcpu, high_half(request), 0);
     const u32 values[]            = {result.eax, result.ebx, result.ecx, result.edx};
     const u64 wanted              = (request >> 30) & 3;
     return told_cpuid_response(vcpu.options,
                                from_halves(values[wanted], 0) | (wanted << 30) | 0x005);
 }
+
+u64 reset_hold(Vcpu&, u64) {
+    end_run_by_halt("AP reset hold: nobody sends the SIPI that would end it");
+}
+
+u64 features(Vcpu&, u64) { return (hypervisor_features << 12) | 0x081; }
 
 /// Reason set in [15:12], reason code in [23:16].
 u64 terminate(Vcpu&, u64 request) {
@@ -38,6 +44,8 @@ struct Request {
 constexpr Request requests[] = {
     {0x002, "SEV information",     ~u64{0xFFF},           sev_information},
     {0x004, "CPUID",               0x3FFF'F000,           cpuid          },
+    {0x006, "AP reset hold",       ~u64{0xFFF},           reset_hold     },
+    {0x080, "hypervisor features", ~u64{0xFFF},           features       },
     {0x100, "termination request", 0xFFFF'FFFF'FF00'0000, terminate      },
 };
 

@@ -1,0 +1,19 @@
+# The emulated machine itself, held against the specification by guests that ask it by hand.
+
+# Every event that it serves, and what it answers.
+sevsim_test(machine_events machine_events STATUS 0
+  WANT "by OUTS\n" "Violations: none" "exited with code 0"
+    "0x6e +RDTSC " "0x6f +RDPMC " "0x76 +INVD " "0x81 +VMMCALL " "0x87 +RDTSCP " "0x89 +WBINVD "
+    "0x8a +MONITOR " "0x8b +MWAIT " "0x27 +DR7 read " "0x37 +DR7 write " "0x80000001 +MMIO read "
+    "0x80000002 +MMIO write " "0x80000005 +AP jump table " "0x8000fffd +hypervisor features ")
+
+# Every rule of the GHCB page broken, as often as the guest breaks it.
+sevsim_test(machine_rules machine_rules STATUS 1
+  WANT "exited with code 0" "ghcb-scratch +10 " "ghcb-missing-input +11 " "ghcb-invalid-input +18 "
+    "ghcb-event-version +1 " "ghcb-unknown-event +2 " "ghcb-exit-info +2 " "ghcb-extra-input +1 "
+    "ghcb-stale-bits +3 " "nmi-complete-without-nmi +1 " "msr-not-intercepted +5 ")
+
+# Events that end the run.
+sevsim_test(unsupported_event unsupported_event STATUS 1
+  WANT "gave up on an exit that it does not support \\(0x8a\\): MONITOR" "Violations: none")
+sevsim_test(ap_reset_hold ap_reset_hold STATUS 1 WANT "halted for good: AP reset hold")

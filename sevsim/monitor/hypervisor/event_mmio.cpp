@@ -1,0 +1,96 @@
+// MMIO read and write (exits 0x80000001 and 0x80000002): address in SW_EXITINFO1, length in
+// SW_EXITINFO2, the bytes in the scratch area (GHCB specification, section 4.1.5).
+#include "sevsim/monitor/hypervisor/events.h"
+#include "sevsim/monitor/hypervisor/scratch.h"
+#include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/outcome.h"
+
+namespace vestibule::sevsim {
+
+namespace {
+
+/// QEMU's devices are reached at their own addresses below this; the monitor's memory starts here,
+/// and it hides whatever devices there are above.
+constexpr u64 device_end = layout::monitor_physical;
+
+struct Access {
+    u64 gpa;
+    u64 length;
+
+    bool has_device() const { return gpa < device_end && gpa + length <= device_end; }
+};
+
+/// The device sees one access of the length that the guest used.
+u64 read_device(Access access) {
+    if (!access.has_device()) {
+        return ~u64{0};
+    }
+    switch (access.length) {
+    case 1: return *layout::at_physical<volatile u8>(access.gpa);
+    case 2: return *layout::at_physical<volatile u16>(access.gpa);
+    case 4: return *layout::at_physical<volatile u32>(access.gpa);
+    default: return *layout::at_physical<volatile u64>(access.gpa);
+    }
+}
+
+void write_device(Access access, u64 value) {
+    if (!access.has_device()) {
+        return;
+    }
+    switch (access.length) {
+    case 1: *layout::at_physical<volatile u8>(access.gpa) = static_cast<u8>(value); break;
+    case 2: *layout::at_physical<volatile u16>(access.gpa) = static_cast<u16>(value); break;
+    case 4: *layout::at_physical<volatile u32>(access.gpa) = low_half(value); break;
+    default: *layout::at_physical<volatile u64>(access.gpa) = value; break;
+    }
+}
+
+/// nullptr where the access is one that a device could have, else what is wrong with it.
+const char* fault_of(Vcpu& vcpu, Access access) {
+    const u64 length = access.length;
+    if (length != 1 && length != 2 && length != 4 && length != 8) {
+        return "MMIO of other than 1, 2, 4 or 8 bytes";
+    }
+    const u64 last = access.gpa + length - 1;
+    if (last < access.gpa || last >= vcpu.c_bit()) {
+        return "MMIO at an address that is none, or carries the C-bit";
+    }
+    if (is_guest_memory(access.gpa) || is_guest_memory(last)) {
+        return "MMIO at an address where there is memory";
+    }
+    return nullptr;
+}
+
+template <class Move>
+Answer serve(Vcpu& vcpu, const GhcbView& ghcb, Move move) {
+    const Access access{ghcb.get(field::exit_info_1), ghcb.get(field::exit_info_2)};
+    if (const char* fault = fault_of(vcpu, access)) {
+        return Answer::invalid_input(fault);
+    }
+    u8* const bytes = find_scratch(vcpu, ghcb, access.length);
+    if (bytes == nullptr) {
+        return Answer::invalid_scratch("MMIO: the bytes do not lie in the scratch area");
+    }
+    move(access, bytes);
+    return Answer::done();
+}
+
+} // namespace
+
+Answer serve_mmio_read(Vcpu& vcpu, GhcbView& ghcb) {
+    return serve(vcpu, ghcb, [](Access access, u8* bytes) {
+        const u64 value = read_device(access);
+        memcpy(bytes, &value, access.length);
+    });
+}
+
+Answer serve_mmio_write(Vcpu& vcpu, GhcbView& ghcb) {
+    return serve(vcpu, ghcb, [](Access access, const u8* bytes) {
+        u64 value = 0;
+        memcpy(&value, bytes, access.length);
+        write_device(access, value);
+    });
+}
+
+} // namespace vestibule::sevsim
