@@ -41,7 +41,8 @@ void catch_own_exceptions() {
 }
 
 /// The page tables of start.asm lie in low memory, which is to be the guest's shared view. The same
-/// mappings again, from the monitor's own memory: 512 GiB at their own addresses, and the last 2 GiB.
+/// mappings again, from the monitor's own memory: 512 GiB at their own addresses, and the last 2
+/// GiB.
 void leave_low_page_tables() {
     auto& [root, identity, high] = page_tables;
     constexpr u64 table          = x86::PageTableEntry::present | x86::PageTableEntry::writable;
