@@ -18,11 +18,14 @@ struct Decoded {
     DecodeError error = DecodeError::none;
 };
 
-/// Decodes one instruction of 64-bit code.
+/// Decodes one instruction of code whose default sizes are `code_size`.
 ///
 /// `next_byte(u8&)` yields the next byte of the instruction, false where there is none.
 template <class NextByte>
-constexpr Decoded decode64(NextByte&& next_byte) {
+constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
+    if (code_size != CodeSize::bits64) {
+        return {.instruction = {}, .error = DecodeError::unknown_opcode};
+    }
     Instruction instruction;
     bool operand_size_prefix = false;
     bool lock                = false;
@@ -90,11 +93,11 @@ constexpr Decoded decode64(NextByte&& next_byte) {
     case Form::plain: break;
     case Form::byte_dx:
         instruction.operand_size = 1;
-        instruction.port_in_dx   = true;
+        instruction.other        = Operand::dx;
         break;
     case Form::full_dx:
         instruction.operand_size = full_size;
-        instruction.port_in_dx   = true;
+        instruction.other        = Operand::dx;
         break;
     case Form::byte_immediate:
     case Form::full_immediate:
@@ -102,6 +105,7 @@ constexpr Decoded decode64(NextByte&& next_byte) {
         if (const DecodeError error = fetch(); error != DecodeError::none) {
             return fail(error);
         }
+        instruction.other     = Operand::immediate;
         instruction.immediate = byte;
         break;
     }
