@@ -28,6 +28,7 @@ constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
     }
     Instruction instruction;
     bool operand_size_prefix = false;
+    bool rex_w               = false;
     bool lock                = false;
     u8 byte                  = 0;
 
@@ -43,19 +44,23 @@ constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
         return DecodeError::none;
     };
 
-    // Legacy prefixes in any order and number. Of REX only the one right before the opcode counts,
-    // and none of its bits changes an instruction of the table: IN and OUT have no 64-bit operand.
+    // Legacy prefixes in any order and number. Of REX only the one right before the opcode counts.
+    // Its W overrides 66h, which leaves IN and OUT, that have no 64-bit operand, at 32 bits.
     const Opcode* opcode = nullptr;
     while (opcode == nullptr) {
         if (const DecodeError error = fetch(); error != DecodeError::none) {
             return fail(error);
         }
+        const bool rex_w_before = rex_w;
+        rex_w                   = false;
         if (const u8 row = one_byte_map.row_plus_one[byte]; row != 0) {
             opcode = &opcodes[row - 1];
+            rex_w  = rex_w_before;
             break;
         }
         switch (byte) {
         case 0x66: operand_size_prefix = true; continue;
+        case 0x67: instruction.address_size = 4; continue;
         case 0xF0: lock = true; continue;
         case 0x26:
         case 0x2E:
@@ -63,7 +68,6 @@ constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
         case 0x3E:
         case 0x64:
         case 0x65:
-        case 0x67:
         case 0xF2:
         case 0xF3: continue;
         case 0x0F: {
@@ -81,6 +85,7 @@ constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
             if ((byte & 0xF0) != 0x40) { // REX
                 return fail(DecodeError::unknown_opcode);
             }
+            rex_w = (byte & 8) != 0;
         }
     }
     if (lock) {
@@ -88,7 +93,7 @@ constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
     }
 
     instruction.mnemonic = opcode->mnemonic;
-    const u8 full_size   = operand_size_prefix ? 2 : 4;
+    const u8 full_size   = operand_size_prefix && !rex_w ? 2 : 4;
     switch (opcode->form) {
     case Form::plain: break;
     case Form::byte_dx:
@@ -105,6 +110,7 @@ constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
         if (const DecodeError error = fetch(); error != DecodeError::none) {
             return fail(error);
         }
+        instruction.other     = Operand::immediate;
         instruction.other     = Operand::immediate;
         instruction.immediate = byte;
         break;

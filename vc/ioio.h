@@ -16,10 +16,11 @@ struct IoioEvent {
         return mnemonic == Mnemonic::in || mnemonic == Mnemonic::out;
     }
 
-    /// IN in bit 0, operand size in bytes in [6:4], 64-bit address size in bit 9, port in [31:16].
-    static constexpr u64 encode(bool in, u8 operand_size, u16 port) {
-        constexpr u64 address_size_64 = bit(9);
-        return (in ? 1 : 0) | (u64{operand_size} << 4) | address_size_64 | (u64{port} << 16);
+    /// IN in bit 0, operand size in bytes in [6:4], address size of 16, 32 or 64 bits in bit 7, 8
+    /// or 9, port in [31:16].
+    static constexpr u64 encode(bool in, u8 operand_size, u8 address_size, u16 port) {
+        return (in ? 1 : 0) | (u64{operand_size} << 4) | (u64{address_size} << 6)
+               | (u64{port} << 16);
     }
 
     /// The bits of RAX that an operand of this size covers.
@@ -34,7 +35,7 @@ struct IoioEvent {
             static_cast<u16>(instruction.other == Operand::dx ? frame.rdx : instruction.immediate);
         const u64 mask = operand_mask(instruction.operand_size);
         const bool in  = instruction.mnemonic == Mnemonic::in;
-        const u64 info = encode(in, instruction.operand_size, port);
+        const u64 info = encode(in, instruction.operand_size, instruction.address_size, port);
         ghcb::Call<Cpu> call{channel};
         if (!in) {
             // Only the operand's bytes: the rest of RAX is none of the hypervisor's business.

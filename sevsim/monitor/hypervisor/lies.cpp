@@ -27,6 +27,9 @@ x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult h
     if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::no_sev)) {
         honest.eax = 0;
     }
+    if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::cbit_cpuid)) {
+        honest.ebx -= 1; // the position is its lowest field
+    }
     return honest;
 }
 
@@ -38,6 +41,13 @@ u64 told_cpuid_response(const Options& options, u64 honest) {
         return honest ^ bit(30);
     }
     return honest;
+}
+
+u32 told_port_value(const Options& options, u16 port, u32 honest) {
+    constexpr u16 dma_page_first = 0x81;
+    constexpr u16 dma_page_last  = 0x83;
+    const bool is_dma_page       = port >= dma_page_first && port <= dma_page_last;
+    return is_dma_page && tells(options, Lie::port_data) ? honest ^ 0x10 : honest;
 }
 
 } // namespace vestibule::sevsim

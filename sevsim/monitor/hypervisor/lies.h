@@ -7,7 +7,7 @@
 
 namespace vestibule::sevsim {
 
-/// What the guest is told the C-bit's position is.
+/// What the guest is told the C-bit's position is, by SEV information.
 unsigned told_c_bit_position(const Options& options);
 
 /// What the guest is told that CPUID `leaf` returns.
@@ -15,5 +15,8 @@ x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult h
 
 /// What the guest finds in the GHCB MSR after a CPUID request.
 u64 told_cpuid_response(const Options& options, u64 honest);
+
+/// What the guest is told that a port holds.
+u32 told_port_value(const Options& options, u16 port, u32 honest);
 
 } // namespace vestibule::sevsim
