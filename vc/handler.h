@@ -31,7 +31,7 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
         return ghcb::Outcome::terminate(ghcb::reason::vc_code_segment);
     }
     const auto* next      = reinterpret_cast<const volatile u8*>(frame.rip);
-    const Decoded decoded = decode64([&next](u8& byte) {
+    const Decoded decoded = decode(CodeSize::bits64, [&next](u8& byte) {
         byte = *next++;
         return true;
     });

@@ -32,7 +32,7 @@ struct IoioEvent {
         using ghcb::Field;
         using ghcb::FieldSet;
         const u16 port =
-            instruction.port_in_dx ? static_cast<u16>(frame.rdx) : u16{instruction.immediate};
+            static_cast<u16>(instruction.other == Operand::dx ? frame.rdx : instruction.immediate);
         const u64 mask = operand_mask(instruction.operand_size);
         const bool in  = instruction.mnemonic == Mnemonic::in;
         const u64 info = encode(in, instruction.operand_size, instruction.address_size, port);
