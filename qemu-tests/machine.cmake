@@ -17,3 +17,14 @@ sevsim_test(machine_rules machine_rules STATUS 1
 sevsim_test(unsupported_event unsupported_event STATUS 1
   WANT "gave up on an exit that it does not support \\(0x8a\\): MONITOR" "Violations: none")
 sevsim_test(ap_reset_hold ap_reset_hold STATUS 1 WANT "halted for good: AP reset hold")
+sevsim_test(profile_native vestibule STATUS 2 ARGS --profile --platform native WANT "--profile")
+sevsim_test(profile_without_count vestibule STATUS 1 ARGS --profile -- -icount shift=1
+  WANT "QEMU's clock does not count instructions")
+
+# Instructions per #VC, of handlers whose length is known.
+sevsim_test(profile_known profile_known STATUS 1 ARGS --profile
+  WANT "UNEXPECTED_EXCEPTION \\(set 5, code 0xf\\)"
+    "0x72 +CPUID +11 +6/6/[0-9]+ +4/4/[0-9]+ +15/15/[0-9]+ +2/2/4\n" # one is the stub's own
+    "0x6f +RDPMC +3 +19/19/19 +105/105/105 +124/124/124 +1/1/1\n"
+    "0x89 +WBINVD +1 +9/9/9 +0/0/0 +9/9/9 +0/0/0\n"
+    "not seen to return: 1;")

@@ -27,6 +27,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm
   sevsim run guest.igvm --platform native --memory 64M
   sevsim run guest.igvm --trace exits.jsonl     every #VC and VMGEXIT, a JSON object a line
+  sevsim run guest.igvm --profile               instructions per #VC
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
 
@@ -69,6 +70,7 @@ void describe_run(CLI::App& run, RunOptions& options) {
         ->default_str("60");
     run.add_option("--trace", options.trace, "Write what the monitor sees to FILE, as JSON lines")
         ->type_name("FILE");
+    run.add_flag("--profile", options.profile, "Count the guest's instructions per #VC, exactly");
     run.add_option_function<std::string>(
            "--hostile",
            [&options](const std::string& name) {
@@ -128,6 +130,11 @@ int command_line(std::span<char*> arguments) {
         app.parse(count, arguments.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (options.profile && options.platform == "native") {
+        fmt::print(stderr, "sevsim: --profile counts what a #VC costs, and a native guest takes "
+                           "none\n");
+        return wrong_use;
     }
     return run_command(options);
 }

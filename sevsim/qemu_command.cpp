@@ -37,6 +37,9 @@ const char* lie_name(Lie lie) {
 std::string monitor_command_line(const RunOptions& options) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
                                    options.platform, c_bit, options.trace.empty() ? 0 : 1);
+    if (options.profile) {
+        line += " profile=1";
+    }
     if (const char* lie = lie_name(options.hostile)) {
         line += fmt::format(" hostile={}", lie);
     }
@@ -68,6 +71,11 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-initrd", fmt::format("/dev/fd/{}", files.guest),
     };
     // clang-format on
+    if (options.profile) {
+        // The clock counts the CPU's instructions and nothing else, so that they can be counted by
+        // it, and so that a run is the same every time.
+        command.insert(command.end(), {"-icount", "shift=0,sleep=off"});
+    }
     command.insert(command.end(), options.qemu_arguments.begin(), options.qemu_arguments.end());
     return command;
 }

@@ -116,6 +116,15 @@ TEST(QemuCommand, PassesOptionsOn) {
     EXPECT_EQ(command.back(), "int");
 }
 
+TEST(QemuCommand, CountsInstructionsOnlyForAProfile) {
+    RunOptions options;
+    EXPECT_EQ(value_of(qemu_command(options, files, 1), "-icount"), "");
+    options.profile    = true;
+    const auto command = qemu_command(options, files, 1);
+    EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" profile=1"));
+}
+
 TEST(QemuVersion, ReadsTheFirstLine) {
     EXPECT_EQ(
         parse_qemu_version("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright (c)"),

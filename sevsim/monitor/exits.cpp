@@ -9,6 +9,7 @@
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
 #include "x86/exit_code.h"
 #include "x86/sev.h"
@@ -34,16 +35,20 @@ void reflect(Vcpu& vcpu, ExitCode code) {
             .hex("rdx", vcpu.registers.rdx)
             .end();
     }
-    deliver_vc(vcpu, value);
+    const InterruptedCode interrupted = interrupted_code(vcpu, code);
+    if (deliver_vc(vcpu, value)) {
+        profile_vc(vcpu, interrupted);
+    }
 }
 
 void reflect_exit(Vcpu& vcpu) { reflect(vcpu, static_cast<ExitCode>(vcpu.vmcb.exitcode)); }
 
+constexpr u64 msr_length = 2; // of RDMSR and WRMSR, in bytes
+
 void set_halves(Vcpu& vcpu, u64 value) {
-    vcpu.state().rax    = low_half(value);
-    vcpu.registers.rdx  = high_half(value);
-    constexpr u64 rdmsr = 2; // bytes
-    vcpu.state().rip += rdmsr;
+    vcpu.state().rax   = low_half(value);
+    vcpu.registers.rdx = high_half(value);
+    vcpu.skip_instruction(msr_length);
 }
 
 /// EFER of a guest under SVM always has SVME set beneath; the guest does not see that.
@@ -58,7 +63,7 @@ void access_efer(Vcpu& vcpu, bool write, u64 value) {
         return;
     }
     state.efer = (value & ~x86::efer::lma) | (state.efer & x86::efer::lma) | x86::efer::svme;
-    state.rip += 2;
+    vcpu.skip_instruction(msr_length);
 }
 
 /// RDMSR and WRMSR: three registers are the CPU's own business, the rest is #VC.
@@ -69,7 +74,7 @@ void handle_msr(Vcpu& vcpu) {
     case Msr::ghcb:
         if (write) {
             vcpu.ghcb_msr = value;
-            vcpu.state().rip += 2;
+            vcpu.skip_instruction(msr_length);
         } else {
             set_halves(vcpu, vcpu.ghcb_msr);
         }
@@ -91,6 +96,7 @@ void handle_vmmcall(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
     if (instruction.is(0x0F, 0x01, 0xD9) && instruction.repeat) {
         vcpu.state().rip += instruction.opcode + 3;
+        profile_vmgexit();
         serve_vmgexit(vcpu);
         return;
     }
@@ -153,6 +159,7 @@ constexpr ExitRow sev_es_exits[] = {
     {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      reflect_exit          },
     {exit_value(ExitCode::wbinvd),    exit_value(ExitCode::wbinvd),    handle_wbinvd         },
     {exit_value(ExitCode::monitor),   exit_value(ExitCode::mwait),     reflect_exit          },
+    {vmexit::iret,                    vmexit::iret,                    profile_iret          },
     {vmexit::shutdown,                vmexit::shutdown,                handle_shutdown       },
     {vmexit::vmrun,                   vmexit::vmrun,                   handle_svm_instruction},
     {vmexit::vmrun + 2,               vmexit::skinit,                  handle_svm_instruction},

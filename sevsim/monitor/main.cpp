@@ -8,6 +8,7 @@
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/options.h"
 #include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
@@ -41,7 +42,8 @@ void catch_own_exceptions() {
 }
 
 /// The page tables of start.asm lie in low memory, which is to be the guest's shared view. The same
-/// mappings again, from the monitor's own memory: 512 GiB at their own addresses, and the last 2 GiB.
+/// mappings again, from the monitor's own memory: 512 GiB at their own addresses, and the last 2
+/// GiB.
 void leave_low_page_tables() {
     auto& [root, identity, high] = page_tables;
     constexpr u64 table          = x86::PageTableEntry::present | x86::PageTableEntry::writable;
@@ -104,6 +106,9 @@ void monitor_main(u32 multiboot_information) {
     }
     const std::span<const u8> file = take_file(*information, options);
     build_nested_tables(options);
+    if (options.profile) {
+        calibrate_profile(options);
+    }
     initialise(vcpu, options);
     load_igvm(vcpu, file);
     set_reported_vcpu(vcpu);
@@ -116,7 +121,9 @@ void monitor_main(u32 multiboot_information) {
         // HLT with interrupts on is let through until something else happens.
         u32& misc = vcpu.vmcb.intercept_misc1;
         misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
+        profile_entry(vcpu);
         enter(vcpu, nested_root(vcpu, false));
+        profile_run(vcpu);
         handle_exit(vcpu);
     }
 }

@@ -14,6 +14,7 @@ struct Options {
     Platform platform       = Platform::sev_es;
     unsigned c_bit_position = 47;
     bool trace              = false;
+    bool profile            = false;
     Lie lie                 = Lie::none;
 };
 
