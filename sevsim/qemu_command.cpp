@@ -23,13 +23,19 @@ std::string processor() {
     return model;
 }
 
-const char* lie_name(Lie lie) {
+/// As `--hostile` takes it; empty where nothing was asked for.
+std::string hostility(const Hostility& asked) {
     for (const LieDescription& description : lies) {
-        if (description.lie == lie) {
-            return description.name;
+        if (description.lie == asked.lie) {
+            switch (description.form) {
+            case LieForm::plain: return description.name;
+            case LieForm::at: return fmt::format("{}@{}", description.name, asked.at);
+            case LieForm::code_at:
+                return fmt::format("{}:{:#x}@{}", description.name, asked.code, asked.at);
+            }
         }
     }
-    return nullptr;
+    return {};
 }
 
 } // namespace
@@ -40,8 +46,8 @@ std::string monitor_command_line(const RunOptions& options) {
     if (options.profile) {
         line += " profile=1";
     }
-    if (const char* lie = lie_name(options.hostile)) {
-        line += fmt::format(" hostile={}", lie);
+    if (options.hostile.lie != Lie::none) {
+        line += fmt::format(" hostile={}", hostility(options.hostile));
     }
     return line;
 }

@@ -1,6 +1,7 @@
 // The monitor: boots under plain QEMU as the first-level hypervisor and turns the machine into an
 // SEV-ES one for its guest (the method: README.md).
 #include "sevsim/monitor/exits.h"
+#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loader.h"
 #include "sevsim/monitor/memory.h"
@@ -121,6 +122,7 @@ void monitor_main(u32 multiboot_information) {
         // HLT with interrupts on is let through until something else happens.
         u32& misc = vcpu.vmcb.intercept_misc1;
         misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
+        attack_at_entry(vcpu);
         profile_entry(vcpu);
         enter(vcpu, nested_root(vcpu, false));
         profile_run(vcpu);

@@ -55,9 +55,7 @@ bool apply(Text key, Text value, Options& options) {
         return parse_switch(value, options.profile);
     }
     if (key == "hostile") {
-        const LieDescription* description = find_lie(value.begin, value.length);
-        options.lie                       = description != nullptr ? description->lie : Lie::none;
-        return description != nullptr;
+        return read_hostility(value.begin, value.length, options.hostile) == nullptr;
     }
     return false;
 }

@@ -15,7 +15,7 @@ struct Options {
     unsigned c_bit_position = 47;
     bool trace              = false;
     bool profile            = false;
-    Lie lie                 = Lie::none;
+    Hostility hostile;
 };
 
 /// Fills `options` from the command line; false where a word is not understood.

@@ -6,6 +6,7 @@
 #include "sevsim/monitor/outcome.h"
 #include "sevsim/monitor/profile_samples.h"
 #include "sevsim/monitor/records.h"
+#include "x86/exit_code.h"
 
 #include <span>
 
@@ -142,17 +143,20 @@ bool emulate_iret(Vcpu& vcpu, const ReturnFrame& frame) {
     return true;
 }
 
-const char* access_name(const Vmcb& vmcb, x86::ExitCode code) {
+const char* access_name(const Vmcb& vmcb, u64 exit_code) {
     using x86::ExitCode;
     const u64 info = vmcb.exitinfo1;
-    switch (code) {
+    if (vmcb.exitcode != exit_code) {
+        return x86::exit_name(exit_code); // injected, or reported by another code
+    }
+    switch (static_cast<ExitCode>(exit_code)) {
     case ExitCode::ioio: {
         constexpr const char* names[] = {"OUT", "IN", "OUTS", "INS"};
         return names[(info & 1) | ((info >> 1) & 2)];
     }
     case ExitCode::msr: return info != 0 ? "WRMSR" : "RDMSR";
     case ExitCode::npf: return (info & nested_fault::write) != 0 ? "MMIO write" : "MMIO read";
-    default: return x86::exit_name(static_cast<u64>(code));
+    default: return x86::exit_name(exit_code);
     }
 }
 
@@ -191,9 +195,9 @@ void profile_run(Vcpu& vcpu) {
     emulated = vcpu.emulated;
 }
 
-InterruptedCode interrupted_code(Vcpu& vcpu, x86::ExitCode code) {
-    return {.exit_code = static_cast<u64>(code),
-            .name      = access_name(vcpu.vmcb, code),
+InterruptedCode interrupted_code(Vcpu& vcpu, u64 exit_code) {
+    return {.exit_code = exit_code,
+            .name      = access_name(vcpu.vmcb, exit_code),
             .rip       = vcpu.state().rip,
             .rsp       = vcpu.state().rsp};
 }

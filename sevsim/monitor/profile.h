@@ -9,7 +9,6 @@
 #pragma once
 
 #include "sevsim/monitor/vcpu.h"
-#include "x86/exit_code.h"
 
 namespace vestibule::sevsim {
 
@@ -30,7 +29,7 @@ struct InterruptedCode {
 };
 
 /// To be asked before the delivery changes it.
-InterruptedCode interrupted_code(Vcpu& vcpu, x86::ExitCode code);
+InterruptedCode interrupted_code(Vcpu& vcpu, u64 exit_code);
 
 /// The guest stands at its handler's first instruction; at a VMGEXIT; at an IRET, which this does
 /// or lets through.

@@ -90,6 +90,9 @@ namespace event {
 inline constexpr u64 type_exception   = u64{3} << 8;
 inline constexpr u64 error_code_valid = bit(11);
 inline constexpr u64 valid            = bit(31);
+inline constexpr u64 type_mask        = u64{7} << 8;
+inline constexpr u64 type_software    = u64{4} << 8;
+inline constexpr u64 nmi              = 2 | (u64{2} << 8) | valid;
 
 constexpr u64 exception(u8 vector) { return vector | type_exception | valid; }
 
