@@ -17,3 +17,36 @@ sevsim_test(machine_rules machine_rules STATUS 1
 sevsim_test(unsupported_event unsupported_event STATUS 1
   WANT "gave up on an exit that it does not support \\(0x8a\\): MONITOR" "Violations: none")
 sevsim_test(ap_reset_hold ap_reset_hold STATUS 1 WANT "halted for good: AP reset hold")
+
+# The exit code with which each instruction comes to the guest.
+sevsim_test(vc_codes vc_codes STATUS 0 ARGS --hostile tsc-exits WANT "exited with code 0")
+
+# NMIs: the first one hits a filled GHCB, the second waits for NMI complete. Then a guest that is
+# not prepared for any.
+sevsim_test(nmi_masked nmi_masked STATUS 0 ARGS --hostile nmi@12
+  WANT "abcde12fghijkl\n" "0x80000003 +NMI complete +- +2" "exited with code 0")
+sevsim_test(nmi_unhandled vestibule STATUS 1 ARGS --hostile nmi@20
+  WANT "UNEXPECTED_EXCEPTION \\(set 5, code 0x2\\)")
+
+# A #VC with the wrong exit code, for each exit code and in many places.
+image_file(attacked vestibule)
+add_test(NAME qemu.wesee
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${attacked}
+    -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/wesee.trace -P ${CMAKE_CURRENT_SOURCE_DIR}/wesee.cmake)
+set_tests_properties(qemu.wesee PROPERTIES TIMEOUT 300)
+
+sevsim_test(vc_without_idt vestibule STATUS 1 ARGS --hostile vc-at-entry:0x72@1
+  WANT "shut down .triple fault.: #VC without an IDT")
+
+# What --profile needs.
+sevsim_test(profile_native vestibule STATUS 2 ARGS --profile --platform native WANT "--profile")
+sevsim_test(profile_without_count vestibule STATUS 1 ARGS --profile -- -icount shift=1
+  WANT "QEMU's clock does not count instructions")
+
+# Instructions per #VC, of handlers whose length is known.
+sevsim_test(profile_known profile_known STATUS 1 ARGS --profile
+  WANT "UNEXPECTED_EXCEPTION \\(set 5, code 0xf\\)"
+    "0x72 +CPUID +11 +6/6/[0-9]+ +4/4/[0-9]+ +15/15/[0-9]+ +2/2/4\n" # one is the stub's own
+    "0x6f +RDPMC +3 +19/19/19 +105/105/105 +124/124/124 +1/1/1\n"
+    "0x89 +WBINVD +1 +9/9/9 +0/0/0 +9/9/9 +0/0/0\n"
+    "not seen to return: 1;")

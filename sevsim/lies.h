@@ -1,6 +1,6 @@
-// The lies a hostile hypervisor can be told to tell (`sevsim run --hostile NAME`): one table, read
-// by the host command, which checks and explains the names, and by the monitor, which tells the
-// lies. Freestanding: no library beyond x86/types.h.
+// What a hostile hypervisor can be told to do (`sevsim run --hostile LIE`): one table, read by the
+// host command, which checks and explains it, and by the monitor, which does it. Freestanding: no
+// library beyond x86/types.h.
 #pragma once
 
 #include "x86/types.h"
@@ -16,25 +16,48 @@ enum class Lie : u8 {
     cpuid_register,
     no_sev,
     port_data,
+    tsc_exits,
+    vc_instead,
+    vc_at_entry,
+    nmi,
+};
+
+/// What stands behind a lie's name.
+enum class LieForm : u8 {
+    plain,   // nothing
+    at,      // @N: when; the first time is 1
+    code_at, // :CODE@N: an exit code, and when
 };
 
 struct LieDescription {
     Lie lie;
+    LieForm form;
     const char* name;
     const char* what; ///< what the hypervisor does
 };
 
 // clang-format off
 inline constexpr LieDescription lies[] = {
-    {Lie::cbit_position,  "cbit-position",  "SEV information reports another C-bit position"},
-    {Lie::cbit_cpuid,     "cbit-cpuid",     "CPUID 0x8000001F reports another C-bit position"},
-    {Lie::cbit_no_effect, "cbit-no-effect", "private and shared view show the same memory"},
-    {Lie::response_code,  "response-code",  "the MSR protocol's CPUID answers carry a wrong response code"},
-    {Lie::cpuid_register, "cpuid-register", "the MSR protocol's CPUID answers echo another register"},
-    {Lie::no_sev,         "no-sev",         "CPUID 0x8000001F hides SEV"},
-    {Lie::port_data,      "port-data",      "IN from the DMA page registers answers one bit wrong"},
+    {Lie::cbit_position,  LieForm::plain,   "cbit-position",  "SEV information reports another C-bit position"},
+    {Lie::cbit_cpuid,     LieForm::plain,   "cbit-cpuid",     "CPUID 0x8000001F reports another C-bit position"},
+    {Lie::cbit_no_effect, LieForm::plain,   "cbit-no-effect", "private and shared view show the same memory"},
+    {Lie::response_code,  LieForm::plain,   "response-code",  "the MSR protocol's CPUID answers carry a wrong response code"},
+    {Lie::cpuid_register, LieForm::plain,   "cpuid-register", "the MSR protocol's CPUID answers echo another register"},
+    {Lie::no_sev,         LieForm::plain,   "no-sev",         "CPUID 0x8000001F hides SEV"},
+    {Lie::port_data,      LieForm::plain,   "port-data",      "IN from the DMA page registers answers one bit wrong"},
+    {Lie::tsc_exits,      LieForm::plain,   "tsc-exits",      "RDTSC and RDTSCP raise #VC, which under KVM they do not"},
+    {Lie::vc_instead,     LieForm::code_at, "vc",             "the guest's N-th #VC comes with exit code CODE instead of its own"},
+    {Lie::vc_at_entry,    LieForm::code_at, "vc-at-entry",    "a #VC with exit code CODE when the guest is entered for the N-th time"},
+    {Lie::nmi,            LieForm::at,      "nmi",            "an NMI right before the N-th VMGEXIT, one more after NMI complete"},
 };
 // clang-format on
+
+/// What `--hostile` asks for.
+struct Hostility {
+    Lie lie  = Lie::none;
+    u64 code = 0;
+    u64 at   = 0;
+};
 
 /// The lie called by the `length` characters at `name`, or nullptr. Not a C string, since the
 /// monitor finds the name inside its command line.
@@ -48,6 +71,57 @@ constexpr const LieDescription* find_lie(const char* name, size_t length) {
         if (same == length && description.name[same] == '\0') {
             return &description;
         }
+    }
+    return nullptr;
+}
+
+/// A number, decimal or after 0x hexadecimal; false where that is not all there is.
+constexpr bool read_number(const char* text, size_t length, u64& value) {
+    const bool is_hexadecimal = length > 2 && text[0] == '0' && text[1] == 'x';
+    const u64 base            = is_hexadecimal ? 16 : 10;
+    value                     = 0;
+    for (size_t n = is_hexadecimal ? 2 : 0; n < length; ++n) {
+        const char c    = text[n];
+        const u64 digit = c >= '0' && c <= '9'   ? static_cast<u64>(c - '0')
+                          : c >= 'a' && c <= 'f' ? static_cast<u64>(c - 'a') + 10
+                          : c >= 'A' && c <= 'F' ? static_cast<u64>(c - 'A') + 10
+                                                 : base;
+        if (digit >= base || value > (~u64{0} - digit) / base) {
+            return false;
+        }
+        value = value * base + digit;
+    }
+    return length != 0;
+}
+
+/// Reads NAME, NAME@N or NAME:CODE@N. Returns nullptr, or what is wrong.
+constexpr const char* read_hostility(const char* text, size_t length, Hostility& hostility) {
+    size_t colon = length;
+    size_t at    = length;
+    for (size_t n = length; n-- > 0;) {
+        colon = text[n] == ':' ? n : colon;
+        at    = text[n] == '@' ? n : at;
+    }
+    const size_t name_length          = colon < at ? colon : at;
+    const LieDescription* description = find_lie(text, name_length);
+    if (description == nullptr) {
+        return "no lie is called so";
+    }
+    hostility = {.lie = description->lie};
+    if (description->form == LieForm::plain) {
+        return name_length == length ? nullptr : "this lie takes nothing behind its name";
+    }
+    if (at == length || !read_number(text + at + 1, length - at - 1, hostility.at)
+        || hostility.at == 0) {
+        return "expected @N at the end, N from 1";
+    }
+    if (description->form == LieForm::at) {
+        return name_length == at ? nullptr : "expected NAME@N";
+    }
+    constexpr u64 largest_error_code = 0xFFFF'FFFF;
+    if (colon >= at || !read_number(text + colon + 1, at - colon - 1, hostility.code)
+        || hostility.code > largest_error_code) {
+        return "expected NAME:CODE@N, CODE of 32 bits";
     }
     return nullptr;
 }

@@ -27,7 +27,9 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm
   sevsim run guest.igvm --platform native --memory 64M
   sevsim run guest.igvm --trace exits.jsonl     every #VC and VMGEXIT, a JSON object a line
+  sevsim run guest.igvm --profile               instructions per #VC
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
+  sevsim run guest.igvm --hostile vc:0x72@20    a forged CPUID where the 20th #VC was to be
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
 
 Exit status: 0 the guest exited with code 0 and broke no rule, 1 anything else, 2 wrong use.)";
@@ -35,7 +37,10 @@ Exit status: 0 the guest exited with code 0 and broke no rule, 1 anything else, 
 std::string run_footer() {
     std::string text = "LIE is what the hypervisor does to the guest:\n";
     for (const LieDescription& lie : lies) {
-        text += fmt::format("  {:<18}{}\n", lie.name, lie.what);
+        const char* const forms[] = {"", "@N", ":CODE@N"};
+        text +=
+            fmt::format("  {:<20}{}\n",
+                        lie.name + std::string{forms[static_cast<unsigned>(lie.form)]}, lie.what);
     }
     return text + "\n" + examples;
 }
@@ -69,16 +74,16 @@ void describe_run(CLI::App& run, RunOptions& options) {
         ->default_str("60");
     run.add_option("--trace", options.trace, "Write what the monitor sees to FILE, as JSON lines")
         ->type_name("FILE");
+    run.add_flag("--profile", options.profile, "Count the guest's instructions per #VC, exactly");
     run.add_option_function<std::string>(
            "--hostile",
            [&options](const std::string& name) {
-               const LieDescription* lie = find_lie(name.data(), name.size());
-               if (lie == nullptr) {
-                   throw CLI::ValidationError("--hostile", "no lie is called '" + name + "'");
+               const char* wrong = read_hostility(name.data(), name.size(), options.hostile);
+               if (wrong != nullptr) {
+                   throw CLI::ValidationError("--hostile", "'" + name + "': " + wrong);
                }
-               options.hostile = lie->lie;
            },
-           "Let the hypervisor tell a lie (below)")
+           "Let the hypervisor tell a lie, or attack (below)")
         ->type_name("LIE");
     run.add_option("--qemu", options.qemu, "The QEMU to use, 7.2.15 or newer")
         ->type_name("PATH")
@@ -128,6 +133,11 @@ int command_line(std::span<char*> arguments) {
         app.parse(count, arguments.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (options.profile && options.platform == "native") {
+        fmt::print(stderr, "sevsim: --profile counts what a #VC costs, and a native guest takes "
+                           "none\n");
+        return wrong_use;
     }
     return run_command(options);
 }

@@ -29,7 +29,8 @@ struct RunOptions {
     u64 memory           = 256 * mib;
     std::chrono::milliseconds timeout{60'000};
     std::string trace; ///< empty: no trace
-    Lie hostile      = Lie::none;
+    bool profile = false;
+    Hostility hostile;
     std::string qemu = "qemu-system-x86_64";
     std::vector<std::string> qemu_arguments;
     int output = 1; ///< where the guest's serial output goes

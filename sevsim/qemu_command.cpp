@@ -23,13 +23,19 @@ std::string processor() {
     return model;
 }
 
-const char* lie_name(Lie lie) {
+/// As `--hostile` takes it; empty where nothing was asked for.
+std::string hostility(const Hostility& asked) {
     for (const LieDescription& description : lies) {
-        if (description.lie == lie) {
-            return description.name;
+        if (description.lie == asked.lie) {
+            switch (description.form) {
+            case LieForm::plain: return description.name;
+            case LieForm::at: return fmt::format("{}@{}", description.name, asked.at);
+            case LieForm::code_at:
+                return fmt::format("{}:{:#x}@{}", description.name, asked.code, asked.at);
+            }
         }
     }
-    return nullptr;
+    return {};
 }
 
 } // namespace
@@ -37,8 +43,11 @@ const char* lie_name(Lie lie) {
 std::string monitor_command_line(const RunOptions& options) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
                                    options.platform, c_bit, options.trace.empty() ? 0 : 1);
-    if (const char* lie = lie_name(options.hostile)) {
-        line += fmt::format(" hostile={}", lie);
+    if (options.profile) {
+        line += " profile=1";
+    }
+    if (options.hostile.lie != Lie::none) {
+        line += fmt::format(" hostile={}", hostility(options.hostile));
     }
     return line;
 }
@@ -68,6 +77,11 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-initrd", fmt::format("/dev/fd/{}", files.guest),
     };
     // clang-format on
+    if (options.profile) {
+        // The clock counts the CPU's instructions and nothing else, so that they can be counted by
+        // it, and so that a run is the same every time.
+        command.insert(command.end(), {"-icount", "shift=0,sleep=off"});
+    }
     command.insert(command.end(), options.qemu_arguments.begin(), options.qemu_arguments.end());
     return command;
 }

@@ -145,6 +145,29 @@ void read_count(const Json&, Members& members, RunRecords& records) {
     (*row).*(column->member) += count;
 }
 
+void read_profile(const Json&, Members& members, RunRecords& records) {
+    ProfileSample sample{.code     = members.hexadecimal("code"),
+                         .name     = members.text("name"),
+                         .before   = members.number("before"),
+                         .after    = members.number("after"),
+                         .total    = members.number("total"),
+                         .vmgexits = members.number("vmgexits"),
+                         .count    = members.number("count", u64{1} << 48)};
+    if (sample.count == 0) {
+        members.complain("count", "a number from 1");
+    }
+    if (members.wrong().empty()) {
+        records.profile.push_back(std::move(sample));
+    }
+}
+
+void read_profile_rest(const Json&, Members& members, RunRecords& records) {
+    const u64 count = members.number("count");
+    if (members.wrong().empty()) {
+        records.unprofiled = count;
+    }
+}
+
 void read_outcome(const Json& object, Members& members, RunRecords& records) {
     Outcome outcome;
     const std::string kind = members.text("kind");
@@ -199,10 +222,12 @@ struct RecordKind {
 };
 
 constexpr RecordKind record_kinds[] = {
-    {"start",     read_start,     true },
-    {"violation", read_violation, true },
-    {"count",     read_count,     false},
-    {"outcome",   read_outcome,   true },
+    {"start",        read_start,        true },
+    {"violation",    read_violation,    true },
+    {"count",        read_count,        false},
+    {"profile",      read_profile,      false},
+    {"profile-rest", read_profile_rest, false},
+    {"outcome",      read_outcome,      true },
 };
 
 } // namespace

@@ -52,11 +52,24 @@ struct ExitCount {
     u64 vc = 0, ghcb = 0, msr_protocol = 0;
 };
 
+/// So many #VCs that cost the guest the same: instructions, without VMGEXITs and the last IRET.
+struct ProfileSample {
+    u64 code = 0;
+    std::string name;
+    u64 before   = 0; ///< from the handler's entry to its first VMGEXIT
+    u64 after    = 0; ///< from its last VMGEXIT to its IRET
+    u64 total    = 0;
+    u64 vmgexits = 0;
+    u64 count    = 0;
+};
+
 /// All that a run has told.
 struct RunRecords {
     std::optional<Start> start;
     std::vector<ExitCount> exits;
     std::vector<Violation> violations;
+    std::vector<ProfileSample> profile;
+    std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
     std::optional<Outcome> outcome;
     u64 malformed = 0; ///< lines that are no record: what they should have said is lost
 };

@@ -2,6 +2,7 @@
 #include "sevsim/report.h"
 
 #include "ghcb/termination.h"
+#include "sevsim/profile_table.h"
 
 #include <algorithm>
 #include <csignal>
@@ -188,6 +189,7 @@ std::string report(const RunResult& result) {
     const Text out{text};
     print_machine(records, out);
     print_exits(records.exits, out);
+    text += profile_table(records);
     print_violations(records, out);
     if (records.malformed != 0) {
         fmt::format_to(out, "\nRecords of the monitor that could not be read: {}\n",

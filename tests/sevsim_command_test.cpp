@@ -80,6 +80,77 @@ TEST(Lies, AreFoundByTheirWholeName) {
     EXPECT_EQ(find_lie("", 0), nullptr);
 }
 
+TEST(Lies, AreReadWithWhatTheyTake) {
+    struct Case {
+        std::string_view text;
+        Lie lie;
+        u64 code;
+        u64 at;
+    };
+
+    for (const Case& good : {
+             Case{"no-sev",                             Lie::no_sev,      0,           0      },
+             {"nmi@1",                              Lie::nmi,         0,           1      },
+             {"nmi@0x10",                           Lie::nmi,         0,           16     },
+             {"vc:0x7b@20",                         Lie::vc_instead,  0x7B,        20     },
+             {"vc:114@20",                          Lie::vc_instead,  114,         20     },
+             {"vc-at-entry:0xFFffFFff@3",           Lie::vc_at_entry, 0xFFFF'FFFF, 3      },
+             {"vc-at-entry:0@18446744073709551615", Lie::vc_at_entry, 0,           ~u64{0}},
+    }) {
+        Hostility read;
+        EXPECT_EQ(read_hostility(good.text.data(), good.text.size(), read), nullptr) << good.text;
+        EXPECT_EQ(read.lie, good.lie) << good.text;
+        EXPECT_EQ(read.code, good.code) << good.text;
+        EXPECT_EQ(read.at, good.at) << good.text;
+    }
+}
+
+TEST(Lies, AreRefusedWithTheReason) {
+    struct Case {
+        std::string_view text;
+        std::string_view why;
+    };
+
+    for (const Case& wrong : {
+             Case{"",                         "no lie"                },
+             {"vcs:1@1",                  "no lie"                },
+             {"@1",                       "no lie"                },
+             {"no-sev@1",                 "this lie takes nothing"},
+             {"no-sev:1@1",               "this lie takes nothing"},
+             {"nmi",                      "expected @N"           },
+             {"nmi@",                     "expected @N"           },
+             {"nmi@0",                    "expected @N"           },
+             {"nmi@-1",                   "expected @N"           },
+             {"nmi@1x",                   "expected @N"           },
+             {"nmi@0x",                   "expected @N"           },
+             {"nmi@1@2",                  "expected @N"           },
+             {"nmi@18446744073709551616", "expected @N"           },
+             {"nmi:1@1",                  "expected NAME@N"       },
+             {"vc@1",                     "expected NAME:CODE@N"  },
+             {"vc:@1",                    "expected NAME:CODE@N"  },
+             {"vc:0x@1",                  "expected NAME:CODE@N"  },
+             {"vc:7b@1",                  "expected NAME:CODE@N"  },
+             {"vc:1:2@1",                 "expected NAME:CODE@N"  },
+             {"vc:0x100000000@1",         "expected NAME:CODE@N"  },
+             {"vc@1:2",                   "expected @N"           },
+             {"vc:0x72",                  "expected @N"           },
+    }) {
+        Hostility read;
+        const char* said = read_hostility(wrong.text.data(), wrong.text.size(), read);
+        ASSERT_NE(said, nullptr) << wrong.text;
+        EXPECT_TRUE(std::string_view{said}.starts_with(wrong.why)) << wrong.text << ": " << said;
+    }
+}
+
+TEST(QemuCommand, PassesHostilityOnAsItWasAsked) {
+    for (const char* text : {"no-sev", "nmi@12", "vc:0x7b@20", "vc-at-entry:0x0@3"}) {
+        RunOptions options;
+        EXPECT_EQ(read_hostility(text, std::string_view{text}.size(), options.hostile), nullptr);
+        EXPECT_TRUE(monitor_command_line(options).ends_with(std::string{" hostile="} + text))
+            << monitor_command_line(options);
+    }
+}
+
 TEST(QemuCommand, DescribesTheMachine) {
     RunOptions options;
     options.file       = "a,b.igvm";
@@ -104,7 +175,7 @@ TEST(QemuCommand, PassesOptionsOn) {
     options.platform       = "native";
     options.memory         = 32 * mib;
     options.trace          = "t";
-    options.hostile        = Lie::no_sev;
+    options.hostile.lie    = Lie::no_sev;
     options.qemu           = "/opt/qemu";
     options.qemu_arguments = {"-d", "int"};
     const auto command     = qemu_command(options, files, 1);
@@ -114,6 +185,15 @@ TEST(QemuCommand, PassesOptionsOn) {
     // Last, so that they can override.
     EXPECT_EQ(command[command.size() - 2], "-d");
     EXPECT_EQ(command.back(), "int");
+}
+
+TEST(QemuCommand, CountsInstructionsOnlyForAProfile) {
+    RunOptions options;
+    EXPECT_EQ(value_of(qemu_command(options, files, 1), "-icount"), "");
+    options.profile    = true;
+    const auto command = qemu_command(options, files, 1);
+    EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" profile=1"));
 }
 
 TEST(QemuVersion, ReadsTheFirstLine) {

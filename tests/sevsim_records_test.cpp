@@ -43,7 +43,9 @@ TEST(Records, ReadsAWholeRun) {
         + line(R"({"record":"count","kind":"#VC","code":"0x72","name":"CPUID","count":12})")
         + line(R"({"record":"count","kind":"GHCB","code":"0x72","name":"CPUID","count":10})")
         + line(R"({"record":"count","kind":"MSR protocol","code":"0x4","name":"C","count":2})")
-        + line(outcome_line);
+        + line(R"({"record":"profile","code":"0x7b","name":"OUT","before":5,"after":6,"total":11,)"
+               R"("vmgexits":1,"count":3})")
+        + line(R"({"record":"profile-rest","count":1})") + line(outcome_line);
     const Reading reading     = read(text);
     const RunRecords& records = reading.records;
     EXPECT_TRUE(reading.complaints.empty());
@@ -65,6 +67,16 @@ TEST(Records, ReadsAWholeRun) {
     EXPECT_EQ(records.exits[0].ghcb, 10u);
     EXPECT_EQ(records.exits[0].msr_protocol, 0u);
     EXPECT_EQ(records.exits[1].msr_protocol, 2u);
+
+    ASSERT_EQ(records.profile.size(), 1u);
+    EXPECT_EQ(records.profile[0].code, 0x7Bu);
+    EXPECT_EQ(records.profile[0].name, "OUT");
+    EXPECT_EQ(records.profile[0].before, 5u);
+    EXPECT_EQ(records.profile[0].after, 6u);
+    EXPECT_EQ(records.profile[0].total, 11u);
+    EXPECT_EQ(records.profile[0].vmgexits, 1u);
+    EXPECT_EQ(records.profile[0].count, 3u);
+    EXPECT_EQ(records.unprofiled, 1u);
 
     ASSERT_TRUE(records.outcome);
     EXPECT_EQ(records.outcome->kind, OutcomeKind::terminate);
@@ -152,6 +164,10 @@ TEST(Records, WrongMembersAreMalformed) {
             R"({"record":"count","kind":"#VC","code":"0x72","name":"CPUID","count":-1})",
             R"({"record":"count","kind":"#VC","code":"0x72","name":"CPUID","count":1.0})",
             R"({"record":"count","kind":"#VC","code":"0x72","name":"C","count":18446744073709551616})",
+            R"({"record":"profile"})",
+            R"({"record":"profile","code":"0x7b","name":"OUT","before":5,"after":6,"total":11,"vmgexits":1,"count":0})",
+            R"({"record":"profile","code":"0x7b","name":"OUT","before":5,"after":6,"vmgexits":1,"count":1})",
+            R"({"record":"profile-rest","count":"1"})",
             R"({"record":"outcome"})",
             R"({"record":"outcome","kind":"fine","value":0})",
             R"({"record":"outcome","kind":"exit"})",
@@ -173,6 +189,8 @@ TEST(Records, WrongMembersAreMalformed) {
         EXPECT_FALSE(reading.records.start) << wrong;
         EXPECT_TRUE(reading.records.exits.empty()) << wrong;
         EXPECT_TRUE(reading.records.violations.empty()) << wrong;
+        EXPECT_TRUE(reading.records.profile.empty()) << wrong;
+        EXPECT_FALSE(reading.records.unprofiled) << wrong;
     }
 }
 

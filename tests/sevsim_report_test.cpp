@@ -68,6 +68,64 @@ Outcome: the guest exited with code 3
 )");
 }
 
+TEST(Report, ProfileIsATable) {
+    RunResult result       = ended(OutcomeKind::exit);
+    result.records.profile = {
+        {.code     = 0x7B,
+         .name     = "OUT",
+         .before   = 30,
+         .after    = 5,
+         .total    = 35,
+         .vmgexits = 1,
+         .count    = 2},
+        {.code     = 0x7B,
+         .name     = "OUT",
+         .before   = 20,
+         .after    = 6,
+         .total    = 26,
+         .vmgexits = 1,
+         .count    = 3},
+        {.code     = 0x7B,
+         .name     = "IN",
+         .before   = 7,
+         .after    = 8,
+         .total    = 15,
+         .vmgexits = 1,
+         .count    = 1},
+        {.code     = 0x72,
+         .name     = "CPUID",
+         .before   = 1,
+         .after    = 2,
+         .total    = 9,
+         .vmgexits = 4,
+         .count    = 1},
+        {.code     = 0x72,
+         .name     = "CPUID",
+         .before   = 3,
+         .after    = 2,
+         .total    = 5,
+         .vmgexits = 1,
+         .count    = 1},
+    };
+    result.records.unprofiled = 1;
+    // Of an even number, the lower of the two in the middle.
+    EXPECT_TRUE(says(report(result),
+                     R"(
+Guest instructions per #VC, VMGEXITs and the handler's IRET not counted (least/median/most)
+  code        exit               #VC    to the first VMGEXIT   from the last to IRET             total  VMGEXITs
+  0x72        CPUID                2                   1/1/3                   2/2/2             5/5/9     1/1/4
+  0x7b        IN                   1                   7/7/7                   8/8/8          15/15/15     1/1/1
+  0x7b        OUT                  5                20/20/30                   5/6/6          26/26/35     1/1/1
+  #VCs whose handler was not seen to return: 1; the one that ends the guest is among them
+
+Violations: none
+)"));
+    result.records.profile.clear();
+    EXPECT_TRUE(says(report(result), "\n#VCs whose handler was not seen to return: 1;"));
+    result.records.unprofiled = 0;
+    EXPECT_FALSE(says(report(result), "#VC"));
+}
+
 TEST(Report, OutcomesInWords) {
     EXPECT_TRUE(says(report(ended(OutcomeKind::exit)), "the guest exited with code 0"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::unsupported_event, 0x8A)),

@@ -39,6 +39,8 @@ constexpr Constant constants[] = {
     {"GUEST_R13", offsetof(GuestRegisters, r13)},
     {"GUEST_R14", offsetof(GuestRegisters, r14)},
     {"GUEST_R15", offsetof(GuestRegisters, r15)},
+    {"GUEST_ENTERED_AT", offsetof(GuestRegisters, entered_at)},
+    {"GUEST_LEFT_AT", offsetof(GuestRegisters, left_at)},
 };
 
 } // namespace

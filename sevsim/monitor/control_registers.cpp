@@ -41,7 +41,7 @@ void read_cr3(Vcpu& vcpu) {
         end_run_by_monitor_error("CR3 is read by an instruction other than MOV");
     }
     vcpu.general_register(general_operand(instruction)) = vcpu.cr3;
-    vcpu.state().rip += instruction.opcode + mov_length;
+    vcpu.skip_instruction(instruction.opcode + mov_length);
 }
 
 void write_cr3(Vcpu& vcpu) {
@@ -51,7 +51,7 @@ void write_cr3(Vcpu& vcpu) {
     }
     constexpr u64 keep_tlb_entries = bit(63); // with PCIDs; every entry flushes anyway
     vcpu.set_cr3(operand_value(vcpu, instruction) & ~keep_tlb_entries);
-    vcpu.state().rip += instruction.opcode + mov_length;
+    vcpu.skip_instruction(instruction.opcode + mov_length);
 }
 
 void write_cr0(Vcpu& vcpu) {
@@ -59,16 +59,16 @@ void write_cr0(Vcpu& vcpu) {
     const u64 old                        = vcpu.state().cr0;
     if (instruction.is(0x0F, 0x22)) {
         set_cr0(vcpu, operand_value(vcpu, instruction));
-        vcpu.state().rip += instruction.opcode + mov_length;
+        vcpu.skip_instruction(instruction.opcode + mov_length);
     } else if (instruction.is(0x0F, 0x06)) { // CLTS
         set_cr0(vcpu, old & ~x86::cr0::ts);
-        vcpu.state().rip += instruction.opcode + 2;
+        vcpu.skip_instruction(instruction.opcode + 2);
     } else if (instruction.is(0x0F, 0x01) && instruction.bytes[instruction.opcode + 2] >= 0xF0
                && instruction.bytes[instruction.opcode + 2] < 0xF8) { // LMSW register
         constexpr u64 status_word = 0xF;                              // it sets but never clears PE
         const u64 value           = operand_value(vcpu, instruction) & status_word;
         set_cr0(vcpu, (old & ~(status_word & ~x86::cr0::pe)) | value);
-        vcpu.state().rip += instruction.opcode + mov_length;
+        vcpu.skip_instruction(instruction.opcode + mov_length);
     } else {
         end_run_by_monitor_error("CR0 is written by an instruction that the monitor cannot decode");
     }

@@ -87,7 +87,7 @@ Attempt judge(Vcpu& vcpu) {
 
 } // namespace
 
-void deliver_vc(Vcpu& vcpu, u64 exit_code) {
+bool deliver_vc(Vcpu& vcpu, u64 exit_code) {
     const unsigned size = gate_size(vcpu);
     const u32 limit     = vcpu.state().idtr.limit;
     if (limit < (vc_vector + 1) * size - 1) {
@@ -97,7 +97,7 @@ void deliver_vc(Vcpu& vcpu, u64 exit_code) {
             end_run_by_shutdown("#VC without an IDT that could take it, nor its double fault");
         }
         inject(vcpu, event::exception(x86::exception::double_fault, 0));
-        return;
+        return false;
     }
     Attempt attempt = Attempt::again;
     while (attempt == Attempt::again) {
@@ -109,6 +109,7 @@ void deliver_vc(Vcpu& vcpu, u64 exit_code) {
     if (attempt == Attempt::double_fault) {
         inject(vcpu, event::exception(x86::exception::double_fault, 0));
     }
+    return attempt == Attempt::delivered;
 }
 
 } // namespace vestibule::sevsim

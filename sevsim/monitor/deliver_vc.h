@@ -7,7 +7,8 @@
 namespace vestibule::sevsim {
 
 /// Has the guest stand at the first instruction of its #VC handler, or its double fault pending
-/// where the delivery itself faulted. Ends the run where the guest has shut down over it.
-void deliver_vc(Vcpu& vcpu, u64 exit_code);
+/// where the delivery itself faulted: false then. Ends the run where the guest has shut down over
+/// it.
+bool deliver_vc(Vcpu& vcpu, u64 exit_code);
 
 } // namespace vestibule::sevsim

@@ -6,9 +6,11 @@
 #include "sevsim/monitor/control_registers.h"
 #include "sevsim/monitor/deliver_vc.h"
 #include "sevsim/monitor/guest_memory.h"
+#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
 #include "x86/exit_code.h"
 #include "x86/sev.h"
@@ -20,30 +22,19 @@ using x86::Msr;
 
 namespace {
 
+/// The exit becomes #VC, unless somebody has something else in mind.
 void reflect(Vcpu& vcpu, ExitCode code) {
-    const u64 value  = static_cast<u64>(code);
-    const char* name = x86::exit_name(value);
-    count(Served::vc, value, name);
-    if (vcpu.options.trace) {
-        Record("vc")
-            .hex("rip", vcpu.state().rip)
-            .hex("code", value)
-            .text("name", name)
-            .hex("rax", vcpu.state().rax)
-            .hex("rcx", vcpu.registers.rcx)
-            .hex("rdx", vcpu.registers.rdx)
-            .end();
-    }
-    deliver_vc(vcpu, value);
+    raise_vc(vcpu, attacked_vc(vcpu.options, static_cast<u64>(code)));
 }
 
 void reflect_exit(Vcpu& vcpu) { reflect(vcpu, static_cast<ExitCode>(vcpu.vmcb.exitcode)); }
 
+constexpr u64 msr_length = 2; // of RDMSR and WRMSR, in bytes
+
 void set_halves(Vcpu& vcpu, u64 value) {
-    vcpu.state().rax    = low_half(value);
-    vcpu.registers.rdx  = high_half(value);
-    constexpr u64 rdmsr = 2; // bytes
-    vcpu.state().rip += rdmsr;
+    vcpu.state().rax   = low_half(value);
+    vcpu.registers.rdx = high_half(value);
+    vcpu.skip_instruction(msr_length);
 }
 
 /// EFER of a guest under SVM always has SVME set beneath; the guest does not see that.
@@ -58,7 +49,7 @@ void access_efer(Vcpu& vcpu, bool write, u64 value) {
         return;
     }
     state.efer = (value & ~x86::efer::lma) | (state.efer & x86::efer::lma) | x86::efer::svme;
-    state.rip += 2;
+    vcpu.skip_instruction(msr_length);
 }
 
 /// RDMSR and WRMSR: three registers are the CPU's own business, the rest is #VC.
@@ -69,7 +60,7 @@ void handle_msr(Vcpu& vcpu) {
     case Msr::ghcb:
         if (write) {
             vcpu.ghcb_msr = value;
-            vcpu.state().rip += 2;
+            vcpu.skip_instruction(msr_length);
         } else {
             set_halves(vcpu, vcpu.ghcb_msr);
         }
@@ -90,7 +81,11 @@ void handle_msr(Vcpu& vcpu) {
 void handle_vmmcall(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
     if (instruction.is(0x0F, 0x01, 0xD9) && instruction.repeat) {
+        if (attack_vmgexit(vcpu)) {
+            return;
+        }
         vcpu.state().rip += instruction.opcode + 3;
+        profile_vmgexit();
         serve_vmgexit(vcpu);
         return;
     }
@@ -102,13 +97,28 @@ void handle_wbinvd(Vcpu& vcpu) {
     reflect(vcpu, fetch_instruction(vcpu).is(0x0F, 0x08) ? ExitCode::invd : ExitCode::wbinvd);
 }
 
+/// The fault came while an event was delivered, which is not pending any more: once again. INT n is
+/// executed again.
+void redeliver(Vcpu& vcpu) {
+    const u64 event = vcpu.vmcb.exitintinfo;
+    if ((event & event::valid) != 0 && (event & event::type_mask) != event::type_software) {
+        inject(vcpu, event);
+    }
+}
+
 void handle_nested_fault(Vcpu& vcpu) {
     switch (resolve_nested_fault(vcpu, vcpu.vmcb.exitinfo1, vcpu.vmcb.exitinfo2)) {
-    case NestedFault::resolved: return;
+    case NestedFault::resolved: redeliver(vcpu); return;
     case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
     case NestedFault::fetch_from_device:
         end_run_by_monitor_error("the guest executes or walks an address where there is no memory");
     }
+}
+
+/// QEMU reports RDTSCP as RDTSC.
+void handle_rdtsc(Vcpu& vcpu) {
+    reflect(vcpu,
+            fetch_instruction(vcpu).is(0x0F, 0x01, 0xF9) ? ExitCode::rdtscp : ExitCode::rdtsc);
 }
 
 /// HLT leaves an SEV-ES guest by itself (an automatic exit), so it raises no #VC.
@@ -149,10 +159,13 @@ constexpr ExitRow sev_es_exits[] = {
     {vmexit::cr0_sel_write,           vmexit::cr0_sel_write,           write_cr0             },
     {exit_value(ExitCode::dr7_read),  exit_value(ExitCode::dr7_read),  reflect_exit          },
     {exit_value(ExitCode::dr7_write), exit_value(ExitCode::dr7_write), reflect_exit          },
+    {exit_value(ExitCode::rdtsc),     exit_value(ExitCode::rdtsc),     handle_rdtsc          },
+    {exit_value(ExitCode::rdtscp),    exit_value(ExitCode::rdtscp),    reflect_exit          },
     {exit_value(ExitCode::rdpmc),     exit_value(ExitCode::rdpmc),     reflect_exit          },
     {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      reflect_exit          },
     {exit_value(ExitCode::wbinvd),    exit_value(ExitCode::wbinvd),    handle_wbinvd         },
     {exit_value(ExitCode::monitor),   exit_value(ExitCode::mwait),     reflect_exit          },
+    {vmexit::iret,                    vmexit::iret,                    profile_iret          },
     {vmexit::shutdown,                vmexit::shutdown,                handle_shutdown       },
     {vmexit::vmrun,                   vmexit::vmrun,                   handle_svm_instruction},
     {vmexit::vmrun + 2,               vmexit::skinit,                  handle_svm_instruction},
@@ -178,6 +191,25 @@ bool handle_by_table(Vcpu& vcpu, const ExitRow (&rows)[count]) {
 }
 
 } // namespace
+
+void raise_vc(Vcpu& vcpu, u64 exit_code) {
+    const char* name = x86::exit_name(exit_code);
+    count(Served::vc, exit_code, name);
+    if (vcpu.options.trace) {
+        Record("vc")
+            .hex("rip", vcpu.state().rip)
+            .hex("code", exit_code)
+            .text("name", name)
+            .hex("rax", vcpu.state().rax)
+            .hex("rcx", vcpu.registers.rcx)
+            .hex("rdx", vcpu.registers.rdx)
+            .end();
+    }
+    const InterruptedCode interrupted = interrupted_code(vcpu, exit_code);
+    if (deliver_vc(vcpu, exit_code)) {
+        profile_vc(vcpu, interrupted);
+    }
+}
 
 void handle_exit(Vcpu& vcpu) {
     vcpu.may_halt    = false;

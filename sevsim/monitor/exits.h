@@ -8,4 +8,7 @@ namespace vestibule::sevsim {
 /// Handles the exit that the VMCB holds. Returns when the guest can go on.
 void handle_exit(Vcpu& vcpu);
 
+/// Has the guest take a #VC where it stands.
+void raise_vc(Vcpu& vcpu, u64 exit_code);
+
 } // namespace vestibule::sevsim

@@ -89,7 +89,24 @@ bool is_prefix(u8 byte) {
     }
 }
 
+/// The byte behind a linear address, or nullptr.
+const u8* private_byte(Vcpu& vcpu, u64 linear) {
+    const u64 gpa = translate(vcpu, linear);
+    return gpa == nowhere ? nullptr : private_memory(gpa);
+}
+
 } // namespace
+
+bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count) {
+    for (u64 n = 0; n < count; ++n) {
+        const u8* at = private_byte(vcpu, linear + n);
+        if (at == nullptr) {
+            return false;
+        }
+        static_cast<u8*>(to)[n] = *at;
+    }
+    return true;
+}
 
 u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count) {
     const bool is_64_bit = vcpu.is_64_bit_code();
@@ -98,8 +115,7 @@ u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count) {
         if (!is_64_bit) {
             linear = (linear + vcpu.state().cs.base) & 0xFFFF'FFFF;
         }
-        const u64 gpa = translate(vcpu, linear);
-        const u8* at  = gpa == nowhere ? nullptr : private_memory(gpa);
+        const u8* at = private_byte(vcpu, linear);
         if (at == nullptr) {
             return n;
         }

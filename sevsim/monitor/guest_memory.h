@@ -9,6 +9,9 @@ namespace vestibule::sevsim {
 /// Reads up to `count` bytes of code at the guest's RIP; how many could be read.
 u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count);
 
+/// Reads the guest's private memory at a linear address; false where some of it is not there.
+bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count);
+
 /// The instruction at RIP, without its prefixes.
 struct FetchedInstruction {
     u8 bytes[15];    // prefixes included

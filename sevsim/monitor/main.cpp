@@ -1,6 +1,7 @@
 // The monitor: boots under plain QEMU as the first-level hypervisor and turns the machine into an
 // SEV-ES one for its guest (the method: README.md).
 #include "sevsim/monitor/exits.h"
+#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loader.h"
 #include "sevsim/monitor/memory.h"
@@ -8,6 +9,7 @@
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/options.h"
 #include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
@@ -105,6 +107,9 @@ void monitor_main(u32 multiboot_information) {
     }
     const std::span<const u8> file = take_file(*information, options);
     build_nested_tables(options);
+    if (options.profile) {
+        calibrate_profile(options);
+    }
     initialise(vcpu, options);
     load_igvm(vcpu, file);
     set_reported_vcpu(vcpu);
@@ -117,7 +122,10 @@ void monitor_main(u32 multiboot_information) {
         // HLT with interrupts on is let through until something else happens.
         u32& misc = vcpu.vmcb.intercept_misc1;
         misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
+        attack_at_entry(vcpu);
+        profile_entry(vcpu);
         enter(vcpu, nested_root(vcpu, false));
+        profile_run(vcpu);
         handle_exit(vcpu);
     }
 }

@@ -144,7 +144,7 @@ void build_nested_tables(const Options& options) {
         legacy_root->entry[0].value = long_root->entry[0].value;
     } else {
         const u64 private_half      = layout::physical(private_view.pointers) | table_flags;
-        const u64 shared_half       = options.lie == Lie::cbit_no_effect
+        const u64 shared_half       = options.hostile.lie == Lie::cbit_no_effect
                                           ? private_half
                                           : layout::physical(shared_view.pointers) | table_flags;
         const u64 c_bit             = bit(options.c_bit_position);
@@ -175,7 +175,7 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
         return fetch || walk ? NestedFault::fetch_from_device : NestedFault::mmio;
     }
     const bool is_private = !vcpu.is_long_mode() || (gpa & vcpu.c_bit()) != 0
-                            || vcpu.options.lie == Lie::cbit_no_effect;
+                            || vcpu.options.hostile.lie == Lie::cbit_no_effect;
     if (is_private) {
         map_private(address);
     } else if (fetch || walk) {

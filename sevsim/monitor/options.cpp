@@ -28,6 +28,11 @@ bool parse_number(Text text, u64& value) {
     return text.length != 0;
 }
 
+bool parse_switch(Text text, bool& value) {
+    value = text == "1";
+    return value || text == "0";
+}
+
 bool apply(Text key, Text value, Options& options) {
     u64 number = 0;
     if (key == "memory") {
@@ -44,13 +49,13 @@ bool apply(Text key, Text value, Options& options) {
         return understood;
     }
     if (key == "trace") {
-        options.trace = value == "1";
-        return value == "0" || value == "1";
+        return parse_switch(value, options.trace);
+    }
+    if (key == "profile") {
+        return parse_switch(value, options.profile);
     }
     if (key == "hostile") {
-        const LieDescription* description = find_lie(value.begin, value.length);
-        options.lie                       = description != nullptr ? description->lie : Lie::none;
-        return description != nullptr;
+        return read_hostility(value.begin, value.length, options.hostile) == nullptr;
     }
     return false;
 }

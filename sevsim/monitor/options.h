@@ -14,7 +14,8 @@ struct Options {
     Platform platform       = Platform::sev_es;
     unsigned c_bit_position = 47;
     bool trace              = false;
-    Lie lie                 = Lie::none;
+    bool profile            = false;
+    Hostility hostile;
 };
 
 /// Fills `options` from the command line; false where a word is not understood.

@@ -2,6 +2,7 @@
 
 #include "sevsim/monitor/guest_memory.h"
 #include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
@@ -25,7 +26,9 @@ constinit u64 count_rows = 0;
 constinit u64 totals[3]{};
 constinit Vcpu* reported = nullptr;
 
+/// All that is counted over a run.
 void send_counts() {
+    send_profile();
     for (u64 n = 0; n < count_rows; ++n) {
         Record("count")
             .text("kind", served_names[static_cast<unsigned>(counts[n].kind)])

@@ -23,6 +23,9 @@ struct GuestRegisters {
     u64 r13;
     u64 r14;
     u64 r15;
+    // The time-stamp counter right before VMRUN and right after #VMEXIT.
+    u64 entered_at = 0;
+    u64 left_at    = 0;
 };
 
 namespace intercept {
@@ -34,6 +37,7 @@ inline constexpr u32 init     = 1u << 3;
 inline constexpr u32 rdtsc    = 1u << 14;
 inline constexpr u32 rdpmc    = 1u << 15;
 inline constexpr u32 cpuid    = 1u << 18;
+inline constexpr u32 iret     = 1u << 20;
 inline constexpr u32 invd     = 1u << 22;
 inline constexpr u32 hlt      = 1u << 24;
 inline constexpr u32 ioio     = 1u << 27;
@@ -64,6 +68,7 @@ inline constexpr u64 intr           = 0x60;
 inline constexpr u64 nmi            = 0x61;
 inline constexpr u64 init           = 0x63;
 inline constexpr u64 cr0_sel_write  = 0x65;
+inline constexpr u64 iret           = 0x74;
 inline constexpr u64 hlt            = 0x78;
 inline constexpr u64 shutdown       = 0x7F;
 inline constexpr u64 vmrun          = 0x80;
@@ -85,6 +90,9 @@ namespace event {
 inline constexpr u64 type_exception   = u64{3} << 8;
 inline constexpr u64 error_code_valid = bit(11);
 inline constexpr u64 valid            = bit(31);
+inline constexpr u64 type_mask        = u64{7} << 8;
+inline constexpr u64 type_software    = u64{4} << 8;
+inline constexpr u64 nmi              = 2 | (u64{2} << 8) | valid;
 
 constexpr u64 exception(u8 vector) { return vector | type_exception | valid; }
 

@@ -42,7 +42,7 @@ void pass_through(Msr msr) {
 /// The native guest's only intercepted port is the one that ends the run.
 constexpr u16 debug_exit_port = 0xF4;
 
-void intercept_for_sev_es(Vmcb& vmcb) {
+void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
     using namespace intercept;
     vmcb.intercept_cr_read  = 1u << 3;
     vmcb.intercept_cr_write = (1u << 0) | (1u << 3);
@@ -51,6 +51,10 @@ void intercept_for_sev_es(Vmcb& vmcb) {
     vmcb.intercept_misc1    = rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
     vmcb.intercept_misc2    = vmrun | vmmcall | vmload | vmsave | stgi | clgi | skinit | wbinvd
                            | intercept::monitor | mwait;
+    if (options.hostile.lie == Lie::tsc_exits) {
+        vmcb.intercept_misc1 |= rdtsc;
+        vmcb.intercept_misc2 |= rdtscp;
+    }
     memset(msr_permissions, 0xFF, sizeof msr_permissions);
     for (const Msr msr : passed_through) {
         pass_through(msr);
@@ -89,7 +93,7 @@ void initialise(Vcpu& vcpu, const Options& options) {
     vcpu.told_dr7 = x86::dr7_reset;
     Vmcb& vmcb    = vcpu.vmcb;
     if (options.platform == Platform::sev_es) {
-        intercept_for_sev_es(vmcb);
+        intercept_for_sev_es(vmcb, options);
     } else {
         intercept_for_native(vmcb);
     }

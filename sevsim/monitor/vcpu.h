@@ -15,6 +15,7 @@ struct Vcpu {
     u64 ghcb_msr;  // MSR 0xC0010130
     u64 vmruns;    // how often the guest was entered
     bool may_halt; // HLT is let through until the next exit
+    u64 emulated;  // instructions that the monitor did in the guest's place
     // What the hypervisor remembers of the guest's calls.
     u64 told_dr7;      // the last DR7 write that it was asked for
     u64 ap_jump_table; // 0: not set
@@ -32,6 +33,12 @@ struct Vcpu {
     bool is_64_bit_code() {
         constexpr u16 long_segment = 1u << 9;
         return is_long_mode() && (state().cs.attributes & long_segment) != 0;
+    }
+
+    /// The instruction at RIP, of so many bytes, is done.
+    void skip_instruction(u64 bytes) {
+        state().rip += bytes;
+        ++emulated;
     }
 
     /// A general register by its number in instruction encodings.

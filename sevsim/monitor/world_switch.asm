@@ -15,6 +15,9 @@ enter_guest:
         push    r14
         push    r15
         push    rdi
+        rdtsc                           ; counts instructions where QEMU was told so (profile.cpp)
+        mov     [rdi + GUEST_ENTERED_AT], eax
+        mov     [rdi + GUEST_ENTERED_AT + 4], edx
         mov     rax, rsi
         mov     rcx, [rdi + GUEST_RCX]
         mov     rdx, [rdi + GUEST_RDX]
@@ -33,8 +36,11 @@ enter_guest:
         vmrun
         push    rdi
         mov     rdi, [rsp + 8]
-        mov     [rdi + GUEST_RCX], rcx
         mov     [rdi + GUEST_RDX], rdx
+        rdtsc
+        mov     [rdi + GUEST_LEFT_AT], eax
+        mov     [rdi + GUEST_LEFT_AT + 4], edx
+        mov     [rdi + GUEST_RCX], rcx
         mov     [rdi + GUEST_RBX], rbx
         mov     [rdi + GUEST_RBP], rbp
         mov     [rdi + GUEST_RSI], rsi

@@ -5,10 +5,8 @@
 
 namespace vestibule::sevsim {
 
-namespace {
-
 bool tells(const Options& options, Lie lie) {
-    if (options.lie != lie) {
+    if (options.hostile.lie != lie) {
         return false;
     }
     if (options.trace) {
@@ -16,8 +14,6 @@ bool tells(const Options& options, Lie lie) {
     }
     return true;
 }
-
-} // namespace
 
 unsigned told_c_bit_position(const Options& options) {
     return tells(options, Lie::cbit_position) ? options.c_bit_position - 1 : options.c_bit_position;

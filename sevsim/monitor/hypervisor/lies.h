@@ -7,6 +7,9 @@
 
 namespace vestibule::sevsim {
 
+/// Is this lie told now? The trace says so then.
+bool tells(const Options& options, Lie lie);
+
 /// What the guest is told the C-bit's position is, by SEV information.
 unsigned told_c_bit_position(const Options& options);
 

@@ -1,0 +1,20 @@
+// What a hostile hypervisor does beside lying: it chooses moments, and has the guest take an event
+// there (sevsim/lies.h names the attacks).
+#pragma once
+
+#include "sevsim/monitor/vcpu.h"
+
+namespace vestibule::sevsim {
+
+/// Which exit code a #VC that is due comes with.
+u64 attacked_vc(const Options& options, u64 exit_code);
+
+/// Before each entry of the guest: may have it take a #VC or an NMI at the instruction that it
+/// stands at.
+void attack_at_entry(Vcpu& vcpu);
+
+/// At a VMGEXIT that the guest has not passed yet: true where an NMI comes first, after which the
+/// guest executes it again.
+bool attack_vmgexit(Vcpu& vcpu);
+
+} // namespace vestibule::sevsim
