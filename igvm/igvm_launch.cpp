@@ -283,8 +283,10 @@ std::expected<Launch, std::string> launch_of(const File& file, const LaunchOptio
     if (!vmm.loads_igvm) {
         return std::unexpected(fmt::format("{} loads no IGVM files", vmm.name));
     }
-    if (options.platform == PlatformType::sev_snp && !vmm.has_snp) {
-        return std::unexpected(fmt::format("{} has no SEV-SNP", vmm.name));
+    const bool snp = options.platform == PlatformType::sev_snp;
+    if (snp ? !vmm.has_snp : !vmm.has_sev_es) {
+        return std::unexpected(
+            fmt::format("{} has no {}", vmm.name, snp ? "SEV-SNP" : "SEV and SEV-ES"));
     }
     return Composer(file, options).run();
 }

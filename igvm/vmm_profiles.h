@@ -111,6 +111,7 @@ struct VmmProfile {
     std::string_view source;
     bool loads_igvm         = true;
     bool loads_firmware     = false;
+    bool has_sev_es         = true; // and plain SEV
     bool has_snp            = true;
     Order order             = Order::file;
     Contexts contexts       = Contexts::every_vcpu;
@@ -227,6 +228,7 @@ inline constexpr VmmProfile vmm_profiles[] = {
      .name       = "cloud-hypervisor",
      .title      = "cloud-hypervisor on KVM",
      .source     = "cloud-hypervisor of 2026, by reading; APs are taken to be as KVM resets them",
+     .has_sev_es = false,
      .empty_page = PageType::zero,
      .only_first_vp = true},
 
@@ -234,6 +236,7 @@ inline constexpr VmmProfile vmm_profiles[] = {
      .name          = "openvmm",
      .title         = "OpenVMM on KVM",
      .source        = "OpenVMM of 2026, virt_kvm/src/snp.rs, by reading; APs as KVM resets them",
+     .has_sev_es    = false,
      .only_first_vp = true},
 };
 
