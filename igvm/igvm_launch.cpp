@@ -95,9 +95,6 @@ class Composer {
         } else if (zero && snp_) {
             step.type = vmm_.empty_page;
         }
-        if (step.type != PageType::normal) {
-            step.data = {};
-        }
         const bool goes_on = !run_.empty() && header.index == run_.back().header_index + 1
                              && page.gpa == run_end_ && page.flags == run_flags_
                              && page.data_type == run_type_ && page.compatibility_mask == run_mask_

@@ -20,8 +20,8 @@ struct Step {
     PageType type;
     u64 gpa;
     u64 pages = 1; // more than one only without data
-    /// One page on SNP, any length on SEV and SEV-ES; empty for zeros, and for types that are not
-    /// hashed.
+    /// One page on SNP, any length on SEV and SEV-ES; empty for zeros. Of types that are not hashed
+    /// it counts for nothing.
     std::span<const u8> data{};
     std::string_view what;               // a page's origin in words
     u32 header_index = Error::no_header; // of the directive behind it

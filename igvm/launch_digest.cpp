@@ -68,11 +68,14 @@ Digest384 contents_of(const Step& step) {
     return step.data.empty() ? zero_page_digest() : sha384(step.data);
 }
 
-Chain::Chain(PlatformType platform, const Digest384& start)
-    : snp_(platform == PlatformType::sev_snp), ld_(start) {}
+Chain::Chain(PlatformType platform, const Digest384& start) : ld_(start) {
+    if (platform != PlatformType::sev_snp) {
+        all_.emplace(HashAlgorithm::sha256);
+    }
+}
 
 void Chain::add(const Step& step, const Digest384& contents) {
-    if (snp_) {
+    if (!all_) {
         PageInfo info{.digest_cur  = ld_,
                       .contents    = contents,
                       .length      = sizeof(PageInfo),
@@ -96,26 +99,26 @@ void Chain::add(const Step& step, const Digest384& contents) {
         return;
     }
     if (!step.data.empty()) {
-        all_.add(step.data);
+        all_->add(step.data);
         return;
     }
     for (u64 page = 0; page < step.pages; ++page) {
-        all_.add(zero_page);
+        all_->add(zero_page);
     }
 }
 
 std::vector<u8> Chain::digest() const {
-    if (snp_) {
+    if (!all_) {
         return {ld_.begin(), ld_.end()};
     }
-    Hasher end = all_;
+    Hasher end = *all_;
     std::vector<u8> digest(sizeof(Digest256));
     end.finish(digest);
     return digest;
 }
 
 bool Chain::equals(std::span<const u8> digest) const {
-    return snp_ ? std::ranges::equal(ld_, digest) : std::ranges::equal(this->digest(), digest);
+    return all_ ? std::ranges::equal(this->digest(), digest) : std::ranges::equal(ld_, digest);
 }
 
 std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatcher& watcher) {

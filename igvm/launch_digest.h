@@ -40,7 +40,7 @@ class Chain {
     /// `contents` counts on SNP only.
     void add(const Step& step, const Digest384& contents);
 
-    void add(const Step& step) { add(step, snp_ ? contents_of(step) : Digest384{}); }
+    void add(const Step& step) { add(step, all_ ? Digest384{} : contents_of(step)); }
 
     /// 48 bytes on SNP, 32 elsewhere.
     [[nodiscard]] std::vector<u8> digest() const;
@@ -48,9 +48,8 @@ class Chain {
     [[nodiscard]] bool equals(std::span<const u8> digest) const;
 
   private:
-    bool snp_;
-    Digest384 ld_{};
-    Hasher all_{HashAlgorithm::sha256};
+    Digest384 ld_;                // SNP
+    std::optional<Hasher> all_{}; // SEV and SEV-ES
 };
 
 /// Called in order behind each step.

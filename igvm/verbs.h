@@ -20,6 +20,7 @@ struct Verb {
 };
 
 void add_build(CLI::App& app);
+void add_explain(CLI::App& app);
 void add_measure(CLI::App& app);
 void add_show(CLI::App& app);
 
@@ -27,6 +28,7 @@ inline constexpr Verb verbs[] = {
     {.example = "igvmtool build --out guest.igvm --platform native,sev-es", .add = add_build  },
     {.example = "igvmtool show guest.igvm",                                 .add = add_show   },
     {.example = "igvmtool measure guest.igvm --platform sev-es",            .add = add_measure},
+    {.example = "igvmtool explain guest.igvm --expected HEX",               .add = add_explain},
 };
 
 } // namespace vestibule::igvm
