@@ -121,6 +121,11 @@ Subject::Subject(const LaunchArguments& arguments) {
 void Subject::choose_platform(const std::string& name) {
     if (name.empty()) {
         options_.platform = file_ ? strongest_platform(*file_) : PlatformType::sev_snp;
+        if (!is_measured(options_.platform)) {
+            throw Failure(fmt::format("{}: found {}, expected sev, sev-es or sev-snp: no other "
+                                      "platform has a launch digest",
+                                      path_, names_of(*file_, all_platforms)));
+        }
         return;
     }
     const auto* row =
@@ -130,6 +135,10 @@ void Subject::choose_platform(const std::string& name) {
                                    fmt::format("found {}, expected sev, sev-es or snp", name));
     }
     options_.platform = row->platform;
+    if (file_ && file_->mask_of(row->platform) == 0) {
+        throw Failure(fmt::format("{}: found {}, expected {} among its platforms", path_,
+                                  names_of(*file_, all_platforms), row->name));
+    }
 }
 
 std::expected<Launch, std::string> Subject::launch(const LaunchOptions& options,

@@ -110,12 +110,16 @@ void print(const Subject& subject, const Answer& answer, const std::string& own,
         fmt::print("The digest is as expected: {}\n", own);
     } else {
         fmt::print("The file gives {}.\n", own);
-        for (u64 i = 0; i < count; ++i) {
+        constexpr u64 enough = 8;
+        for (u64 i = 0; i < std::min(count, enough); ++i) {
             fmt::print("{}\n", i == 0 ? "The expected digest is that of this launch with:"
                                       : "or, to the same effect:");
             for (const std::string& line : answer.explanations[i].words) {
                 fmt::print("  - {}\n", line);
             }
+        }
+        if (count > enough) {
+            fmt::print("and {} more; --json has them all\n", count - enough);
         }
     }
     fmt::print("{} hypotheses in {:.2f} s\n", answer.tried, seconds);

@@ -248,7 +248,9 @@ TEST(IgvmExplain, RandomPairsAreFound) {
         if (first.group == second.group) {
             continue;
         }
-        const auto digest = planted(base, {&first, &second});
+        // In the table's order: a page appended before all zero pages change their type changes
+        // too.
+        const auto digest = planted(base, {std::min(&first, &second), std::max(&first, &second)});
         if (!digest) {
             continue;
         }
