@@ -20,11 +20,16 @@ struct Verb {
 };
 
 void add_build(CLI::App& app);
+void add_explain(CLI::App& app);
+void add_measure(CLI::App& app);
 void add_show(CLI::App& app);
 
 inline constexpr Verb verbs[] = {
-    {.example = "igvmtool build --out guest.igvm --platform native,sev-es", .add = add_build},
-    {.example = "igvmtool show guest.igvm",                                 .add = add_show },
+    {.example = "igvmtool build --out guest.igvm --platform native,sev-es", .add = add_build      },
+    {.example = "igvmtool show guest.igvm",                                 .add = add_show       },
+    {.example = "igvmtool measure guest.igvm --platform sev-es",            .add = add_measure    },
+    {.example = "igvmtool explain guest.igvm --expected $(igvmtool measure guest.igvm --vmm "
+                "kvm-6.8 | sed -n 's/^digest *//p')",                  .add     = add_explain},
 };
 
 } // namespace vestibule::igvm

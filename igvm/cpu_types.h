@@ -1,0 +1,55 @@
+// CPU models by QEMU's names and their signatures, CPUID 1 EAX: what RDX holds when a vCPU starts
+// (QEMU target/i386/cpu.c; AMD64 APM volume 3, CPUID 1).
+#pragma once
+
+#include "x86/types.h"
+
+#include <optional>
+#include <string_view>
+
+namespace vestibule::igvm {
+
+struct CpuType {
+    std::string_view name; // with or without QEMU's version, "-v1"
+    u32 signature;
+};
+
+constexpr u32 cpu_signature(u32 family, u32 model, u32 stepping) {
+    const u32 base_family     = family > 0xF ? 0xF : family;
+    const u32 extended_family = family > 0xF ? family - 0xF : 0;
+    return extended_family << 20 | (model >> 4) << 16 | base_family << 8 | (model & 0xF) << 4
+           | stepping;
+}
+
+inline constexpr CpuType cpu_types[] = {
+    {.name = "EPYC-IBPB",  .signature = cpu_signature(23, 1,  2)},
+    {.name = "EPYC-Rome",  .signature = cpu_signature(23, 49, 0)},
+    {.name = "EPYC-Milan", .signature = cpu_signature(25, 1,  1)},
+    {.name = "EPYC-Genoa", .signature = cpu_signature(25, 17, 0)},
+    {.name = "EPYC-Turin", .signature = cpu_signature(26, 0,  0)},
+    {.name = "EPYC",       .signature = cpu_signature(23, 1,  2)}, // last: the others begin with it
+};
+
+static_assert(cpu_signature(23, 1, 2) == 0x80'0F12);
+static_assert(cpu_signature(23, 49, 0) == 0x83'0F10);
+static_assert(cpu_signature(25, 1, 1) == 0xA0'0F11);
+static_assert(cpu_signature(25, 17, 0) == 0xA1'0F10);
+static_assert(cpu_signature(26, 0, 0) == 0xB0'0F00);
+
+/// The signature behind "EPYC-Milan" or "EPYC-Milan-v2".
+constexpr std::optional<u32> find_cpu_signature(std::string_view name) {
+    for (const CpuType& type : cpu_types) {
+        if (!name.starts_with(type.name)) {
+            continue;
+        }
+        const std::string_view rest = name.substr(type.name.size());
+        const bool version =
+            rest.size() == 3 && rest.starts_with("-v") && rest[2] >= '1' && rest[2] <= '9';
+        if (rest.empty() || version) {
+            return type.signature;
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,317 @@
+// See explain_causes.h.
+#include "igvm/explain_causes.h"
+
+#include "igvm/cpu_types.h"
+#include "igvm/vmsa_causes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vestibule::igvm {
+
+namespace {
+using Steps = std::vector<Step>;
+
+Cause plan_cause(std::string name, std::string group, std::string who,
+                 std::function<void(Plan&)> plan, std::function<std::string(const Plan&)> value) {
+    return {.name  = std::move(name),
+            .who   = std::move(who),
+            .group = std::move(group),
+            .plan  = std::move(plan),
+            .value = std::move(value),
+            .steps = {},
+            .vmsa  = {}};
+}
+
+Cause step_cause(std::string name, std::string group, std::string who,
+                 std::function<void(Steps&)> steps) {
+    return {.name  = std::move(name),
+            .who   = std::move(who),
+            .group = std::move(group),
+            .plan  = {},
+            .value = {},
+            .steps = std::move(steps),
+            .vmsa  = {}};
+}
+
+bool is_vmsa(const Step& step) { return step.type == PageType::vmsa; }
+
+bool is_zero(const Step& step) {
+    return step.type == PageType::zero || (step.type == PageType::normal && step.data.empty());
+}
+
+void retype(Steps& steps, PageType from, PageType to) {
+    for (Step& step : steps) {
+        if (step.type == from) {
+            step.type = to;
+        }
+    }
+}
+
+/// By a key; where it is the same, as before.
+template <class Key>
+void reorder(Steps& steps, Key key) {
+    std::vector<std::pair<u64, u64>> places;
+    for (u64 at = 0; at < steps.size(); ++at) {
+        places.emplace_back(key(steps[at]), at);
+    }
+    std::ranges::sort(places);
+    Steps ordered;
+    for (const auto& place : places) {
+        ordered.push_back(steps[place.second]);
+    }
+    steps = std::move(ordered);
+}
+
+std::string yes_no(bool value) { return value ? "yes" : "no"; }
+
+// The end of the pages
+
+/// Behind the last page that is not a VMSA.
+Steps::iterator end_of_pages(Steps& steps) {
+    return std::ranges::find_if_not(steps.rbegin(), steps.rend(), is_vmsa).base();
+}
+
+void drop_pages(Steps& steps, u64 count) {
+    while (count > 0) {
+        const auto end = end_of_pages(steps);
+        if (end == steps.begin()) {
+            return;
+        }
+        Step& last    = *(end - 1);
+        const u64 now = std::min(count, last.pages);
+        last.pages -= now;
+        count -= now;
+        if (last.pages == 0) {
+            steps.erase(end - 1);
+        }
+    }
+}
+
+void append_pages(Steps& steps, u64 count, PageType type) {
+    const auto end = end_of_pages(steps);
+    if (end == steps.begin()) {
+        return;
+    }
+    const Step& last = *(end - 1);
+    steps.insert(end, {.type  = type,
+                       .gpa   = last.gpa + last.pages * page_size,
+                       .pages = count,
+                       .what  = "one more page"});
+}
+
+void add_tail_causes(std::vector<Cause>& causes, bool snp) {
+    constexpr u64 most = 8;
+    for (u64 count = 1; count <= most; ++count) {
+        const auto pages = fmt::format("{} page{}", count, count == 1 ? "" : "s");
+        causes.push_back(step_cause("last " + pages + " missing", "tail",
+                                    "a shorter image, or one cut at its last non-zero page",
+                                    [=](Steps& steps) { drop_pages(steps, count); }));
+        causes.push_back(step_cause(
+            pages + " of zeros more (NORMAL)", "tail", "an image padded to a larger size",
+            [=](Steps& steps) { append_pages(steps, count, PageType::normal); }));
+        if (snp) {
+            causes.push_back(step_cause(
+                pages + " of zeros more (ZERO)", "tail", "an image padded to a larger size",
+                [=](Steps& steps) { append_pages(steps, count, PageType::zero); }));
+        }
+    }
+}
+
+// What is measured as what, and in which order
+
+void add_monitor_causes(std::vector<Cause>& causes, const Plan& plan) {
+    const auto name = [](const Plan& p) { return std::string(p.options.vmm.name); };
+    for (const VmmProfile& vmm : vmm_profiles) {
+        if (vmm.vmm != plan.options.vmm.vmm) {
+            causes.push_back(plan_cause(
+                fmt::format("monitor {}", vmm.name), "monitor", std::string(vmm.title),
+                [&vmm](Plan& p) { p.options.vmm = vmm; }, name));
+        }
+    }
+}
+
+void add_order_causes(std::vector<Cause>& causes) {
+    causes.push_back(plan_cause(
+        "inserts before open page runs", "order", "QEMU's IGVM loader writes page runs late",
+        [](Plan& p) { p.options.vmm.order = Order::inserts_before_open_run; },
+        [](const Plan& p) {
+            return p.options.vmm.order == Order::file ? "in file order" : "inserts first";
+        }));
+    causes.push_back(plan_cause(
+        "directives in file order", "order", "a loader without QEMU's order trap, or igvmmeasure",
+        [](Plan& p) { p.options.vmm.order = Order::file; },
+        [](const Plan& p) {
+            return p.options.vmm.order == Order::file ? "in file order" : "inserts first";
+        }));
+    causes.push_back(
+        step_cause("pages sorted by address", "order",
+                   "igvmbuilder --sort, or a loader that walks memory", [](Steps& steps) {
+                       reorder(steps, [](const Step& s) { return is_vmsa(s) ? ~u64{0} : s.gpa; });
+                   }));
+    causes.push_back(step_cause(
+        "VMSAs before the pages", "order", "a loader that starts with them",
+        [](Steps& steps) { reorder(steps, [](const Step& s) { return is_vmsa(s) ? 0u : 1u; }); }));
+    causes.push_back(step_cause(
+        "VMSAs behind the pages", "order", "KVM measures them at launch finish",
+        [](Steps& steps) { reorder(steps, [](const Step& s) { return is_vmsa(s) ? 1u : 0u; }); }));
+    causes.push_back(plan_cause(
+        "CPUID pages last", "cpuid", "EC2", [](Plan& p) { p.options.vmm.cpuid_pages_last = true; },
+        [](const Plan& p) { return yes_no(p.options.vmm.cpuid_pages_last); }));
+}
+
+void add_type_causes(std::vector<Cause>& causes, bool snp) {
+    if (snp) {
+        causes.push_back(step_cause("zero pages as ZERO", "zero",
+                                    "cloud-hypervisor on KVM, igvmmeasure --native-zero",
+                                    [](Steps& steps) {
+                                        for (Step& step : steps) {
+                                            step.type = is_zero(step) ? PageType::zero : step.type;
+                                        }
+                                    }));
+        causes.push_back(
+            step_cause("zero pages as NORMAL", "zero", "QEMU, the igvm crate, igvmmeasure",
+                       [](Steps& steps) { retype(steps, PageType::zero, PageType::normal); }));
+        causes.push_back(
+            step_cause("zero pages as UNMEASURED", "zero", "GCE, for the firmware's memory",
+                       [](Steps& steps) { retype(steps, PageType::zero, PageType::unmeasured); }));
+        causes.push_back(step_cause(
+            "no secrets page", "secrets", "a platform or loader without one", [](Steps& steps) {
+                std::erase_if(steps, [](const Step& s) { return s.type == PageType::secrets; });
+            }));
+        causes.push_back(step_cause(
+            "no CPUID page", "cpuid", "a platform or loader without one", [](Steps& steps) {
+                std::erase_if(steps, [](const Step& s) { return s.type == PageType::cpuid; });
+            }));
+    }
+    causes.push_back(step_cause("zero pages not measured", "zero",
+                                snp ? "a loader that skips them"
+                                    : "igvmmeasure hashes nothing for them on SEV-ES",
+                                [](Steps& steps) { std::erase_if(steps, is_zero); }));
+    causes.push_back(step_cause("unmeasured pages measured", "unmeasured",
+                                "a loader that ignores the flag; igvmmeasure", [](Steps& steps) {
+                                    for (Step& step : steps) {
+                                        const bool page = step.type == PageType::unmeasured
+                                                          && step.what != "parameters";
+                                        step.type = page ? PageType::normal : step.type;
+                                    }
+                                }));
+    causes.push_back(step_cause("unmeasured pages left out", "unmeasured",
+                                "a loader or verifier that skips them", [](Steps& steps) {
+                                    std::erase_if(steps, [](const Step& step) {
+                                        return step.type == PageType::unmeasured
+                                               && step.what != "parameters";
+                                    });
+                                }));
+    causes.push_back(step_cause("parameter areas left out", "parameters",
+                                "a verifier that skips PARAMETER_INSERT", [](Steps& steps) {
+                                    std::erase_if(steps, [](const Step& step) {
+                                        return step.what == "parameters";
+                                    });
+                                }));
+    causes.push_back(step_cause("parameter areas one page long", "parameters",
+                                "igvmmeasure counts their first page alone", [](Steps& steps) {
+                                    for (Step& step : steps) {
+                                        step.pages = step.what == "parameters" ? 1 : step.pages;
+                                    }
+                                }));
+    const auto shared = [](const Plan& p) { return yes_no(p.options.vmm.measures_shared); };
+    causes.push_back(plan_cause(
+        "shared pages measured", "shared", "QEMU takes no notice of the flag",
+        [](Plan& p) { p.options.vmm.measures_shared = true; }, shared));
+    causes.push_back(plan_cause(
+        "shared pages not measured", "shared", "a loader that honours the flag; the igvm crate",
+        [](Plan& p) { p.options.vmm.measures_shared = false; }, shared));
+}
+
+void add_boot_causes(std::vector<Cause>& causes, const Plan& plan) {
+    if (!plan.boot) {
+        return;
+    }
+    const auto line = [](const Plan& p) {
+        return p.boot ? fmt::format("\"{}\"", p.boot->command_line) : "no kernel";
+    };
+    const auto add_line = [&](const char* name, const char* who, auto edit) {
+        causes.push_back(plan_cause(
+            name, "command line", who,
+            [edit](Plan& p) {
+                if (p.boot) {
+                    edit(p.boot->command_line);
+                }
+            },
+            line));
+    };
+    causes.push_back(plan_cause(
+        "no kernel hashes", "command line", "kernel-hashes=off, or a kernel that was not passed",
+        [](Plan& p) { p.boot.reset(); }, line));
+    add_line("empty command line", "no -append", [](std::string& text) { text.clear(); });
+    add_line("command line with a line feed", "a file that was read with its last line feed",
+             [](std::string& text) { text += '\n'; });
+    add_line("command line with a space", "a line put together by a script",
+             [](std::string& text) { text += ' '; });
+    add_line("command line trimmed", "a tool that trims what it passes on",
+             [](std::string& text) { text.erase(text.find_last_not_of(" \t\r\n") + 1); });
+    causes.push_back(plan_cause(
+        "no initrd", "initrd", "no -initrd",
+        [](Plan& p) {
+            if (p.boot) {
+                p.boot->initrd.clear();
+            }
+        },
+        [](const Plan& p) {
+            return p.boot ? fmt::format("{} bytes", p.boot->initrd.size()) : "no kernel";
+        }));
+}
+
+void add_vcpu_causes(std::vector<Cause>& causes) {
+    for (const CpuType& type : cpu_types) {
+        if (type.name != "EPYC-IBPB") { // has EPYC's signature
+            causes.push_back(plan_cause(
+                fmt::format("CPU signature of {}", type.name), "signature",
+                "QEMU's -cpu decides what RDX holds at reset",
+                [&type](Plan& p) { p.options.cpu_signature = type.signature; },
+                [](const Plan& p) { return fmt::format("{:#x}", p.options.cpu_signature); }));
+        }
+    }
+    causes.push_back(step_cause("VMSA of the first vCPU alone", "vcpus",
+                                "kernels patched for an SVSM measure no other", [](Steps& steps) {
+                                    const auto first = std::ranges::find_if(steps, is_vmsa);
+                                    if (first != steps.end()) {
+                                        steps.erase(std::remove_if(first + 1, steps.end(), is_vmsa),
+                                                    steps.end());
+                                    }
+                                }));
+    causes.push_back(step_cause("no VMSA", "vcpus", "a verifier that leaves them out",
+                                [](Steps& steps) { std::erase_if(steps, is_vmsa); }));
+    constexpr u32 counts[] = {1,  2,  3,  4,  5,  6,   7,   8,   9,   10,  11,
+                              12, 13, 14, 15, 16, 18,  20,  24,  28,  32,  40,
+                              48, 56, 64, 80, 96, 128, 160, 192, 224, 255, 256};
+    for (const u32 count : counts) {
+        causes.push_back(plan_cause(
+            fmt::format("{} vCPU{}", count, count == 1 ? "" : "s"), "vcpus",
+            "KVM measures a VMSA for each vCPU", [count](Plan& p) { p.options.vcpus = count; },
+            [](const Plan& p) {
+                return p.options.vcpus ? fmt::format("{}", *p.options.vcpus)
+                                       : "as many as the file brings";
+            }));
+    }
+}
+} // namespace
+
+std::vector<Cause> causes_for(const Plan& plan) {
+    const bool snp = plan.options.platform == PlatformType::sev_snp;
+    std::vector<Cause> causes;
+    add_monitor_causes(causes, plan);
+    add_order_causes(causes);
+    add_type_causes(causes, snp);
+    add_boot_causes(causes, plan);
+    add_tail_causes(causes, snp);
+    if (plan.options.platform != PlatformType::sev) {
+        add_vcpu_causes(causes);
+        std::ranges::move(vmsa_causes(), std::back_inserter(causes));
+    }
+    return causes;
+}
+
+} // namespace vestibule::igvm
