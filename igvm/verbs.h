@@ -2,6 +2,9 @@
 // work as that line's callback. A verb that fails throws Failure; exit status 1.
 #pragma once
 
+#include "igvm/file_io.h"
+#include "igvm/reader.h"
+
 #include <CLI/CLI.hpp>
 
 #include <stdexcept>
@@ -13,6 +16,21 @@ class Failure : public std::runtime_error {
   public:
     using runtime_error::runtime_error;
 };
+
+/// An IGVM file that a verb works on, optional headers included; Failure where it is none.
+class OpenFile {
+  public:
+    explicit OpenFile(const std::string& path);
+
+    [[nodiscard]] const File& file() const { return file_; }
+
+  private:
+    MappedFile bytes_;
+    File file_;
+};
+
+/// Onto standard output.
+void print_out(std::string_view text);
 
 struct Verb {
     std::string_view example;
