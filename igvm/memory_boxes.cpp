@@ -46,17 +46,15 @@ class Collector {
     }
 
   private:
-    MemoryBox& add(u64 gpa, u64 size, Look look, bool measured, std::string label) {
+    void add(u64 gpa, u64 size, Look look, bool measured, std::string label) {
         const u64 first = to_pages(gpa);
-        boxes_.push_back({.first    = first,
-                          .end      = first + std::max<u64>(to_pages(size), 1),
-                          .look     = look,
-                          .measured = measured && measures_,
-                          .shared   = false,
-                          .parts    = 1,
-                          .order    = boxes_.size(),
-                          .label    = std::move(label)});
-        return boxes_.back();
+        boxes_.push_back({.first      = first,
+                          .end        = first + std::max<u64>(to_pages(size), 1),
+                          .look       = look,
+                          .unmeasured = !measured && measures_,
+                          .parts      = 1,
+                          .order      = boxes_.size(),
+                          .label      = std::move(label)});
     }
 
     void page_run(const PageRun& run) {
@@ -71,8 +69,7 @@ class Collector {
                                      : normal          ? ", measured"
                                                        : ", filled by the host";
         add(run.first.gpa, run.size(), look_of(run), run.measured(),
-            fmt::format("{} x {} {}{}", run.pages, run.step == page_size ? "4K" : "2M", kind, how))
-            .shared = shared;
+            fmt::format("{} x {} {}{}", run.pages, run.step == page_size ? "4K" : "2M", kind, how));
     }
 
     void directive(const Header& header) {
@@ -151,8 +148,7 @@ std::vector<MemoryBox> joined(const std::vector<MemoryBox>& boxes, u64 limit) {
         MemoryBox& last = result.back();
         last.end        = std::max(last.end, boxes[i].end);
         last.look       = last.look == boxes[i].look ? last.look : Look::mixed;
-        last.measured   = last.measured && boxes[i].measured;
-        last.shared     = last.shared || boxes[i].shared;
+        last.unmeasured = last.unmeasured || boxes[i].unmeasured;
         last.parts += boxes[i].parts;
         last.label = fmt::format("{} parts of {} pages", last.parts, last.pages());
     }

@@ -30,10 +30,9 @@ struct MemoryBox {
     u64 first; // in pages
     u64 end;
     Look look;
-    bool measured;
-    bool shared;
-    unsigned parts; // directives, or runs of them
-    u64 order;      // in the file
+    bool unmeasured; // on a platform that measures
+    unsigned parts;  // directives, or runs of them
+    u64 order;       // in the file
     std::string label;
 
     [[nodiscard]] u64 pages() const { return end - first; }

@@ -43,7 +43,7 @@ constexpr u64 axis_width   = 150;
 constexpr u64 column_width = 300;
 constexpr u64 column_space = 20;
 constexpr u64 top          = 96;
-constexpr u64 gap_height   = 28;
+constexpr u64 gap_height   = 40;
 constexpr u64 least_height = 20;
 
 std::string escaped(std::string_view text) {
@@ -173,7 +173,7 @@ class Picture {
             address(piece.first, piece.y, width);
             if (!piece.used) {
                 add("<text x=\"{}\" y=\"{}\" text-anchor=\"end\" fill=\"#888\">{} free</text>\n",
-                    axis_width - 12, piece.y + gap_height / 2 + 8,
+                    axis_width - 12, piece.y + gap_height / 2 + 4,
                     size_text(piece.end - piece.first));
                 add("<path d=\"M{} {} H{}\" stroke=\"#bbb\" stroke-dasharray=\"2 6\"/>\n",
                     axis_width, piece.y + gap_height / 2, width - 20);
@@ -195,7 +195,9 @@ class Picture {
     void column(const Column& column, u64 x) {
         add("<g>\n<text x=\"{}\" y=\"58\" font-size=\"14\" font-weight=\"bold\">{}</text>\n", x,
             name_of(column.platform.platform_type));
-        add("<text x=\"{}\" y=\"76\">{}</text>\n", x, start_of(column.platform));
+        const bool native = column.platform.platform_type == PlatformType::native;
+        add("<text x=\"{}\" y=\"76\">{}{}</text>\n", x, start_of(column.platform),
+            native ? ", nothing is measured" : "");
         for (const MemoryBox& box : column.boxes) {
             draw(box, x);
         }
@@ -239,7 +241,7 @@ class Picture {
             "stroke=\"#666\"{}/>\n",
             left, y, width, height, row_of(box.look).fill,
             background ? " stroke-dasharray=\"4 3\"" : "");
-        if (!background && !box.measured) {
+        if (!background && box.unmeasured) {
             add("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"url(#unmeasured)\"/>\n",
                 left, y, width, height);
         }
