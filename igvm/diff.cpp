@@ -5,6 +5,7 @@
 #include "igvm/context_fields.h"
 #include "igvm/describe.h"
 #include "igvm/diff_pages.h"
+#include "igvm/digest.h"
 #include "igvm/header_fields.h"
 #include "igvm/references.h"
 
@@ -140,7 +141,7 @@ class Comparison {
             }
         };
         if (is_optional(header.type) && !std::ranges::equal(header.content, other.content)) {
-            found("content", hex_bytes(header.content), hex_bytes(other.content));
+            found("content", to_hex(header.content), to_hex(other.content));
         }
         for (const HeaderField& field : fields_of(header.type)) {
             const bool own = field.kind != FieldKind::mask && field.kind != FieldKind::file_offset
