@@ -8,7 +8,6 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
-#include <openssl/sha.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -86,8 +85,7 @@ Key load_key(const SnpPublicKey& from) {
                 == 1);
     const Parameters parameters(OSSL_PARAM_BLD_to_param(list.get()));
     const Context context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
-    must(parameters != nullptr && context != nullptr
-         && EVP_PKEY_fromdata_init(context.get()) == 1);
+    must(parameters != nullptr && context != nullptr && EVP_PKEY_fromdata_init(context.get()) == 1);
     EVP_PKEY* key = nullptr;
     if (EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get()) != 1) {
         return nullptr;
@@ -95,12 +93,6 @@ Key load_key(const SnpPublicKey& from) {
     return Key(key);
 }
 } // namespace
-
-Sha384 sha384(std::span<const u8> bytes) {
-    Sha384 digest{};
-    must(SHA384(bytes.data(), bytes.size(), digest.data()) != nullptr);
-    return digest;
-}
 
 void PrivateKey::Free::operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 

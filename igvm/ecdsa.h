@@ -4,7 +4,6 @@
 
 #include "igvm/format.h"
 
-#include <array>
 #include <expected>
 #include <memory>
 #include <span>
@@ -16,10 +15,6 @@ namespace vestibule::igvm {
 
 inline constexpr u32 ecdsa_p384_sha384 = 1; // as algorithm of an ID block's key
 inline constexpr u32 curve_p384        = 2;
-
-using Sha384 = std::array<u8, 48>;
-
-Sha384 sha384(std::span<const u8> bytes);
 
 class PrivateKey {
   public:
@@ -40,7 +35,6 @@ class PrivateKey {
 };
 
 /// False as well for a key that is no point of the curve.
-bool is_signed(const SnpPublicKey& key, const SnpSignature& signature,
-               std::span<const u8> message);
+bool is_signed(const SnpPublicKey& key, const SnpSignature& signature, std::span<const u8> message);
 
 } // namespace vestibule::igvm

@@ -1,8 +1,9 @@
 // See header_fields.h. Offsets come from the types alone: a field's name here is its name there.
 #include "igvm/header_fields.h"
 
+#include "igvm/digest.h"
+
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 namespace vestibule::igvm {
 
@@ -185,14 +186,10 @@ u64 load_number(std::span<const u8> bytes) {
     return value;
 }
 
-std::string hex_bytes(std::span<const u8> bytes) {
-    return fmt::format("{:02x}", fmt::join(bytes, ""));
-}
-
 std::string value_of(const HeaderField& field, const Header& header) {
     const auto bytes = header.content.subspan(field.offset, field.size);
     switch (field.kind) {
-    case FieldKind::bytes: return hex_bytes(bytes);
+    case FieldKind::bytes: return to_hex(bytes);
     case FieldKind::number: return fmt::format("{}", load_number(bytes));
     default: return fmt::format("{:#x}", load_number(bytes));
     }

@@ -37,6 +37,4 @@ u64 load_number(std::span<const u8> bytes);
 /// "0x1000", "12", or all bytes in hex.
 std::string value_of(const HeaderField& field, const Header& header);
 
-std::string hex_bytes(std::span<const u8> bytes);
-
 } // namespace vestibule::igvm

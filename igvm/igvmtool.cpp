@@ -1,4 +1,4 @@
-// igvmtool: builds and shows IGVM files. Exit status 0 done, 1 the work failed, 2 wrong use.
+// igvmtool: the program around the verbs. Exit status 0 done, 1 the work failed, 2 wrong use.
 #include "igvm/describe.h"
 #include "igvm/verbs.h"
 
@@ -32,7 +32,8 @@ void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(),
 } // namespace vestibule::igvm
 
 static int run(int argc, char** argv) {
-    CLI::App app("Build and show IGVM files of SEV-ES guests.", "igvmtool");
+    CLI::App app("Build, show, compare, check and sign IGVM files of confidential guests.",
+                 "igvmtool");
     app.set_version_flag("--version", "igvmtool " VESTIBULE_VERSION);
     app.require_subcommand(1);
     std::string examples = "Examples:\n";
@@ -51,6 +52,8 @@ static int run(int argc, char** argv) {
     } catch (const vestibule::igvm::Failure& failure) {
         fmt::print(stderr, "igvmtool: {}\n", failure.what());
         return 1;
+    } catch (const vestibule::igvm::Finished& finished) {
+        return finished.status;
     }
     return 0;
 }

@@ -2,6 +2,7 @@
 // nlohmann-json, so that a hostile file's listing does not have to fit into memory.
 #include "igvm/context_fields.h"
 #include "igvm/describe.h"
+#include "igvm/digest.h"
 #include "igvm/header_fields.h"
 #include "igvm/page_runs.h"
 #include "igvm/references.h"
@@ -44,7 +45,7 @@ static Json header_json(const File& file, const Header& header) {
     };
     if (is_optional(header.type)) {
         result["number"]  = hex(static_cast<u32>(header.type));
-        result["content"] = hex_bytes(header.content);
+        result["content"] = to_hex(header.content);
     }
     for (const HeaderField& field : fields_of(header.type)) {
         const auto bytes = header.content.subspan(field.offset, field.size);

@@ -1,6 +1,7 @@
 // See show.h: the listing for people.
 #include "igvm/context_fields.h"
 #include "igvm/describe.h"
+#include "igvm/digest.h"
 #include "igvm/header_fields.h"
 #include "igvm/page_runs.h"
 #include "igvm/references.h"
@@ -154,10 +155,10 @@ class Listing {
             if (field.kind == FieldKind::mask) {
                 continue;
             }
-            constexpr u64 shown     = 48;
-            const bool cut          = field.kind == FieldKind::bytes && field.size > shown;
-            const std::string value = cut ? hex_bytes(header.content.subspan(field.offset, shown))
-                                          : value_of(field, header);
+            constexpr u64 shown = 48;
+            const bool cut      = field.kind == FieldKind::bytes && field.size > shown;
+            const std::string value =
+                cut ? to_hex(header.content.subspan(field.offset, shown)) : value_of(field, header);
             print("    {:<24} {}{}\n", field.name, value,
                   cut ? fmt::format("... {} bytes", field.size) : "");
         }

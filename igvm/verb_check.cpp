@@ -70,7 +70,7 @@ void print_text(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
         fmt::print("{}{}{}, offset {:#x}", name_of(finding.verdict), finding.platform ? " on " : "",
                    finding.platform ? igvm::name_of(*finding.platform) : "", finding.offset);
         if (finding.header_index != Error::no_header) {
-            fmt::print(" (header {})", finding.header_index);
+            fmt::print(" (header {}, {})", finding.header_index, finding.header);
         }
         if (!finding.field.empty()) {
             fmt::print(", {}", finding.field);
@@ -80,8 +80,9 @@ void print_text(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
             fmt::print(", becomes {:#x}", *finding.becomes);
         }
         const std::string names = joined(names_of(finding.vmms));
-        fmt::print("\n    {}\n    [{}; holds for {}; {}]\n", finding.text, row_of(finding.rule).id,
-                   names.empty() ? vmm.name : names, finding.source);
+        fmt::print("\n    {}{}\n    [{}; holds for {}; {}]\n",
+                   finding.rule == VmmRule::vmsa_field ? "" : "expected: ", finding.text,
+                   row_of(finding.rule).id, names.empty() ? vmm.name : names, finding.source);
     }
     if (result.unlisted != 0) {
         fmt::print("and {} more\n", result.unlisted);
@@ -102,16 +103,17 @@ void print_json(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
     Json findings = Json::array();
     for (const Finding& finding : result.findings) {
         Json one{
-            {"verdict", name_of(finding.verdict)                   },
-            {"rule",    row_of(finding.rule).id                    },
-            {"offset",  fmt::format("{:#x}",      finding.offset)  },
-            {"found",   fmt::format("{:#x}",      finding.found)   },
+            {"verdict", name_of(finding.verdict)},
+            {"rule", row_of(finding.rule).id},
+            {"offset", fmt::format("{:#x}", finding.offset)},
+            {"found", fmt::format("{:#x}", finding.found)},
         };
         if (finding.platform) {
             one["platform"] = igvm::name_of(*finding.platform);
         }
         if (finding.header_index != Error::no_header) {
             one["header"] = finding.header_index;
+            one["type"]   = finding.header;
         }
         if (!finding.field.empty()) {
             one["field"] = finding.field;
@@ -126,12 +128,12 @@ void print_json(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
         findings.push_back(std::move(one));
     }
     const Json object{
-        {"file",     arguments.file             },
-        {"vmm",      vmm.name                   },
-        {"launches", platforms(result.launched) },
-        {"others",   platforms(result.others)   },
-        {"unlisted", result.unlisted            },
-        {"findings", findings                   },
+        {"file",     arguments.file            },
+        {"vmm",      vmm.name                  },
+        {"launches", platforms(result.launched)},
+        {"others",   platforms(result.others)  },
+        {"unlisted", result.unlisted           },
+        {"findings", findings                  },
     };
     fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
 }
@@ -147,7 +149,8 @@ void check(const Arguments& arguments) {
     const VmmProfile* vmm = find_profile(arguments.vmm);
     if (vmm == nullptr) {
         throw CLI::ValidationError(
-            "--vmm", fmt::format("found {}, expected one of `igvmtool check --list`", arguments.vmm));
+            "--vmm",
+            fmt::format("found {}, expected one of `igvmtool check --list`", arguments.vmm));
     }
     const OpenFile opened(arguments.file);
     const CheckResult result = check_for(opened.file(), *vmm);
@@ -160,8 +163,8 @@ void check(const Arguments& arguments) {
 
 void add_check(CLI::App& app) {
     auto arguments = std::make_shared<Arguments>();
-    CLI::App* verb = app.add_subcommand(
-        "check", "Say what a monitor would ignore, alter or reject in a file");
+    CLI::App* verb =
+        app.add_subcommand("check", "Say what a monitor would ignore, alter or reject in a file");
     verb->add_option("file", arguments->file, "An IGVM file");
     verb->add_option("--vmm", arguments->vmm, "The monitor, one of those that --list names");
     verb->add_flag("--json", arguments->json, "One JSON object");

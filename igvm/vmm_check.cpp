@@ -61,7 +61,7 @@ class Checker {
                   });
     }
 
-    Finding* list(VmmRule rule, u32 header_index, u64 offset, u64 found) {
+    Finding* list(VmmRule rule, const Header* header, u64 offset, u64 found) {
         const VmmRuleRow& row = row_of(rule);
         if (!row.vmms.has(vmm_.vmm)) {
             return nullptr;
@@ -70,30 +70,32 @@ class Checker {
             ++result_.unlisted;
             return nullptr;
         }
-        result_.findings.push_back({.rule         = rule,
-                                    .verdict      = row.verdict,
-                                    .platform     = platform_,
-                                    .header_index = header_index,
-                                    .offset       = offset,
-                                    .field        = {},
-                                    .found        = found,
-                                    .becomes      = std::nullopt,
-                                    .vmms         = row.vmms,
-                                    .text         = row.text,
-                                    .source       = row.source});
+        result_.findings.push_back(
+            {.rule         = rule,
+             .verdict      = row.verdict,
+             .platform     = platform_,
+             .header_index = header != nullptr ? header->index : Error::no_header,
+             .header       = header != nullptr ? header->row().name : "",
+             .offset       = offset,
+             .field        = {},
+             .found        = found,
+             .becomes      = std::nullopt,
+             .vmms         = row.vmms,
+             .text         = row.text,
+             .source       = row.source});
         return &result_.findings.back();
     }
 
     void add_file(VmmRule rule) {
-        list(rule, Error::no_header, file_.fixed_header().common.variable_header_offset, 0);
+        list(rule, nullptr, file_.fixed_header().common.variable_header_offset, 0);
     }
 
     void add(VmmRule rule, const Header& header, u64 field, u64 found) {
-        list(rule, header.index, header.offset + field, found);
+        list(rule, &header, header.offset + field, found);
     }
 
     void add_type(VmmRule rule, const Header& header) {
-        list(rule, header.index, header.offset - sizeof(HeaderTag), static_cast<u32>(header.type));
+        list(rule, &header, header.offset - sizeof(HeaderTag), static_cast<u32>(header.type));
     }
 
     void types() {
@@ -285,8 +287,8 @@ class Checker {
     void registers(const Header& header, const VpContext& context, ContextKind kind) {
         const auto page  = file_.data(context.file_offset, page_size);
         const auto fault = [&](const ContextFault& fault) {
-            Finding* finding = list(fault.rule, header.index, context.file_offset + fault.offset,
-                                    fault.found);
+            Finding* finding =
+                list(fault.rule, &header, context.file_offset + fault.offset, fault.found);
             if (finding == nullptr) {
                 return;
             }

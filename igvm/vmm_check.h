@@ -16,6 +16,7 @@ struct Finding {
     Verdict verdict;
     std::optional<PlatformType> platform; // none where it holds for the file
     u32 header_index;                     // or Error::no_header
+    std::string_view header;              // its type by name
     u64 offset;                           // in the file
     std::string field;                    // of a VP context, by name
     u64 found;

@@ -74,7 +74,11 @@ void check_vmsa(std::span<const u8> page, PlatformType platform, Vmm vmm,
 
 void check_native_context(const NativeVpContext& context, const ContextFaults& fault) {
     const auto add = [&](VmmRule rule, u64 offset, u64 found, std::optional<u64> becomes = {}) {
-        fault({.rule = rule, .offset = offset, .found = found, .becomes = becomes, .effect = nullptr});
+        fault({.rule    = rule,
+               .offset  = offset,
+               .found   = found,
+               .becomes = becomes,
+               .effect  = nullptr});
     };
     constexpr u16 executable = 1u << 3;
     constexpr u16 code_data  = 1u << 4; // S
