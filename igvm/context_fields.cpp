@@ -181,13 +181,16 @@ const Layout& layout_of(ContextKind kind) {
     return kind == ContextKind::vmsa ? vmsa_layout : native_layout;
 }
 
-/// Arrays are taken word by word.
+/// Arrays are taken word by word. Names are made when they are asked for: there are hundreds.
 template <class Body>
 void for_each_word(const Field& field, Body body) {
     const u64 step = field.size % sizeof(u64) == 0 ? sizeof(u64) : field.size;
     for (u64 at = 0; at < field.size; at += step) {
-        body(field.size > step ? fmt::format("{}+{:#x}", field.name, at) : std::string(field.name),
-             field.offset + at, step);
+        const auto name = [&] {
+            return field.size > step ? fmt::format("{}+{:#x}", field.name, at)
+                                     : std::string(field.name);
+        };
+        body(name, field.offset + at, step);
     }
 }
 
@@ -195,8 +198,8 @@ template <class Body>
 void for_each_part(const Layout& layout, Body body) {
     for (const Field& segment : layout.segments) {
         for (const Field& part : layout.segment_parts) {
-            body(fmt::format("{}.{}", segment.name, part.name), segment.offset + part.offset,
-                 part.size);
+            const auto name = [&] { return fmt::format("{}.{}", segment.name, part.name); };
+            body(name, segment.offset + part.offset, part.size);
         }
     }
     for (const Field& field : layout.registers) {
@@ -211,9 +214,9 @@ std::string line(std::string_view name, std::string_view value) {
 void add_registers(std::span<const u8> page, std::span<const Field> fields,
                    std::vector<std::string>& lines) {
     for (const Field& field : fields) {
-        for_each_word(field, [&](const std::string& name, u64 offset, u64 size) {
+        for_each_word(field, [&](const auto& name, u64 offset, u64 size) {
             if (const u64 value = load_number(page.subspan(offset, size)); value != 0) {
-                lines.push_back(line(name, fmt::format("{:#x}", value)));
+                lines.push_back(line(name(), fmt::format("{:#x}", value)));
             }
         });
     }
@@ -232,18 +235,17 @@ std::optional<ContextKind> context_kind(PlatformType platform) {
 
 std::vector<ContextValue> context_values(ContextKind kind, std::span<const u8> page) {
     std::vector<ContextValue> values;
-    for_each_part(layout_of(kind), [&](const std::string& name, u64 offset, u64 size) {
-        values.push_back(
-            {.name = name, .offset = offset, .value = load_number(page.subspan(offset, size))});
+    for_each_part(layout_of(kind), [&](const auto&, u64 offset, u64 size) {
+        values.push_back({.offset = offset, .value = load_number(page.subspan(offset, size))});
     });
     return values;
 }
 
 std::string context_field_at(ContextKind kind, u64 offset) {
     std::string found;
-    for_each_part(layout_of(kind), [&](const std::string& name, u64 first, u64 size) {
+    for_each_part(layout_of(kind), [&](const auto& name, u64 first, u64 size) {
         if (offset >= first && offset - first < size) {
-            found = name;
+            found = name();
         }
     });
     return found;

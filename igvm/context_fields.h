@@ -14,16 +14,15 @@ enum class ContextKind : u8 { vmsa, native };
 /// None where a platform's context is neither.
 std::optional<ContextKind> context_kind(PlatformType platform);
 
-/// "cs.attributes", "rip", "dr+0x8": parts of segments and words of arrays have names of their own.
+/// One register, or a part of one: parts of segments and words of arrays count each.
 struct ContextValue {
-    std::string name;
-    u64 offset;
+    u64 offset; // in the page
     u64 value;
 };
 
 std::vector<ContextValue> context_values(ContextKind kind, std::span<const u8> page);
 
-/// The name of what stands at an offset of the page.
+/// The name of what stands at an offset of the page: "cs.attributes", "rip", "dr+0x8".
 std::string context_field_at(ContextKind kind, u64 offset);
 
 } // namespace vestibule::igvm

@@ -32,7 +32,7 @@ static Json registers(ContextKind kind, std::span<const u8> page) {
     Json result = Json::object();
     for (const ContextValue& field : context_values(kind, page)) {
         if (field.value != 0) {
-            result[field.name] = hex(field.value);
+            result[context_field_at(kind, field.offset)] = hex(field.value);
         }
     }
     return result;

@@ -26,10 +26,20 @@ u32 Writer::add_platform(PlatformType platform, u64 shared_gpa_boundary) {
     return mask;
 }
 
+/// Zero, and every byte equal to its neighbour: memcmp is many times as fast as a look at each.
+static bool all_zero(std::span<const u8> data) {
+    return data.empty()
+           || (data[0] == 0 && std::memcmp(data.data(), data.data() + 1, data.size() - 1) == 0);
+}
+
 void Writer::add_page(PageData page, std::span<const u8> data) {
-    if (std::ranges::all_of(data, [](u8 byte) { return byte == 0; })) {
+    if (all_zero(data)) {
         page.file_offset = 0;
         add(page);
+        return;
+    }
+    if (data.size() == page_size) {
+        add(page, data);
         return;
     }
     std::vector<u8> whole(data.begin(), data.end());
@@ -87,9 +97,12 @@ std::expected<std::vector<u8>, Error> Writer::finish() const {
                                      .wanted       = std::nullopt});
     }
 
-    std::vector<u8> file(size);
-    std::ranges::copy(headers_, file.begin() + static_cast<std::ptrdiff_t>(start));
-    std::ranges::copy(data_, file.begin() + static_cast<std::ptrdiff_t>(data_start));
+    std::vector<u8> file;
+    file.reserve(size);
+    file.resize(start);
+    file.insert(file.end(), headers_.begin(), headers_.end());
+    file.insert(file.end(), data_.begin(), data_.end());
+    file.resize(size);
     for (const Reference& reference : references_) {
         store(file, start + reference.field, static_cast<u32>(data_start + reference.data));
     }

@@ -10,13 +10,13 @@ namespace vestibule::igvm::test {
 
 namespace {
 struct Plan {
-    u64 policy      = 0x3'0000;
-    u64 boundary    = 0;
-    u8 page_byte    = 1;
-    u64 pages       = 4;
-    bool swap_pages = false;
-    bool area       = true;
-    bool native     = true;
+    u64 policy                             = 0x3'0000;
+    u64 boundary                           = 0;
+    u8 page_byte                           = 1;
+    u64 pages                              = 4;
+    bool swap_pages                        = false;
+    bool area                              = true;
+    bool native                            = true;
     std::function<void(x86::Vmsa&)> change = {};
 };
 

@@ -1,6 +1,6 @@
 // Reading and writing lose nothing: the writer's own files come back byte for byte, any other valid
 // file comes back saying the same, and never longer than it was.
-#include "igvm_rich_file.h"
+#include "igvm_seed_files.h"
 
 #include "igvm/references.h"
 #include "igvm/rewrite.h"
@@ -56,26 +56,6 @@ Bytes scattered(const Bytes& file) {
     crc.add(std::span(result).subspan(fixed_size + gap, fixed.variable_header_size));
     store(result, offsetof(FixedHeader, checksum), crc.value());
     return result;
-}
-
-Bytes cca_file() {
-    Writer writer(2, Architecture::aarch64);
-    const u32 cca = writer.add_platform(PlatformType::cca);
-    CcaPolicy policy{};
-    policy.opaque[0] = 7;
-    writer.add(policy);
-    writer.add(
-        VpContext{
-            .gpa = 0, .compatibility_mask = cca, .file_offset = 0, .vp_index = 0, .reserved = 0},
-        Bytes(cca_context_size, 0x44));
-    return must_finish(writer);
-}
-
-Writer with_optional_headers() {
-    Writer writer = rich_writer(1);
-    writer.append(HeaderType{0x8000'0399}, Bytes(13, 0x77));
-    writer.append(HeaderType{0xFFFF'FFFF}, {});
-    return writer;
 }
 } // namespace
 
