@@ -20,7 +20,7 @@ namespace vestibule::igvm {
 namespace {
 constexpr u64 listed_at_most = 10'000;
 
-constexpr std::string_view absent = "";
+constexpr std::string_view absent;
 
 /// One of the two files, for one platform.
 struct Side {
@@ -250,7 +250,7 @@ class Comparison {
             add("register", fmt::format("VP {} address", context.vp_index),
                 fmt::format("{:#x}", gpa), fmt::format("{:#x}", other_gpa));
         }
-        const auto kind = context_kind(*platform_);
+        const auto kind = context_kind(platform_.value_or(PlatformType::tdx));
         if (!kind) {
             const auto bytes = [&](const Side& side, const VpContext& own) {
                 for (const Header header : side.file.directives(side.mask)) {
