@@ -1,6 +1,9 @@
 // The fields of a VMSA (AMD64 APM volume 2, table B-4) and of a native VP context by name, and
 // which of them are not zero.
+#include "igvm/context_fields.h"
+
 #include "igvm/describe.h"
+#include "igvm/header_fields.h"
 #include "igvm/vp_context.h"
 
 #include <fmt/format.h>
@@ -120,6 +123,8 @@ constexpr Field vmsa_registers[] = {
     VMSA(reserved9),
 };
 
+constexpr Field native_segments[] = {NATIVE(code), NATIVE(data)};
+
 constexpr Field native_registers[] = {
     NATIVE(rax),        NATIVE(rcx),       NATIVE(rdx),     NATIVE(rbx),       NATIVE(rsp),
     NATIVE(rbp),        NATIVE(rsi),       NATIVE(rdi),     NATIVE(r8),        NATIVE(r9),
@@ -128,9 +133,6 @@ constexpr Field native_registers[] = {
     NATIVE(gdtr_limit), NATIVE(gdtr_base), NATIVE(gs_base), NATIVE(cr0),       NATIVE(cr3),
     NATIVE(cr4),        NATIVE(efer),
 };
-#undef NATIVE
-#undef VMSA
-#undef FIELD
 
 /// Every byte of the VMSA is shown by some field.
 consteval bool whole_vmsa() {
@@ -152,6 +154,59 @@ consteval bool whole_vmsa() {
 
 static_assert(whole_vmsa());
 
+/// The parts of a segment. A native one has the base before the limit.
+constexpr Field vmsa_segment_parts[]   = {FIELD(x86::Segment, selector),
+                                          FIELD(x86::Segment, attributes), FIELD(x86::Segment, limit),
+                                          FIELD(x86::Segment, base)};
+constexpr Field native_segment_parts[] = {FIELD(NativeSegment, selector),
+                                          FIELD(NativeSegment, attributes),
+                                          FIELD(NativeSegment, base), FIELD(NativeSegment, limit)};
+#undef NATIVE
+#undef VMSA
+#undef FIELD
+
+struct Layout {
+    std::span<const Field> segments;
+    std::span<const Field> segment_parts;
+    std::span<const Field> registers;
+};
+
+constexpr Layout vmsa_layout{
+    .segments = vmsa_segments, .segment_parts = vmsa_segment_parts, .registers = vmsa_registers};
+constexpr Layout native_layout{.segments      = native_segments,
+                               .segment_parts = native_segment_parts,
+                               .registers     = native_registers};
+
+const Layout& layout_of(ContextKind kind) {
+    return kind == ContextKind::vmsa ? vmsa_layout : native_layout;
+}
+
+/// Arrays are taken word by word. Names are made when they are asked for: there are hundreds.
+template <class Body>
+void for_each_word(const Field& field, Body body) {
+    const u64 step = field.size % sizeof(u64) == 0 ? sizeof(u64) : field.size;
+    for (u64 at = 0; at < field.size; at += step) {
+        const auto name = [&] {
+            return field.size > step ? fmt::format("{}+{:#x}", field.name, at)
+                                     : std::string(field.name);
+        };
+        body(name, field.offset + at, step);
+    }
+}
+
+template <class Body>
+void for_each_part(const Layout& layout, Body body) {
+    for (const Field& segment : layout.segments) {
+        for (const Field& part : layout.segment_parts) {
+            const auto name = [&] { return fmt::format("{}.{}", segment.name, part.name); };
+            body(name, segment.offset + part.offset, part.size);
+        }
+    }
+    for (const Field& field : layout.registers) {
+        for_each_word(field, body);
+    }
+}
+
 std::string line(std::string_view name, std::string_view value) {
     return fmt::format("{:<16} {}", name, value);
 }
@@ -159,22 +214,42 @@ std::string line(std::string_view name, std::string_view value) {
 void add_registers(std::span<const u8> page, std::span<const Field> fields,
                    std::vector<std::string>& lines) {
     for (const Field& field : fields) {
-        // Arrays are shown word by word.
-        const u64 step = field.size % sizeof(u64) == 0 ? sizeof(u64) : field.size;
-        for (u64 at = 0; at < field.size; at += step) {
-            u64 value = 0;
-            for (u64 i = 0; i < std::min(step, sizeof(u64)); ++i) {
-                value |= u64{page[field.offset + at + i]} << (8 * i);
+        for_each_word(field, [&](const auto& name, u64 offset, u64 size) {
+            if (const u64 value = load_number(page.subspan(offset, size)); value != 0) {
+                lines.push_back(line(name(), fmt::format("{:#x}", value)));
             }
-            if (value != 0) {
-                const std::string name = field.size > step ? fmt::format("{}+{:#x}", field.name, at)
-                                                           : std::string(field.name);
-                lines.push_back(line(name, fmt::format("{:#x}", value)));
-            }
-        }
+        });
     }
 }
 } // namespace
+
+std::optional<ContextKind> context_kind(PlatformType platform) {
+    switch (platform) {
+    case PlatformType::sev_snp:
+    case PlatformType::sev_es: return ContextKind::vmsa;
+    case PlatformType::native:
+    case PlatformType::sev: return ContextKind::native;
+    default: return std::nullopt;
+    }
+}
+
+std::vector<ContextValue> context_values(ContextKind kind, std::span<const u8> page) {
+    std::vector<ContextValue> values;
+    for_each_part(layout_of(kind), [&](const auto&, u64 offset, u64 size) {
+        values.push_back({.offset = offset, .value = load_number(page.subspan(offset, size))});
+    });
+    return values;
+}
+
+std::string context_field_at(ContextKind kind, u64 offset) {
+    std::string found;
+    for_each_part(layout_of(kind), [&](const auto& name, u64 first, u64 size) {
+        if (offset >= first && offset - first < size) {
+            found = name();
+        }
+    });
+    return found;
+}
 
 std::vector<std::string> vmsa_fields(std::span<const u8> page) {
     std::vector<std::string> lines;

@@ -14,6 +14,16 @@ std::string_view name_of(PlatformType platform) {
     return "unknown";
 }
 
+std::string_view name_of(PageDataType type) {
+    switch (type) {
+    case PageDataType::normal: return "normal";
+    case PageDataType::secrets: return "secrets";
+    case PageDataType::cpuid_data: return "CPUID";
+    case PageDataType::cpuid_xf: return "CPUID with XFEATURES";
+    }
+    return "unknown";
+}
+
 std::string names_of(const File& file, u32 compatibility_mask) {
     std::string names;
     for (const Header header : file.platforms()) {

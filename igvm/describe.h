@@ -28,6 +28,7 @@ inline constexpr PlatformName platform_names[] = {
 };
 
 std::string_view name_of(PlatformType platform);
+std::string_view name_of(PageDataType type);
 
 /// "native, sev-es": the platforms of a compatibility mask.
 std::string names_of(const File& file, u32 compatibility_mask);

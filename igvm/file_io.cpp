@@ -5,12 +5,14 @@
 
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,16 +53,7 @@ bool write_all(int descriptor, std::span<const u8> bytes) {
     return true;
 }
 
-/// Where a path leads: a link stays a link, and what it points to is replaced.
-std::string real_target(const std::string& path) {
-    const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
-                                                           &std::free);
-    return real ? std::string(real.get()) : path;
-}
-} // namespace
-
-std::expected<std::vector<u8>, std::string> read_file(const std::string& path) {
-    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+std::expected<u64, std::string> checked_size(const Descriptor& file, const std::string& path) {
     struct stat status{};
     if (file.number() < 0 || fstat(file.number(), &status) != 0) {
         return failed(path, "cannot open");
@@ -73,6 +66,56 @@ std::expected<std::vector<u8>, std::string> read_file(const std::string& path) {
         return std::unexpected(
             fmt::format("{}: found {} bytes, expected less than 4 GiB", path, size));
     }
+    return size;
+}
+
+/// SIGBUS on a mapping: the page is not in the file any more. Only what a signal handler may call.
+void report_shorter_file(int) {
+    constexpr std::string_view message     = "igvmtool: a file became shorter while it was read\n";
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, message.data(), message.size());
+    _exit(1);
+}
+
+/// Where a path leads: a link stays a link, and what it points to is replaced.
+std::string real_target(const std::string& path) {
+    const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
+                                                           &std::free);
+    return real ? std::string(real.get()) : path;
+}
+} // namespace
+
+std::expected<MappedFile, std::string> MappedFile::open(const std::string& path) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto size = checked_size(file, path);
+    if (!size) {
+        return std::unexpected(size.error());
+    }
+    if (*size == 0) {
+        return MappedFile({});
+    }
+    void* address = mmap(nullptr, *size, PROT_READ, MAP_PRIVATE, file.number(), 0);
+    if (address == MAP_FAILED) {
+        return failed(path, "cannot map");
+    }
+    struct sigaction action{};
+    action.sa_handler = report_shorter_file;
+    sigaction(SIGBUS, &action, nullptr);
+    return MappedFile({static_cast<const u8*>(address), *size});
+}
+
+MappedFile::~MappedFile() {
+    if (!bytes_.empty()) {
+        munmap(const_cast<u8*>(bytes_.data()), bytes_.size()); // NOLINT: it was mapped as void*
+    }
+}
+
+std::expected<std::vector<u8>, std::string> read_file(const std::string& path) {
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto checked = checked_size(file, path);
+    if (!checked) {
+        return std::unexpected(checked.error());
+    }
+    const u64 size = *checked;
     std::vector<u8> bytes(size);
     for (u64 at = 0; at < size;) {
         const ssize_t count = read(file.number(), bytes.data() + at, size - at);

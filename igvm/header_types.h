@@ -91,6 +91,15 @@ inline constexpr HeaderTypeRow header_types[] = {
     detail::usage("ENVIRONMENT_INFO_PARAMETER", HeaderType::environment_info_parameter),
 };
 
+constexpr bool is_optional(HeaderType type) { return (static_cast<u32>(type) >> 31) != 0; }
+
+/// Of any length, and for all platforms as far as anyone can say.
+inline constexpr HeaderTypeRow unknown_optional_header{.name        = "unknown optional header",
+                                                       .type        = HeaderType{0x8000'0000},
+                                                       .size        = 0,
+                                                       .mask_offset = 0,
+                                                       .mask        = Mask::none};
+
 /// The row of a type, or null where the format defines no such type.
 constexpr const HeaderTypeRow* find_header_type(HeaderType type) {
     for (const HeaderTypeRow& row : header_types) {

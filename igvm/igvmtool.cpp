@@ -1,12 +1,39 @@
-// igvmtool: builds and shows IGVM files. Exit status 0 done, 1 the work failed, 2 wrong use.
+// igvmtool: the program around the verbs. Exit status 0 done, 1 the work failed, 2 wrong use.
+#include "igvm/describe.h"
 #include "igvm/verbs.h"
 
 #include <fmt/format.h>
 
 #include <cstdio>
 
+namespace vestibule::igvm {
+
+static MappedFile map_or_fail(const std::string& path) {
+    auto mapped = MappedFile::open(path);
+    if (!mapped) {
+        throw Failure(mapped.error());
+    }
+    return std::move(*mapped);
+}
+
+static File parse_or_fail(const std::string& path, std::span<const u8> bytes) {
+    const auto file = parse(bytes, OptionalHeaders::kept);
+    if (!file) {
+        throw Failure(fmt::format("{}: {}", path, describe(file.error())));
+    }
+    return *file;
+}
+
+OpenFile::OpenFile(const std::string& path)
+    : bytes_(map_or_fail(path)), file_(parse_or_fail(path, bytes_.bytes())) {}
+
+void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+} // namespace vestibule::igvm
+
 static int run(int argc, char** argv) {
-    CLI::App app("Build and show IGVM files of SEV-ES guests.", "igvmtool");
+    CLI::App app("Build, show, compare, check and sign IGVM files of confidential guests.",
+                 "igvmtool");
     app.set_version_flag("--version", "igvmtool " VESTIBULE_VERSION);
     app.require_subcommand(1);
     std::string examples = "Examples:\n";
@@ -25,6 +52,8 @@ static int run(int argc, char** argv) {
     } catch (const vestibule::igvm::Failure& failure) {
         fmt::print(stderr, "igvmtool: {}\n", failure.what());
         return 1;
+    } catch (const vestibule::igvm::Finished& finished) {
+        return finished.status;
     }
     return 0;
 }

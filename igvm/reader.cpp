@@ -83,28 +83,26 @@ static std::expected<FixedHeaderV2, Error> read_fixed_header(std::span<const u8>
 
 /// The header at `position`, known to be whole, of a defined type and of that type's length.
 static std::expected<Header, Error> read_header(std::span<const u8> bytes, u64 position, u64 end,
-                                                u32 index) {
+                                                u32 index, OptionalHeaders optional) {
     if (end - position < sizeof(HeaderTag)) {
         return refuse(Rule::whole_tag, index, position, end - position, sizeof(HeaderTag));
     }
-    const auto tag      = load<HeaderTag>(bytes, position);
-    const auto type     = static_cast<u32>(tag.type);
-    const u64 content   = position + sizeof(HeaderTag);
-    const u64 at_length = position + offsetof(HeaderTag, length);
-    // By the specification's text, a loader that does not know a type with bit 31 may skip it. The
-    // igvm crate, and with it QEMU, refuses such files instead. A file that loads nowhere is not
-    // one to accept here: what is skipped by one reader and not by another is also a place to hide.
-    if ((type >> 31) != 0) {
+    const auto tag       = load<HeaderTag>(bytes, position);
+    const auto type      = static_cast<u32>(tag.type);
+    const u64 content    = position + sizeof(HeaderTag);
+    const u64 at_length  = position + offsetof(HeaderTag, length);
+    const bool skippable = is_optional(tag.type);
+    if (skippable && optional == OptionalHeaders::refused) {
         return refuse(Rule::optional_type, index, position, type);
     }
     const HeaderTypeRow* row = find_header_type(tag.type);
-    if (row == nullptr) {
+    if (row == nullptr && !skippable) {
         return refuse(Rule::known_type, index, position, type);
     }
     if (padded(tag.length) > end - content) {
         return refuse(Rule::whole_content, index, at_length, tag.length);
     }
-    if (tag.length != row->size) {
+    if (!skippable && tag.length != row->size) {
         return refuse(Rule::exact_length, index, at_length, tag.length, row->size);
     }
     for (u64 at = content + tag.length; at < content + padded(tag.length); ++at) {
@@ -118,7 +116,17 @@ static std::expected<Header, Error> read_header(std::span<const u8> bytes, u64 p
                   .content = bytes.subspan(content, tag.length)};
 }
 
-std::expected<File, Error> parse(std::span<const u8> bytes) {
+/// Optional headers belong to no section: they stand in the current one, but not among platforms,
+/// where only platforms are looked for.
+static unsigned section_of(const Header& header, unsigned current) {
+    if (!is_optional(header.type)) {
+        return static_cast<unsigned>(header.row().section());
+    }
+    constexpr auto first = static_cast<unsigned>(Section::initialization);
+    return current < first ? first : current;
+}
+
+std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders optional) {
     const auto fixed_header = read_fixed_header(bytes);
     if (!fixed_header) {
         return std::unexpected(fixed_header.error());
@@ -138,11 +146,11 @@ std::expected<File, Error> parse(std::span<const u8> bytes) {
     u32 index               = 0;
     file.sections_[0].first = first;
     for (u64 position = first; position < end; ++index) {
-        const auto header = read_header(bytes, position, end, index);
+        const auto header = read_header(bytes, position, end, index, optional);
         if (!header) {
             return std::unexpected(header.error());
         }
-        const auto section = static_cast<unsigned>(header->row().section());
+        const unsigned section = section_of(*header, current);
         if (section < current) {
             return refuse(Rule::section_order, index, position, static_cast<u32>(header->type));
         }
@@ -169,6 +177,16 @@ u32 File::mask_of(PlatformType platform) const {
         }
     }
     return 0;
+}
+
+std::optional<PlatformType> File::platform_of(u32 mask) const {
+    for (const Header header : platforms()) {
+        const auto declared = load<SupportedPlatform>(header.content);
+        if (declared.compatibility_mask == mask) {
+            return declared.platform_type;
+        }
+    }
+    return std::nullopt;
 }
 
 HeaderRange::Iterator::Iterator(const HeaderRange& range, u64 position, u32 index)

@@ -39,7 +39,10 @@ struct Header {
         return load<T>(content);
     }
 
-    [[nodiscard]] const HeaderTypeRow& row() const { return *find_header_type(type); }
+    [[nodiscard]] const HeaderTypeRow& row() const {
+        const HeaderTypeRow* own = find_header_type(type);
+        return own != nullptr ? *own : unknown_optional_header;
+    }
 
     /// The platforms it is for; headers without a mask are for all.
     [[nodiscard]] u32 compatibility_mask() const {
@@ -88,6 +91,12 @@ class HeaderRange {
     u32 mask_;
 };
 
+/// By the specification's text, a loader may skip a header of a type that it does not know where
+/// the type has bit 31 set. The igvm crate, and with it QEMU, refuses such files instead. A file
+/// that loads nowhere is not one for a loader to accept: what is skipped by one reader and not by
+/// another is also a place to hide. Tools that show or copy a file keep them.
+enum class OptionalHeaders : u8 { refused, kept };
+
 /// An accepted file. It refers to the bytes that were parsed, which must outlive it.
 class File {
   public:
@@ -109,6 +118,9 @@ class File {
     /// The compatibility mask of a platform, 0 where the file does not support it.
     [[nodiscard]] u32 mask_of(PlatformType platform) const;
 
+    /// The platform that one bit of a compatibility mask stands for.
+    [[nodiscard]] std::optional<PlatformType> platform_of(u32 mask) const;
+
     /// File data that parse() has checked to be there.
     [[nodiscard]] std::span<const u8> data(u32 file_offset, u64 size) const {
         return bytes_.subspan(file_offset, size);
@@ -122,7 +134,7 @@ class File {
     [[nodiscard]] std::span<const u8> bytes() const { return bytes_; }
 
   private:
-    friend std::expected<File, Error> parse(std::span<const u8> bytes);
+    friend std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders optional);
 
     struct Bounds {
         u64 first;
@@ -141,6 +153,7 @@ class File {
 };
 
 /// The file if every rule of the format holds, otherwise the first rule that does not.
-std::expected<File, Error> parse(std::span<const u8> bytes);
+std::expected<File, Error> parse(std::span<const u8> bytes,
+                                 OptionalHeaders optional = OptionalHeaders::refused);
 
 } // namespace vestibule::igvm

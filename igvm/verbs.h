@@ -2,6 +2,9 @@
 // work as that line's callback. A verb that fails throws Failure; exit status 1.
 #pragma once
 
+#include "igvm/file_io.h"
+#include "igvm/reader.h"
+
 #include <CLI/CLI.hpp>
 
 #include <stdexcept>
@@ -14,22 +17,51 @@ class Failure : public std::runtime_error {
     using runtime_error::runtime_error;
 };
 
+/// The work is done and said; the exit status says how it turned out.
+struct Finished : std::exception {
+    explicit Finished(int exit_status) : status(exit_status) {}
+
+    int status;
+};
+
+/// An IGVM file that a verb works on, optional headers included; Failure where it is none.
+class OpenFile {
+  public:
+    explicit OpenFile(const std::string& path);
+
+    [[nodiscard]] const File& file() const { return file_; }
+
+  private:
+    MappedFile bytes_;
+    File file_;
+};
+
+/// Onto standard output.
+void print_out(std::string_view text);
+
 struct Verb {
     std::string_view example;
     void (*add)(CLI::App& app);
 };
 
 void add_build(CLI::App& app);
+void add_check(CLI::App& app);
+void add_diff(CLI::App& app);
 void add_explain(CLI::App& app);
 void add_measure(CLI::App& app);
 void add_show(CLI::App& app);
+void add_sign(CLI::App& app);
+void add_verify(CLI::App& app);
 
 inline constexpr Verb verbs[] = {
-    {.example = "igvmtool build --out guest.igvm --platform native,sev-es", .add = add_build      },
-    {.example = "igvmtool show guest.igvm",                                 .add = add_show       },
-    {.example = "igvmtool measure guest.igvm --platform sev-es",            .add = add_measure    },
-    {.example = "igvmtool explain guest.igvm --expected $(igvmtool measure guest.igvm --vmm "
-                "kvm-6.8 | sed -n 's/^digest *//p')",                  .add     = add_explain},
+    {.example = "igvmtool build --out guest.igvm --platform native,sev-es", .add = add_build  },
+    {.example = "igvmtool show guest.igvm",                                 .add = add_show   },
+    {.example = "igvmtool diff guest.igvm guest.igvm",                      .add = add_diff   },
+    {.example = "igvmtool check guest.igvm --vmm qemu",                     .add = add_check  },
+    {.example = "igvmtool measure guest.igvm --platform sev-es",            .add = add_measure},
+    {.example = "igvmtool explain guest.igvm --expected HEX",               .add = add_explain},
+    {.example = "igvmtool sign snp.igvm --id-key id.pem --out signed.igvm", .add = add_sign   },
+    {.example = "igvmtool verify signed.igvm",                              .add = add_verify },
 };
 
 } // namespace vestibule::igvm

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <string_view>
 
 namespace vestibule::igvm {
 
@@ -25,10 +26,20 @@ u32 Writer::add_platform(PlatformType platform, u64 shared_gpa_boundary) {
     return mask;
 }
 
+/// Zero, and every byte equal to its neighbour: memcmp is many times as fast as a look at each.
+static bool all_zero(std::span<const u8> data) {
+    return data.empty()
+           || (data[0] == 0 && std::memcmp(data.data(), data.data() + 1, data.size() - 1) == 0);
+}
+
 void Writer::add_page(PageData page, std::span<const u8> data) {
-    if (std::ranges::all_of(data, [](u8 byte) { return byte == 0; })) {
+    if (all_zero(data)) {
         page.file_offset = 0;
         add(page);
+        return;
+    }
+    if (data.size() == page_size) {
+        add(page, data);
         return;
     }
     std::vector<u8> whole(data.begin(), data.end());
@@ -36,20 +47,41 @@ void Writer::add_page(PageData page, std::span<const u8> data) {
     add(page, whole);
 }
 
-void Writer::append(HeaderType type, const void* content, u64 size) {
+void Writer::append(HeaderType type, std::span<const u8> content) {
     const u64 start = headers_.size();
-    headers_.resize(start + sizeof(HeaderTag) + padded(size));
-    store(headers_, start, HeaderTag{.type = type, .length = static_cast<u32>(size)});
-    std::memcpy(headers_.data() + start + sizeof(HeaderTag), content, size);
+    headers_.resize(start + sizeof(HeaderTag) + padded(content.size()));
+    store(headers_, start, HeaderTag{.type = type, .length = static_cast<u32>(content.size())});
+    last_content_ = start + sizeof(HeaderTag);
+    std::ranges::copy(content, std::span(headers_).subspan(last_content_).begin());
+    if (is_optional(type)) {
+        optional_ = OptionalHeaders::kept;
+    }
+}
+
+u64 Writer::append_data(std::span<const u8> data) {
+    const u64 place = data_.size();
+    data_.insert(data_.end(), data.begin(), data.end());
+    return place;
+}
+
+void Writer::refer(u64 field, u64 place) {
+    references_.push_back({.field = last_content_ + field, .data = place});
 }
 
 u64 Writer::place(std::span<const u8> data) {
-    const auto [known, is_new] =
-        places_.try_emplace(std::string(data.begin(), data.end()), data_.size());
-    if (is_new) {
-        data_.insert(data_.end(), data.begin(), data.end());
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+    const std::string_view text(reinterpret_cast<const char*>(data.data()), data.size());
+    const u64 hash           = std::hash<std::string_view>()(text);
+    const auto [first, last] = blobs_.equal_range(hash);
+    for (auto known = first; known != last; ++known) {
+        const Blob& blob = known->second;
+        if (std::ranges::equal(std::span(data_).subspan(blob.place, blob.size), data)) {
+            return blob.place;
+        }
     }
-    return known->second;
+    const u64 place = append_data(data);
+    blobs_.emplace(hash, Blob{.place = place, .size = data.size()});
+    return place;
 }
 
 std::expected<std::vector<u8>, Error> Writer::finish() const {
@@ -65,9 +97,12 @@ std::expected<std::vector<u8>, Error> Writer::finish() const {
                                      .wanted       = std::nullopt});
     }
 
-    std::vector<u8> file(size);
-    std::ranges::copy(headers_, file.begin() + static_cast<std::ptrdiff_t>(start));
-    std::ranges::copy(data_, file.begin() + static_cast<std::ptrdiff_t>(data_start));
+    std::vector<u8> file;
+    file.reserve(size);
+    file.resize(start);
+    file.insert(file.end(), headers_.begin(), headers_.end());
+    file.insert(file.end(), data_.begin(), data_.end());
+    file.resize(size);
     for (const Reference& reference : references_) {
         store(file, start + reference.field, static_cast<u32>(data_start + reference.data));
     }
@@ -87,7 +122,7 @@ std::expected<std::vector<u8>, Error> Writer::finish() const {
     crc.add(std::span(file).first(data_start));
     store(file, offsetof(FixedHeader, checksum), crc.value());
 
-    if (const auto accepted = parse(file); !accepted) {
+    if (const auto accepted = parse(file, optional_); !accepted) {
         return std::unexpected(accepted.error());
     }
     return file;

@@ -5,9 +5,8 @@
 
 #include "igvm/reader.h"
 
-#include <map>
-#include <string>
 #include <type_traits>
+#include <unordered_map>
 #include <vector>
 
 namespace vestibule::igvm {
@@ -26,7 +25,7 @@ class Writer {
     /// Appends a header as it is; the type has to be named where several types share a content.
     template <HeaderContent T>
     void add(const T& content, HeaderType type = T::types[0]) {
-        append(type, &content, sizeof(T));
+        append(type, {reinterpret_cast<const u8*>(&content), sizeof(T)}); // NOLINT: as bytes
     }
 
     /// Appends a header and its data, whose place in the file the writer fills in. Data that an
@@ -35,32 +34,45 @@ class Writer {
         requires requires(T content) { content.file_offset; }
     void add(const T& content, std::span<const u8> data, HeaderType type = T::types[0]) {
         add(content, type);
-        references_.push_back(
-            {headers_.size() - padded(sizeof(T)) + offsetof(T, file_offset), place(data)});
+        refer(offsetof(T, file_offset), place(data));
     }
 
     /// Appends a page of up to 4096 bytes, filled up with zeros. One that is all zero takes no
     /// data: that is what a file offset of 0 says.
     void add_page(PageData page, std::span<const u8> data);
 
+    /// What the functions above consist of, for those who copy headers: see rewrite.h. A header as
+    /// bytes, which may be an optional one;
+    void append(HeaderType type, std::span<const u8> content);
+    /// data behind all data that is there already, and its place;
+    u64 append_data(std::span<const u8> data);
+    /// a field of the last header that is to hold the file offset of a place.
+    void refer(u64 field, u64 place);
+
     [[nodiscard]] std::expected<std::vector<u8>, Error> finish() const;
 
   private:
+    struct Blob {
+        u64 place; // in data_
+        u64 size;
+    };
+
     struct Reference {
         u64 field; // in headers_
         u64 data;  // in data_
     };
 
-    void append(HeaderType type, const void* content, u64 size);
     u64 place(std::span<const u8> data);
 
     u32 version_;
     Architecture architecture_;
-    unsigned platforms_ = 0;
+    OptionalHeaders optional_ = OptionalHeaders::refused;
+    unsigned platforms_       = 0;
+    u64 last_content_         = 0; // of the last header, in headers_
     std::vector<u8> headers_;
     std::vector<u8> data_;
     std::vector<Reference> references_;
-    std::map<std::string, u64> places_; // of data already in data_
+    std::unordered_multimap<u64, Blob> blobs_; // what place() has put into data_, by its hash
 };
 
 } // namespace vestibule::igvm

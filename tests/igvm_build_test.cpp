@@ -4,7 +4,7 @@
 
 #include "igvm/build.h"
 #include "igvm/initial_state.h"
-#include "igvm/qemu_rules.h"
+#include "igvm/vmm_check.h"
 
 namespace vestibule::igvm::test {
 
@@ -274,10 +274,12 @@ TEST(IgvmBuild, EveryPlatformAloneLoadsInQemu) {
         EXPECT_EQ(built.bytes, must_build(elf, {.platforms = platforms}).bytes);
         const auto file = parse(built.bytes);
         ASSERT_TRUE(file);
-        for (const QemuVersion version : {QemuVersion::v10_2, QemuVersion::v11_1}) {
-            for (const QemuViolation& violation : check_for_qemu(*file, version)) {
-                ADD_FAILURE() << violation.row().id << " at " << violation.offset;
-            }
+        for (const Finding& finding : check_for(*file, profile_of(Vmm::qemu)).findings) {
+            ADD_FAILURE() << row_of(finding.rule).id << " at " << finding.offset;
+        }
+        // QEMU as it comes makes SEV-ES guests without their FPU; that is all that it changes.
+        for (const Finding& finding : check_for(*file, profile_of(Vmm::qemu_11_1)).findings) {
+            EXPECT_TRUE(finding.field == "mxcsr" || finding.field == "x87_fcw") << finding.field;
         }
     }
 }

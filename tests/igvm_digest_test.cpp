@@ -53,16 +53,16 @@ TEST(IgvmDigest, ChainOverEveryPageType) {
         const char* digest;
     } links[] = {
         {step(PageType::zero, 0x1000), "4bd4147976a1e7554c1c778a781affc1c672f1965a727ba16084989b7e3"
-         "56044a28bbe585a2f75dac9356fa5ab78f0"
+                                       "56044a28bbe585a2f75dac9356fa5ab78f0"
                                        "61"},
         {step(PageType::secrets, 0x2000), "12ba1893327fd2a527e56a83f2e80324891df3c33b0252741e867796"
-         "f3b4f17349bebb269898818a9d4574ac664d63"
+                                          "f3b4f17349bebb269898818a9d4574ac664d63"
                                           "35"},
         {step(PageType::cpuid, 0x3000), "2ca4a73b11dafe07f5bbedca4d7e71f5df4337469863fe6a46a7704acc"
-         "cfacccb785feccb8dc4237cda25e8b820de9"
+                                        "cfacccb785feccb8dc4237cda25e8b820de9"
                                         "8a"},
         {step(PageType::unmeasured, 0x4000), "11bcf7eb00fca3a12fd27ae75ff4e231ec9dfce3a22ddbd6e5018"
-         "67eb976d685f5e8eeac3fb107d75fcda68f7a5fb9"
+                                             "67eb976d685f5e8eeac3fb107d75fcda68f7a5fb9"
                                              "8b"},
         {step(PageType::vmsa, x86::vmsa_gpa, bytes_of(vmsa)),
          "601935b4756191bfc012326cc61346da7737d3f0fff1dc30da6da1382d8e4beaf8d8adf35bdf8f04641a787cb"

@@ -1,0 +1,28 @@
+// The registers of a VP context by name, each with its place in the context's page: what a listing
+// shows, a comparison names and a monitor's rule is about. A VMSA's names cover its whole page.
+#pragma once
+
+#include "igvm/reader.h"
+
+#include <string>
+#include <vector>
+
+namespace vestibule::igvm {
+
+enum class ContextKind : u8 { vmsa, native };
+
+/// None where a platform's context is neither.
+std::optional<ContextKind> context_kind(PlatformType platform);
+
+/// One register, or a part of one: parts of segments and words of arrays count each.
+struct ContextValue {
+    u64 offset; // in the page
+    u64 value;
+};
+
+std::vector<ContextValue> context_values(ContextKind kind, std::span<const u8> page);
+
+/// The name of what stands at an offset of the page: "cs.attributes", "rip", "dr+0x8".
+std::string context_field_at(ContextKind kind, u64 offset);
+
+} // namespace vestibule::igvm
