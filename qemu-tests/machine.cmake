@@ -50,3 +50,12 @@ sevsim_test(profile_known profile_known STATUS 1 ARGS --profile
     "0x6f +RDPMC +3 +19/19/19 +105/105/105 +124/124/124 +1/1/1\n"
     "0x89 +WBINVD +1 +9/9/9 +0/0/0 +9/9/9 +0/0/0\n"
     "not seen to return: 1;")
+
+# The same image natively, where only the exit and dump ports are intercepted, and under SEV-ES.
+sevsim_test(native_traps_nothing vestibule STATUS 0 ARGS --platform native
+  WANT "VMRUN 1, #VC 0, VMGEXIT 0" "exited with code 0")
+image_file(dump_image dump_oracle)
+add_test(NAME qemu.same_dump
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${dump_image}
+    -DDUMP=${CMAKE_CURRENT_BINARY_DIR}/dump -DSIZE=440
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/same_dump.cmake)

@@ -74,6 +74,10 @@ void describe_run(CLI::App& run, RunOptions& options) {
         ->default_str("60");
     run.add_option("--trace", options.trace, "Write what the monitor sees to FILE, as JSON lines")
         ->type_name("FILE");
+    run.add_option("--dump", options.dump,
+                   "Write the bytes that the guest sends to port 0x5EA to FILE; without this they "
+                   "go nowhere")
+        ->type_name("FILE");
     run.add_flag("--profile", options.profile, "Count the guest's instructions per #VC, exactly");
     run.add_option_function<std::string>(
            "--hostile",

@@ -30,6 +30,7 @@ struct RunOptions {
     std::chrono::milliseconds timeout{60'000};
     std::string trace; ///< empty: no trace
     bool profile = false;
+    std::string dump; ///< empty: no dump
     Hostility hostile;
     std::string qemu = "qemu-system-x86_64";
     std::vector<std::string> qemu_arguments;

@@ -46,6 +46,9 @@ std::string monitor_command_line(const RunOptions& options) {
     if (options.profile) {
         line += " profile=1";
     }
+    if (!options.dump.empty()) {
+        line += " dump=1";
+    }
     if (options.hostile.lie != Lie::none) {
         line += fmt::format(" hostile={}", hostility(options.hostile));
     }

@@ -168,6 +168,26 @@ void read_profile_rest(const Json&, Members& members, RunRecords& records) {
     }
 }
 
+/// "00 ff": two digits a byte, a space between bytes.
+void read_dump(const Json&, Members& members, RunRecords& records) {
+    const std::string text = members.text("bytes") + ' ';
+    std::string bytes;
+    constexpr std::size_t step = 3;
+    for (std::size_t at = 0; at < text.size(); at += step) {
+        const std::string digits = text.substr(at, step);
+        const char* const end    = digits.data() + 2;
+        unsigned value           = 0;
+        if (digits.size() != step || *end != ' '
+            || std::from_chars(digits.data(), end, value, 16)
+                   != std::from_chars_result{end, std::errc{}}) {
+            members.complain("bytes", "bytes in hexadecimal");
+            return;
+        }
+        bytes += static_cast<char>(value);
+    }
+    records.dumped = std::move(bytes);
+}
+
 void read_outcome(const Json& object, Members& members, RunRecords& records) {
     Outcome outcome;
     const std::string kind = members.text("kind");
@@ -225,6 +245,7 @@ constexpr RecordKind record_kinds[] = {
     {"start",        read_start,        true },
     {"violation",    read_violation,    true },
     {"count",        read_count,        false},
+    {"dump",         read_dump,         false},
     {"profile",      read_profile,      false},
     {"profile-rest", read_profile_rest, false},
     {"outcome",      read_outcome,      true },
@@ -279,6 +300,10 @@ void RecordReader::take_line(std::string_view line) {
         malformed(line, members.wrong());
         return;
     }
+    if (dump_ && !records_.dumped.empty()) {
+        dump_(records_.dumped);
+    }
+    records_.dumped.clear();
     if (trace_ && (kind == std::end(record_kinds) || kind->traced)) {
         trace_(line);
     } else if (kind == std::end(record_kinds)) {

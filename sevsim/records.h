@@ -70,6 +70,7 @@ struct RunRecords {
     std::vector<Violation> violations;
     std::vector<ProfileSample> profile;
     std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
+    std::string dumped;            ///< what the last record has brought for the dump
     std::optional<Outcome> outcome;
     u64 malformed = 0; ///< lines that are no record: what they should have said is lost
 };
@@ -77,13 +78,14 @@ struct RunRecords {
 /// Makes RunRecords of the bytes that come.
 class RecordReader {
   public:
-    using Sink = std::function<void(std::string_view line)>;
+    using Sink = std::function<void(std::string_view text)>;
 
     static constexpr std::size_t longest_line = 65'536;
 
-    /// `trace` (may be empty) gets the lines of the trace, `complain` what cannot be read.
-    RecordReader(Sink trace, Sink complain)
-        : trace_{std::move(trace)}, complain_{std::move(complain)} {}
+    /// `trace` and `dump` (may be empty) get the lines of the trace and the guest's bytes,
+    /// `complain` what cannot be read.
+    RecordReader(Sink trace, Sink complain, Sink dump = {})
+        : trace_{std::move(trace)}, complain_{std::move(complain)}, dump_{std::move(dump)} {}
 
     void take(std::string_view bytes);
 
@@ -96,7 +98,7 @@ class RecordReader {
     void take_line(std::string_view line);
     void malformed(std::string_view line, std::string_view why);
 
-    Sink trace_, complain_;
+    Sink trace_, complain_, dump_;
     RunRecords records_;
     std::string line_;
     bool overlong_ = false; ///< skipping what is left of a line that was too long

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 
 namespace vestibule::sevsim {
 
@@ -27,24 +28,33 @@ bool write_all(int fd, std::string_view bytes) {
     return true;
 }
 
-/// The --trace file, or nothing.
-class TraceFile {
+/// The file of --trace or --dump, or nothing.
+class OutputFile {
   public:
-    explicit TraceFile(const std::string& path)
-        : file_{path.empty() ? nullptr : std::fopen(path.c_str(), "we"), &std::fclose} {}
+    explicit OutputFile(const std::string& path)
+        : path_{path},
+          file_{path.empty() ? nullptr : std::fopen(path.c_str(), "we"), &std::fclose} {
+        if (get() == nullptr && !path.empty()) {
+            error_ = errno;
+        }
+    }
 
     std::FILE* get() const { return file_.get(); }
 
-    void line(std::string_view line) const {
-        std::fwrite(line.data(), 1, line.size(), get());
-        std::fputc('\n', get());
-    }
+    void put(std::string_view text) const { std::fwrite(text.data(), 1, text.size(), get()); }
 
-    bool failed() const {
-        return get() != nullptr && (std::fflush(get()) != 0 || std::ferror(get()));
+    /// What went wrong so far, or nothing.
+    std::optional<std::string> error() {
+        if (get() != nullptr && (std::fflush(get()) != 0 || std::ferror(get()) != 0)) {
+            error_ = errno;
+        }
+        return error_ == 0 ? std::nullopt
+                           : std::optional{fmt::format("{}: {}", path_, std::strerror(error_))};
     }
 
   private:
+    std::string path_;
+    int error_ = 0;
     std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
 };
 
@@ -90,16 +100,26 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
                                : !records ? records.error()
                                           : serial.error());
     }
-    const TraceFile trace{options.trace};
-    if (!options.trace.empty() && trace.get() == nullptr) {
-        return std::unexpected(fmt::format("{}: {}", options.trace, std::strerror(errno)));
+    OutputFile trace{options.trace};
+    OutputFile dump{options.dump};
+    for (OutputFile* file : {&trace, &dump}) {
+        if (const auto error = file->error()) {
+            return std::unexpected(*error);
+        }
     }
 
     RecordReader::Sink to_trace;
+    RecordReader::Sink to_dump;
     if (trace.get() != nullptr) {
-        to_trace = [&trace](std::string_view line) { trace.line(line); };
+        to_trace = [&trace](std::string_view line) {
+            trace.put(line);
+            trace.put("\n");
+        };
     }
-    RecordReader reader{to_trace, Complaints{}};
+    if (dump.get() != nullptr) {
+        to_dump = [&dump](std::string_view bytes) { dump.put(bytes); };
+    }
+    RecordReader reader{to_trace, Complaints{}, to_dump};
     bool output_failed = false;
     bool line_open     = false;
     Command command;
@@ -132,8 +152,10 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
         return std::unexpected(end.error());
     }
     reader.finish();
-    if (trace.failed()) {
-        return std::unexpected(fmt::format("{}: {}", options.trace, std::strerror(errno)));
+    for (OutputFile* file : {&trace, &dump}) {
+        if (const auto error = file->error()) {
+            return std::unexpected(*error);
+        }
     }
     if (output_failed) {
         return std::unexpected(std::string{"the guest's output could not be written"});

@@ -187,6 +187,13 @@ TEST(QemuCommand, PassesOptionsOn) {
     EXPECT_EQ(command.back(), "int");
 }
 
+TEST(QemuCommand, DumpsOnlyIntoAFile) {
+    RunOptions options;
+    EXPECT_EQ(monitor_command_line(options).find("dump"), std::string::npos);
+    options.dump = "f";
+    EXPECT_TRUE(monitor_command_line(options).ends_with(" dump=1"));
+}
+
 TEST(QemuCommand, CountsInstructionsOnlyForAProfile) {
     RunOptions options;
     EXPECT_EQ(value_of(qemu_command(options, files, 1), "-icount"), "");

@@ -102,6 +102,18 @@ TEST(Records, TraceIsVerbatimAndInOrder) {
     EXPECT_TRUE(reading.complaints.empty());
 }
 
+TEST(Records, DumpIsBytes) {
+    std::string dumped;
+    RecordReader reader{nullptr, [](std::string_view what) { ADD_FAILURE() << what; },
+                        [&](std::string_view bytes) { dumped += bytes; }};
+    reader.take(line(R"({"record":"dump","bytes":"00 ff 41"})")
+                + line(R"({"record":"violation","rule":"r"})")
+                + line(R"({"record":"dump","bytes":"0a"})"));
+    EXPECT_EQ(dumped, std::string("\0\xff\x41\n", 4));
+    // Nobody has asked for it.
+    EXPECT_TRUE(read(line(R"({"record":"dump","bytes":"00 ff"})")).complaints.empty());
+}
+
 TEST(Records, UnknownKindIsNamedWhenNoTraceWasAskedFor) {
     const Reading reading = read(line(R"({"record":"new"})"), false);
     ASSERT_EQ(reading.complaints.size(), 1u);
@@ -168,6 +180,15 @@ TEST(Records, WrongMembersAreMalformed) {
             R"({"record":"profile","code":"0x7b","name":"OUT","before":5,"after":6,"total":11,"vmgexits":1,"count":0})",
             R"({"record":"profile","code":"0x7b","name":"OUT","before":5,"after":6,"vmgexits":1,"count":1})",
             R"({"record":"profile-rest","count":"1"})",
+            R"({"record":"dump"})",
+            R"({"record":"dump","bytes":""})",
+            R"({"record":"dump","bytes":"0"})",
+            R"({"record":"dump","bytes":"000"})",
+            R"({"record":"dump","bytes":"00 "})",
+            R"({"record":"dump","bytes":"00 0"})",
+            R"({"record":"dump","bytes":"00-00"})",
+            R"({"record":"dump","bytes":"0x"})",
+            R"({"record":"dump","bytes":"-1"})",
             R"({"record":"outcome"})",
             R"({"record":"outcome","kind":"fine","value":0})",
             R"({"record":"outcome","kind":"exit"})",

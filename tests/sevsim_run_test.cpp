@@ -106,15 +106,18 @@ class SevsimRun : public ::testing::Test {
 
 TEST_F(SevsimRun, GivesFilesAndCollectsOutputAndRecords) {
     options_.trace = path("trace");
+    options_.dump  = path("dump");
     fake_qemu(R"(
 cat $kernel; head -c 4 $initrd; echo; cat
 echo '{"record":"vc"}' >$records
+echo '{"record":"dump","bytes":"41 42 0a"}' >$records
 echo '{"record":"outcome","kind":"exit","value":0}' >$records
 exit 1
 )");
     const auto result = run();
     ASSERT_TRUE(result) << result.error();
     EXPECT_EQ(read("output"), "monIGVM\n");
+    EXPECT_EQ(read("dump"), "AB\n");
     EXPECT_EQ(read("trace"), R"({"record":"vc"}
 {"record":"outcome","kind":"exit","value":0}
 )");
@@ -307,6 +310,9 @@ TEST_F(SevsimRun, UnwritableTraceIsRefused) {
     fake_qemu("echo started");
     options_.trace = path("no/such/directory");
     EXPECT_NE(failure().find(options_.trace), std::string::npos) << failure();
+    options_.trace = "";
+    options_.dump  = path("no/such/dump");
+    EXPECT_NE(failure().find(options_.dump), std::string::npos) << failure();
     EXPECT_EQ(read("output"), "");
 }
 

@@ -5,6 +5,7 @@
 
 #include "sevsim/monitor/control_registers.h"
 #include "sevsim/monitor/deliver_vc.h"
+#include "sevsim/monitor/dump.h"
 #include "sevsim/monitor/guest_memory.h"
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
@@ -135,8 +136,28 @@ void handle_svm_instruction(Vcpu& vcpu) {
     inject(vcpu, event::exception(x86::exception::invalid_opcode));
 }
 
-/// The native guest's only intercepted port ends the run.
-void handle_native_port(Vcpu& vcpu) { end_run_by_exit(vcpu.state().rax & 0xFF); }
+/// IN and OUT of the native guest's two intercepted ports. EXITINFO2 is the next instruction.
+void handle_native_port(Vcpu& vcpu) {
+    const u64 info      = vcpu.vmcb.exitinfo1;
+    const bool in       = (info & bit(0)) != 0;
+    const bool string   = (info & bit(2)) != 0;
+    const auto size     = static_cast<unsigned>(info >> 4) & 7;
+    const auto port     = static_cast<u16>(info >> 16);
+    const u64 rax       = vcpu.state().rax;
+    const u64 size_mask = bit(8 * size) - 1;
+    if (string) {
+        end_run_by_monitor_error("a native guest reaches the exit and dump ports by IN and OUT");
+    }
+    if (in) {
+        const u64 kept   = size == 4 ? 0 : rax & ~size_mask;
+        vcpu.state().rax = kept | size_mask; // nothing answers
+    } else if (port == debug_exit_port) {
+        end_run_by_exit(rax & size_mask);
+    } else if (port == dump_port) {
+        dump(vcpu.options, rax, size);
+    }
+    vcpu.state().rip = vcpu.vmcb.exitinfo2;
+}
 
 struct ExitRow {
     u64 first;

@@ -54,6 +54,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "profile") {
         return parse_switch(value, options.profile);
     }
+    if (key == "dump") {
+        return parse_switch(value, options.dump);
+    }
     if (key == "hostile") {
         return read_hostility(value.begin, value.length, options.hostile) == nullptr;
     }

@@ -15,6 +15,7 @@ struct Options {
     unsigned c_bit_position = 47;
     bool trace              = false;
     bool profile            = false;
+    bool dump               = false;
     Hostility hostile;
 };
 

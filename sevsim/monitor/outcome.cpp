@@ -1,5 +1,6 @@
 #include "sevsim/monitor/outcome.h"
 
+#include "sevsim/monitor/dump.h"
 #include "sevsim/monitor/guest_memory.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/profile.h"
@@ -26,8 +27,9 @@ constinit u64 count_rows = 0;
 constinit u64 totals[3]{};
 constinit Vcpu* reported = nullptr;
 
-/// All that is counted over a run.
+/// All that has gathered over a run.
 void send_counts() {
+    flush_dump();
     send_profile();
     for (u64 n = 0; n < count_rows; ++n) {
         Record("count")
@@ -71,8 +73,7 @@ void add_registers(Record& record, Vcpu& vcpu) {
                                 + totals[static_cast<unsigned>(Served::msr_protocol)])
         .number("shared_pages", shared_page_count())
         .end();
-    constexpr u16 qemu_debug_exit = 0xF4;
-    x86::Cpu::out8(qemu_debug_exit, 0);
+    x86::Cpu::out8(debug_exit_port, 0);
     x86::Cpu::halt();
 }
 

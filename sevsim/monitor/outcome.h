@@ -9,6 +9,9 @@ namespace vestibule::sevsim {
 
 struct Vcpu;
 
+/// The guest's port for its exit code: QEMU's isa-debug-exit.
+inline constexpr u16 debug_exit_port = 0xF4;
+
 /// Kinds of exits in the table that the host prints.
 enum class Served : u8 { vc, ghcb, msr_protocol };
 

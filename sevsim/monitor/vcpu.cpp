@@ -1,7 +1,9 @@
 #include "sevsim/monitor/vcpu.h"
 
+#include "sevsim/monitor/dump.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory.h"
+#include "sevsim/monitor/outcome.h"
 #include "x86/cpu.h"
 #include "x86/exit_code.h"
 
@@ -39,9 +41,6 @@ void pass_through(Msr msr) {
     msr_permissions[index / 4] &= static_cast<u8>(~(3u << (index % 4 * 2)));
 }
 
-/// The native guest's only intercepted port is the one that ends the run.
-constexpr u16 debug_exit_port = 0xF4;
-
 void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
     using namespace intercept;
     vmcb.intercept_cr_read  = 1u << 3;
@@ -62,11 +61,14 @@ void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
     memset(io_permissions, 0xFF, sizeof io_permissions);
 }
 
+/// The native guest has the machine to itself, but for how the run ends and what it is to show.
 void intercept_for_native(Vmcb& vmcb) {
     using namespace intercept;
     vmcb.intercept_misc1 = hlt | ioio | shutdown;
     vmcb.intercept_misc2 = vmrun;
-    io_permissions[debug_exit_port / 8] |= 1u << (debug_exit_port % 8);
+    for (const u16 port : {debug_exit_port, dump_port}) {
+        io_permissions[port / 8] |= static_cast<u8>(1u << (port % 8));
+    }
 }
 
 } // namespace

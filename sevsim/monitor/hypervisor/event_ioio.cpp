@@ -66,7 +66,7 @@ Answer serve_string(Vcpu& vcpu, GhcbView& ghcb, PortAccess access) {
             memcpy(elements + n * size, &value, size);
         } else {
             memcpy(&value, elements + n * size, size);
-            write_guest_port(access.port(), size, value);
+            write_guest_port(vcpu.options, access.port(), size, value);
         }
     }
     return Answer::done();
@@ -103,7 +103,7 @@ Answer serve_ioio(Vcpu& vcpu, GhcbView& ghcb) {
     if ((value >> (8 * access.size())) != 0) {
         report_violation("ghcb-stale-bits", "OUT shows more of RAX than its operand");
     }
-    write_guest_port(access.port(), access.size(), low_half(value));
+    write_guest_port(vcpu.options, access.port(), access.size(), low_half(value));
     return Answer::done();
 }
 

@@ -1,5 +1,6 @@
 #include "sevsim/monitor/hypervisor/ports.h"
 
+#include "sevsim/monitor/dump.h"
 #include "sevsim/monitor/outcome.h"
 #include "sevsim/monitor/records.h"
 #include "x86/cpu.h"
@@ -7,8 +8,6 @@
 namespace vestibule::sevsim {
 
 namespace {
-
-constexpr u16 debug_exit_port = 0xF4;
 
 /// The monitor's own line to the host is no device of the guest's: what it says there would be
 /// taken for the monitor's word.
@@ -33,9 +32,13 @@ u32 read_guest_port(u16 port, unsigned size) {
     }
 }
 
-void write_guest_port(u16 port, unsigned size, u32 value) {
+void write_guest_port(const Options& options, u16 port, unsigned size, u32 value) {
     if (port == debug_exit_port) {
         end_run_by_exit(value);
+    }
+    if (port == dump_port) {
+        dump(options, value, size);
+        return;
     }
     if (is_monitor_port(port, size)) {
         return;
