@@ -26,6 +26,7 @@ function(vestibule_asm_constants name source)
   add_custom_command(OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/generated
     COMMAND ${name}_generator > ${output}
+    DEPENDS ${name}_generator
     VERBATIM)
   add_custom_target(${name}_constants DEPENDS ${output})
   add_dependencies(guest ${name}_constants)
