@@ -88,14 +88,24 @@ void print_vp_context(const File& file, const VpContext& context) {
     std::vector<std::string> fields;
     switch (platform) {
     case PlatformType::sev_snp:
-    case PlatformType::sev_es:
-        fmt::print(", VMSA at {:#x}", context.gpa);
-        fields = vmsa_fields(file.data(context.file_offset, page_size));
+    case PlatformType::sev_es: {
+        const auto page = file.data(context.file_offset, page_size);
+        const auto vmsa = load<x86::Vmsa>(page);
+        fmt::print(", VMSA at {:#x}, starts in {}", context.gpa,
+                   mode_in_words(vmsa.cr0, vmsa.efer, vmsa.cs.attributes));
+        fields = vmsa_fields(page);
         break;
+    }
     case PlatformType::native:
-    case PlatformType::sev:
-        fields = native_fields(file.data(context.file_offset, page_size));
+    case PlatformType::sev: {
+        const auto page      = file.data(context.file_offset, page_size);
+        const auto registers = load<NativeVpContext>(page);
+        fmt::print(", starts in {}",
+                   mode_in_words(registers.cr0, registers.efer,
+                                 x86::vmsa_attributes(registers.code.attributes)));
+        fields = native_fields(page);
         break;
+    }
     default: fmt::print(", data at {:#x} of the file", context.file_offset);
     }
     fmt::print("\n");
