@@ -15,6 +15,7 @@ enum class Lie : u8 {
     cpuid_register,
     no_sev,
     port_data,
+    cbit_information,
 };
 
 struct LieDescription {
@@ -31,6 +32,7 @@ inline constexpr LieDescription lies[] = {
     {Lie::cpuid_register, "cpuid-register", "the MSR protocol's CPUID answers echo another register"},
     {Lie::no_sev,         "no-sev",         "CPUID 0x8000001F hides SEV"},
     {Lie::port_data,      "port-data",      "IN from the DMA page registers answers one bit wrong"},
+    {Lie::cbit_information, "cbit-information", "SEV information alone reports another C-bit position"},
 };
 // clang-format on
 

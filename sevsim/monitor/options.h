@@ -15,6 +15,9 @@ struct Options {
     unsigned c_bit_position = 47;
     bool trace              = false;
     Lie lie                 = Lie::none;
+
+    /// The one that lies about the C-bit name.
+    unsigned wrong_c_bit_position() const { return c_bit_position - 1; }
 };
 
 /// Fills `options` from the command line; false where a word is not understood.

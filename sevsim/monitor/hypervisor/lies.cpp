@@ -20,7 +20,13 @@ bool tells(const Options& options, Lie lie) {
 } // namespace
 
 unsigned told_c_bit_position(const Options& options) {
-    return tells(options, Lie::cbit_position) ? options.c_bit_position - 1 : options.c_bit_position;
+    return tells(options, Lie::cbit_position) ? options.wrong_c_bit_position()
+                                              : options.c_bit_position;
+}
+
+unsigned told_c_bit_information(const Options& options) {
+    return tells(options, Lie::cbit_information) ? options.wrong_c_bit_position()
+                                                 : told_c_bit_position(options);
 }
 
 x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult honest) {

@@ -10,6 +10,9 @@ namespace vestibule::sevsim {
 /// What the guest is told the C-bit's position is.
 unsigned told_c_bit_position(const Options& options);
 
+/// The same where SEV information says it.
+unsigned told_c_bit_information(const Options& options);
+
 /// What the guest is told that CPUID `leaf` returns.
 x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult honest);
 

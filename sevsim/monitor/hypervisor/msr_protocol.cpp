@@ -81,8 +81,8 @@ void serve_msr_protocol(Vcpu& vcpu) {
 } // namespace
 
 u64 ghcb_msr_at_reset(const Options& options) {
-    return (protocol_max << 48) | (protocol_min << 32) | (u64{told_c_bit_position(options)} << 24)
-           | 0x001;
+    return (protocol_max << 48) | (protocol_min << 32)
+           | (u64{told_c_bit_information(options)} << 24) | 0x001;
 }
 
 void serve_vmgexit(Vcpu& vcpu) {
