@@ -2,8 +2,7 @@
 #pragma once
 
 #include "ghcb/call.h"
-#include "vc/frame.h"
-#include "vc/instruction.h"
+#include "vc/request.h"
 #include "x86/exit_code.h"
 #include "x86/registers.h"
 #include "x86/sev.h"
@@ -16,11 +15,12 @@ struct CpuidEvent {
     static constexpr bool is_raised_by(Mnemonic mnemonic) { return mnemonic == Mnemonic::cpuid; }
 
     template <class Cpu>
-    static ghcb::Outcome serve(Frame& frame, const Instruction&, ghcb::Channel& channel) {
+    static ghcb::Outcome serve(const Request& request) {
+        Frame& frame = request.frame;
         using ghcb::Field;
         using ghcb::FieldSet;
         const u32 leaf = low_half(frame.rax);
-        ghcb::Call<Cpu> call{channel};
+        ghcb::Call<Cpu> call{request.context.ghcb};
         call.put(Field::rax, leaf);
         call.put(Field::rcx, low_half(frame.rcx));
         if (leaf == x86::cpuid_leaf::extended_state) {

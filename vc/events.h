@@ -13,11 +13,11 @@ template <class... Event>
 struct EventTable {
     /// Serves the event whose exit code is `error_code`, if the instruction is one that raises it.
     template <class Cpu>
-    static ghcb::Outcome serve(u64 error_code, Frame& frame, const Instruction& instruction,
-                               ghcb::Channel& channel) {
+    static ghcb::Outcome serve(const Request& request) {
+        const u64 error_code  = request.frame.error_code;
         ghcb::Outcome outcome = ghcb::Outcome::terminate(
             {ghcb::reason::set_runtime_exit, ghcb::exit_as_reason_code(error_code)});
-        (void)(... || try_one<Cpu, Event>(error_code, frame, instruction, channel, outcome));
+        (void)(... || try_one<Cpu, Event>(request, outcome));
         return outcome;
     }
 
@@ -27,15 +27,14 @@ struct EventTable {
 
   private:
     template <class Cpu, class One>
-    static bool try_one(u64 error_code, Frame& frame, const Instruction& instruction,
-                        ghcb::Channel& channel, ghcb::Outcome& outcome) {
-        if (static_cast<u64>(One::exit_code) != error_code) {
+    static bool try_one(const Request& request, ghcb::Outcome& outcome) {
+        if (static_cast<u64>(One::exit_code) != request.frame.error_code) {
             return false;
         }
         // SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
         // instruction, to have the handler "emulate" one that is not there.
-        outcome = One::is_raised_by(instruction.mnemonic)
-                      ? One::template serve<Cpu>(frame, instruction, channel)
+        outcome = One::is_raised_by(request.instruction.mnemonic)
+                      ? One::template serve<Cpu>(request)
                       : ghcb::Outcome::terminate(ghcb::reason::vc_opcode_mismatch);
         return true;
     }

@@ -3,8 +3,7 @@
 #pragma once
 
 #include "ghcb/call.h"
-#include "vc/frame.h"
-#include "vc/instruction.h"
+#include "vc/request.h"
 #include "x86/exit_code.h"
 
 namespace vestibule::vc {
@@ -26,8 +25,9 @@ struct IoioEvent {
     static constexpr u64 operand_mask(u8 operand_size) { return bit(8u * operand_size) - 1; }
 
     template <class Cpu>
-    static ghcb::Outcome serve(Frame& frame, const Instruction& instruction,
-                               ghcb::Channel& channel) {
+    static ghcb::Outcome serve(const Request& request) {
+        Frame& frame                   = request.frame;
+        const Instruction& instruction = request.instruction;
         using ghcb::Field;
         using ghcb::FieldSet;
         const u16 port =
@@ -35,7 +35,7 @@ struct IoioEvent {
         const u64 mask = operand_mask(instruction.operand_size);
         const bool in  = instruction.mnemonic == Mnemonic::in;
         const u64 info = encode(in, instruction.operand_size, port);
-        ghcb::Call<Cpu> call{channel};
+        ghcb::Call<Cpu> call{request.context.ghcb};
         if (!in) {
             // Only the operand's bytes: the rest of RAX is none of the hypervisor's business.
             call.put(Field::rax, frame.rax & mask);

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "ghcb/call.h"
-#include "vc/frame.h"
-#include "vc/instruction.h"
+#include "vc/request.h"
 #include "x86/exit_code.h"
 
 namespace vestibule::vc {
@@ -16,11 +15,12 @@ struct MsrEvent {
     }
 
     template <class Cpu>
-    static ghcb::Outcome serve(Frame& frame, const Instruction& instruction,
-                               ghcb::Channel& channel) {
+    static ghcb::Outcome serve(const Request& request) {
+        Frame& frame                   = request.frame;
+        const Instruction& instruction = request.instruction;
         using ghcb::Field;
         using ghcb::FieldSet;
-        ghcb::Call<Cpu> call{channel};
+        ghcb::Call<Cpu> call{request.context.ghcb};
         call.put(Field::rcx, low_half(frame.rcx));
         if (instruction.mnemonic == Mnemonic::wrmsr) {
             call.put(Field::rax, low_half(frame.rax));

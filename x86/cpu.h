@@ -72,6 +72,26 @@ struct Cpu {
         return value;
     }
 
+    /// The descriptor behind a selector, read from the table it names; false where there is none.
+    /// What the CPU holds may be older: a table can change after a segment was loaded.
+    static bool read_descriptor(u16 selector, SegmentDescriptor& descriptor) {
+        constexpr u16 from_ldt = 4;
+        TableRegister table{};
+        asm volatile("sgdt %0" : "=m"(table));
+        if ((selector & from_ldt) != 0) {
+            u16 ldt = 0;
+            asm volatile("sldt %0" : "=r"(ldt));
+            SegmentDescriptor low{};
+            SegmentDescriptor high{}; // system descriptors take two slots in long mode
+            if (!read_slot(table, ldt, low) || !read_slot(table, static_cast<u16>(ldt + 8), high)) {
+                return false;
+            }
+            table = {.limit = static_cast<u16>(low.limit()),
+                     .base  = from_halves(low_half(high.value), low.base())};
+        }
+        return read_slot(table, selector, descriptor) && descriptor.is_present();
+    }
+
     static void lgdt(const TableRegister& table) { asm volatile("lgdt %0" : : "m"(table)); }
 
     static void lidt(const TableRegister& table) { asm volatile("lidt %0" : : "m"(table)); }
@@ -119,6 +139,17 @@ struct Cpu {
         for (;;) {
             asm volatile("cli; hlt" : : : "memory");
         }
+    }
+
+  private:
+    /// Slot of a descriptor table; false for the null selector and beyond the limit.
+    static bool read_slot(const TableRegister& table, u16 selector, SegmentDescriptor& descriptor) {
+        const u64 offset = selector & ~u64{7};
+        if (selector < 4 || offset + sizeof(SegmentDescriptor) - 1 > table.limit) {
+            return false;
+        }
+        descriptor.value = *reinterpret_cast<const volatile u64*>(table.base + offset);
+        return true;
     }
 };
 
