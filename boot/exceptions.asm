@@ -30,7 +30,7 @@ exception_entries:
 
 exception_common:
         save_after_r15
-        mov     rdi, rsp                ; the Frame
+        lea     rdi, [THE_FRAME]
         mov     esi, r15d               ; the vector
         call    exception_handler
         restore_and_return

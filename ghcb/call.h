@@ -32,7 +32,9 @@ struct Answer {
 template <class Cpu>
 class Call {
   public:
-    explicit Call(Channel& channel) : page{channel.page}, channel{channel} {}
+    explicit Call(Channel& channel) : page{channel.page}, channel{channel} {
+        channel.in_use = true; // until the answer has been copied out
+    }
 
     /// Writes an input and remembers that it is valid.
     void put(Field field, u64 value) {
@@ -55,10 +57,8 @@ class Call {
 
         // The MSR is written each time: whoever used the MSR protocol in between (an NMI, an early
         // handler) left its own value there.
-        channel.in_use = true;
         Cpu::wrmsr(x86::Msr::ghcb, channel.gpa);
         Cpu::vmgexit();
-        channel.in_use = false;
 
         // SECURITY: the hypervisor can change the page at any moment. Each word is read once, into
         // private memory; only the copies are judged and used.
@@ -72,6 +72,7 @@ class Call {
         // VMGEXIT works at CPL 3 too: with nothing valid, user code that executes it asks nothing.
         shared.valid_bitmap[0] = 0;
         shared.valid_bitmap[1] = 0;
+        channel.in_use         = false;
 
         if (answer.outcome.is_done() && !answered.contains(wanted)) {
             answer.outcome = Outcome::terminate(reason::ghcb_missing_output);

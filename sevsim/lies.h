@@ -14,6 +14,7 @@ enum class Lie : u8 {
     response_code,
     cpuid_register,
     no_sev,
+    port_data,
 };
 
 struct LieDescription {
@@ -29,6 +30,7 @@ inline constexpr LieDescription lies[] = {
     {Lie::response_code,  "response-code",  "the MSR protocol's CPUID answers carry a wrong response code"},
     {Lie::cpuid_register, "cpuid-register", "the MSR protocol's CPUID answers echo another register"},
     {Lie::no_sev,         "no-sev",         "CPUID 0x8000001F hides SEV"},
+    {Lie::port_data,      "port-data",      "IN from the DMA page registers answers one bit wrong"},
 };
 // clang-format on
 

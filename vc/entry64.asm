@@ -14,7 +14,7 @@
         extern  %2
 %1:     push    r15
         save_after_r15
-        mov     rdi, rsp                ; the Frame
+        lea     rdi, [THE_FRAME]
         call    %2
         restore_and_return
 %endmacro

@@ -1,5 +1,5 @@
 // The monitor: boots under plain QEMU as the first-level hypervisor and turns the machine into an
-// SEV-ES one for its guest (the method: docs/sevsim.md).
+// SEV-ES one for its guest (the method: README.md).
 #include "sevsim/monitor/exits.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loader.h"
@@ -38,7 +38,8 @@ void catch_own_exceptions() {
     x86::Cpu::lidt(idtr);
 }
 
-/// The legacy timer would interrupt the guest from its first instruction on (sevsim.md, quirk 13).
+/// The legacy timer would interrupt the guest from its first instruction on (QEMU's SVM passes IRQ
+/// 0 through).
 void mask_legacy_interrupts() {
     constexpr u16 masters = 0x21;
     constexpr u16 slaves  = 0xA1;

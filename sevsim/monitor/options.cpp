@@ -38,7 +38,7 @@ bool apply(Text key, Text value, Options& options) {
         return value == "native" || value == "sev-es";
     }
     if (key == "cbit") {
-        // The nested tables have four levels: a position above 47 takes five (sevsim.md, quirk 10).
+        // The nested tables have four levels: a position above 47 takes five.
         const bool understood  = parse_number(value, number) && number == 47;
         options.c_bit_position = static_cast<unsigned>(number);
         return understood;

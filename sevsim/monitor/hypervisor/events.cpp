@@ -1,6 +1,7 @@
 #include "sevsim/monitor/hypervisor/events.h"
 
 #include "sevsim/monitor/hypervisor/cpuid.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/hypervisor/msrs.h"
 #include "sevsim/monitor/hypervisor/ports.h"
 #include "sevsim/monitor/outcome.h"
@@ -58,13 +59,14 @@ Inputs ioio_inputs(const GhcbView& ghcb) {
     return {.required = access.is_in() ? Fields{} : fields(field::rax), .optional = {}};
 }
 
-Answer serve_ioio(Vcpu&, GhcbView& ghcb) {
+Answer serve_ioio(Vcpu& vcpu, GhcbView& ghcb) {
     const PortAccess access{ghcb.get(field::exit_info_1)};
     if (!access.is_well_formed()) {
         return Answer::invalid_input;
     }
     if (access.is_in()) {
-        ghcb.put(field::rax, read_guest_port(access.port(), access.size()));
+        const u32 value = read_guest_port(access.port(), access.size());
+        ghcb.put(field::rax, told_port_value(vcpu.options, access.port(), value));
         return Answer::done;
     }
     const u64 value = ghcb.get(field::rax);

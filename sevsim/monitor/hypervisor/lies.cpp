@@ -40,4 +40,11 @@ u64 told_cpuid_response(const Options& options, u64 honest) {
     return honest;
 }
 
+u32 told_port_value(const Options& options, u16 port, u32 honest) {
+    constexpr u16 dma_page_first = 0x81;
+    constexpr u16 dma_page_last  = 0x83;
+    const bool is_dma_page       = port >= dma_page_first && port <= dma_page_last;
+    return is_dma_page && tells(options, Lie::port_data) ? honest ^ 0x10 : honest;
+}
+
 } // namespace vestibule::sevsim

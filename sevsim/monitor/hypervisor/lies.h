@@ -16,4 +16,7 @@ x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult h
 /// What the guest finds in the GHCB MSR after a CPUID request.
 u64 told_cpuid_response(const Options& options, u64 honest);
 
+/// What the guest is told that a port holds.
+u32 told_port_value(const Options& options, u16 port, u32 honest);
+
 } // namespace vestibule::sevsim
