@@ -33,19 +33,36 @@ template <class Cpu>
 class Call {
   public:
     explicit Call(Channel& channel) : page{channel.page}, channel{channel} {
-        channel.in_use = true; // until the answer has been copied out
+        channel.in_use = true; // until everything of the answer has been copied out
     }
+
+    Call(const Call&)            = delete;
+    Call& operator=(const Call&) = delete;
+
+    ~Call() { channel.in_use = false; }
 
     /// Writes an input and remembers that it is valid.
     void put(Field field, u64 value) {
-        *at(field) = value;
-        valid      = valid | FieldSet::of(field);
+        *at<u64>(field) = value;
+        valid           = valid | FieldSet::of(field);
+    }
+
+    /// The one input that is a byte.
+    void put_cpl(u8 value) {
+        *at<u8>(Field::cpl) = value;
+        valid               = valid | FieldSet::of(Field::cpl);
     }
 
     /// Leaves to the hypervisor with everything put so far, and judges the answer. `wanted` are the
     /// registers (of RAX, RBX, RCX, RDX) that the event returns: each must be marked valid.
     template <FieldSet wanted>
     Answer exit(x86::ExitCode code, u64 exitinfo1, u64 exitinfo2) {
+        return exit(code, exitinfo1, exitinfo2, wanted);
+    }
+
+    /// One body for all events: it is the largest thing in any of them.
+    [[gnu::noinline]] Answer exit(x86::ExitCode code, u64 exitinfo1, u64 exitinfo2,
+                                  FieldSet wanted) {
         put(Field::sw_exitcode, static_cast<u64>(code));
         put(Field::sw_exitinfo1, exitinfo1);
         put(Field::sw_exitinfo2, exitinfo2);
@@ -64,15 +81,14 @@ class Call {
         // private memory; only the copies are judged and used.
         const FieldSet answered{shared.valid_bitmap[0], shared.valid_bitmap[1]};
         Answer answer{.outcome = judge(shared.sw_exitinfo1, shared.sw_exitinfo2)};
-        answer.rax = take<wanted>(Field::rax);
-        answer.rbx = take<wanted>(Field::rbx);
-        answer.rcx = take<wanted>(Field::rcx);
-        answer.rdx = take<wanted>(Field::rdx);
+        answer.rax = take(wanted, Field::rax);
+        answer.rbx = take(wanted, Field::rbx);
+        answer.rcx = take(wanted, Field::rcx);
+        answer.rdx = take(wanted, Field::rdx);
 
         // VMGEXIT works at CPL 3 too: with nothing valid, user code that executes it asks nothing.
         shared.valid_bitmap[0] = 0;
         shared.valid_bitmap[1] = 0;
-        channel.in_use         = false;
 
         if (answer.outcome.is_done() && !answered.contains(wanted)) {
             answer.outcome = Outcome::terminate(reason::ghcb_missing_output);
@@ -81,14 +97,14 @@ class Call {
     }
 
   private:
-    volatile u64* at(Field field) {
+    template <class Type>
+    volatile Type* at(Field field) {
         auto* bytes = reinterpret_cast<unsigned char*>(page);
-        return reinterpret_cast<volatile u64*>(bytes + static_cast<unsigned>(field));
+        return reinterpret_cast<volatile Type*>(bytes + static_cast<unsigned>(field));
     }
 
-    template <FieldSet wanted>
-    u64 take(Field field) {
-        return wanted.contains(FieldSet::of(field)) ? *at(field) : 0;
+    u64 take(FieldSet wanted, Field field) {
+        return wanted.contains(FieldSet::of(field)) ? *at<u64>(field) : 0;
     }
 
     Page* page;
