@@ -7,12 +7,24 @@
 
 namespace vestibule::vc {
 
+struct Request;
+
 struct Context {
     ghcb::Channel ghcb;
     u64 c_bit         = 0; // mask in page-table entries
     u64 direct_map    = 0; // add to a guest-physical address to read page tables there
     u64 dr7           = 0; // as the interrupted code last wrote it, x86::dr7_reset at first
     u16 kernel_code64 = 0; // selector of the 64-bit code segment at CPL 0
+
+    /// Of guest-physical addresses; 0: all bits below the C-bit count.
+    u8 physical_bits = 0;
+    /// XSAVES is in use, so IA32_XSS exists and CPUID 0xD depends on it.
+    bool uses_xss = false;
+    /// What a hypercall shows of the registers beside RAX and CPL, by number: bit 1 RCX, 2 RDX, 3
+    /// RBX, 6 RSI, 7 RDI, 8 R8 and so on. KVM's need 1, 2, 3 and 6.
+    u16 vmmcall_registers = 0;
+    /// Asked where vc/policy.h leaves it to the program whether user mode is served.
+    bool (*user_may)(const Request&) = nullptr;
 };
 
 } // namespace vestibule::vc

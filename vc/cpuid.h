@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ghcb/call.h"
+#include "vc/halves.h"
 #include "vc/request.h"
 #include "x86/exit_code.h"
 #include "x86/registers.h"
@@ -16,28 +17,30 @@ struct CpuidEvent {
 
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
-        Frame& frame = request.frame;
         using ghcb::Field;
-        using ghcb::FieldSet;
-        const u32 leaf = low_half(frame.rax);
+        Frame& frame = request.frame;
         ghcb::Call<Cpu> call{request.context.ghcb};
+        const u32 leaf    = low_half(frame.rax);
+        const u32 subleaf = low_half(frame.rcx);
         call.put(Field::rax, leaf);
-        call.put(Field::rcx, low_half(frame.rcx));
+        call.put(Field::rcx, subleaf);
         if (leaf == x86::cpuid_leaf::extended_state) {
-            // The answer depends on XCR0, which the hypervisor cannot see. Before CR4.OSXSAVE is
-            // set XCR0 has its reset value, and XGETBV would be #UD.
-            call.put(Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1);
+            put_extended_state(call, subleaf, request.context);
         }
-        constexpr FieldSet outputs = FieldSet::of(Field::rax) | FieldSet::of(Field::rbx)
-                                     | FieldSet::of(Field::rcx) | FieldSet::of(Field::rdx);
-        const ghcb::Answer answer = call.template exit<outputs>(exit_code, 0, 0);
-        if (answer.outcome.is_done()) {
-            frame.rax = low_half(answer.rax);
-            frame.rbx = low_half(answer.rbx);
-            frame.rcx = low_half(answer.rcx);
-            frame.rdx = low_half(answer.rdx);
+        return exit_for_halves(call, frame, exit_code, 0,
+                               outputs::rax | outputs::rbx | outputs::rcx | outputs::rdx);
+    }
+
+    /// The sizes in leaf 0xD depend on XCR0 and XSS, which the hypervisor cannot see.
+    template <class Cpu>
+    [[gnu::noinline, clang::minsize]] static void
+    put_extended_state(ghcb::Call<Cpu>& call, u32 subleaf, const Context& context) {
+        using ghcb::Field;
+        // Before CR4.OSXSAVE is set XCR0 has its reset value, and XGETBV would be #UD.
+        call.put(Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1);
+        if (subleaf == 1 && context.uses_xss) {
+            call.put(Field::xss, Cpu::rdmsr(x86::Msr::xss));
         }
-        return answer.outcome;
     }
 };
 

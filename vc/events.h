@@ -3,21 +3,34 @@
 // pointers would need relocating, and would be something to overwrite.
 #pragma once
 
+#include "vc/cache.h"
+#include "vc/counters.h"
 #include "vc/cpuid.h"
 #include "vc/ioio.h"
 #include "vc/msr.h"
+#include "vc/policy.h"
+#include "vc/refuse.h"
+#include "x86/exit_code.h"
 
 namespace vestibule::vc {
 
 template <class... Event>
 struct EventTable {
-    /// Serves the event whose exit code is `error_code`, if the instruction is one that raises it.
+    /// Serves the event whose exit code, one of the table's, the request has, if the instruction is
+    /// one that raises it and its code may have it.
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
-        const u64 error_code  = request.frame.error_code;
-        ghcb::Outcome outcome = ghcb::Outcome::terminate(
-            {ghcb::reason::set_runtime_exit, ghcb::exit_as_reason_code(error_code)});
-        (void)(... || try_one<Cpu, Event>(request, outcome));
+        ghcb::Outcome outcome = refuse(request.frame, ghcb::reason::vc_opcode_mismatch);
+        if (!is_raised(request)) {
+            return outcome;
+        }
+        if (request.code.cpl != 0) {
+            outcome = judge_user_mode<Cpu>(request);
+            if (!outcome.is_done()) {
+                return outcome;
+            }
+        }
+        (void)(... || serve_as<Cpu, Event>(request, outcome));
         return outcome;
     }
 
@@ -26,20 +39,34 @@ struct EventTable {
     }
 
   private:
+    /// SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
+    /// instruction, to have the handler "emulate" one that is not there.
+    static bool is_raised(const Request& request) {
+        return (...
+                || (static_cast<u64>(Event::exit_code) == request.frame.error_code
+                    && Event::is_raised_by(request.instruction.mnemonic)));
+    }
+
     template <class Cpu, class One>
-    static bool try_one(const Request& request, ghcb::Outcome& outcome) {
+    static bool serve_as(const Request& request, ghcb::Outcome& outcome) {
         if (static_cast<u64>(One::exit_code) != request.frame.error_code) {
             return false;
         }
-        // SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
-        // instruction, to have the handler "emulate" one that is not there.
-        outcome = One::is_raised_by(request.instruction.mnemonic)
-                      ? One::template serve<Cpu>(request)
-                      : ghcb::Outcome::terminate(ghcb::reason::vc_opcode_mismatch);
+        outcome = One::template serve<Cpu>(request);
         return true;
     }
 };
 
-using Events = EventTable<IoioEvent, CpuidEvent, MsrEvent>;
+// clang-format off
+using Events = EventTable<
+    IoioEvent,
+    CpuidEvent,
+    MsrEvent,
+    RdtscEvent,
+    RdtscpEvent,
+    RdpmcEvent,
+    WbinvdEvent,
+    InvdEvent>;
+// clang-format on
 
 } // namespace vestibule::vc

@@ -8,6 +8,8 @@
 #include "vc/decode.h"
 #include "vc/events.h"
 #include "vc/frame.h"
+#include "vc/refuse.h"
+#include "vc/undecoded.h"
 #include "x86/registers.h"
 
 namespace vestibule::vc {
@@ -20,12 +22,11 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
         return ghcb::Outcome::terminate(ghcb::reason::ghcb_reentered);
     }
     if (!Events::serves(frame.error_code)) {
-        return ghcb::Outcome::terminate(
-            {ghcb::reason::set_runtime_exit, ghcb::exit_as_reason_code(frame.error_code)});
+        return serve_undecoded<Cpu>(frame, context);
     }
     const Code code = interrupted_code<Cpu>(frame, context.kernel_code64);
     if (!code.known) {
-        return ghcb::Outcome::terminate(ghcb::reason::vc_code_segment);
+        return refuse(frame, ghcb::reason::vc_code_segment);
     }
     const auto* next      = reinterpret_cast<const volatile u8*>(linear_rip(code, frame.rip));
     const Decoded decoded = decode(code.size, [&next](u8& byte) {
@@ -33,7 +34,7 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
         return true;
     });
     if (decoded.error != DecodeError::none) {
-        return ghcb::Outcome::terminate(ghcb::reason::vc_opcode_mismatch);
+        return refuse(frame, ghcb::reason::vc_opcode_mismatch);
     }
     const ghcb::Outcome outcome = Events::serve<Cpu>(
         {.frame = frame, .context = context, .instruction = decoded.instruction, .code = code});

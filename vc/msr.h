@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ghcb/call.h"
+#include "vc/halves.h"
 #include "vc/request.h"
 #include "x86/exit_code.h"
 
@@ -16,24 +17,17 @@ struct MsrEvent {
 
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
-        Frame& frame                   = request.frame;
-        const Instruction& instruction = request.instruction;
         using ghcb::Field;
-        using ghcb::FieldSet;
+        Frame& frame = request.frame;
         ghcb::Call<Cpu> call{request.context.ghcb};
         call.put(Field::rcx, low_half(frame.rcx));
-        if (instruction.mnemonic == Mnemonic::wrmsr) {
+        const bool write = request.instruction.mnemonic == Mnemonic::wrmsr;
+        if (write) {
             call.put(Field::rax, low_half(frame.rax));
             call.put(Field::rdx, low_half(frame.rdx));
-            return call.template exit<FieldSet{}>(exit_code, 1, 0).outcome;
         }
-        constexpr FieldSet outputs = FieldSet::of(Field::rax) | FieldSet::of(Field::rdx);
-        const ghcb::Answer answer  = call.template exit<outputs>(exit_code, 0, 0);
-        if (answer.outcome.is_done()) {
-            frame.rax = low_half(answer.rax);
-            frame.rdx = low_half(answer.rdx);
-        }
-        return answer.outcome;
+        return exit_for_halves(call, frame, exit_code, write ? 1 : 0,
+                               write ? outputs::none : outputs::rax | outputs::rdx);
     }
 };
 

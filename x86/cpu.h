@@ -57,6 +57,14 @@ struct Cpu {
         return ready;
     }
 
+    static u64 cr0() {
+        u64 value;
+        asm volatile("mov %%cr0, %0" : "=r"(value));
+        return value;
+    }
+
+    static void set_cr2(u64 value) { asm volatile("mov %0, %%cr2" : : "r"(value)); }
+
     static u64 cr3() {
         u64 value;
         asm volatile("mov %%cr3, %0" : "=r"(value));
@@ -71,6 +79,26 @@ struct Cpu {
         asm volatile("mov %%cr4, %0" : "=r"(value));
         return value;
     }
+
+    /// What a segment register holds; numbered as in MOV from and to them: ES, CS, SS, DS, FS, GS.
+    static u16 segment_selector(unsigned number) {
+        u16 selector;
+        switch (number) {
+        case 0: asm volatile("mov %%es, %0" : "=r"(selector)); break;
+        case 1: asm volatile("mov %%cs, %0" : "=r"(selector)); break;
+        case 2: asm volatile("mov %%ss, %0" : "=r"(selector)); break;
+        case 3: asm volatile("mov %%ds, %0" : "=r"(selector)); break;
+        case 4: asm volatile("mov %%fs, %0" : "=r"(selector)); break;
+        default: asm volatile("mov %%gs, %0" : "=r"(selector)); break;
+        }
+        return selector;
+    }
+
+    /// SMAP's exception, RFLAGS.AC (APM volume 2, section 5.6.6). Both are #UD on a CPU without
+    /// SMAP.
+    static void allow_user_access() { asm volatile("stac" : : : "memory", "cc"); }
+
+    static void forbid_user_access() { asm volatile("clac" : : : "memory", "cc"); }
 
     /// The descriptor behind a selector, read from the table it names; false where there is none.
     /// What the CPU holds may be older: a table can change after a segment was loaded.
