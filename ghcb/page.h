@@ -99,6 +99,13 @@ enum class Field : u16 {
     xcr0         = offsetof(Page, xcr0),
 };
 
+/// Where a general register stands, by its number: RAX 0, RCX 1 to R15. The page has no RSP.
+constexpr Field field_of_register(unsigned number) {
+    constexpr unsigned first = offsetof(Page, rcx) - 8; // what would be RAX is elsewhere
+    static_assert(first + 3 * 8 == offsetof(Page, rbx) && first + 15 * 8 == offsetof(Page, r15));
+    return number == 0 ? Field::rax : static_cast<Field>(first + number * 8);
+}
+
 /// A set of fields, in the form of VALID_BITMAP: one bit for each eight bytes of the page.
 struct FieldSet {
     u64 low  = 0;

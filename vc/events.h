@@ -6,10 +6,12 @@
 #include "vc/cache.h"
 #include "vc/counters.h"
 #include "vc/cpuid.h"
+#include "vc/dr7.h"
 #include "vc/ioio.h"
 #include "vc/msr.h"
 #include "vc/policy.h"
 #include "vc/refuse.h"
+#include "vc/vmmcall.h"
 #include "x86/exit_code.h"
 
 namespace vestibule::vc {
@@ -66,7 +68,10 @@ using Events = EventTable<
     RdtscpEvent,
     RdpmcEvent,
     WbinvdEvent,
-    InvdEvent>;
+    InvdEvent,
+    VmmcallEvent,
+    Dr7ReadEvent,
+    Dr7WriteEvent>;
 // clang-format on
 
 } // namespace vestibule::vc

@@ -68,8 +68,9 @@ constexpr bool pushes_error_code(unsigned vector) {
 } // namespace exception
 
 /// Register values after INIT that no loader changes (APM volume 2, table 14-1).
-inline constexpr u64 dr6_reset = 0xFFFF'0FF0;
-inline constexpr u64 dr7_reset = 0x400;
-inline constexpr u64 pat_reset = 0x0007'0406'0007'0406;
+inline constexpr u64 dr6_reset        = 0xFFFF'0FF0;
+inline constexpr u64 dr7_reset        = 0x400; // bit 10 reads as one always
+inline constexpr u64 dr7_read_as_zero = bit(11) | bit(12) | bit(14) | bit(15);
+inline constexpr u64 pat_reset        = 0x0007'0406'0007'0406;
 
 } // namespace vestibule::x86
