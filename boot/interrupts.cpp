@@ -50,7 +50,8 @@ void deliver_exception(vc::Frame& frame, u32 vector) {
 
 void conclude(vc::Frame& frame, const ghcb::Outcome& outcome) {
     switch (outcome.kind) {
-    case ghcb::Outcome::Kind::done: return;
+    case ghcb::Outcome::Kind::done:
+    case ghcb::Outcome::Kind::again: return;
     case ghcb::Outcome::Kind::raise: deliver_exception(frame, outcome.vector); return;
     case ghcb::Outcome::Kind::terminate: fail(outcome.reason);
     }

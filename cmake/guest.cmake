@@ -7,6 +7,13 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 # Nobody runs constructors here.
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wglobal-constructors>)
 
+# vestibule_assembly(<file>...): NASM sources of this folder. NASM 2.16 does not tell which files a
+# source includes, so each is taken to depend on all that there are.
+function(vestibule_assembly)
+  set_source_files_properties(${ARGN} PROPERTIES OBJECT_DEPENDS
+    "${CMAKE_SOURCE_DIR}/vc/frame.inc;${VESTIBULE_GENERATED_DIR}/guest_asm.inc;${VESTIBULE_GENERATED_DIR}/monitor_asm.inc")
+endfunction()
+
 # The guest runs from wherever it was loaded: position-independent, and the linker script refuses
 # anything that would need a relocation at run time.
 add_library(guest_code INTERFACE)

@@ -125,4 +125,45 @@ struct FieldSet {
     }
 };
 
+/// A set of general registers, by their numbers.
+struct RegisterSet {
+    u16 mask = 0;
+
+    static constexpr RegisterSet of(unsigned number) { return {static_cast<u16>(1u << number)}; }
+
+    constexpr RegisterSet operator|(RegisterSet other) const {
+        return {static_cast<u16>(mask | other.mask)};
+    }
+
+    constexpr bool contains(RegisterSet wanted) const { return (wanted.mask & ~mask) == 0; }
+
+    constexpr bool empty() const { return mask == 0; }
+
+    /// The lowest number in the set, which leaves it.
+    constexpr unsigned take_lowest() {
+        const auto number = static_cast<unsigned>(__builtin_ctz(mask));
+        mask              = static_cast<u16>(mask & (mask - 1));
+        return number;
+    }
+
+    /// From RCX up, the page has them in the order of their numbers.
+    constexpr FieldSet fields() const {
+        static_assert(offsetof(Page, rax) / 8 == 63 && offsetof(Page, rcx) / 8 == 64 + 33);
+        return {u64{mask} << 63, (u64{mask} & ~u64{1}) << 32};
+    }
+
+    /// Those that a valid bitmap marks.
+    static constexpr RegisterSet in(FieldSet fields) {
+        return {static_cast<u16>((fields.low >> 63) | ((fields.high >> 32) & 0xFFFE))};
+    }
+};
+
+namespace registers {
+inline constexpr RegisterSet none{};
+inline constexpr RegisterSet rax = RegisterSet::of(0);
+inline constexpr RegisterSet rcx = RegisterSet::of(1);
+inline constexpr RegisterSet rdx = RegisterSet::of(2);
+inline constexpr RegisterSet rbx = RegisterSet::of(3);
+} // namespace registers
+
 } // namespace vestibule::ghcb

@@ -10,6 +10,7 @@ namespace vestibule::sevsim {
 enum class Lie : u8 {
     none,
     cbit_position,
+    cbit_cpuid,
     cbit_no_effect,
     response_code,
     cpuid_register,
@@ -25,7 +26,8 @@ struct LieDescription {
 
 // clang-format off
 inline constexpr LieDescription lies[] = {
-    {Lie::cbit_position,  "cbit-position",  "SEV information and CPUID report another C-bit position"},
+    {Lie::cbit_position,  "cbit-position",  "SEV information reports another C-bit position"},
+    {Lie::cbit_cpuid,     "cbit-cpuid",     "CPUID 0x8000001F reports another C-bit position"},
     {Lie::cbit_no_effect, "cbit-no-effect", "private and shared view show the same memory"},
     {Lie::response_code,  "response-code",  "the MSR protocol's CPUID answers carry a wrong response code"},
     {Lie::cpuid_register, "cpuid-register", "the MSR protocol's CPUID answers echo another register"},

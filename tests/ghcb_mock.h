@@ -106,12 +106,20 @@ inline Image call_image(u64 code, u64 exitinfo1, u64 exitinfo2,
     return image;
 }
 
+/// A number as the manuals print it; the stream of an AssertionResult forgets std::hex.
+struct Hex {
+    u64 value;
+
+    friend std::ostream& operator<<(std::ostream& out, Hex number) {
+        return out << "0x" << std::hex << number.value << std::dec;
+    }
+};
+
 inline testing::AssertionResult same_page(const Image& seen, const Image& wanted) {
     for (unsigned n = 0; n < seen.size(); ++n) {
         if (seen[n] != wanted[n]) {
             return testing::AssertionFailure()
-                   << std::hex << "byte 0x" << n << " is 0x" << unsigned{seen[n]} << ", not 0x"
-                   << unsigned{wanted[n]};
+                   << "byte " << Hex{n} << " is " << Hex{seen[n]} << ", not " << Hex{wanted[n]};
         }
     }
     return testing::AssertionSuccess();
@@ -126,7 +134,7 @@ struct Step {
     bool operator==(const Step&) const = default;
 
     friend std::ostream& operator<<(std::ostream& out, const Step& step) {
-        return out << step.instruction << std::hex << " 0x" << step.msr << " 0x" << step.value;
+        return out << step.instruction << " " << Hex{step.msr} << " " << Hex{step.value};
     }
 };
 
@@ -218,9 +226,9 @@ inline testing::AssertionResult terminates(const ghcb::Outcome& outcome, ghcb::R
         return testing::AssertionSuccess();
     }
     return testing::AssertionFailure()
-           << std::hex << "kind " << static_cast<unsigned>(outcome.kind) << ", reason 0x"
-           << unsigned{outcome.reason.set} << ":0x" << unsigned{outcome.reason.code}
-           << ", wanted termination 0x" << unsigned{reason.set} << ":0x" << unsigned{reason.code};
+           << "kind " << static_cast<unsigned>(outcome.kind) << ", reason "
+           << Hex{outcome.reason.set} << ":" << Hex{outcome.reason.code} << ", wanted termination "
+           << Hex{reason.set} << ":" << Hex{reason.code};
 }
 
 inline testing::AssertionResult raises(const ghcb::Outcome& outcome, u8 vector, u32 error_code) {

@@ -127,11 +127,14 @@ TEST_F(HandlerTest, ReentryEndsBeforeThePageIsTouched) {
 TEST_F(HandlerTest, AVcWhileTheHypervisorHasThePage) {
     // The hypervisor injects #VC right at VMGEXIT.
     on_vmgexit([this](RawPage view) {
+        answer_like_kvm(view, 1, 2, 3, 4);
+        if (MockCpu::vmgexits > 1) {
+            return; // the inner event got through
+        }
         vc::Frame nested  = canary_frame();
         nested.rip        = memory.place({0x0F, 0xA2});
         nested.error_code = 0x72;
         EXPECT_TRUE(terminates(vc::handle<MockCpu>(nested, context), reason::ghcb_reentered));
-        answer_like_kvm(view, 1, 2, 3, 4);
     });
     EXPECT_TRUE(handle(0x72, {0x0F, 0xA2}).is_done());
     EXPECT_EQ(MockCpu::vmgexits, 1U);

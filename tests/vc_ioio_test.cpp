@@ -6,10 +6,11 @@ namespace vestibule::test {
 
 static constexpr u64 exit_ioio = 0x7B;
 
-/// SW_EXITINFO1: bit 0 IN; bits 4, 5, 6 for 8, 16, 32 bits; bit 9 64-bit addresses; [31:16] port.
-static constexpr u64 info(bool in, unsigned bits, u64 port) {
+/// SW_EXITINFO1: bit 0 IN; bits 4, 5, 6 for 8, 16, 32 bits; bits 8, 9 for addresses of 32, 64 bits;
+/// [31:16] port.
+static constexpr u64 info(bool in, unsigned bits, u64 port, unsigned address_bits = 64) {
     const u64 size = bits == 8 ? 0x10 : bits == 16 ? 0x20 : 0x40;
-    return u64{in} | size | 0x200 | port << 16;
+    return u64{in} | size | (address_bits == 32 ? 0x100 : 0x200) | port << 16;
 }
 
 struct IoioTest : VcTest {
@@ -37,7 +38,8 @@ struct IoioTest : VcTest {
                 {at::rax, before.rax & mask}
             };
         }
-        EXPECT_TRUE(same_page(seen, call_image(0x7B, info(in, bits, port), 0, inputs)));
+        EXPECT_TRUE(
+            same_page(seen, call_image(0x7B, info(in, bits, port, address_bits), 0, inputs)));
         EXPECT_TRUE(frame == wanted) << std::hex << frame.rax;
     }
 
@@ -58,6 +60,8 @@ struct IoioTest : VcTest {
         expect_io(with({0xEE}), false, 8, dx);
         expect_io(with({0xEF}), false, full, dx);
     }
+
+    unsigned address_bits = 64;
 };
 
 TEST_F(IoioTest, WorkedByHand) {
@@ -97,6 +101,21 @@ TEST_F(IoioTest, RexThatIsNotLastIsIgnored) {
     for (u8 rex = 0x40; rex <= 0x4F; ++rex) {
         expect_all({rex, 0x66}, 16);
     }
+}
+
+TEST_F(IoioTest, RexWithWBeatsTheOperandSizePrefix) {
+    for (u8 rex = 0x48; rex <= 0x4F; ++rex) {
+        expect_all({0x66, rex}, 32);
+        expect_all({0x66, 0x2E, rex}, 32);
+    }
+}
+
+TEST_F(IoioTest, AddressSizePrefix) {
+    address_bits = 32;
+    expect_all({0x67}, 32);
+    expect_all({0x67, 0x66}, 16);
+    expect_all({0x66, 0x67}, 16);
+    expect_all({0x67, 0x48}, 32);
 }
 
 TEST_F(IoioTest, SegmentPrefixesChangeNothing) {

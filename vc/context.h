@@ -20,9 +20,8 @@ struct Context {
     u8 physical_bits = 0;
     /// XSAVES is in use, so IA32_XSS exists and CPUID 0xD depends on it.
     bool uses_xss = false;
-    /// What a hypercall shows of the registers beside RAX and CPL, by number: bit 1 RCX, 2 RDX, 3
-    /// RBX, 6 RSI, 7 RDI, 8 R8 and so on. KVM's need 1, 2, 3 and 6.
-    u16 vmmcall_registers = 0;
+    /// What a hypercall shows beside RAX and CPL. KVM's need RBX, RCX, RDX and RSI. Never RSP.
+    ghcb::RegisterSet vmmcall_registers = {};
     /// Asked where vc/policy.h leaves it to the program whether user mode is served.
     bool (*user_may)(const Request&) = nullptr;
 };

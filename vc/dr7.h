@@ -2,11 +2,7 @@
 // value that the guest wrote is kept here, and reading it asks nobody.
 #pragma once
 
-#include "ghcb/call.h"
-#include "vc/halves.h"
-#include "vc/registers.h"
-#include "vc/request.h"
-#include "x86/exit_code.h"
+#include "vc/exchange.h"
 #include "x86/registers.h"
 
 namespace vestibule::vc {
@@ -42,8 +38,7 @@ struct Dr7WriteEvent {
         const u64 dr7 = (value & ~x86::dr7_read_as_zero) | x86::dr7_reset;
         ghcb::Call<Cpu> call{request.context.ghcb};
         call.put(ghcb::Field::rax, dr7);
-        const ghcb::Outcome outcome =
-            exit_for_halves(call, request.frame, exit_code, 0, outputs::none);
+        const ghcb::Outcome outcome = exchange(request, call, 0, {});
         if (outcome.is_done()) {
             request.context.dr7 = dr7;
         }

@@ -8,6 +8,9 @@
 #include "vc/cpuid.h"
 #include "vc/dr7.h"
 #include "vc/ioio.h"
+#include "vc/ioio_string.h"
+#include "vc/mmio.h"
+#include "vc/monitor.h"
 #include "vc/msr.h"
 #include "vc/policy.h"
 #include "vc/refuse.h"
@@ -22,17 +25,19 @@ struct EventTable {
     /// one that raises it and its code may have it.
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
-        ghcb::Outcome outcome = refuse(request.frame, ghcb::reason::vc_opcode_mismatch);
-        if (!is_raised(request)) {
-            return outcome;
+        const Mnemonic mnemonic = request.instruction.mnemonic;
+        // SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
+        // instruction, to have the handler "emulate" one that is not there.
+        if (raised.code[static_cast<u8>(mnemonic)] != static_cast<u16>(request.frame.error_code)) {
+            return refuse(request.frame, ghcb::reason::vc_opcode_mismatch);
         }
+        ghcb::Outcome outcome = ghcb::Outcome::done();
         if (request.code.cpl != 0) {
             outcome = judge_user_mode<Cpu>(request);
-            if (!outcome.is_done()) {
-                return outcome;
-            }
         }
-        (void)(... || serve_as<Cpu, Event>(request, outcome));
+        if (outcome.is_done()) {
+            (void)(... || serve_as<Cpu, Event>(request, outcome));
+        }
         return outcome;
     }
 
@@ -41,17 +46,31 @@ struct EventTable {
     }
 
   private:
-    /// SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
-    /// instruction, to have the handler "emulate" one that is not there.
-    static bool is_raised(const Request& request) {
-        return (...
-                || (static_cast<u64>(Event::exit_code) == request.frame.error_code
-                    && Event::is_raised_by(request.instruction.mnemonic)));
+    /// The exit code that an instruction raises, by its mnemonic.
+    struct Raised {
+        u16 code[static_cast<u8>(Mnemonic::btc) + 1];
+    };
+
+    template <class One>
+    static consteval void enter(Raised& table) {
+        for (unsigned n = 0; n <= static_cast<u8>(Mnemonic::btc); ++n) {
+            if (One::is_raised_by(static_cast<Mnemonic>(n))) {
+                table.code[n] = static_cast<u16>(One::exit_code);
+            }
+        }
     }
+
+    static consteval Raised make_raised() {
+        Raised table{};
+        (..., enter<Event>(table));
+        return table;
+    }
+
+    static constexpr Raised raised = make_raised();
 
     template <class Cpu, class One>
     static bool serve_as(const Request& request, ghcb::Outcome& outcome) {
-        if (static_cast<u64>(One::exit_code) != request.frame.error_code) {
+        if (!One::is_raised_by(request.instruction.mnemonic)) {
             return false;
         }
         outcome = One::template serve<Cpu>(request);
@@ -64,6 +83,9 @@ using Events = EventTable<
     IoioEvent,
     CpuidEvent,
     MsrEvent,
+    MmioEvent,
+    MmioStringEvent,
+    IoioStringEvent,
     RdtscEvent,
     RdtscpEvent,
     RdpmcEvent,
@@ -71,7 +93,9 @@ using Events = EventTable<
     InvdEvent,
     VmmcallEvent,
     Dr7ReadEvent,
-    Dr7WriteEvent>;
+    Dr7WriteEvent,
+    MonitorEvent,
+    MwaitEvent>;
 // clang-format on
 
 } // namespace vestibule::vc

@@ -2,11 +2,7 @@
 // EXITINFO1 for IOIO (APM volume 2, section 15.10.2).
 #pragma once
 
-#include "ghcb/call.h"
-#include "vc/halves.h"
-#include "vc/registers.h"
-#include "vc/request.h"
-#include "x86/exit_code.h"
+#include "vc/exchange.h"
 
 namespace vestibule::vc {
 
@@ -23,25 +19,30 @@ struct IoioEvent {
         const Instruction& instruction = request.instruction;
         const u64 port =
             instruction.other == Operand::dx ? request.frame.rdx : instruction.immediate;
-        return u64{in} | (u64{instruction.operand_size} << 4) | (u64{instruction.address_size} << 6)
-               | ((port & 0xFFFF) << 16);
+        const bool string = instruction.mnemonic >= Mnemonic::ins;
+        u64 info          = 0;
+        if (string) {
+            info = (instruction.repeat ? bit(2) | bit(3) : bit(2))
+                   | (static_cast<u64>(instruction.segment) << 10);
+        }
+        return info | u64{in} | (u64{instruction.operand_size} << 4)
+               | (u64{instruction.address_size} << 6) | ((port & 0xFFFF) << 16);
     }
 
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
-        using ghcb::Field;
         Frame& frame  = request.frame;
         const u8 size = request.instruction.operand_size;
         const bool in = request.instruction.mnemonic == Mnemonic::in;
         ghcb::Call<Cpu> call{request.context.ghcb};
         if (!in) {
             // Only the operand's bytes: the rest of RAX is none of the hypervisor's business.
-            call.put(Field::rax, frame.rax & size_mask(size));
+            call.put_register(0, frame.rax & size_mask(size));
         }
         const ghcb::Answer answer =
-            call.exit(exit_code, encode(request, in), 0, in ? outputs::rax : outputs::none);
+            call.exit(exit_code, encode(request, in), 0, in ? registers::rax : registers::none);
         if (in && answer.outcome.is_done()) {
-            write_register(frame, {}, size, answer.rax);
+            write_register(frame, {}, size, answer.reg[0]);
         }
         return answer.outcome;
     }

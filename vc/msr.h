@@ -1,10 +1,7 @@
-// RDMSR and WRMSR (exit 0x7C): SW_EXITINFO1 is 0 to read, 1 to write; values move in 32-bit halves.
+// RDMSR and WRMSR (exit 0x7C): SW_EXITINFO1 is 0 to read, 1 to write.
 #pragma once
 
-#include "ghcb/call.h"
-#include "vc/halves.h"
-#include "vc/request.h"
-#include "x86/exit_code.h"
+#include "vc/exchange.h"
 
 namespace vestibule::vc {
 
@@ -17,17 +14,11 @@ struct MsrEvent {
 
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
-        using ghcb::Field;
-        Frame& frame = request.frame;
-        ghcb::Call<Cpu> call{request.context.ghcb};
-        call.put(Field::rcx, low_half(frame.rcx));
-        const bool write = request.instruction.mnemonic == Mnemonic::wrmsr;
-        if (write) {
-            call.put(Field::rax, low_half(frame.rax));
-            call.put(Field::rdx, low_half(frame.rdx));
+        constexpr RegisterSet value = registers::rax | registers::rdx;
+        if (request.instruction.mnemonic == Mnemonic::wrmsr) {
+            return exchange<Cpu>(request, 1, {.inputs = registers::rcx | value, .outputs = {}});
         }
-        return exit_for_halves(call, frame, exit_code, write ? 1 : 0,
-                               write ? outputs::none : outputs::rax | outputs::rdx);
+        return exchange<Cpu>(request, 0, {.inputs = registers::rcx, .outputs = value});
     }
 };
 

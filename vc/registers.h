@@ -7,20 +7,30 @@
 
 namespace vestibule::vc {
 
+/// Numbers of registers that instructions name without saying so.
+namespace gpr {
+inline constexpr u8 rcx = 1;
+inline constexpr u8 rsp = 4;
+inline constexpr u8 rsi = 6;
+inline constexpr u8 rdi = 7;
+} // namespace gpr
+
 /// The bits of a register that `size` bytes cover.
 constexpr u64 size_mask(u8 size) { return ~u64{0} >> (64 - 8u * size); }
 
-/// The register of that number, as the machine numbers them.
-inline u64& whole_register(Frame& frame, u8 number) {
+/// The register of that number, as the machine numbers them; not RSP, which the CPU pushed.
+inline u64& saved_register(Frame& frame, unsigned number) {
     static_assert(offsetof(Frame, rcx) == 1 * sizeof(u64) && offsetof(Frame, rbx) == 3 * sizeof(u64)
                   && offsetof(Frame, rbp) == 4 * sizeof(u64)
                   && offsetof(Frame, r15) == 14 * sizeof(u64));
-    constexpr u8 rsp = 4; // not among the others: the CPU pushed it
-    const u64 slot   = number < rsp ? number : u64{number} - 1;
-    return number == rsp ? frame.rsp : (&reinterpret_cast<u64&>(frame))[slot];
+    return (&reinterpret_cast<u64&>(frame))[number - (number > gpr::rsp ? 1 : 0)];
 }
 
-inline u64 read_register(Frame& frame, GeneralRegister reg, u8 size) {
+inline u64& whole_register(Frame& frame, u8 number) {
+    return number == gpr::rsp ? frame.rsp : saved_register(frame, number);
+}
+
+[[gnu::noinline]] inline u64 read_register(Frame& frame, GeneralRegister reg, u8 size) {
     return (whole_register(frame, reg.number) >> (reg.high_byte ? 8 : 0)) & size_mask(size);
 }
 

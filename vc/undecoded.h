@@ -5,7 +5,6 @@
 #include "ghcb/call.h"
 #include "vc/context.h"
 #include "vc/frame.h"
-#include "vc/halves.h"
 #include "vc/refuse.h"
 #include "x86/exit_code.h"
 #include "x86/registers.h"
@@ -32,7 +31,8 @@ template <class Cpu>
     if (refused.kind == Outcome::Kind::terminate) {
         // The protocol's own way of saying it; whatever comes back, it is the end.
         ghcb::Call<Cpu> call{context.ghcb};
-        (void)call.exit(x86::ExitCode::unsupported_event, frame.error_code, 0, outputs::none);
+        (void)call.exit(x86::ExitCode::unsupported_event, frame.error_code, 0,
+                        ghcb::registers::none);
     }
     return refused;
 }

@@ -13,6 +13,17 @@ struct SegmentDescriptor {
 
     constexpr bool is_code() const { return (value & (bit(44) | bit(43))) == (bit(44) | bit(43)); }
 
+    /// Data, or code that may be read too.
+    constexpr bool is_readable() const {
+        return (value & bit(44)) != 0 && (value & (bit(43) | bit(41))) != bit(43);
+    }
+
+    constexpr bool is_writable() const {
+        return (value & (bit(44) | bit(43) | bit(41))) == (bit(44) | bit(41));
+    }
+
+    constexpr bool is_expand_down() const { return (value & (bit(43) | bit(42))) == bit(42); }
+
     constexpr bool is_long() const { return (value & bit(53)) != 0; }
 
     constexpr bool is_default_32() const { return (value & bit(54)) != 0; }

@@ -45,6 +45,7 @@ inline constexpr u64 interrupt    = bit(9); // IF
 inline constexpr u64 df           = bit(10);
 inline constexpr u64 of           = bit(11);
 inline constexpr u64 rf           = bit(16);
+inline constexpr u64 ac           = bit(18);
 inline constexpr u64 status       = cf | pf | af | zf | sf | of;
 } // namespace rflags
 
@@ -53,6 +54,7 @@ inline constexpr u8 debug              = 1;
 inline constexpr u8 nmi                = 2;
 inline constexpr u8 invalid_opcode     = 6;
 inline constexpr u8 double_fault       = 8;
+inline constexpr u8 stack_segment      = 12;
 inline constexpr u8 general_protection = 13;
 inline constexpr u8 page_fault         = 14;
 inline constexpr u8 alignment_check    = 17;

@@ -22,7 +22,7 @@ constexpr u32 extended_last     = 0x8000'0021;
 } // namespace leaf_number
 
 /// EBX of 0x8000001F: the C-bit's number, and one physical address bit less for the guest's use.
-u32 c_bit_word(const Options& options) { return told_c_bit_position(options) | (1u << 6); }
+u32 c_bit_word(const Options& options) { return options.c_bit_position | (1u << 6); }
 
 CpuidResult honest_cpuid(const Options& options, u32 leaf, u32 subleaf) {
     if (leaf >= leaf_number::hypervisor_first && leaf <= leaf_number::hypervisor_last) {

@@ -27,6 +27,9 @@ x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult h
     if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::no_sev)) {
         honest.eax = 0;
     }
+    if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::cbit_cpuid)) {
+        honest.ebx -= 1; // the position is its lowest field
+    }
     return honest;
 }
 

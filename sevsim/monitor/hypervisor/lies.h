@@ -7,7 +7,7 @@
 
 namespace vestibule::sevsim {
 
-/// What the guest is told the C-bit's position is.
+/// What the guest is told the C-bit's position is, by SEV information.
 unsigned told_c_bit_position(const Options& options);
 
 /// What the guest is told that CPUID `leaf` returns.
