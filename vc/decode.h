@@ -25,16 +25,17 @@ constexpr bool takes_lock(const Instruction& instruction) {
            && instruction.mnemonic <= Mnemonic::btc;
 }
 
-/// What an opcode says beyond its row in the table.
+/// What an opcode means beyond its row in the table.
 template <class Reader>
-constexpr void decode_special(CodeSize code_size, const Prefixes& prefixes, u8 opcode,
-                              Instruction& instruction, Reader& reader) {
-    switch (opcode) {
-    case 0x01: {
-        // SECURITY: F2 or F3 makes VMGEXIT of VMMCALL (volume 2, section 15.35.6) and MCOMMIT of
-        // MONITORX. The others of the group have no meaning with one either.
-        const u8 byte = reader.byte();
-        if (prefixes.repeat == 0) {
+constexpr void decode_special(CodeSize code_size, Prefixes prefixes, Instruction& instruction,
+                              Reader& reader) {
+    switch (instruction.mnemonic) {
+    case Mnemonic::vmmcall: { // and all that begins with 0F 01
+        // SECURITY: F2 and F3 make VMGEXIT of VMMCALL (volume 2, section 15.35.6). They and 66
+        // choose other instructions in this group, or none.
+        const u8 byte        = reader.byte();
+        instruction.mnemonic = Mnemonic::none;
+        if (!prefixes.repeats() && !prefixes.has(LegacyPrefix::operand_size)) {
             for (const Group7& member : group7) {
                 if (member.modrm == byte) {
                     instruction.mnemonic = member.mnemonic;
@@ -43,15 +44,15 @@ constexpr void decode_special(CodeSize code_size, const Prefixes& prefixes, u8 o
         }
         break;
     }
-    case 0x09: // WBINVD
-        if (prefixes.repeat == 0xF3) {
+    case Mnemonic::wbinvd:
+        if (prefixes.has(LegacyPrefix::repeat_f3)) {
             instruction.mnemonic = Mnemonic::wbnoinvd;
         }
         break;
-    case 0x21:
-    case 0x23: { // MOV from and to debug registers: mod is ignored, REX.R would make it DR15
+    case Mnemonic::read_dr7:
+    case Mnemonic::write_dr7: { // ModRM.mod is ignored; REX.R would make it DR15
         const ModRm modrm{reader.byte()};
-        if (modrm.reg() != 7 || prefixes.extension(Prefixes::rex_r) != 0) {
+        if (modrm.reg() != 7 || prefixes.has_rex(Prefixes::rex_r)) {
             reader.refuse(DecodeError::unknown_opcode);
         }
         instruction.other        = Operand::general_register;
@@ -59,52 +60,49 @@ constexpr void decode_special(CodeSize code_size, const Prefixes& prefixes, u8 o
         instruction.operand_size = code_size == CodeSize::bits64 ? 8 : 4;
         break;
     }
-    case 0x63: // MOVSXD in 64-bit code, elsewhere ARPL
-        if (code_size != CodeSize::bits64) {
+    case Mnemonic::movsx: // MOVSXD in 64-bit code, elsewhere ARPL. It has no 16-bit form.
+        if (code_size != CodeSize::bits64 || instruction.operand_size == 2) {
             reader.refuse(DecodeError::unknown_opcode);
         }
-        if (instruction.operand_size == 8) {
-            instruction.memory_size = 4;
-        }
+        instruction.memory_size = 4;
         break;
-    case 0x82: // another 80, but not in 64-bit code
+    default: // 82, another 80, but not in 64-bit code
         if (code_size == CodeSize::bits64) {
             reader.refuse(DecodeError::unknown_opcode);
         }
         break;
-    default: break;
     }
 }
 
-constexpr void decode_sizes(CodeSize code_size, const Prefixes& prefixes, u16 bits,
+constexpr void decode_sizes(CodeSize code_size, Prefixes prefixes, u16 bits,
                             Instruction& instruction) {
     if ((bits & form::byte_operand) != 0) {
         instruction.operand_size = 1;
     } else if ((bits & form::port) != 0) {
-        instruction.operand_size = prefixes.operand_bytes_without_rex(code_size);
+        const u8 size            = prefixes.operand_bytes(code_size);
+        instruction.operand_size = size < 4 ? size : 4; // REX.W overrides 66, no more
     } else {
         instruction.operand_size = prefixes.operand_bytes(code_size);
     }
-    switch (bits & form::memory_mask) {
-    case form::memory_byte: instruction.memory_size = 1; break;
-    case form::memory_word: instruction.memory_size = 2; break;
-    case form::memory_none: break;
-    default: instruction.memory_size = instruction.operand_size; break;
-    }
+    const u16 memory                  = bits & form::memory_mask;
+    instruction.memory_size           = memory == 0                   ? instruction.operand_size
+                                        : memory == form::memory_none ? u8{0}
+                                                                      : static_cast<u8>(memory >> 13);
     instruction.memory_is_destination = (bits & form::to_memory) != 0;
 }
 
 /// Of a general register, byte registers being what they are (section 2.3.1 of volume 1).
-constexpr GeneralRegister general_register(u8 number, u8 operand_size, const Prefixes& prefixes) {
-    if (operand_size == 1 && prefixes.rex == 0 && number >= 4) {
+constexpr GeneralRegister general_register(u8 number, u8 operand_size, Prefixes prefixes) {
+    if (operand_size == 1 && !prefixes.has_rex() && number >= 4) {
         return {.number = static_cast<u8>(number - 4), .high_byte = true};
     }
     return {.number = number};
 }
 
+/// Reads ModRM and SIB. Returns the size of the displacement that follows.
 template <class Reader>
-constexpr void decode_modrm(CodeSize code_size, const Prefixes& prefixes, u16& bits,
-                            Instruction& instruction, Reader& reader) {
+constexpr u8 decode_modrm(CodeSize code_size, Prefixes prefixes, u16& bits,
+                          Instruction& instruction, Reader& reader) {
     const ModRm modrm{reader.byte()};
     if (const unsigned group = bits & form::group_mask; group != 0) {
         instruction.mnemonic = groups[group - 1].mnemonic[modrm.reg()];
@@ -119,43 +117,106 @@ constexpr void decode_modrm(CodeSize code_size, const Prefixes& prefixes, u16& b
         reader.refuse(DecodeError::no_memory_operand);
     }
     if ((bits & form::with_register) != 0) {
+        const u8 number   = modrm.reg() | prefixes.extension(Prefixes::rex_r);
         instruction.other = Operand::general_register;
-        instruction.reg =
-            general_register(static_cast<u8>(modrm.reg() | prefixes.extension(Prefixes::rex_r)),
-                             instruction.operand_size, prefixes);
+        instruction.reg   = general_register(number, instruction.operand_size, prefixes);
     }
-    instruction.memory = instruction.address_size == 2
-                             ? decode_address16(modrm, reader)
-                             : decode_address(modrm, code_size, prefixes, reader);
-    if (!prefixes.overridden) {
-        instruction.segment = default_segment(instruction.memory);
+    MemoryOperand& memory = instruction.memory;
+    const u8 size         = instruction.address_size == 2
+                                ? decode_address16(modrm, memory)
+                                : decode_address(modrm, code_size, prefixes, memory, reader);
+    if (!prefixes.has_segment()) {
+        instruction.segment = default_segment(memory);
+    }
+    return size;
+}
+
+/// What the opcode and the prefixes say by themselves.
+constexpr void decode_row(CodeSize code_size, Prefixes prefixes, OpcodeTable::Row row,
+                          Instruction& instruction) {
+    instruction.mnemonic     = row.mnemonic;
+    instruction.address_size = prefixes.address_bytes(code_size);
+    instruction.repeat       = prefixes.repeats();
+    instruction.segment      = prefixes.segment();
+    if ((row.form & ~form::special) != 0) {
+        decode_sizes(code_size, prefixes, row.form, instruction);
     }
 }
 
-/// What follows the opcode, in the order in which it does.
+/// IN, OUT, strings and what has no operands: whatever is over after a byte with a port.
 template <class Reader>
-constexpr void decode_operands(CodeSize code_size, const Prefixes& prefixes, u16 bits,
-                               Instruction& instruction, Reader& reader) {
-    if ((bits & form::has_modrm) != 0) {
-        decode_modrm(code_size, prefixes, bits, instruction, reader);
-    } else if ((bits & form::absolute) != 0) {
-        instruction.other = Operand::general_register;
-        instruction.memory.displacement =
-            static_cast<i64>(reader.unsigned_number(instruction.address_size));
-    } else if ((bits & form::port_in_dx) != 0) {
+constexpr void decode_short(u16 bits, Instruction& instruction, Reader& reader) {
+    if ((bits & form::port_in_dx) != 0) {
         instruction.other = Operand::dx;
+    } else if ((bits & form::port) != 0) {
+        instruction.other     = Operand::immediate;
+        instruction.immediate = reader.byte();
     }
-    if (instruction.mnemonic == Mnemonic::ins || instruction.mnemonic == Mnemonic::stos) {
+    if ((bits & form::always_es) != 0) {
         instruction.segment = Segment::es;
     }
-    if ((bits & (form::immediate_byte | form::immediate_full)) != 0) {
-        const u8 full         = instruction.operand_size < 4 ? instruction.operand_size : u8{4};
-        const u8 size         = (bits & form::immediate_byte) != 0 ? u8{1} : full;
-        instruction.other     = Operand::immediate;
-        instruction.immediate = (bits & form::zero_extended) != 0
-                                    ? reader.byte()
-                                    : static_cast<u64>(reader.signed_number(size));
+}
+
+/// Instructions with a ModRM byte, with an absolute address or with rules of their own.
+template <class Reader>
+constexpr void decode_long(CodeSize code_size, Prefixes prefixes, u16 bits,
+                           Instruction& instruction, Reader& reader) {
+    if ((bits & form::special) != 0) {
+        decode_special(code_size, prefixes, instruction, reader);
     }
+    u8 displacement_size = 0;
+    if ((bits & form::has_modrm) != 0) {
+        displacement_size = decode_modrm(code_size, prefixes, bits, instruction, reader);
+    } else if ((bits & form::absolute) != 0) {
+        instruction.other = Operand::general_register; // rAX
+        displacement_size = instruction.address_size;
+    }
+    if (displacement_size != 0) {
+        instruction.memory.displacement = reader.signed_number(displacement_size);
+    }
+    if ((bits & (form::immediate_byte | form::immediate_full)) != 0) {
+        const u8 full     = instruction.operand_size < 4 ? instruction.operand_size : u8{4};
+        const u8 size     = (bits & form::immediate_byte) != 0 ? u8{1} : full;
+        const i64 value   = reader.signed_number(size);
+        instruction.other = Operand::immediate;
+        instruction.immediate =
+            (bits & form::zero_extended) != 0 ? static_cast<u8>(value) : static_cast<u64>(value);
+    }
+}
+
+/// The row of the opcode that begins with `opcode`. Leaves the last byte of it there.
+template <class Reader>
+constexpr u8 opcode_row(u8& opcode, Reader& reader) {
+    if (opcode != 0x0F) {
+        return opcode_table.row_of[0][opcode];
+    }
+    opcode = reader.byte();
+    return opcode_table.row_of[1][opcode];
+}
+
+/// Instructions with prefixes, and long ones. Apart from the others, to keep those fast.
+template <class Reader>
+[[gnu::noinline]] constexpr Reader decode_rest(CodeSize code_size, u8 opcode, u8 row,
+                                               Instruction& instruction, Reader reader) {
+    Prefixes prefixes;
+    if (!OpcodeTable::is_opcode(row)) {
+        opcode = decode_prefixes(code_size, opcode, prefixes, reader);
+        row    = opcode_row(opcode, reader);
+    }
+    if (OpcodeTable::is_opcode(row)) {
+        const OpcodeTable::Row known = opcode_table.opcode(row);
+        decode_row(code_size, prefixes, known, instruction);
+        if ((known.form & form::long_mask) != 0) {
+            decode_long(code_size, prefixes, known.form, instruction, reader);
+        } else {
+            decode_short(known.form, instruction, reader);
+        }
+    }
+    if (prefixes.has(LegacyPrefix::lock) && !takes_lock(instruction)) {
+        reader.refuse(instruction.mnemonic == Mnemonic::none ? DecodeError::unknown_opcode
+                                                             : DecodeError::lock_prefix);
+    }
+    return reader;
 }
 
 /// Decodes one instruction of code whose default sizes are `code_size`.
@@ -163,45 +224,27 @@ constexpr void decode_operands(CodeSize code_size, const Prefixes& prefixes, u16
 /// `next_byte(u8&)` yields the next byte of the instruction, false where there is none.
 template <class NextByte>
 constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
-    InstructionReader<NextByte> reader{next_byte};
-    Instruction instruction;
-    Prefixes prefixes;
+    Decoded decoded;
+    Instruction& instruction = decoded.instruction;
+    InstructionReader reader{next_byte};
 
-    u8 opcode = reader.byte();
-    u8 row    = opcode_table.row_of[0][opcode];
-    while (row == 0 && prefixes.take(opcode, code_size)) {
-        opcode = reader.byte();
-        row    = opcode_table.row_of[0][opcode];
+    u8 opcode    = reader.byte();
+    const u8 row = opcode_row(opcode, reader);
+    if (OpcodeTable::is_opcode(row) && (opcode_table.opcode(row).form & form::long_mask) == 0) {
+        const OpcodeTable::Row known = opcode_table.opcode(row);
+        decode_row(code_size, Prefixes{}, known, instruction);
+        decode_short(known.form, instruction, reader);
+    } else {
+        reader = decode_rest(code_size, opcode, row, instruction, reader);
     }
-    if (opcode == 0x0F) {
-        opcode = reader.byte();
-        row    = opcode_table.row_of[1][opcode];
-    }
-    instruction.mnemonic     = opcode_table.rows[row].mnemonic;
-    instruction.address_size = prefixes.address_bytes(code_size);
-    instruction.repeat       = prefixes.repeat != 0;
-    instruction.segment      = prefixes.segment;
-
-    if (const u16 bits = opcode_table.rows[row].form; bits != form::plain) {
-        if (bits != form::special) {
-            decode_sizes(code_size, prefixes, bits, instruction);
-        }
-        if ((bits & form::special) != 0) {
-            decode_special(code_size, prefixes, opcode, instruction, reader);
-        }
-        decode_operands(code_size, prefixes, bits, instruction, reader);
-    }
+    instruction.length = reader.length();
     if (instruction.mnemonic == Mnemonic::none) {
         reader.refuse(DecodeError::unknown_opcode);
     }
-    if (prefixes.lock && !takes_lock(instruction)) {
-        reader.refuse(DecodeError::lock_prefix);
-    }
-    instruction.length = reader.length();
     if (reader.why_refused() != DecodeError::none) {
-        return {.instruction = {}, .error = reader.why_refused()};
+        decoded = {.instruction = {}, .error = reader.why_refused()};
     }
-    return {.instruction = instruction};
+    return decoded;
 }
 
 } // namespace vestibule::vc

@@ -50,28 +50,21 @@ inline constexpr Address16 addresses16[] = {
     {register_number::bx, MemoryOperand::no_register},
 };
 
-template <class Reader>
-constexpr MemoryOperand decode_address16(ModRm modrm, Reader& reader) {
-    MemoryOperand memory;
-    u8 size = modrm.displacement_size(2);
+/// Returns the size of the displacement that follows.
+constexpr u8 decode_address16(ModRm modrm, MemoryOperand& memory) {
     if (modrm.mod() == 0 && modrm.rm() == 6) {
-        size = 2; // [disp16] where [BP] would be
-    } else {
-        memory.base  = addresses16[modrm.rm()].base;
-        memory.index = addresses16[modrm.rm()].index;
+        return 2; // [disp16] where [BP] would be
     }
-    if (size != 0) {
-        memory.displacement = reader.signed_number(size);
-    }
-    return memory;
+    memory.base  = addresses16[modrm.rm()].base;
+    memory.index = addresses16[modrm.rm()].index;
+    return modrm.displacement_size(2);
 }
 
-/// 32-bit and 64-bit addresses (sections A.3.1 and A.3.2).
+/// 32-bit and 64-bit addresses (sections A.3.1 and A.3.2). Reads SIB, if there is one, and returns
+/// the size of the displacement that follows.
 template <class Reader>
-constexpr MemoryOperand decode_address(ModRm modrm, CodeSize code_size, const Prefixes& prefixes,
-                                       Reader& reader) {
-    MemoryOperand memory;
-    u8 size = modrm.displacement_size(4);
+constexpr u8 decode_address(ModRm modrm, CodeSize code_size, Prefixes prefixes,
+                            MemoryOperand& memory, Reader& reader) {
     u8 base = modrm.rm();
     if (base == 4) {
         const ModRm sib{reader.byte()}; // scale, index and base lie as mod, reg and rm do
@@ -84,17 +77,13 @@ constexpr MemoryOperand decode_address(ModRm modrm, CodeSize code_size, const Pr
     }
     // REX.B does not take part in choosing these: R13 has no form without displacement either.
     if (base == register_number::bp && modrm.mod() == 0) {
-        size = 4;
         if (modrm.rm() == base && code_size == CodeSize::bits64) {
             memory.base = MemoryOperand::rip;
         }
-    } else {
-        memory.base = base | prefixes.extension(Prefixes::rex_b);
+        return 4;
     }
-    if (size != 0) {
-        memory.displacement = reader.signed_number(size);
-    }
-    return memory;
+    memory.base = base | prefixes.extension(Prefixes::rex_b);
+    return modrm.displacement_size(4);
 }
 
 /// Section 1.2.4: the stack segment if the base is the stack or frame pointer.

@@ -1,78 +1,99 @@
 // Legacy prefixes and REX (APM volume 3, section 1.2), and the sizes they choose.
 #pragma once
 
+#include "vc/decode_reader.h"
 #include "vc/instruction.h"
+#include "vc/opcodes.h"
 #include "x86/types.h"
 
 namespace vestibule::vc {
 
-struct Prefixes {
+/// All of them in one register.
+class Prefixes {
+  public:
     static constexpr u8 rex_b = 1;
     static constexpr u8 rex_x = 2;
     static constexpr u8 rex_r = 4;
     static constexpr u8 rex_w = 8;
 
-    u8 rex            = 0; // the whole byte, so that zero says there is none
-    u8 repeat         = 0; // F2 or F3, the last of them
-    bool operand_size = false;
-    bool address_size = false;
-    bool lock         = false;
-    bool overridden   = false; // `segment` counts
-    Segment segment   = Segment::ds;
+    constexpr void take_rex(u8 byte) { bits = (bits & ~rex_mask) | byte; }
 
-    /// True if `byte` is a prefix in code of this size.
-    constexpr bool take(u8 byte, CodeSize code_size) {
-        if ((byte & 0xF0) == 0x40 && code_size == CodeSize::bits64) {
-            rex = byte;
-            return true;
+    constexpr void take(LegacyPrefix prefix, CodeSize code_size) {
+        bits &= ~rex_mask; // section 1.2.7: a REX that another prefix follows is ignored
+        if (prefix >= LegacyPrefix::operand_size) {
+            if (prefix >= LegacyPrefix::repeat_f2) {
+                bits &= ~(flag(LegacyPrefix::repeat_f2) | flag(LegacyPrefix::repeat_f3));
+            }
+            bits |= flag(prefix);
+        } else if (code_size != CodeSize::bits64 || prefix >= LegacyPrefix::fs) {
+            // Section 1.2.4: 64-bit code ignores the other four. An FS or GS before one stays.
+            bits = (bits & ~segment_mask) | static_cast<u32>(prefix) << segment_shift | overridden;
         }
-        switch (byte) {
-        case 0x26: set_segment(Segment::es, code_size); break;
-        case 0x2E: set_segment(Segment::cs, code_size); break;
-        case 0x36: set_segment(Segment::ss, code_size); break;
-        case 0x3E: set_segment(Segment::ds, code_size); break;
-        case 0x64: set_segment(Segment::fs, code_size); break;
-        case 0x65: set_segment(Segment::gs, code_size); break;
-        case 0x66: operand_size = true; break;
-        case 0x67: address_size = true; break;
-        case 0xF0: lock = true; break;
-        case 0xF2:
-        case 0xF3: repeat = byte; break;
-        default: return false;
-        }
-        // Section 1.2.7: a REX that another prefix follows is ignored.
-        rex = 0;
-        return true;
+    }
+
+    [[nodiscard]] constexpr bool has_rex() const { return (bits & rex_mask) != 0; }
+
+    [[nodiscard]] constexpr bool has_rex(u8 rex_bit) const { return (bits & rex_bit) != 0; }
+
+    [[nodiscard]] constexpr bool has(LegacyPrefix prefix) const {
+        return (bits & flag(prefix)) != 0;
+    }
+
+    /// F2 or F3.
+    [[nodiscard]] constexpr bool repeats() const {
+        return has(LegacyPrefix::repeat_f2) || has(LegacyPrefix::repeat_f3);
+    }
+
+    [[nodiscard]] constexpr bool has_segment() const { return (bits & overridden) != 0; }
+
+    /// DS if there is none.
+    [[nodiscard]] constexpr Segment segment() const {
+        return static_cast<Segment>((bits & segment_mask) >> segment_shift);
     }
 
     /// Bit 3 of a register number, if `rex_bit` is there.
-    [[nodiscard]] constexpr u8 extension(u8 rex_bit) const { return (rex & rex_bit) != 0 ? 8 : 0; }
+    [[nodiscard]] constexpr u8 extension(u8 rex_bit) const { return has_rex(rex_bit) ? 8 : 0; }
 
-    /// In bytes (section 1.2.2).
+    /// In bytes (section 1.2.2). Of both, REX.W wins over 66.
     [[nodiscard]] constexpr u8 operand_bytes(CodeSize code_size) const {
-        return (rex & rex_w) != 0 ? 8 : operand_bytes_without_rex(code_size);
-    }
-
-    [[nodiscard]] constexpr u8 operand_bytes_without_rex(CodeSize code_size) const {
-        return operand_size == (code_size == CodeSize::bits16) ? 4 : 2;
+        if (has_rex(rex_w)) {
+            return 8;
+        }
+        return has(LegacyPrefix::operand_size) == (code_size == CodeSize::bits16) ? 4 : 2;
     }
 
     /// In bytes (section 1.2.3).
     [[nodiscard]] constexpr u8 address_bytes(CodeSize code_size) const {
-        if (!address_size) {
+        if (!has(LegacyPrefix::address_size)) {
             return static_cast<u8>(2u << static_cast<u8>(code_size));
         }
         return code_size == CodeSize::bits32 ? 2 : 4;
     }
 
   private:
-    constexpr void set_segment(Segment wanted, CodeSize code_size) {
-        // Section 1.2.4: 64-bit code ignores the other four. An FS or GS before one stays.
-        if (code_size != CodeSize::bits64 || wanted >= Segment::fs) {
-            segment    = wanted;
-            overridden = true;
-        }
-    }
+    static constexpr u32 rex_mask      = 0xFF; // the whole byte, so that zero says there is none
+    static constexpr u32 overridden    = 1u << 8;
+    static constexpr u32 segment_shift = 9;
+    static constexpr u32 segment_mask  = 7u << segment_shift;
+
+    static constexpr u32 flag(LegacyPrefix prefix) { return 1u << (16 + static_cast<u8>(prefix)); }
+
+    u32 bits = static_cast<u32>(Segment::ds) << segment_shift;
 };
+
+/// Takes prefixes, in any order and number, from `byte` on. Returns the first byte that is none.
+template <class Reader>
+constexpr u8 decode_prefixes(CodeSize code_size, u8 byte, Prefixes& prefixes, Reader& reader) {
+    while (true) {
+        if (const u8 row = opcode_table.row_of[0][byte]; OpcodeTable::is_prefix(row)) {
+            prefixes.take(OpcodeTable::prefix(row), code_size);
+        } else if (code_size == CodeSize::bits64 && (byte & 0xF0) == 0x40) {
+            prefixes.take_rex(byte);
+        } else {
+            return byte;
+        }
+        byte = reader.byte();
+    }
+}
 
 } // namespace vestibule::vc

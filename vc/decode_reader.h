@@ -10,10 +10,12 @@ inline constexpr u8 max_instruction_length = 15;
 
 /// Once there is an error, no more bytes are asked for and the rest reads as zero, which decodes to
 /// something and ends: so the error needs looking at only once, after the instruction.
+///
+/// Two registers wide and handed on by value, so that it stays in them.
 template <class NextByte>
 class InstructionReader {
   public:
-    constexpr explicit InstructionReader(NextByte& next_byte) : next_byte{next_byte} {}
+    constexpr explicit InstructionReader(NextByte& source) : next_byte{&source} {}
 
     constexpr u8 byte() {
         u8 value = 0;
@@ -21,7 +23,7 @@ class InstructionReader {
             refuse(DecodeError::too_long);
             return 0;
         }
-        if (!next_byte(value)) {
+        if (!(*next_byte)(value)) {
             refuse(DecodeError::out_of_bytes);
             return 0;
         }
@@ -29,18 +31,16 @@ class InstructionReader {
         return value;
     }
 
-    /// A little-endian number of 1 to 8 bytes, zero-extended.
-    constexpr u64 unsigned_number(u8 size) {
-        u64 value = 0;
-        for (u8 shift = 0; shift < 8 * size; shift += 8) {
-            value |= u64{byte()} << shift;
-        }
-        return value;
-    }
-
+    /// A little-endian number of 1 to 8 bytes, sign-extended.
     constexpr i64 signed_number(u8 size) {
-        const unsigned unused = 64 - (8u * size);
-        return static_cast<i64>(unsigned_number(size) << unused) >> unused;
+        if (size == 1) {
+            return static_cast<i8>(byte()); // the most frequent, and quick
+        }
+        u64 value = 0;
+        for (u8 n = 0; n < size; ++n) {
+            value = (value >> 8) | (u64{byte()} << 56);
+        }
+        return static_cast<i64>(value) >> ((64 - (8u * size)) & 63);
     }
 
     /// The first reason to refuse is the one that counts.
@@ -59,7 +59,7 @@ class InstructionReader {
     [[nodiscard]] constexpr DecodeError why_refused() const { return error; }
 
   private:
-    NextByte& next_byte;
+    NextByte* next_byte;
     u8 left           = max_instruction_length;
     DecodeError error = DecodeError::none;
 };

@@ -77,8 +77,8 @@ struct GeneralRegister {
     bool high_byte = false; // bits 15:8 of register 0 to 3: AH, CH, DH, BH
 };
 
-/// The effective address: base + index × scale + displacement, cut to Instruction::address_size.
-/// No base, no index: an absolute address.
+/// The effective address: base + index × scale + displacement, all cut to
+/// Instruction::address_size. No base, no index: an absolute address.
 struct MemoryOperand {
     static constexpr u8 no_register = 0xFF;
     static constexpr u8 rip         = 0xFE; // as a base: the address of the next instruction
@@ -86,7 +86,7 @@ struct MemoryOperand {
     u8 base          = no_register;
     u8 index         = no_register;
     u8 scale         = 1; // 1, 2, 4 or 8
-    i64 displacement = 0; // sign-extended; of MOV with an absolute address, zero-extended
+    i64 displacement = 0; // sign-extended
 };
 
 struct Instruction {
@@ -98,7 +98,8 @@ struct Instruction {
 
     bool repeat = false; // F2 or F3 was there: REP for INS, OUTS, MOVS, STOS, nothing for others
 
-    bool memory_is_destination = false; // also when it is read too; CMP, TEST and BT write nothing
+    /// Memory is the first operand. CMP, TEST and BT write nothing all the same.
+    bool memory_is_destination = false;
 
     Operand other = Operand::none;
 

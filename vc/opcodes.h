@@ -24,13 +24,17 @@ inline constexpr u16 immediate_byte = 1 << 7; // sign-extended
 inline constexpr u16 immediate_full = 1 << 8; // of the operand size, at most 4, sign-extended
 inline constexpr u16 zero_extended  = 1 << 9; // the immediate
 inline constexpr u16 port_in_dx     = 1 << 10;
-inline constexpr u16 port           = 1 << 11; // REX.W does not count
-inline constexpr u16 absolute       = 1 << 12; // an address of the address size follows
+inline constexpr u16 port           = 1 << 11;       // REX.W does not count
+inline constexpr u16 absolute       = 1 << 12;       // an address of the address size follows
+inline constexpr u16 always_es      = with_register; // of strings, which have no register
 inline constexpr u16 memory_mask    = 3 << 13; // one of the next three, else of the operand size
 inline constexpr u16 memory_byte    = 1 << 13;
 inline constexpr u16 memory_word    = 2 << 13;
 inline constexpr u16 memory_none    = 3 << 13;
 inline constexpr u16 special        = 1 << 15; // has rules of its own
+
+/// Forms that have none of these are over after the opcode, or after a byte with a port.
+inline constexpr u16 long_mask = has_modrm | absolute | immediate_full | special;
 
 inline constexpr u16 group1  = 1;
 inline constexpr u16 group3  = 2;
@@ -57,8 +61,8 @@ inline constexpr u16 ob_al  = ov_eax | byte_operand;
 
 // Strings: X is DS:rSI, Y is ES:rDI.
 inline constexpr u16 yv_xv  = to_memory;
-inline constexpr u16 yv_eax = to_memory;
-inline constexpr u16 yv_dx  = to_memory | port | port_in_dx;
+inline constexpr u16 yv_eax = to_memory | always_es;
+inline constexpr u16 yv_dx  = to_memory | always_es | port | port_in_dx;
 inline constexpr u16 dx_xv  = port | port_in_dx;
 inline constexpr u16 yb_xb  = yv_xv | byte_operand;
 inline constexpr u16 yb_al  = yv_eax | byte_operand;
@@ -157,7 +161,7 @@ inline constexpr Opcode opcodes[] = {
     {Map::one_byte, 0xF7, Mnemonic::none,      form::group3 | form::ev                         },
     {Map::one_byte, 0xFE, Mnemonic::none,      form::group4 | form::eb                         },
     {Map::one_byte, 0xFF, Mnemonic::none,      form::group4 | form::ev                         },
-    {Map::two_byte, 0x01, Mnemonic::none,      form::special                                   },
+    {Map::two_byte, 0x01, Mnemonic::vmmcall,   form::special                                   },
     {Map::two_byte, 0x08, Mnemonic::invd,      form::plain                                     },
     {Map::two_byte, 0x09, Mnemonic::wbinvd,    form::special                                   },
     {Map::two_byte, 0x21, Mnemonic::read_dr7,  form::special                                   },
@@ -208,22 +212,73 @@ inline constexpr Group7 group7[] = {
     {0xFB, Mnemonic::mwaitx  },
 };
 
-/// The table as it is looked up: by opcode byte, the number of a row; row 0 is what is refused.
+/// The bytes that are prefixes (section 1.2.1). Segments come first, numbered as `Segment` does.
+enum class LegacyPrefix : u8 {
+    es,
+    cs,
+    ss,
+    ds,
+    fs,
+    gs,
+    operand_size,
+    address_size,
+    lock,
+    repeat_f2,
+    repeat_f3
+};
+
+struct PrefixByte {
+    u8 byte;
+    LegacyPrefix prefix;
+};
+
+inline constexpr PrefixByte legacy_prefixes[] = {
+    {0x26, LegacyPrefix::es          },
+    {0x2E, LegacyPrefix::cs          },
+    {0x36, LegacyPrefix::ss          },
+    {0x3E, LegacyPrefix::ds          },
+    {0x64, LegacyPrefix::fs          },
+    {0x65, LegacyPrefix::gs          },
+    {0x66, LegacyPrefix::operand_size},
+    {0x67, LegacyPrefix::address_size},
+    {0xF0, LegacyPrefix::lock        },
+    {0xF2, LegacyPrefix::repeat_f2   },
+    {0xF3, LegacyPrefix::repeat_f3   },
+};
+
+/// The tables as they are looked up: the number of a row by opcode byte. Numbers from 1 on are
+/// prefixes, from `refused` on opcodes. 0 is what is neither, in the one-byte map only.
 struct OpcodeTable {
     struct Row {
         Mnemonic mnemonic;
         u16 form;
     };
 
+    static constexpr u8 refused = 1 + static_cast<u8>(LegacyPrefix::repeat_f3) + 1;
+
     u8 row_of[2][256];
     Row rows[1 + (sizeof(opcodes) / sizeof(Opcode))];
 
+    static constexpr bool is_opcode(u8 row) { return row >= refused; }
+
+    static constexpr bool is_prefix(u8 row) { return row != 0 && row < refused; }
+
+    static constexpr LegacyPrefix prefix(u8 row) { return static_cast<LegacyPrefix>(row - 1); }
+
+    [[nodiscard]] constexpr Row opcode(u8 row) const { return rows[row - refused]; }
+
     static consteval OpcodeTable make() {
         OpcodeTable table{};
+        for (const PrefixByte& one : legacy_prefixes) {
+            table.row_of[0][one.byte] = static_cast<u8>(1 + static_cast<u8>(one.prefix));
+        }
+        for (u8& row : table.row_of[1]) {
+            row = refused;
+        }
         u8 row = 0;
         for (const Opcode& opcode : opcodes) {
             ++row;
-            table.row_of[static_cast<u8>(opcode.map)][opcode.byte] = row;
+            table.row_of[static_cast<u8>(opcode.map)][opcode.byte] = static_cast<u8>(refused + row);
             table.rows[row] = {.mnemonic = opcode.mnemonic, .form = opcode.form};
         }
         return table;
