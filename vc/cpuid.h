@@ -14,20 +14,29 @@ struct CpuidEvent {
 
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
+        if (low_half(request.frame.rax) == x86::cpuid_leaf::extended_state) {
+            return serve_extended_state<Cpu>(request);
+        }
+        return exchange<Cpu>(request, registers_exchanged);
+    }
+
+  private:
+    static constexpr Exchanged registers_exchanged = {.inputs  = registers::rax | registers::rcx,
+                                                      .outputs = registers::rax | registers::rcx
+                                                                 | registers::rdx | registers::rbx};
+
+    /// The sizes depend on XCR0 and XSS, which the hypervisor cannot see.
+    template <class Cpu>
+    [[gnu::noinline, clang::minsize]] static ghcb::Outcome
+    serve_extended_state(const Request& request) {
         using ghcb::Field;
         ghcb::Call<Cpu> call{request.context.ghcb};
-        if (low_half(request.frame.rax) == x86::cpuid_leaf::extended_state) {
-            // The sizes depend on XCR0 and XSS, which the hypervisor cannot see. Before CR4.OSXSAVE
-            // is set XCR0 has its reset value, and XGETBV would be #UD.
-            call.put(Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1);
-            if (low_half(request.frame.rcx) == 1 && request.context.uses_xss) {
-                call.put(Field::xss, Cpu::rdmsr(x86::Msr::xss));
-            }
+        // Before CR4.OSXSAVE is set XCR0 has its reset value, and XGETBV would be #UD.
+        call.put(Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1);
+        if (low_half(request.frame.rcx) == 1 && request.context.uses_xss) {
+            call.put(Field::xss, Cpu::rdmsr(x86::Msr::xss));
         }
-        return exchange(
-            request, call, 0,
-            {.inputs  = registers::rax | registers::rcx,
-             .outputs = registers::rax | registers::rcx | registers::rdx | registers::rbx});
+        return exchange(request, call, registers_exchanged);
     }
 };
 

@@ -38,7 +38,7 @@ struct Dr7WriteEvent {
         const u64 dr7 = (value & ~x86::dr7_read_as_zero) | x86::dr7_reset;
         ghcb::Call<Cpu> call{request.context.ghcb};
         call.put(ghcb::Field::rax, dr7);
-        const ghcb::Outcome outcome = exchange(request, call, 0, {});
+        const ghcb::Outcome outcome = exchange(request, call, {});
         if (outcome.is_done()) {
             request.context.dr7 = dr7;
         }

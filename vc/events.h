@@ -14,67 +14,113 @@
 #include "vc/msr.h"
 #include "vc/policy.h"
 #include "vc/refuse.h"
+#include "vc/undecoded.h"
 #include "vc/vmmcall.h"
 #include "x86/exit_code.h"
 
 namespace vestibule::vc {
 
+/// What the table says of an intercepted instruction, by its mnemonic.
+struct EventRow {
+    u8 exit_code        = 0;
+    bool only_exchanges = false;
+    Exchanged exchanged;
+};
+
 template <class... Event>
 struct EventTable {
-    /// Serves the event whose exit code, one of the table's, the request has, if the instruction is
-    /// one that raises it and its code may have it.
+    /// Serves the event that the request's instruction raises, if that is the one its exit code
+    /// claims and its code may have it.
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
         const Mnemonic mnemonic = request.instruction.mnemonic;
+        const EventRow& row     = rows.of[is_mmio(mnemonic) ? 0 : static_cast<u8>(mnemonic)];
         // SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
         // instruction, to have the handler "emulate" one that is not there.
-        if (raised.code[static_cast<u8>(mnemonic)] != static_cast<u16>(request.frame.error_code)) {
-            return refuse(request.frame, ghcb::reason::vc_opcode_mismatch);
+        const u64 raised = is_mmio(mnemonic) ? mmio_exit : row.exit_code;
+        if (raised != request.frame.error_code) {
+            return refuse_instruction<Cpu>(request.frame, request.context);
         }
         ghcb::Outcome outcome = ghcb::Outcome::done();
         if (request.code.cpl != 0) {
             outcome = judge_user_mode<Cpu>(request);
+            if (!outcome.is_done()) {
+                return outcome;
+            }
         }
-        if (outcome.is_done()) {
-            (void)(... || serve_as<Cpu, Event>(request, outcome));
+        if (row.only_exchanges) {
+            return exchange<Cpu>(request, row.exchanged);
         }
+        (void)(... || serve_as<Cpu, Event>(request, outcome));
         return outcome;
     }
 
+    /// For an instruction that does not raise the exit it is said to have raised.
+    template <class Cpu>
+    [[gnu::noinline, clang::minsize]] static ghcb::Outcome refuse_instruction(const Frame& frame,
+                                                                              Context& context) {
+        return serves(frame.error_code) ? refuse(frame, ghcb::reason::vc_opcode_mismatch)
+                                        : report_unsupported<Cpu>(frame, context);
+    }
+
     static constexpr bool serves(u64 error_code) {
-        return (... || (static_cast<u64>(Event::exit_code) == error_code));
+        if (error_code == mmio_exit) {
+            return true;
+        }
+        for (const EventRow& row : rows.of) {
+            if (row.exit_code == error_code) {
+                return error_code != 0;
+            }
+        }
+        return false;
     }
 
   private:
-    /// The exit code that an instruction raises, by its mnemonic.
-    struct Raised {
-        u16 code[static_cast<u8>(Mnemonic::btc) + 1];
+    static constexpr u64 mmio_exit = static_cast<u64>(x86::ExitCode::npf);
+
+    /// Mnemonics from MOV on are known for one exit only.
+    static constexpr bool is_mmio(Mnemonic mnemonic) { return mnemonic >= Mnemonic::mov; }
+
+    struct Rows {
+        EventRow of[static_cast<u8>(Mnemonic::write_dr7) + 1];
     };
 
     template <class One>
-    static consteval void enter(Raised& table) {
-        for (unsigned n = 0; n <= static_cast<u8>(Mnemonic::btc); ++n) {
-            if (One::is_raised_by(static_cast<Mnemonic>(n))) {
-                table.code[n] = static_cast<u16>(One::exit_code);
+    static consteval void enter(Rows& table) {
+        for (u8 n = 0; n <= static_cast<u8>(Mnemonic::btc); ++n) {
+            if (!One::is_raised_by(static_cast<Mnemonic>(n))) {
+                continue;
+            }
+            if (is_mmio(static_cast<Mnemonic>(n))) {
+                static_assert(!One::is_raised_by(Mnemonic::mov)
+                              || static_cast<u64>(One::exit_code) == mmio_exit);
+                continue;
+            }
+            table.of[n].exit_code = static_cast<u8>(One::exit_code);
+            if constexpr (requires { One::exchanged; }) {
+                table.of[n].only_exchanges = true;
+                table.of[n].exchanged      = One::exchanged;
             }
         }
     }
 
-    static consteval Raised make_raised() {
-        Raised table{};
+    static consteval Rows make_rows() {
+        Rows table{};
         (..., enter<Event>(table));
         return table;
     }
 
-    static constexpr Raised raised = make_raised();
+    static constexpr Rows rows = make_rows();
 
     template <class Cpu, class One>
     static bool serve_as(const Request& request, ghcb::Outcome& outcome) {
-        if (!One::is_raised_by(request.instruction.mnemonic)) {
-            return false;
+        if constexpr (!requires { One::exchanged; }) {
+            if (One::is_raised_by(request.instruction.mnemonic)) {
+                outcome = One::template serve<Cpu>(request);
+                return true;
+            }
         }
-        outcome = One::template serve<Cpu>(request);
-        return true;
+        return false;
     }
 };
 
@@ -82,9 +128,9 @@ struct EventTable {
 using Events = EventTable<
     IoioEvent,
     CpuidEvent,
-    MsrEvent,
+    RdmsrEvent,
+    WrmsrEvent,
     MmioEvent,
-    MmioStringEvent,
     IoioStringEvent,
     RdtscEvent,
     RdtscpEvent,

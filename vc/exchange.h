@@ -17,20 +17,21 @@ namespace registers = ghcb::registers;
 struct Exchanged {
     RegisterSet inputs;
     RegisterSet outputs;
+    u8 exitinfo1 = 0;
 };
 
 /// One exchange of `size` bytes a register, beside what was put already. If the answer is accepted
 /// the frame holds the results.
 template <class Cpu>
 [[gnu::noinline]] ghcb::Outcome exchange(const Request& request, ghcb::Call<Cpu>& call,
-                                         u64 exitinfo1, Exchanged exchanged, u8 size = 4) {
+                                         Exchanged exchanged, u8 size = 4) {
     const u64 mask = size_mask(size);
     while (!exchanged.inputs.empty()) {
         const unsigned number = exchanged.inputs.take_lowest();
         call.put_register(number, saved_register(request.frame, number) & mask);
     }
     const auto code           = static_cast<x86::ExitCode>(request.frame.error_code);
-    const ghcb::Answer answer = call.exit(code, exitinfo1, 0, exchanged.outputs);
+    const ghcb::Answer answer = call.exit(code, exchanged.exitinfo1, 0, exchanged.outputs);
     while (answer.outcome.is_done() && !exchanged.outputs.empty()) {
         const unsigned number                 = exchanged.outputs.take_lowest();
         saved_register(request.frame, number) = answer.reg[number] & mask;
@@ -38,26 +39,21 @@ template <class Cpu>
     return answer.outcome;
 }
 
-/// The same where there is nothing else to put.
+/// An event that is no more than this, once for all of them.
 template <class Cpu>
-[[gnu::noinline]] ghcb::Outcome exchange(const Request& request, u64 exitinfo1,
-                                         Exchanged exchanged) {
+[[gnu::noinline]] ghcb::Outcome exchange(const Request& request, Exchanged exchanged) {
     ghcb::Call<Cpu> call{request.context.ghcb};
-    return exchange(request, call, exitinfo1, exchanged);
+    return exchange(request, call, exchanged);
 }
 
-/// An event that is no more than this.
-template <x86::ExitCode code, Exchanged exchanged, Mnemonic... mnemonics>
+/// What the table of events holds of such an event.
+template <x86::ExitCode code, Exchanged registers, Mnemonic... mnemonics>
 struct ExchangeEvent {
     static constexpr x86::ExitCode exit_code = code;
+    static constexpr Exchanged exchanged     = registers;
 
     static constexpr bool is_raised_by(Mnemonic mnemonic) {
         return (... || (mnemonic == mnemonics));
-    }
-
-    template <class Cpu>
-    static ghcb::Outcome serve(const Request& request) {
-        return exchange<Cpu>(request, 0, exchanged);
     }
 };
 

@@ -21,8 +21,8 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
     if (context.ghcb.in_use) {
         return ghcb::Outcome::terminate(ghcb::reason::ghcb_reentered);
     }
-    if (!Events::serves(frame.error_code)) {
-        return serve_undecoded<Cpu>(frame, context);
+    if (names_no_instruction(frame.error_code)) {
+        return serve_undecoded(frame.error_code);
     }
     const Code code = interrupted_code<Cpu>(frame, context.kernel_code64);
     if (!code.known) {
@@ -34,7 +34,7 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
         return true;
     });
     if (decoded.error != DecodeError::none) {
-        return refuse(frame, ghcb::reason::vc_opcode_mismatch);
+        return Events::refuse_instruction<Cpu>(frame, context);
     }
     const ghcb::Outcome outcome = Events::serve<Cpu>(
         {.frame = frame, .context = context, .instruction = decoded.instruction, .code = code});

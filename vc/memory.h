@@ -64,6 +64,13 @@ class Reach {
     u32 access;
 };
 
+/// One element of `segment`.
+template <class Cpu>
+[[gnu::noinline]] ghcb::Outcome find_place(const Request& request, Segment segment, bool write,
+                                           u64 offset, u8 size, Place& place) {
+    return Reach<Cpu>{request, segment, write}.find(offset, size, place);
+}
+
 /// SMAP does not keep the handler from memory that the interrupted code may touch.
 template <class Cpu>
 class UserAccess {

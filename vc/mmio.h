@@ -53,10 +53,7 @@ constexpr ghcb::Outcome judge_place(const Place& place) {
 struct MmioEvent {
     static constexpr x86::ExitCode exit_code = x86::ExitCode::npf;
 
-    static constexpr bool is_raised_by(Mnemonic mnemonic) {
-        return mnemonic >= Mnemonic::mov && mnemonic != Mnemonic::movs
-               && mnemonic != Mnemonic::stos;
-    }
+    static constexpr bool is_raised_by(Mnemonic mnemonic) { return mnemonic >= Mnemonic::mov; }
 
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
@@ -66,50 +63,75 @@ struct MmioEvent {
         const Mnemonic mnemonic        = instruction.mnemonic;
         const u8 size                  = instruction.operand_size;
         const u8 memory_size           = instruction.memory_size;
+        const bool moves               = mnemonic == Mnemonic::movs;
+        const bool is_string           = moves || mnemonic == Mnemonic::stos;
         const bool to_memory           = instruction.memory_is_destination;
         const bool only_looks          = mnemonic >= Mnemonic::cmp && mnemonic <= Mnemonic::bt;
+        const bool writes              = to_memory && !only_looks;
 
+        if (is_string && elements_left(request) == 0) {
+            return Outcome::done();
+        }
         u64 other = instruction.immediate & size_mask(size);
-        if (instruction.other == Operand::general_register) {
+        if (instruction.other != Operand::immediate) { // STOS: RAX, INC and the like: whatever
             other = read_register(frame, instruction.reg, size);
         }
-        i64 further = 0;
-        if (mnemonic == Mnemonic::bt || mnemonic >= Mnemonic::bts) {
-            further = choose_bit(instruction, other);
-        }
+        // Where the operand is, and for MOVS where it comes from: one of the two may be memory.
+        Place from;
         Place place;
-        Outcome outcome = Reach<Cpu>{request, instruction.segment, to_memory && !only_looks}.find(
-            effective_offset(request, further), memory_size, place);
+        u64 offset      = 0;
+        Segment segment = instruction.segment;
+        Outcome outcome = Outcome::done();
+        if (is_string) {
+            const u64 mask = size_mask(instruction.address_size);
+            offset         = frame.rdi & mask;
+            if (moves) {
+                outcome = find_place<Cpu>(request, segment, false, frame.rsi & mask, size, from);
+                segment = Segment::es;
+            }
+        } else {
+            const bool bits = mnemonic == Mnemonic::bt || mnemonic >= Mnemonic::bts;
+            offset          = effective_offset(request, bits ? choose_bit(instruction, other) : 0);
+        }
         if (outcome.is_done()) {
+            outcome = find_place<Cpu>(request, segment, writes, offset, memory_size, place);
+        }
+        if (outcome.is_done() && !(moves && place.is_private && !from.is_private)) {
             outcome = judge_place(place);
         }
+        const UserAccess<Cpu> user_access;
         u64 memory = 0;
-        if (outcome.is_done() && !(to_memory && mnemonic == Mnemonic::mov)) {
+        if (outcome.is_done() && moves) {
+            outcome = from.is_private ? Outcome::done() : judge_place(from);
+            if (outcome.is_done()) {
+                outcome = read_place<Cpu>(request, from, size, other);
+            }
+        } else if (outcome.is_done() && !(to_memory && mnemonic <= Mnemonic::stos)) {
             outcome = read_place<Cpu>(request, place, memory_size, memory);
         }
         if (!outcome.is_done()) {
             return outcome;
         }
-        const u64 read = memory;
+        u64 source = memory;
         if (mnemonic == Mnemonic::movsx) {
             const unsigned unused = 64 - 8u * memory_size;
-            memory                = static_cast<u64>(static_cast<i64>(memory << unused) >> unused);
+            source                = static_cast<u64>(static_cast<i64>(memory << unused) >> unused);
         }
         const AluResult result = to_memory ? compute(mnemonic, memory, other, size, frame.rflags)
-                                           : compute(mnemonic, other, memory, size, frame.rflags);
-        if (to_memory && !only_looks) {
+                                           : compute(mnemonic, other, source, size, frame.rflags);
+        if (writes) {
             outcome = write_place<Cpu>(request, place, memory_size, result.value);
             if (!outcome.is_done()) {
                 return outcome;
             }
         }
         if (mnemonic == Mnemonic::xchg) {
-            write_register(frame, instruction.reg, size, read);
+            write_register(frame, instruction.reg, size, memory);
         } else if (!to_memory && !only_looks) {
             write_register(frame, instruction.reg, size, result.value);
         }
         frame.rflags = result.rflags;
-        return outcome;
+        return is_string ? next_element(request, moves) : outcome;
     }
 
   private:
@@ -124,54 +146,8 @@ struct MmioEvent {
                    ? (whole - static_cast<i64>(number)) / 8
                    : 0;
     }
-};
 
-/// MOVS and STOS. One side of a MOVS may be memory.
-struct MmioStringEvent {
-    static constexpr x86::ExitCode exit_code = x86::ExitCode::npf;
-
-    static constexpr bool is_raised_by(Mnemonic mnemonic) {
-        return mnemonic == Mnemonic::movs || mnemonic == Mnemonic::stos;
-    }
-
-    template <class Cpu>
-    static ghcb::Outcome serve(const Request& request) {
-        using ghcb::Outcome;
-        Frame& frame                   = request.frame;
-        const Instruction& instruction = request.instruction;
-        const bool moves               = instruction.mnemonic == Mnemonic::movs;
-        const u8 size                  = instruction.operand_size;
-        const u64 mask                 = size_mask(instruction.address_size);
-        if (elements_left(request) == 0) {
-            return Outcome::done();
-        }
-        u64 value = frame.rax;
-        Place from{.is_private = true}; // AL, AX, EAX or RAX
-        Place to;
-        Outcome outcome = Outcome::done();
-        if (moves) {
-            outcome =
-                Reach<Cpu>{request, instruction.segment, false}.find(frame.rsi & mask, size, from);
-        }
-        if (outcome.is_done()) {
-            outcome = Reach<Cpu>{request, Segment::es, true}.find(frame.rdi & mask, size, to);
-        }
-        if (outcome.is_done() && !from.is_private) {
-            outcome = judge_place(from);
-        }
-        if (outcome.is_done() && (from.is_private || !to.is_private)) {
-            outcome = judge_place(to);
-        }
-        const UserAccess<Cpu> user_access;
-        if (outcome.is_done() && moves) {
-            outcome = read_place<Cpu>(request, from, size, value);
-        }
-        if (outcome.is_done()) {
-            outcome = write_place<Cpu>(request, to, size, value);
-        }
-        if (!outcome.is_done()) {
-            return outcome;
-        }
+    static ghcb::Outcome next_element(const Request& request, bool moves) {
         const u64 step = element_step(request);
         if (moves) {
             move_on(request, gpr::rsi, step);

@@ -22,7 +22,7 @@ struct MonitorEvent {
         }
         Place place;
         const u64 offset = request.frame.rax & size_mask(request.instruction.address_size);
-        return Reach<Cpu>{request, request.instruction.segment, false}.find(offset, 1, place);
+        return find_place<Cpu>(request, request.instruction.segment, false, offset, 1, place);
     }
 };
 

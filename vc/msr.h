@@ -5,21 +5,11 @@
 
 namespace vestibule::vc {
 
-struct MsrEvent {
-    static constexpr x86::ExitCode exit_code = x86::ExitCode::msr;
+inline constexpr RegisterSet msr_value = registers::rax | registers::rdx;
 
-    static constexpr bool is_raised_by(Mnemonic mnemonic) {
-        return mnemonic == Mnemonic::rdmsr || mnemonic == Mnemonic::wrmsr;
-    }
-
-    template <class Cpu>
-    static ghcb::Outcome serve(const Request& request) {
-        constexpr RegisterSet value = registers::rax | registers::rdx;
-        if (request.instruction.mnemonic == Mnemonic::wrmsr) {
-            return exchange<Cpu>(request, 1, {.inputs = registers::rcx | value, .outputs = {}});
-        }
-        return exchange<Cpu>(request, 0, {.inputs = registers::rcx, .outputs = value});
-    }
-};
+using RdmsrEvent =
+    ExchangeEvent<x86::ExitCode::msr, Exchanged{registers::rcx, msr_value}, Mnemonic::rdmsr>;
+using WrmsrEvent = ExchangeEvent<x86::ExitCode::msr, Exchanged{registers::rcx | msr_value, {}, 1},
+                                 Mnemonic::wrmsr>;
 
 } // namespace vestibule::vc

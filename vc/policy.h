@@ -41,13 +41,24 @@ inline constexpr UserModeRow user_mode_rows[] = {
     {Mnemonic::vmmcall,  UserMode::asks_program_or_ud},
 };
 
-constexpr UserMode user_mode_rule(Mnemonic mnemonic) {
-    for (const UserModeRow& row : user_mode_rows) {
-        if (row.mnemonic == mnemonic) {
-            return row.rule;
+/// The same by mnemonic.
+struct UserModeTable {
+    UserMode rule[static_cast<u8>(Mnemonic::write_dr7) + 1];
+
+    static consteval UserModeTable make() {
+        UserModeTable table{};
+        for (const UserModeRow& row : user_mode_rows) {
+            table.rule[static_cast<u8>(row.mnemonic)] = row.rule;
         }
+        return table;
     }
-    return UserMode::refused;
+};
+
+inline constexpr UserModeTable user_mode_table = UserModeTable::make();
+
+constexpr UserMode user_mode_rule(Mnemonic mnemonic) {
+    return mnemonic <= Mnemonic::write_dr7 ? user_mode_table.rule[static_cast<u8>(mnemonic)]
+                                           : UserMode::refused;
 }
 
 /// Done where this request of a CPL other than 0 may be served.

@@ -17,7 +17,7 @@ struct VmmcallEvent {
         const u8 size = request.code.size == CodeSize::bits64 ? 8 : 4;
         ghcb::Call<Cpu> call{request.context.ghcb};
         call.put(ghcb::Field::cpl, request.code.cpl);
-        return exchange(request, call, 0,
+        return exchange(request, call,
                         {.inputs  = registers::rax | request.context.vmmcall_registers,
                          .outputs = registers::rax},
                         size);
