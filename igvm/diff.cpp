@@ -275,7 +275,9 @@ class Comparison {
         const auto theirs = context_values(*kind, other_page);
         for (u64 i = 0; i < ours.size(); ++i) {
             if (ours[i].value != theirs[i].value) {
-                add("register", fmt::format("VP {} {}", context.vp_index, context_field_at(*kind, ours[i].offset)),
+                add("register",
+                    fmt::format("VP {} {}", context.vp_index,
+                                context_field_at(*kind, ours[i].offset)),
                     fmt::format("{:#x}", ours[i].value), fmt::format("{:#x}", theirs[i].value));
             }
         }

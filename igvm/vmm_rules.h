@@ -1,6 +1,7 @@
 // What monitors make of an IGVM file beyond the format's own rules, as a table: a row a rule, with
-// the monitors that it holds for and where it is known from. What becomes of the fields of a VMSA is
-// in vmsa_effects.h, what differs between whole launches in vmm_profiles.h; none of it is said twice.
+// the monitors that it holds for and where it is known from. What becomes of the fields of a VMSA
+// is in vmsa_effects.h, what differs between whole launches in vmm_profiles.h; none of it is said
+// twice.
 #pragma once
 
 #include "igvm/vmsa_effects.h"
@@ -62,30 +63,31 @@ struct VmmRuleRow {
     VmmSet vmms;
     Verdict verdict;
     std::string_view id;
-    std::string_view text; // what holds of a file that is loaded as it stands, and what else happens
+    std::string_view
+        text; // what holds of a file that is loaded as it stands, and what else happens
     std::string_view source;
 };
 
-inline constexpr VmmSet igvm_qemu   = any_qemu - vmm_set(Vmm::qemu_9_1);
-inline constexpr VmmSet native_qemu = igvm_qemu - vmm_set(Vmm::qemu_10_1);
-inline constexpr VmmSet newest_qemu = vmm_set(Vmm::qemu, Vmm::qemu_11_1);
-inline constexpr VmmSet crate_users = igvm_qemu | vmm_set(Vmm::cloud_hypervisor, Vmm::openvmm);
-inline constexpr VmmSet init2_kvm   = vmm_set(Vmm::kvm_6_11, Vmm::kvm_6_12, Vmm::kvm_7_1);
+inline constexpr VmmSet igvm_qemu        = any_qemu - vmm_set(Vmm::qemu_9_1);
+inline constexpr VmmSet native_qemu      = igvm_qemu - vmm_set(Vmm::qemu_10_1);
+inline constexpr VmmSet newest_qemu      = vmm_set(Vmm::qemu, Vmm::qemu_11_1);
+inline constexpr VmmSet crate_users      = igvm_qemu | vmm_set(Vmm::cloud_hypervisor, Vmm::openvmm);
+inline constexpr VmmSet init2_kvm        = vmm_set(Vmm::kvm_6_11, Vmm::kvm_6_12, Vmm::kvm_7_1);
 inline constexpr VmmSet cloud_hypervisor = vmm_set(Vmm::cloud_hypervisor);
 inline constexpr VmmSet openvmm          = vmm_set(Vmm::openvmm);
 /// By what vmm_profiles says of each.
 inline constexpr VmmSet by_profile{~u32{0}};
 
 namespace sources {
-inline constexpr std::string_view profile   = "vmm_profiles.h, by the monitor's own source there";
-inline constexpr std::string_view loader    = "QEMU backends/igvm.c, read in 10.2.2 and 11.1.1";
-inline constexpr std::string_view sev       = "QEMU target/i386/sev.c, read in 10.2.2 and 11.1.1";
-inline constexpr std::string_view i386      = "QEMU target/i386/igvm.c, read in 11.1.1";
-inline constexpr std::string_view observed  = "observed by running QEMU 11.1.1";
-inline constexpr std::string_view crate     = "igvm crate 0.4, read; observed in QEMU 11.1.1";
-inline constexpr std::string_view kvm       = "Linux arch/x86/kvm/svm/sev.c, read in 6.12 and 7.1";
-inline constexpr std::string_view kvm_7_1   = "Linux arch/x86/kvm/svm/sev.c, read in 7.1";
-inline constexpr std::string_view ch        = "cloud-hypervisor, features sev_snp and igvm, read in 2026";
+inline constexpr std::string_view profile  = "vmm_profiles.h, by the monitor's own source there";
+inline constexpr std::string_view loader   = "QEMU backends/igvm.c, read in 10.2.2 and 11.1.1";
+inline constexpr std::string_view sev      = "QEMU target/i386/sev.c, read in 10.2.2 and 11.1.1";
+inline constexpr std::string_view i386     = "QEMU target/i386/igvm.c, read in 11.1.1";
+inline constexpr std::string_view observed = "observed by running QEMU 11.1.1";
+inline constexpr std::string_view crate    = "igvm crate 0.4, read; observed in QEMU 11.1.1";
+inline constexpr std::string_view kvm      = "Linux arch/x86/kvm/svm/sev.c, read in 6.12 and 7.1";
+inline constexpr std::string_view kvm_7_1  = "Linux arch/x86/kvm/svm/sev.c, read in 7.1";
+inline constexpr std::string_view ch = "cloud-hypervisor, features sev_snp and igvm, read in 2026";
 inline constexpr std::string_view openvmm   = "OpenVMM vmm_core/virt_kvm/src/snp.rs, read in 2026";
 inline constexpr std::string_view changelog = "Linux change log; KVM ABI";
 } // namespace sources
@@ -197,23 +199,32 @@ consteval bool vmm_rules_in_order() {
 
 static_assert(vmm_rules_in_order());
 
-/// Platforms that a monitor launches from an IGVM file. KVM's launcher may be for any that KVM has.
+/// Platforms that a monitor launches from an IGVM file, beside those of which its profile says so.
+/// KVM's launcher may be for any that KVM has.
 struct LaunchedPlatform {
     VmmSet vmms;
     PlatformType platform;
 };
 
 inline constexpr LaunchedPlatform launched_platforms[] = {
-    {.vmms = igvm_qemu,                                             .platform = PlatformType::native       },
-    {.vmms = igvm_qemu,                                             .platform = PlatformType::sev          },
-    {.vmms = igvm_qemu,                                             .platform = PlatformType::sev_es       },
-    {.vmms = crate_users,                                           .platform = PlatformType::sev_snp      },
-    {.vmms = openvmm,                                               .platform = PlatformType::vsm_isolation},
-    {.vmms = legacy_kvm | init2_kvm,                                .platform = PlatformType::native       },
-    {.vmms = legacy_kvm | init2_kvm,                                .platform = PlatformType::sev          },
-    {.vmms = legacy_kvm | init2_kvm,                                .platform = PlatformType::sev_es       },
-    {.vmms = init2_kvm,                                             .platform = PlatformType::sev_snp      },
+    {.vmms = igvm_qemu | legacy_kvm | init2_kvm, .platform = PlatformType::native       },
+    {.vmms = openvmm,                            .platform = PlatformType::vsm_isolation},
 };
+
+constexpr bool launches(const VmmProfile& vmm, PlatformType platform) {
+    switch (platform) {
+    case PlatformType::sev_snp: return vmm.has_snp;
+    case PlatformType::sev_es:
+    case PlatformType::sev: return vmm.has_sev_es;
+    default:
+        for (const LaunchedPlatform& row : launched_platforms) {
+            if (row.platform == platform && row.vmms.has(vmm.vmm)) {
+                return true;
+            }
+        }
+        return vmm.vmm == Vmm::igvm; // what the file itself says
+    }
+}
 
 /// Directives that a monitor knows, where unknown ones end the launch.
 struct KnownDirective {
