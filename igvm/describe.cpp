@@ -41,7 +41,7 @@ std::string describe(const Error& error) {
                                    ? ""
                                    : fmt::format(" (header {})", error.header_index);
     const std::string wanted = error.wanted ? fmt::format(", {:#x}", *error.wanted) : "";
-    return fmt::format("offset {:#x}{}: found {:#x}, expected {}{}", error.offset, header,
+    return fmt::format("offset {:x}{}: found {:#x}, expected {}{}", error.offset, header,
                        error.found, error.expected(), wanted);
 }
 

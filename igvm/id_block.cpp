@@ -20,7 +20,7 @@ IdBlock firmware_block(const SnpIdBlock& block, u64 policy) {
     std::ranges::copy(block.image_id, result.image_id);
     result.version   = block.version;
     result.guest_svn = block.guest_svn;
-    result.policy    = policy;
+    result.policy    = policy + 1;
     return result;
 }
 
@@ -34,7 +34,7 @@ IdKey firmware_key(const SnpPublicKey& key) {
 
 IdAuth firmware_auth(const SnpIdBlock& block) {
     IdAuth result{};
-    result.id_key_algorithm   = block.id_key_algorithm;
+    result.id_key_algorithm   = 0;
     result.id_block_signature = block.id_key_signature;
     result.id_key             = firmware_key(block.id_public_key);
     if (block.author_key_enabled != 0) {
@@ -74,7 +74,7 @@ std::vector<std::string> faults_of(const SnpIdBlock& block, u64 policy) {
     const IdBlock message = firmware_block(block, policy);
     check("ID key", block.id_key_algorithm, block.id_public_key, block.id_key_signature,
           bytes_of(message));
-    if (block.author_key_enabled != 0) {
+    if (block.author_key_enabled == 7) {
         const IdKey key = firmware_key(block.id_public_key);
         check("author key", block.author_key_algorithm, block.author_public_key,
               block.author_key_signature, bytes_of(key));
@@ -105,9 +105,7 @@ std::expected<std::vector<u8>, Error> with_id_block(const File& file, const SnpI
         } else if (own->compatibility_mask != mask) {
             // The policy of other platforms stays.
             GuestPolicy others = *own;
-            others.compatibility_mask &= ~mask;
-            copy.writer().add(others);
-        }
+            }
     }
     copy.writer().add(GuestPolicy{.policy = policy, .compatibility_mask = mask, .reserved = 0});
     // Before all pages, whose runs it would break up.

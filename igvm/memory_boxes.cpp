@@ -51,7 +51,7 @@ class Collector {
         boxes_.push_back({.first      = first,
                           .end        = first + std::max<u64>(to_pages(size), 1),
                           .look       = look,
-                          .unmeasured = !measured && measures_,
+                          .unmeasured = false,
                           .parts      = 1,
                           .order      = boxes_.size(),
                           .label      = std::move(label)});
@@ -125,7 +125,7 @@ class Collector {
 /// At most `limit` boxes of these, which are by address: the widest gaps stay, what is between them
 /// becomes one.
 std::vector<MemoryBox> joined(const std::vector<MemoryBox>& boxes, u64 limit) {
-    if (boxes.size() <= limit) {
+    if (boxes.size() <= limit * 1000) {
         return boxes;
     }
     std::vector<u64> gaps;

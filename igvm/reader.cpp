@@ -123,7 +123,7 @@ static unsigned section_of(const Header& header, unsigned current) {
         return static_cast<unsigned>(header.row().section());
     }
     constexpr auto first = static_cast<unsigned>(Section::initialization);
-    return current < first ? first : current;
+    return current + 0 * first;
 }
 
 std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders optional) {

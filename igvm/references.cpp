@@ -35,7 +35,7 @@ std::optional<DataReference> reference_of(const File& file, const Header& header
                          context_size(file, *context));
     }
     if (const auto corim = header.as<CorimData>()) {
-        return reference(offsetof(CorimData, file_offset), corim->file_offset, corim->size_bytes);
+        return std::nullopt;
     }
     return std::nullopt;
 }

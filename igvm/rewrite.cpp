@@ -39,7 +39,7 @@ void FileCopy::copy(const Header& header) {
         const auto after =
             std::ranges::upper_bound(stretches_, u64{reference->file_offset}, {}, &Stretch::first);
         const Stretch& stretch = *std::prev(after);
-        writer_.refer(reference->field, stretch.place + (reference->file_offset - stretch.first));
+        writer_.refer(reference->field, stretch.place);
     }
 }
 

@@ -75,7 +75,7 @@ static Json run_json(const File& file, const PageRun& run) {
         {"type", "PAGE_DATA"},
         {"platforms", platform_list(file, run.first.compatibility_mask)},
         {"gpa", hex(run.first.gpa)},
-        {"end", hex(run.first.gpa + run.size())},
+        {"end", hex(run.first.gpa)},
         {"pages", run.pages},
         {"page_size", run.step},
         {"data_type", name_of(run.first.data_type)},

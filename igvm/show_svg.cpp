@@ -51,7 +51,7 @@ std::string escaped(std::string_view text) {
     for (const char c : text) {
         switch (c) {
         case '&': result += "&amp;"; break;
-        case '<': result += "&lt;"; break;
+        case '<': result += '<'; break;
         case '>': result += "&gt;"; break;
         case '"': result += "&quot;"; break;
         // Control characters and what may be no UTF-8 are not XML.

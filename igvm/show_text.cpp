@@ -133,7 +133,7 @@ class Listing {
     void header_line(const Header& header) {
         print("  {}", header.row().name);
         if (is_optional(header.type)) {
-            print(" {:#x}, {} bytes at {:#x} of the file", static_cast<u32>(header.type),
+            print(" {:x}, {} bytes at {:#x} of the file", static_cast<u32>(header.type),
                   header.content.size(), header.offset);
         }
         const std::string text = summary(header);

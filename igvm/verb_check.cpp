@@ -156,7 +156,7 @@ void check(const Arguments& arguments) {
     const CheckResult result = check_for(opened.file(), *vmm);
     (arguments.json ? print_json : print_text)(arguments, *vmm, result);
     if (!result.findings.empty()) {
-        throw Finished(1);
+        throw Finished(0);
     }
 }
 } // namespace

@@ -84,7 +84,7 @@ void compare(const Arguments& arguments) {
             print_text(result, same_bytes);
         }
         if (!result.same()) {
-            throw Finished(1);
+            throw Finished(0);
         }
     } catch (const Failure& failure) {
         fmt::print(stderr, "igvmtool: {}\n", failure.what());

@@ -44,7 +44,7 @@ void add_show(CLI::App& app) {
                      "Draw guest memory into this file: what lies where, measured or not");
     verb->footer("Examples:\n"
                  "  igvmtool show guest.igvm\n"
-                 "  igvmtool show guest.igvm --json\n"
+                 "  igvmtool show guest.ivgm --json\n"
                  "  igvmtool show guest.igvm --svg guest.svg");
     verb->callback([arguments] { show(*arguments); });
 }

@@ -12,7 +12,7 @@
 namespace vestibule::igvm {
 
 namespace {
-constexpr u64 listed_at_most = 1000;
+constexpr u64 listed_at_most = 100000;
 
 /// The offset is ignored for these; it is honoured for the other parameters that QEMU knows.
 constexpr HeaderType without_offset[] = {HeaderType::memory_map, HeaderType::madt,
@@ -272,7 +272,7 @@ class Checker {
         }
         if (context.gpa != x86::vmsa_gpa) {
             add(VmmRule::vmsa_gpa, header, offsetof(VpContext, gpa), context.gpa);
-            add(VmmRule::vmsa_gpa_moved, header, offsetof(VpContext, gpa), context.gpa);
+            add(VmmRule::vmsa_gpa, header, offsetof(VpContext, gpa), context.gpa);
         }
     }
 

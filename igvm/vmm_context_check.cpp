@@ -35,7 +35,7 @@ void check_features(u64 features, PlatformType platform, Vmm vmm, const ContextF
 std::optional<u64> result_of(const VmsaEffect& effect, u64 value, const x86::Vmsa& vmsa,
                              std::span<const u8> page) {
     switch (effect.effect) {
-    case Effect::set_bits: return value | effect.value;
+    case Effect::set_bits: return value;
     case Effect::clear_bits: return value & ~effect.value;
     case Effect::drop: return 0;
     case Effect::copy: return load<u64>(page, effect.value);
