@@ -22,7 +22,7 @@ void announce_ghcb(ghcb::Channel& channel, u16 version) {
     x86::Cpu::wrmsr(x86::Msr::ghcb, channel.gpa);
 }
 
-void prove_ghcb(ghcb::Channel& channel, const x86::CpuidResult& encryption) {
+void prove_ghcb(ghcb::Channel& channel, const EncryptionLeaf& encryption) {
     using ghcb::Field;
     using ghcb::FieldSet;
     ghcb::Call<x86::Cpu> call{channel};
@@ -36,7 +36,7 @@ void prove_ghcb(ghcb::Channel& channel, const x86::CpuidResult& encryption) {
     }
 }
 
-void open_ghcb(ghcb::Channel& channel, u16 version, u64 c_bit, const x86::CpuidResult& encryption) {
+void open_ghcb(ghcb::Channel& channel, u16 version, u64 c_bit, const EncryptionLeaf& encryption) {
     share_page(&page, c_bit);
     announce_ghcb(channel, version);
     prove_ghcb(channel, encryption);

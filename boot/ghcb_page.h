@@ -1,6 +1,7 @@
 // vCPU 0's GHCB: made shared, agreed on with the hypervisor, proved to be answered.
 #pragma once
 
+#include "boot/negotiation.h"
 #include "ghcb/call.h"
 #include "x86/cpu.h"
 
@@ -11,12 +12,12 @@ namespace vestibule::boot {
 ///
 /// `encryption` is what the MSR protocol answered for CPUID 0x8000001F: the page's first call asks
 /// the same, and a hypervisor that does not give the same answer there does not see our page.
-void open_ghcb(ghcb::Channel& channel, u16 version, u64 c_bit, const x86::CpuidResult& encryption);
+void open_ghcb(ghcb::Channel& channel, u16 version, u64 c_bit, const EncryptionLeaf& encryption);
 
 /// Empties the page and names it in `channel` and in the GHCB MSR.
 void announce_ghcb(ghcb::Channel& channel, u16 version);
 
 /// The channel's first call, as above; ends the guest unless it is answered as expected.
-void prove_ghcb(ghcb::Channel& channel, const x86::CpuidResult& encryption);
+void prove_ghcb(ghcb::Channel& channel, const EncryptionLeaf& encryption);
 
 } // namespace vestibule::boot

@@ -2,8 +2,10 @@
 
 #include "boot/fatal.h"
 #include "boot/interrupts.h"
+#include "boot/sev_status.h"
 #include "ghcb/msr_protocol.h"
 #include "ghcb/version.h"
+#include "x86/cpu.h"
 
 namespace vestibule::boot {
 
@@ -21,19 +23,17 @@ SevStatus read_sev_status() {
     return {rdmsr_safely(x86::Msr::sev_status, value) ? value : 0};
 }
 
-void check_status(SevStatus status, u64 c_bit) {
-    if (c_bit == 0) {
-        if (status.has(SevStatus::sev)) {
-            fail(reason::sev_unexpected);
-        }
-        return;
+/// EAX and EBX of CPUID 0x8000001F. By the MSR protocol rather than by the instruction, which would
+/// be two VMGEXITs more for registers that nobody wants.
+EncryptionLeaf ask_encryption() {
+    using msr_protocol::CpuidRegister;
+    constexpr u32 leaf = x86::cpuid_leaf::memory_encryption;
+    EncryptionLeaf result;
+    if (!msr_protocol::cpuid<x86::Cpu>(leaf, CpuidRegister::eax, result.eax)
+        || !msr_protocol::cpuid<x86::Cpu>(leaf, CpuidRegister::ebx, result.ebx)) {
+        fail(reason::msr_bad_response);
     }
-    if (!status.has(SevStatus::sev | SevStatus::sev_es)) {
-        fail(reason::sev_es_expected);
-    }
-    if (status.beyond(SevStatus::sev | SevStatus::sev_es | SevStatus::transparent) != 0) {
-        fail(reason::feature_unsupported);
-    }
+    return result;
 }
 
 } // namespace
@@ -41,11 +41,14 @@ void check_status(SevStatus status, u64 c_bit) {
 Machine identify_machine(u64 c_bit) {
     Machine machine;
     machine.sev_status = read_sev_status();
-    check_status(machine.sev_status, c_bit);
+    machine.platform   = c_bit != 0 ? Platform::sev_es : Platform::native;
+    if (const StatusVerdict verdict = judge_status(machine.sev_status, machine.platform);
+        !verdict.right) {
+        fail(verdict.reason);
+    }
     if (c_bit == 0) {
         return machine;
     }
-    machine.platform = Platform::sev_es;
 
     const auto information = msr_protocol::SevInformation::decode(
         msr_protocol::exchange<x86::Cpu>(msr_protocol::sev_information_request));
@@ -58,7 +61,7 @@ Machine identify_machine(u64 c_bit) {
         fail(reason::protocol_range);
     }
 
-    machine.encryption       = x86::Cpu::cpuid(x86::cpuid_leaf::memory_encryption); // the first #VC
+    machine.encryption       = ask_encryption();
     constexpr u32 sev_and_es = x86::cpuid_sev | x86::cpuid_sev_es;
     if ((machine.encryption.eax & sev_and_es) != sev_and_es) {
         fail(reason::cpuid_hides_sev);

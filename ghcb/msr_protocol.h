@@ -61,6 +61,18 @@ u64 exchange(u64 request) {
     return Cpu::rdmsr(x86::Msr::ghcb);
 }
 
+/// Asks for one register of CPUID; false where the answer is not one, with `value` as it was. For
+/// code that wants one or two of the four, which the instruction would fetch all.
+template <class Cpu>
+bool cpuid(u32 function, CpuidRegister wanted, u32& value) {
+    const u64 answer = exchange<Cpu>(encode_cpuid(function, wanted));
+    if (!answers_cpuid(answer, wanted)) {
+        return false;
+    }
+    value = high_half(answer);
+    return true;
+}
+
 /// Asks to be ended, and does not come back even from a hypervisor that does not obey.
 template <class Cpu>
 [[noreturn]] void terminate(Reason reason) {
