@@ -1,6 +1,7 @@
 // The early #VC handler: it works before there is a GHCB page, by the MSR protocol alone, so it
 // serves CPUID and ends the guest on anything else. It is live from the first instruction that can
-// raise #VC until the runtime handler takes over.
+// raise #VC until the runtime handler takes over, in 32-bit legacy mode (boot/legacy) as in long
+// mode.
 //
 // It does not save the GHCB MSR: nobody has put a GHCB address there yet.
 #pragma once
@@ -8,6 +9,8 @@
 #include "ghcb/msr_protocol.h"
 #include "ghcb/outcome.h"
 #include "vc/frame.h"
+#include "vc/frame32.h"
+#include "x86/cpu.h"
 #include "x86/exit_code.h"
 #include "x86/registers.h"
 
@@ -26,43 +29,93 @@ constexpr bool is_indexed_leaf(u32 leaf) {
     return leaf == 0x24 || leaf == 0x8000'001D || leaf == 0x8000'0020;
 }
 
-template <class Cpu>
-ghcb::Outcome handle_early(Frame& frame) {
-    using ghcb::Outcome;
-    namespace msr_protocol = ghcb::msr_protocol;
-    using msr_protocol::CpuidRegister;
+inline constexpr unsigned cpuid_length = 2;
 
-    if (frame.error_code != static_cast<u64>(x86::ExitCode::cpuid)) {
+/// What an early #VC brings, in whichever mode. The code is flat, so that its RIP is an address.
+struct EarlyRequest {
+    u64 error_code;
+    u64 rip;
+    u32 cs;
+    u32 leaf;
+    u32 subleaf;
+};
+
+/// Checks the request, asks the hypervisor, checks the answers; `answer` is for use only if the
+/// outcome is done.
+template <class Cpu>
+ghcb::Outcome answer_early(const EarlyRequest& request, x86::CpuidResult& answer) {
+    using ghcb::Outcome;
+    using ghcb::msr_protocol::CpuidRegister;
+
+    if (request.error_code != static_cast<u64>(x86::ExitCode::cpuid)) {
         return Outcome::terminate(
-            {ghcb::reason::set_early_exit, ghcb::exit_as_reason_code(frame.error_code)});
+            {ghcb::reason::set_early_exit, ghcb::exit_as_reason_code(request.error_code)});
+    }
+    // The stub's own code, in a segment of either width: both read these bytes alike. Nobody else
+    // is there yet.
+    if ((request.cs & 3) != 0) {
+        return Outcome::terminate(ghcb::reason::vc_code_segment);
     }
     // SECURITY (WeSee): both bytes, whatever the exit code says. Nothing before them: the stub's
     // own CPUIDs carry no prefix.
-    const auto* code = reinterpret_cast<const volatile u8*>(frame.rip);
+    const auto* code = reinterpret_cast<const volatile u8*>(request.rip);
     if (code[0] != 0x0F || code[1] != 0xA2) {
         return Outcome::terminate(ghcb::reason::vc_opcode_mismatch);
     }
-    const u32 leaf = low_half(frame.rax);
-    if (low_half(frame.rcx) != 0 && is_indexed_leaf(leaf)) {
+    if (request.subleaf != 0 && is_indexed_leaf(request.leaf)) {
         return Outcome::terminate(ghcb::reason::vc_early_subleaf);
     }
 
-    u32 value[4];
+    u32* const values[] = {&answer.eax, &answer.ebx, &answer.ecx, &answer.edx};
     for (unsigned n = 0; n < 4; ++n) {
-        const auto wanted = static_cast<CpuidRegister>(n);
-        const u64 answer  = msr_protocol::exchange<Cpu>(msr_protocol::encode_cpuid(leaf, wanted));
-        if (!msr_protocol::answers_cpuid(answer, wanted)) {
+        if (!ghcb::msr_protocol::cpuid<Cpu>(request.leaf, static_cast<CpuidRegister>(n),
+                                            *values[n])) {
             return Outcome::terminate(ghcb::reason::msr_bad_response);
         }
-        value[n] = high_half(answer);
     }
-    frame.rax = value[0];
-    frame.rbx = value[1];
-    frame.rcx = value[2];
-    frame.rdx = value[3];
-    frame.rip += 2;
-    frame.rflags &= ~x86::rflags::rf;
     return Outcome::done();
+}
+
+/// One #VC in long mode, from 64-bit or compatibility-mode code.
+template <class Cpu>
+ghcb::Outcome handle_early(Frame& frame) {
+    x86::CpuidResult answer;
+    const ghcb::Outcome outcome = answer_early<Cpu>({.error_code = frame.error_code,
+                                                     .rip        = frame.rip,
+                                                     .cs         = low_half(frame.cs),
+                                                     .leaf       = low_half(frame.rax),
+                                                     .subleaf    = low_half(frame.rcx)},
+                                                    answer);
+    if (outcome.is_done()) {
+        frame.rax = answer.eax;
+        frame.rbx = answer.ebx;
+        frame.rcx = answer.ecx;
+        frame.rdx = answer.edx;
+        frame.rip += cpuid_length;
+        frame.rflags &= ~x86::rflags::rf;
+    }
+    return outcome;
+}
+
+/// One #VC in 32-bit legacy mode.
+template <class Cpu>
+ghcb::Outcome handle_early(Frame32& frame) {
+    x86::CpuidResult answer;
+    const ghcb::Outcome outcome = answer_early<Cpu>({.error_code = frame.error_code,
+                                                     .rip        = frame.eip,
+                                                     .cs         = frame.cs,
+                                                     .leaf       = frame.eax,
+                                                     .subleaf    = frame.ecx},
+                                                    answer);
+    if (outcome.is_done()) {
+        frame.eax = answer.eax;
+        frame.ebx = answer.ebx;
+        frame.ecx = answer.ecx;
+        frame.edx = answer.edx;
+        frame.eip += cpuid_length;
+        frame.eflags &= ~low_half(x86::rflags::rf);
+    }
+    return outcome;
 }
 
 } // namespace vestibule::vc
