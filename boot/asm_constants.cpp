@@ -1,14 +1,21 @@
 // Prints what the guest's assembly needs to know of the C++ types, as NASM definitions. Runs on the
 // build machine, before anything freestanding is built.
 #include "boot/gdt.h"
+#include "boot/legacy/handlers.h"
 #include "boot/selftest/registers.h"
+#include "ghcb/msr_protocol.h"
 #include "vc/frame.h"
+#include "vc/frame32.h"
+#include "x86/registers.h"
 
 #include <cstddef>
 #include <cstdio>
 
 using vestibule::selftest::Registers;
 using vestibule::vc::Frame;
+using vestibule::vc::Frame32;
+using vestibule::x86::Msr;
+namespace x86 = vestibule::x86;
 
 namespace {
 
@@ -21,7 +28,22 @@ constexpr Constant constants[] = {
     {"FRAME_RAX", offsetof(Frame, rax)},
     {"FRAME_R15", offsetof(Frame, r15)},
     {"FRAME_ERROR_CODE", offsetof(Frame, error_code)},
+    {"FRAME32_EAX", offsetof(Frame32, eax)},
+    {"FRAME32_VECTOR", offsetof(Frame32, vector)},
     {"CODE64_SELECTOR", vestibule::boot::code64_selector},
+    {"CODE32_SELECTOR", vestibule::boot::code32_selector},
+    {"GDT_LIMIT", sizeof(vestibule::boot::stub_gdt) - 1},
+    {"PAGE_SIZE", vestibule::page_size},
+    {"LEGACY_HANDLERS_SIZE", sizeof(vestibule::boot::legacy::Handlers)},
+    {"CR0_PG", x86::cr0::pg},
+    {"CR0_WP", x86::cr0::wp},
+    {"CR4_PAE", x86::cr4::pae},
+    {"EFER_LME", x86::efer::lme},
+    {"EFER_NXE", x86::efer::nxe},
+    {"MSR_EFER", static_cast<unsigned long>(Msr::efer)},
+    {"MSR_GHCB", static_cast<unsigned long>(Msr::ghcb)},
+    {"TERMINATE_C_BIT_NOT_PRIVATE",
+     vestibule::ghcb::msr_protocol::encode_termination(vestibule::ghcb::reason::c_bit_not_private)},
     {"REGISTERS_RAX", offsetof(Registers, rax)},
     {"REGISTERS_RCX", offsetof(Registers, rcx)},
     {"REGISTERS_RDX", offsetof(Registers, rdx)},
@@ -46,6 +68,6 @@ constexpr Constant constants[] = {
 int main() {
     std::puts("; Generated from the C++ types by boot/asm_constants.cpp.");
     for (const Constant& constant : constants) {
-        std::printf("%-20s equ %lu\n", constant.name, constant.value);
+        std::printf("%-27s equ %lu\n", constant.name, constant.value);
     }
 }

@@ -2,6 +2,7 @@
 
 #include "boot/fatal.h"
 #include "boot/image.h"
+#include "boot/random.h"
 #include "x86/cpu.h"
 #include "x86/page_table.h"
 
@@ -15,19 +16,9 @@ namespace {
 constinit PageTable probe_table{};
 alignas(page_size) constinit u64 probe_page[page_size / sizeof(u64)]{};
 
-/// The one page of tables that igvmtool made: PML4, page-directory-pointer table and page directory
-/// at once (igvm/build.h).
+/// The one page of tables that the stub was entered on: PML4, page-directory-pointer table and page
+/// directory at once (boot/initial_tables.h).
 PageTable& initial_tables() { return *reinterpret_cast<PageTable*>(image_start); }
-
-u64 random_number() {
-    for (int attempt = 0; attempt < 10; ++attempt) {
-        u64 value = 0;
-        if (x86::Cpu::rdrand(value)) {
-            return value;
-        }
-    }
-    fail(ghcb::reason::no_random_number);
-}
 
 u64 read(u64 linear) { return *reinterpret_cast<const volatile u64*>(linear); }
 
@@ -66,7 +57,10 @@ void prove_c_bit(u64 c_bit) {
     const u64 without_c_bit = with_c_bit + page_size;
     hook                    = address_of(&probe_table) | flags | c_bit;
 
-    const u64 secret                           = random_number();
+    u64 secret = 0;
+    if (!random_number<x86::Cpu>(secret)) {
+        fail(ghcb::reason::no_random_number);
+    }
     *const_cast<volatile u64*>(&probe_page[0]) = secret;
     const bool proved = read(with_c_bit) == secret && read(without_c_bit) != secret;
 

@@ -1,10 +1,11 @@
 ; The first instructions of the guest in 64-bit mode.
 ;
-; On entry (igvm/build.h): 64-bit code segment, flat data segments, the 2 MiB around the image
-; identity-mapped and private by one page of measured page tables, interrupts off. No GDT, no IDT, no
-; stack. Nothing here can raise #VC: no instruction that a hypervisor can intercept, no access
-; outside the image's own memory. The handler is live before anything else runs
-; (boot::install_early_handlers, the first thing that stub_main does).
+; On entry (igvm/initial_state.h, or one of the 32-bit entries): 64-bit code segment, flat data
+; segments, the 2 MiB around the image identity-mapped and private by one page of page tables
+; (boot/initial_tables.h), interrupts off. No GDT that is needed, no IDT, no stack. Nothing here can
+; raise #VC: no instruction that a hypervisor can intercept, no access outside the image's own
+; memory. The handler is live before anything else runs (boot::install_early_handlers, the first
+; thing that stub_main does).
 
         bits    64
         default rel

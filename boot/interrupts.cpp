@@ -60,7 +60,7 @@ void conclude(vc::Frame& frame, const ghcb::Outcome& outcome) {
 vc::Context& vc_context() { return context; }
 
 void install_early_handlers() {
-    const x86::TableRegister gdtr{.limit = sizeof(gdt) - 1, .base = address_of(gdt)};
+    const x86::TableRegister gdtr{.limit = sizeof(stub_gdt) - 1, .base = address_of(stub_gdt)};
     x86::Cpu::lgdt(gdtr);
     for (u64 vector = 0; vector < x86::exception::count; ++vector) {
         const u64 entry = vector == x86::exception::vmm_communication

@@ -1,10 +1,27 @@
 # The freestanding half of the tree, as an external project of the host half.
 include(ExternalProject)
 
-# Where its products lie; the host half embeds the first two in its tools.
+# Where its products lie; the host half embeds images and monitor in its tools.
 set(VESTIBULE_GUEST_DIR ${CMAKE_BINARY_DIR}/guest)
-set(VESTIBULE_STUB_IMAGE ${VESTIBULE_GUEST_DIR}/boot/vestibule.elf)
+set(VESTIBULE_STUB_IMAGE64 ${VESTIBULE_GUEST_DIR}/boot/vestibule.elf)
+set(VESTIBULE_STUB_IMAGE_compat ${VESTIBULE_GUEST_DIR}/boot/vestibule_compat.elf)
+set(VESTIBULE_STUB_IMAGE32 ${VESTIBULE_GUEST_DIR}/boot/vestibule32.elf)
 set(VESTIBULE_MONITOR_IMAGE ${VESTIBULE_GUEST_DIR}/sevsim/monitor/monitor.elf)
+
+# What runs in 32-bit legacy mode is a third build, for i386, which leaves flat binaries that the
+# images for that entry include (boot/entry32.asm).
+set(VESTIBULE_GUEST32_DIR ${CMAKE_BINARY_DIR}/guest32)
+ExternalProject_Add(guest32
+  SOURCE_DIR ${CMAKE_SOURCE_DIR}
+  BINARY_DIR ${VESTIBULE_GUEST32_DIR}
+  PREFIX ${CMAKE_BINARY_DIR}/guest32-prefix
+  CMAKE_ARGS
+    -DCMAKE_TOOLCHAIN_FILE=${CMAKE_SOURCE_DIR}/cmake/freestanding.cmake
+    -DVESTIBULE_CPU=i386
+    -DCMAKE_BUILD_TYPE=Release
+    -DVESTIBULE_GENERATED_DIR=${CMAKE_BINARY_DIR}/generated
+  BUILD_ALWAYS ON
+  INSTALL_COMMAND "")
 
 ExternalProject_Add(guest
   SOURCE_DIR ${CMAKE_SOURCE_DIR}
@@ -14,9 +31,12 @@ ExternalProject_Add(guest
     -DCMAKE_TOOLCHAIN_FILE=${CMAKE_SOURCE_DIR}/cmake/freestanding.cmake
     -DCMAKE_BUILD_TYPE=Release
     -DVESTIBULE_GENERATED_DIR=${CMAKE_BINARY_DIR}/generated
+    -DVESTIBULE_GUEST32_DIR=${VESTIBULE_GUEST32_DIR}
   BUILD_ALWAYS ON
   INSTALL_COMMAND ""
-  BUILD_BYPRODUCTS ${VESTIBULE_STUB_IMAGE} ${VESTIBULE_MONITOR_IMAGE})
+  BUILD_BYPRODUCTS ${VESTIBULE_STUB_IMAGE64} ${VESTIBULE_STUB_IMAGE_compat} ${VESTIBULE_STUB_IMAGE32}
+    ${VESTIBULE_MONITOR_IMAGE}
+  DEPENDS guest32)
 
 # vestibule_asm_constants(<name> <source>): the program <source> prints NASM definitions taken from
 # the C++ types; they land in generated/<name>.inc before anything freestanding is built.
@@ -29,6 +49,7 @@ function(vestibule_asm_constants name source)
     DEPENDS ${name}_generator VERBATIM)
   add_custom_target(${name}_constants DEPENDS ${output})
   add_dependencies(guest ${name}_constants)
+  add_dependencies(guest32 ${name}_constants)
 endfunction()
 vestibule_asm_constants(guest_asm boot/asm_constants.cpp)
 vestibule_asm_constants(monitor_asm sevsim/monitor/asm_constants.cpp)

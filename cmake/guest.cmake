@@ -2,7 +2,11 @@
 enable_language(ASM_NASM)
 set(CMAKE_ASM_NASM_FLAGS
   "${CMAKE_ASM_NASM_FLAGS} -Wall -Werror -I${CMAKE_SOURCE_DIR}/ -I${VESTIBULE_GENERATED_DIR}/")
-set(CMAKE_ASM_NASM_OBJECT_FORMAT elf64)
+if(VESTIBULE_CPU STREQUAL i386)
+  set(CMAKE_ASM_NASM_OBJECT_FORMAT elf32)
+else()
+  set(CMAKE_ASM_NASM_OBJECT_FORMAT elf64)
+endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 # Nobody runs constructors here.
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wglobal-constructors>)
@@ -15,16 +19,53 @@ function(vestibule_assembly)
 endfunction()
 
 # The guest runs from wherever it was loaded: position-independent, and the linker script refuses
-# anything that would need a relocation at run time.
+# anything that would need a relocation at run time. On i386 -fpie would set up EBX in every function
+# that calls another; without it, what names no data is position-independent all the same.
 add_library(guest_code INTERFACE)
-target_compile_options(guest_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fpie>)
+if(VESTIBULE_CPU STREQUAL i386)
+  set(position_independence -fno-pie)
+else()
+  set(position_independence -fpie)
+endif()
+target_compile_options(guest_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${position_independence}>)
 
-# vestibule_guest_image(<name> <sources>...): an image of the stub with the given payload (linker/stub.ld).
+# vestibule_guest_image(<name> [ENTRY32 <legacy code> | COMPAT] <sources>...): an image of the stub
+# with the given payload (linker/stub.ld), entered in 64-bit mode; with COMPAT also in compatibility
+# mode; with ENTRY32 also in legacy mode, where it begins with that vestibule_legacy_code().
 function(vestibule_guest_image name)
-  add_executable(${name} ${ARGN})
+  cmake_parse_arguments(ARG "COMPAT" "ENTRY32" "" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   set(script ${CMAKE_SOURCE_DIR}/linker/stub.ld)
   target_link_libraries(${name} PRIVATE guest_code boot vc)
   target_link_options(${name} PRIVATE
     -static-pie -Wl,-z,text -Wl,-z,norelro -Wl,--build-id=none -Wl,-T,${script})
   set_target_properties(${name} PROPERTIES SUFFIX .elf LINK_DEPENDS ${script})
+  if(ARG_COMPAT)
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/boot/entry_compat.asm)
+  endif()
+  if(ARG_ENTRY32)
+    # One object for each piece of legacy code, since it is included as bytes.
+    set(code ${VESTIBULE_GUEST32_DIR}/${ARG_ENTRY32}.bin)
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}_entry32.o)
+    add_custom_command(OUTPUT ${object}
+      COMMAND ${CMAKE_ASM_NASM_COMPILER} -f elf64 -Wall -Werror -I${CMAKE_SOURCE_DIR}/
+        -I${VESTIBULE_GENERATED_DIR}/ "-DLEGACY_CODE=\"${code}\"" -o ${object}
+        ${CMAKE_SOURCE_DIR}/boot/entry32.asm
+      DEPENDS ${code} ${CMAKE_SOURCE_DIR}/boot/entry32.asm ${CMAKE_SOURCE_DIR}/boot/gdt32.inc
+        ${VESTIBULE_GENERATED_DIR}/guest_asm.inc
+      VERBATIM)
+    target_sources(${name} PRIVATE ${object})
+  endif()
+endfunction()
+
+# vestibule_legacy_code(<name> <sources>...): what an image executes in 32-bit legacy mode
+# (boot/legacy), as a flat binary that runs at any address.
+function(vestibule_legacy_code name)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/boot/legacy/interrupts.asm ${ARGN})
+  set(script ${CMAKE_SOURCE_DIR}/linker/legacy.ld)
+  target_link_libraries(${name} PRIVATE guest_code legacy)
+  target_link_options(${name} PRIVATE
+    -static-pie -Wl,-z,text -Wl,-z,norelro -Wl,--build-id=none -Wl,-T,${script}
+    -Wl,--oformat=binary)
+  set_target_properties(${name} PROPERTIES SUFFIX .bin LINK_DEPENDS ${script})
 endfunction()

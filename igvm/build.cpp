@@ -2,6 +2,7 @@
 // has to be there before the pages stands before all of them, and VP contexts stand last.
 #include "igvm/build.h"
 
+#include "boot/initial_tables.h"
 #include "igvm/initial_state.h"
 
 #include <fmt/format.h>
@@ -44,7 +45,8 @@ unsigned add_segment(Writer& writer, const StubSegment& segment, u64 base, u32 m
     return pages;
 }
 
-void add_vp_context(Writer& writer, const Target& target, u64 base, u64 entry) {
+void add_vp_context(Writer& writer, const Target& target, boot::Entry entry, u64 base,
+                    u64 address) {
     VpContext context{.gpa                = 0,
                       .compatibility_mask = target.mask,
                       .file_offset        = 0,
@@ -52,10 +54,10 @@ void add_vp_context(Writer& writer, const Target& target, u64 base, u64 entry) {
                       .reserved           = 0};
     if (target.platform == PlatformType::sev_es) {
         context.gpa = x86::vmsa_gpa;
-        writer.add(context, bytes_of(initial_vmsa(base, entry)));
+        writer.add(context, bytes_of(initial_vmsa(entry, base, address)));
         return;
     }
-    const NativeVpContext registers = initial_native_context(base, entry);
+    const NativeVpContext registers = initial_native_context(entry, base, address);
     std::vector<u8> page(page_size);
     std::ranges::copy(bytes_of(registers), page.begin());
     writer.add(context, page);
@@ -81,7 +83,7 @@ std::optional<std::string> wrong_option(const BuildOptions& options) {
     if (!x86::is_plausible_c_bit(options.c_bit)) {
         return fmt::format("C-bit: found {}, expected one of the bits 32 to 51", options.c_bit);
     }
-    if (!is_loadable_base(options.base)) {
+    if (!boot::is_loadable_base(options.base)) {
         return fmt::format(
             "base: found {:#x}, expected a multiple of 2 MiB, from 2 MiB to below 4 GiB, "
             "whose bits 29:21 are neither 0 nor equal to its bits 38:30",
@@ -106,18 +108,23 @@ std::expected<BuiltFile, Error> build(const StubImage& image, const BuildOptions
                               .flags              = 0,
                               .reserved           = 0});
 
-    for (const Target& target : targets) {
-        const x86::PageTable tables = initial_page_table(options.base, target.c_bit);
-        writer.add_page(normal_page(options.base, target.mask), bytes_of(tables));
-    }
     PageCount count{
-        .platform = PlatformType::native, .page_tables = 1, .stub = 0, .payload = 0, .vmsa = 0};
+        .platform = PlatformType::native, .page_tables = 0, .stub = 0, .payload = 0, .vmsa = 0};
+    if (has_initial_tables(options.entry)) {
+        count.page_tables = 1;
+        for (const Target& target : targets) {
+            x86::PageTable tables{};
+            boot::map_image(tables, options.base, target.c_bit);
+            writer.add_page(normal_page(options.base, target.mask), bytes_of(tables));
+        }
+    }
     for (const StubSegment& segment : image.segments) {
         (segment.payload ? count.payload : count.stub) +=
             add_segment(writer, segment, options.base, all);
     }
     for (const Target& target : targets) {
-        add_vp_context(writer, target, options.base, options.base + image.entry);
+        add_vp_context(writer, target, options.entry, options.base,
+                       options.base + image.entry_point(options.entry).value());
     }
 
     auto bytes = writer.finish();

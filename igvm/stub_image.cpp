@@ -1,5 +1,6 @@
 // Checks of the guest image: ELF header, program headers one after another, then the section
-// headers, which are read for one reason: to know that no relocations are left.
+// headers, which are read for two reasons: to know that no relocations are left, and to find the
+// entry points that the ELF header does not name.
 #include "igvm/stub_image.h"
 
 #include "igvm/reader.h"
@@ -120,18 +121,49 @@ static std::expected<StubSegment, ImageError> read_segment(std::span<const u8> e
                        .payload     = (segment.p_flags & StubSegment::payload_flag) != 0};
 }
 
-static std::string section_name(std::span<const u8> elf, const Elf64_Ehdr& header, u32 name) {
-    if (header.e_shstrndx >= header.e_shnum) {
-        return "(unnamed)";
+/// The string at offset `name` of the string table that is section `table`.
+static std::optional<std::string> string_at(std::span<const u8> elf, const Elf64_Ehdr& header,
+                                            u64 table, u64 name) {
+    if (table >= header.e_shnum) {
+        return std::nullopt;
     }
-    const auto names =
-        load<Elf64_Shdr>(elf, header.e_shoff + header.e_shstrndx * sizeof(Elf64_Shdr));
+    const auto names = load<Elf64_Shdr>(elf, header.e_shoff + table * sizeof(Elf64_Shdr));
     if (names.sh_offset > elf.size() || names.sh_size > elf.size() - names.sh_offset
         || name >= names.sh_size) {
-        return "(unnamed)";
+        return std::nullopt;
     }
     const auto rest = elf.subspan(names.sh_offset, names.sh_size).subspan(name);
-    return {rest.begin(), std::ranges::find(rest, u8{0})};
+    return std::string{rest.begin(), std::ranges::find(rest, u8{0})};
+}
+
+/// Takes what the image's symbols say of its other entry points.
+static std::optional<ImageError> read_entry_points(std::span<const u8> elf,
+                                                   const Elf64_Ehdr& header, StubImage& image) {
+    for (u64 i = 0; i < header.e_shnum; ++i) {
+        const u64 at       = header.e_shoff + i * sizeof(Elf64_Shdr);
+        const auto section = load<Elf64_Shdr>(elf, at);
+        if (section.sh_type != SHT_SYMTAB) {
+            continue;
+        }
+        if (section.sh_offset > elf.size() || section.sh_size > elf.size() - section.sh_offset) {
+            return refuse("a symbol table within the file", at + offsetof(Elf64_Shdr, sh_offset),
+                          section.sh_offset)
+                .error();
+        }
+        for (u64 n = 0; n + sizeof(Elf64_Sym) <= section.sh_size; n += sizeof(Elf64_Sym)) {
+            const auto symbol = load<Elf64_Sym>(elf, section.sh_offset + n);
+            if (symbol.st_shndx == SHN_UNDEF) {
+                continue;
+            }
+            const auto name = string_at(elf, header, section.sh_link, symbol.st_name);
+            if (name == "entry_compat") {
+                image.entry_compat = symbol.st_value;
+            } else if (name == "entry32") {
+                image.entry32 = symbol.st_value;
+            }
+        }
+    }
+    return std::nullopt;
 }
 
 static std::optional<ImageError> find_relocations(std::span<const u8> elf,
@@ -146,10 +178,18 @@ static std::optional<ImageError> find_relocations(std::span<const u8> elf,
             return ImageError{.expected = "no relocations left: nothing in the guest applies them",
                               .offset   = at + offsetof(Elf64_Shdr, sh_size),
                               .found    = section.sh_size,
-                              .section  = section_name(elf, header, section.sh_name)};
+                              .section  = string_at(elf, header, header.e_shstrndx, section.sh_name)
+                                             .value_or("(unnamed)")};
         }
     }
     return std::nullopt;
+}
+
+static bool is_code(const StubImage& image, u64 address) {
+    return std::ranges::any_of(image.segments, [&](const StubSegment& segment) {
+        return segment.executable && address >= segment.address
+               && address - segment.address < segment.data.size();
+    });
 }
 
 std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
@@ -157,7 +197,11 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
     if (!header) {
         return std::unexpected(header.error());
     }
-    StubImage image{.segments = {}, .entry = header->e_entry, .size = page_size};
+    StubImage image{.segments     = {},
+                    .entry        = header->e_entry,
+                    .entry_compat = {},
+                    .entry32      = {},
+                    .size         = page_size};
     for (u64 i = 0; i < header->e_phnum; ++i) {
         const u64 at     = header->e_phoff + i * sizeof(Elf64_Phdr);
         const auto entry = load<Elf64_Phdr>(elf, at);
@@ -177,13 +221,16 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
     if (auto relocations = find_relocations(elf, *header)) {
         return std::unexpected(*relocations);
     }
-    const bool entry_is_code = std::ranges::any_of(image.segments, [&](const auto& segment) {
-        return segment.executable && image.entry >= segment.address
-               && image.entry - segment.address < segment.data.size();
-    });
-    if (!entry_is_code) {
-        return refuse("an entry point in the file's part of an executable segment",
-                      offsetof(Elf64_Ehdr, e_entry), image.entry);
+    if (auto error = read_entry_points(elf, *header, image)) {
+        return std::unexpected(*error);
+    }
+    for (const boot::Entry mode :
+         {boot::Entry::long64, boot::Entry::compat, boot::Entry::legacy32}) {
+        const auto entry = image.entry_point(mode);
+        if (entry && !is_code(image, *entry)) {
+            return refuse("an entry point in the file's part of an executable segment",
+                          offsetof(Elf64_Ehdr, e_entry), *entry);
+        }
     }
     return image;
 }

@@ -4,13 +4,17 @@
 //   - the page at 0 stays free: igvmtool puts the initial page tables there;
 //   - PT_LOAD segments are page-aligned, ascending, apart, and all within one 2 MiB region;
 //   - no relocations are left, since nobody would apply them;
+//   - the ELF's entry point is for 64-bit mode; where the symbols entry_compat and entry32 are
+//     defined, the image can also be entered there, in the mode of that name;
 //   - p_flags bit 0x00100000 marks a segment as payload, all others are the stub's.
 // Memory beyond a segment's file size is for the stub to clear: it is not in the IGVM file.
 #pragma once
 
+#include "boot/entry_state.h"
 #include "x86/types.h"
 
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,8 +34,20 @@ struct StubSegment {
 
 struct StubImage {
     std::vector<StubSegment> segments; // refer to the ELF's bytes
-    u64 entry;                         // from the base
+    u64 entry;                         // from the base, in 64-bit mode
+    std::optional<u64> entry_compat;   // in compatibility mode
+    std::optional<u64> entry32;        // in 32-bit legacy mode
     u64 size;                          // from the base to the end, in whole pages
+
+    /// Where the image is entered in that mode, if it can be.
+    [[nodiscard]] std::optional<u64> entry_point(boot::Entry mode) const {
+        switch (mode) {
+        case boot::Entry::legacy32: return entry32;
+        case boot::Entry::compat: return entry_compat;
+        case boot::Entry::long64: break;
+        }
+        return entry;
+    }
 };
 
 struct ImageError {

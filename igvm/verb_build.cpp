@@ -4,7 +4,9 @@
 #include "igvm/file_io.h"
 #include "igvm/verbs.h"
 
-#include "default_stub.h"
+#include "stub32.h"
+#include "stub64.h"
+#include "stub_compat.h"
 
 #include <fmt/format.h>
 
@@ -17,12 +19,38 @@ struct Arguments {
     std::string out;
     std::string stub;
     std::vector<std::string> platforms = {"native", "sev-es"};
+    std::string entry                  = "64";
     unsigned c_bit                     = BuildOptions{}.c_bit;
     u64 base                           = BuildOptions{}.base;
 };
 
+/// The modes by the names that --entry knows, each with the built-in image that is entered in it.
+struct EntryName {
+    std::string_view name;
+    boot::Entry entry;
+    std::span<const u8> (*stub)();
+};
+
+constexpr EntryName entry_names[] = {
+    {.name = "32",     .entry = boot::Entry::legacy32, .stub = embedded::stub32     },
+    {.name = "compat", .entry = boot::Entry::compat,   .stub = embedded::stub_compat},
+    {.name = "64",     .entry = boot::Entry::long64,   .stub = embedded::stub64     },
+};
+
+const EntryName& entry_of(const Arguments& arguments) {
+    const auto* row = std::ranges::find(entry_names, arguments.entry, &EntryName::name);
+    if (row == std::end(entry_names)) {
+        throw CLI::ValidationError(
+            "--entry", fmt::format("found {}, expected 32, compat or 64", arguments.entry));
+    }
+    return *row;
+}
+
 BuildOptions options_of(const Arguments& arguments) {
-    BuildOptions options{.platforms = {}, .c_bit = arguments.c_bit, .base = arguments.base};
+    BuildOptions options{.platforms = {},
+                         .c_bit     = arguments.c_bit,
+                         .base      = arguments.base,
+                         .entry     = entry_of(arguments).entry};
     for (const std::string& name : arguments.platforms) {
         const auto* row = std::ranges::find(platform_names, name, &PlatformName::name);
         if (row == std::end(platform_names) || !is_buildable(row->platform)) {
@@ -51,7 +79,7 @@ void print_summary(const Arguments& arguments, const BuiltFile& file) {
 void build_file(const Arguments& arguments) {
     const BuildOptions options = options_of(arguments);
     std::vector<u8> other;
-    std::span<const u8> elf = embedded::default_stub();
+    std::span<const u8> elf = entry_of(arguments).stub();
     std::string name        = "the built-in image";
     if (!arguments.stub.empty()) {
         auto bytes = read_file(arguments.stub);
@@ -65,6 +93,11 @@ void build_file(const Arguments& arguments) {
     const auto image = read_stub_image(elf);
     if (!image) {
         throw Failure(fmt::format("{}: {}", name, describe(image.error())));
+    }
+    if (!image->entry_point(options.entry)) {
+        throw Failure(fmt::format(
+            "{}: no entry point for --entry {}: expected the symbol {}", name, arguments.entry,
+            options.entry == boot::Entry::compat ? "entry_compat" : "entry32"));
     }
     const auto file = build(*image, options);
     if (!file) {
@@ -86,8 +119,13 @@ void add_build(CLI::App& app) {
     verb->add_option("--platform", arguments->platforms, "Platforms that the file is for")
         ->delimiter(',')
         ->capture_default_str();
+    verb->add_option("--entry", arguments->entry,
+                     "CPU mode of the first instruction: 32 (legacy protected mode, paging off), "
+                     "compat (32-bit code in long mode) or 64")
+        ->capture_default_str();
     verb->add_option("--cbit", arguments->c_bit,
-                     "Position of the C-bit: 47 up to EPYC Rome, 51 from Milan on")
+                     "Position of the C-bit: 47 up to EPYC Rome, 51 from Milan on; with --entry 32 "
+                     "the guest finds it")
         ->capture_default_str();
     verb->add_option("--base", arguments->base, "Where the image lies in guest memory")
         ->default_str("0x200000");

@@ -57,6 +57,12 @@ struct Cpu {
         return ready;
     }
 
+    static bool rdrand(u32& value) {
+        bool ready;
+        asm volatile("rdrand %0" : "=r"(value), "=@ccc"(ready));
+        return ready;
+    }
+
     static u64 cr3() {
         u64 value;
         asm volatile("mov %%cr3, %0" : "=r"(value));
@@ -75,6 +81,12 @@ struct Cpu {
     static void lgdt(const TableRegister& table) { asm volatile("lgdt %0" : : "m"(table)); }
 
     static void lidt(const TableRegister& table) { asm volatile("lidt %0" : : "m"(table)); }
+
+    static TableRegister sidt() {
+        TableRegister table{};
+        asm volatile("sidt %0" : "+m"(table));
+        return table;
+    }
 
     static void flush_cache_line(const void* address) {
         asm volatile("clflush (%0)" : : "r"(address) : "memory");

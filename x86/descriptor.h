@@ -14,6 +14,7 @@ struct SegmentDescriptor {
 inline constexpr SegmentDescriptor null_segment{0};
 inline constexpr SegmentDescriptor code64_segment{0x00AF'9B00'0000'FFFF};
 inline constexpr SegmentDescriptor data_segment{0x00CF'9300'0000'FFFF};
+inline constexpr SegmentDescriptor code32_segment{0x00CF'9B00'0000'FFFF};
 
 /// A gate of the long-mode IDT.
 struct InterruptGate {
@@ -40,7 +41,26 @@ struct InterruptGate {
 
 static_assert(sizeof(InterruptGate) == 16);
 
-/// Operand of LGDT and LIDT in 64-bit mode.
+/// A gate of the legacy-mode IDT, to a handler in a 32-bit segment.
+struct InterruptGate32 {
+    u16 offset_low;
+    u16 selector;
+    u8 reserved;
+    u8 type;
+    u16 offset_high;
+
+    static constexpr InterruptGate32 to(u32 handler, u16 code_selector) {
+        return {.offset_low  = static_cast<u16>(handler),
+                .selector    = code_selector,
+                .reserved    = 0,
+                .type        = InterruptGate::present_interrupt_gate,
+                .offset_high = static_cast<u16>(handler >> 16)};
+    }
+};
+
+static_assert(sizeof(InterruptGate32) == 8);
+
+/// Operand of LGDT, LIDT and SIDT in 64-bit mode; in 32-bit modes they take the low half of `base`.
 struct [[gnu::packed]] TableRegister {
     u16 limit;
     u64 base;
@@ -52,6 +72,7 @@ static_assert(sizeof(TableRegister) == 10);
 enum class SegmentAttributes : u16 {
     none      = 0,
     code64    = 0xA9B, // G, L, present, code, readable, accessed
+    code32    = 0xC9B, // G, D, present, code, readable, accessed
     data      = 0xC93, // G, B, present, data, writable, accessed
     ldt       = 0x082,
     busy_task = 0x08B,

@@ -1,0 +1,84 @@
+; The first instructions of the guest in 32-bit legacy protected mode, and the way from there to
+; 64-bit mode. Everything that is not about registers and modes is C++ (boot/legacy), compiled for
+; i386 and included here as bytes: an image for x86-64 cannot be linked with it.
+;
+; On entry (igvm/initial_state.h): flat 32-bit segments, paging off, EBX = the image's address,
+; ESI = the boot::Platform it was made for, interrupts off. No GDT, no IDT, no stack, no page tables.
+; Without paging all memory is private, whatever the hypervisor says.
+%include "guest_asm.inc"
+%include "boot/gdt32.inc"
+
+        bits    32
+        extern  stack_top_offset
+        extern  entry64_offset
+
+        section .text.entry32 progbits alloc exec nowrite align=16
+        global  entry32
+entry32:
+; Window 1, from here to the LIDT in boot::legacy::install_handlers: no IDT. No #VC can fall in it:
+; moves, pushes, string stores and LGDT (no event under SEV-ES) within the image's own memory.
+        cld                             ; assume nothing
+        lea     esp, [ebx + stack_top_offset]
+        load_gdt32                      ; interrupt gates name a segment in it
+        mov     edi, ebx                ; the image's first page is for its page tables; nobody
+        mov     ecx, PAGE_SIZE / 4      ; loaded it, so it holds noise
+        xor     eax, eax
+        rep stosd
+        sub     esp, LEGACY_HANDLERS_SIZE
+        mov     eax, ebx                ; arguments in EAX, EDX, ECX: the image's address,
+        mov     edx, esi                ; what it was made for,
+        mov     ecx, esp                ; memory for the handlers: it must last until they do
+        call    legacy_code             ; handlers, C-bit, page tables; EDX:EAX = a random number
+        push    edx                     ; written without paging, hence private memory
+        push    eax
+        mov     esi, eax                ; and kept where no hypervisor looks
+        mov     edi, edx
+
+; Still legacy mode, and its handlers live: what raises #VC here after all, because a hypervisor
+; intercepts what none has to (EFER), ends in a coded termination.
+        mov     eax, cr4
+        or      eax, CR4_PAE
+        mov     cr4, eax
+        mov     cr3, ebx                ; no C-bit: a page walk is private anyway
+        mov     ecx, MSR_EFER
+        rdmsr
+        or      eax, EFER_LME | EFER_NXE
+        wrmsr
+        mov     eax, cr0
+        or      eax, CR0_PG | CR0_WP
+
+; Window 2, from here to the LIDT in boot::install_early_handlers: with paging, long mode is active,
+; and the CPU takes the IDT for one of 16-byte gates, which it is not. No #VC can fall in it:
+;   - MOV to CR0 is at most an automatic exit;
+;   - the compares, moves, pushes and the far return touch the image's own memory only;
+;   - entry64 and install_early_handlers: as said there, for the same reasons;
+;   - not_private uses what is never intercepted (the GHCB MSR), VMGEXIT, and HLT (automatic).
+; Interrupts are off. An NMI would be the end, as it would in any such switch.
+        mov     cr0, eax                ; compatibility mode
+; SECURITY: the hypervisor named the C-bit in use from here on. Were it the wrong one, every access
+; to data would go to shared memory, and the hypervisor would write our stack: so nothing is read
+; back but a number that it does not know, before anything is popped, returned to or called. Walks
+; and fetches are private on any C-bit.
+        cmp     [esp], esi
+        jne     not_private
+        cmp     [esp + 4], edi
+        jne     not_private
+        push    dword CODE64_SELECTOR   ; the far return's CS,
+        lea     eax, [ebx + entry64_offset]
+        push    eax                     ; and its EIP
+        retf                            ; to 64-bit mode; entry64 starts its stack afresh
+
+not_private:                            ; no stack here: it is the hypervisor's
+        mov     ecx, MSR_GHCB
+        mov     eax, TERMINATE_C_BIT_NOT_PRIVATE
+        xor     edx, edx
+        wrmsr
+        rep vmmcall                     ; VMGEXIT
+.halt:
+        cli                             ; a hypervisor may resume us
+        hlt
+        jmp     .halt
+
+        align   16
+legacy_code:                            ; its entry is its first byte (linker/legacy.ld)
+        incbin  LEGACY_CODE

@@ -1,0 +1,67 @@
+// The stub in 32-bit legacy mode: finds the C-bit and makes the page tables for long mode, in which
+// everything else is done (boot/main.cpp). Called by boot/entry32.asm.
+#include "boot/initial_tables.h"
+#include "boot/legacy/handlers.h"
+#include "boot/random.h"
+#include "boot/sev_status.h"
+#include "ghcb/msr_protocol.h"
+#include "x86/cpu.h"
+
+using namespace vestibule;
+using boot::Platform;
+namespace msr_protocol = ghcb::msr_protocol;
+namespace reason       = ghcb::reason;
+
+extern "C" [[gnu::regparm(3)]] u64 legacy_main(u32 base, Platform platform,
+                                               boot::legacy::Handlers& handlers);
+
+namespace vestibule::boot::legacy {
+
+namespace {
+
+/// The C-bit that the hypervisor names, by both roads on which it can be asked, as a mask. Whether
+/// it is one is not known before paging is on.
+u64 named_c_bit() {
+    constexpr Platform platform = Platform::sev_es;
+    const auto information      = msr_protocol::SevInformation::decode(
+        msr_protocol::exchange<x86::Cpu>(msr_protocol::sev_information_request));
+    u32 ebx = 0;
+    if (!information.well_formed
+        || !msr_protocol::cpuid<x86::Cpu>(x86::cpuid_leaf::memory_encryption,
+                                          msr_protocol::CpuidRegister::ebx, ebx)) {
+        fail(platform, reason::msr_bad_response);
+    }
+    const unsigned position = x86::c_bit_position(ebx);
+    if (position != information.c_bit_position || !x86::is_plausible_c_bit(position)) {
+        fail(platform, reason::c_bit_mismatch);
+    }
+    return bit(position);
+}
+
+} // namespace
+
+} // namespace vestibule::boot::legacy
+
+/// Returns, in an SEV-ES guest, a random number: who writes it before paging is on and still finds
+/// it afterwards has private memory.
+u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers) {
+    using namespace boot::legacy;
+    install_handlers(handlers, platform); // before anything that can raise #VC
+
+    const x86::SevStatus status{x86::Cpu::rdmsr(x86::Msr::sev_status)};
+    if (const boot::StatusVerdict verdict = boot::judge_status(status, platform); !verdict.right) {
+        fail(platform, verdict.reason);
+    }
+    auto& tables = *reinterpret_cast<x86::PageTable*>(base);
+    if (platform == Platform::native) {
+        boot::map_image(tables, base, 0);
+        return 0;
+    }
+    boot::map_image(tables, base, named_c_bit());
+    u32 low  = 0;
+    u32 high = 0;
+    if (!boot::random_number<x86::Cpu>(low) || !boot::random_number<x86::Cpu>(high)) {
+        fail(platform, reason::no_random_number);
+    }
+    return from_halves(high, low);
+}
