@@ -122,9 +122,10 @@ std::expected<BuiltFile, Error> build(const StubImage& image, const BuildOptions
         (segment.payload ? count.payload : count.stub) +=
             add_segment(writer, segment, options.base, all);
     }
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): who calls has looked
+    const u64 entry = image.entry_point(options.entry).value();
     for (const Target& target : targets) {
-        add_vp_context(writer, target, options.entry, options.base,
-                       options.base + image.entry_point(options.entry).value());
+        add_vp_context(writer, target, options.entry, options.base, options.base + entry);
     }
 
     auto bytes = writer.finish();

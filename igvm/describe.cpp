@@ -1,6 +1,8 @@
 // See describe.h. The fields of a VP context are in context_fields.cpp.
 #include "igvm/describe.h"
 
+#include "x86/registers.h"
+
 #include <fmt/format.h>
 
 namespace vestibule::igvm {
@@ -78,6 +80,21 @@ static std::string attributes_in_words(u16 attributes) {
                             has(2) ? ", expand-down" : "");
     }
     return fmt::format("{}, DPL {}{}", words, dpl, has(7) ? "" : ", not present");
+}
+
+std::string mode_in_words(u64 cr0, u64 efer, u16 code_attributes) {
+    const bool l        = (code_attributes & (1u << 9)) != 0;
+    const unsigned bits = (code_attributes & (1u << 10)) != 0 ? 32 : 16;
+    if ((cr0 & x86::cr0::pe) == 0) {
+        return "real mode";
+    }
+    if ((cr0 & x86::cr0::pg) == 0) {
+        return fmt::format("{}-bit legacy protected mode, paging off", bits);
+    }
+    if ((efer & x86::efer::lme) == 0) {
+        return fmt::format("{}-bit legacy protected mode, paging on", bits);
+    }
+    return l ? "64-bit mode" : fmt::format("{}-bit compatibility mode", bits);
 }
 
 std::string describe(const x86::Segment& segment) {

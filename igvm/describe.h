@@ -41,6 +41,9 @@ std::string describe(const ImageError& error);
 std::string describe(const x86::Segment& segment);
 std::string describe(const NativeSegment& segment);
 
+/// The CPU mode that a VP context starts in; the code segment's attributes as in a VMSA.
+std::string mode_in_words(u64 cr0, u64 efer, u16 code_attributes);
+
 /// The non-zero fields of a VP context, one line each: "rip  0x201000".
 std::vector<std::string> vmsa_fields(std::span<const u8> page);
 std::vector<std::string> native_fields(std::span<const u8> page);

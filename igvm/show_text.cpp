@@ -94,7 +94,14 @@ class Listing {
         }
         const auto page = file_.data(context.file_offset, page_size);
         if (*kind == ContextKind::vmsa) {
-            print(", VMSA at {:#x}", context.gpa);
+            const auto vmsa = load<x86::Vmsa>(page);
+            print(", VMSA at {:#x}, starts in {}", context.gpa,
+                  mode_in_words(vmsa.cr0, vmsa.efer, vmsa.cs.attributes));
+        } else {
+            const auto registers = load<NativeVpContext>(page);
+            print(", starts in {}",
+                  mode_in_words(registers.cr0, registers.efer,
+                                x86::vmsa_attributes(registers.code.attributes)));
         }
         print("\n");
         for (const std::string& field :

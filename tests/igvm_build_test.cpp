@@ -2,11 +2,14 @@
 // tables maps the image to itself when a CPU walks it.
 #include "igvm_elf_fixture.h"
 
+#include "boot/initial_tables.h"
 #include "igvm/build.h"
 #include "igvm/initial_state.h"
 #include "igvm/vmm_check.h"
 
 namespace vestibule::igvm::test {
+
+using boot::Entry;
 
 static BuiltFile must_build(const Bytes& elf, const BuildOptions& options) {
     const auto image = read_stub_image(elf);
@@ -141,15 +144,15 @@ TEST_P(IgvmBuildPlace, TablesMapTheImageToItself) {
 }
 
 TEST(IgvmBuild, LoadableBases) {
-    EXPECT_TRUE(is_loadable_base(0x20'0000));
-    EXPECT_TRUE(is_loadable_base(0xFFE0'0000));
-    EXPECT_FALSE(is_loadable_base(0)) << "below 2 MiB";
-    EXPECT_FALSE(is_loadable_base(0x20'1000)) << "not aligned";
-    EXPECT_FALSE(is_loadable_base(0x4000'0000)) << "directory index 0";
-    EXPECT_FALSE(is_loadable_base(0x4020'0000)) << "directory index equal to the GiB's";
-    EXPECT_FALSE(is_loadable_base(0xC060'0000)) << "directory index equal to the GiB's";
-    EXPECT_FALSE(is_loadable_base(u64{1} << 32)) << "not below 4 GiB";
-    EXPECT_FALSE(is_loadable_base((u64{1} << 32) + 0x40'0000)) << "not below 4 GiB";
+    EXPECT_TRUE(boot::is_loadable_base(0x20'0000));
+    EXPECT_TRUE(boot::is_loadable_base(0xFFE0'0000));
+    EXPECT_FALSE(boot::is_loadable_base(0)) << "below 2 MiB";
+    EXPECT_FALSE(boot::is_loadable_base(0x20'1000)) << "not aligned";
+    EXPECT_FALSE(boot::is_loadable_base(0x4000'0000)) << "directory index 0";
+    EXPECT_FALSE(boot::is_loadable_base(0x4020'0000)) << "directory index equal to the GiB's";
+    EXPECT_FALSE(boot::is_loadable_base(0xC060'0000)) << "directory index equal to the GiB's";
+    EXPECT_FALSE(boot::is_loadable_base(u64{1} << 32)) << "not below 4 GiB";
+    EXPECT_FALSE(boot::is_loadable_base((u64{1} << 32) + 0x40'0000)) << "not below 4 GiB";
 }
 
 TEST(IgvmBuild, WrongOptions) {
@@ -237,28 +240,109 @@ TEST(IgvmBuild, CountsPages) {
     }
 }
 
-TEST(IgvmBuild, VpContexts) {
-    const BuiltFile built = must_build(good_elf().finish(), {.base = 0x40'0000});
-    const auto file       = parse(built.bytes);
+/// Good, and entered in every mode.
+static Bytes elf_of_all_entries() {
+    Elf elf = good_elf();
+    elf.add_symbol("entry_compat", 0x1020);
+    elf.add_symbol("entry32", 0x2030);
+    return elf.finish();
+}
+
+struct ModeCase {
+    Entry entry;
+    u64 rip;
+    u64 rbx;
+    u16 code_selector;
+    u16 code_attributes; // as in a VMSA
+    u64 cr0, cr3, cr4;
+    u64 efer; // without SVME
+    u64 native_code_attributes;
+};
+
+constexpr ModeCase mode_cases[] = {
+    {Entry::legacy32, 0x40'2030, 0x40'0000, 0x18, 0xC9B, 0x31,        0,         0x40, 0,     0xC09B},
+    {Entry::compat,   0x40'1020, 0x40'0000, 0x18, 0xC9B, 0x8001'0031, 0x40'0000, 0x60, 0xD00, 0xC09B},
+    {Entry::long64,   0x40'1010, 0,         8,    0xA9B, 0x8001'0031, 0x40'0000, 0x60, 0xD00, 0xA09B},
+};
+
+class IgvmBuildMode : public testing::TestWithParam<ModeCase> {};
+
+INSTANTIATE_TEST_SUITE_P(Mode, IgvmBuildMode, testing::ValuesIn(mode_cases));
+
+TEST_P(IgvmBuildMode, VpContexts) {
+    const ModeCase& mode = GetParam();
+    const BuiltFile built =
+        must_build(elf_of_all_entries(), {.base = 0x40'0000, .entry = mode.entry});
+    const auto file = parse(built.bytes);
     ASSERT_TRUE(file);
+    unsigned contexts = 0;
     for (const Header header : file->directives()) {
         const auto context = header.as<VpContext>();
         if (!context) {
             continue;
         }
+        ++contexts;
         EXPECT_EQ(context->vp_index, 0u);
         const auto page = file->data(context->file_offset, page_size);
         if (context->compatibility_mask == file->mask_of(PlatformType::native)) {
             NativeVpContext expected = native_context();
-            expected.rip             = 0x40'1010;
-            expected.cr3             = 0x40'0000;
+            expected.rip             = mode.rip;
+            expected.rbx             = mode.rbx;
+            expected.rsi             = 0; // boot::Platform::native
+            expected.code.selector   = mode.code_selector;
+            expected.code.attributes = static_cast<u16>(mode.native_code_attributes);
+            expected.cr0             = mode.cr0;
+            expected.cr3             = mode.cr3;
+            expected.cr4             = mode.cr4;
+            expected.efer            = mode.efer;
             EXPECT_TRUE(std::ranges::equal(page, page_with(expected)));
         } else {
             EXPECT_EQ(context->gpa, x86::vmsa_gpa);
-            x86::Vmsa expected = vmsa(0);
-            expected.rip       = 0x40'1010;
-            expected.cr3       = 0x40'0000;
+            x86::Vmsa expected     = vmsa(0);
+            expected.rip           = mode.rip;
+            expected.rbx           = mode.rbx;
+            expected.rsi           = mode.rbx != 0 ? 1 : 0; // boot::Platform::sev_es
+            expected.cs.selector   = mode.code_selector;
+            expected.cs.attributes = mode.code_attributes;
+            expected.cr0           = mode.cr0;
+            expected.cr3           = mode.cr3;
+            expected.cr4           = mode.cr4;
+            expected.efer          = mode.efer | 0x1000;
             EXPECT_TRUE(std::ranges::equal(page, bytes_of(expected)));
+        }
+    }
+    EXPECT_EQ(contexts, 2u);
+}
+
+TEST_P(IgvmBuildMode, TablesWherePagingIsOn) {
+    const ModeCase& mode  = GetParam();
+    const BuiltFile built = must_build(elf_of_all_entries(), {.entry = mode.entry});
+    const auto file       = parse(built.bytes);
+    ASSERT_TRUE(file);
+    const bool paging = mode.entry != Entry::legacy32;
+    for (const PageCount& count : built.pages) {
+        EXPECT_EQ(count.page_tables, paging ? 1u : 0u);
+        EXPECT_EQ(count.stub, 5u);
+    }
+    for (const PlatformType platform : {PlatformType::native, PlatformType::sev_es}) {
+        const Memory memory(*file, file->mask_of(platform));
+        EXPECT_EQ(memory.page(0x20'0000) != nullptr, paging);
+        EXPECT_EQ(memory.size(), (paging ? 1u : 0u) + 3 + 2 + 2);
+    }
+    for (const Header header : file->directives()) {
+        if (const auto required = header.as<RequiredMemory>()) {
+            EXPECT_EQ(required->gpa, 0x20'0000u) << "the tables' page is needed all the same";
+        }
+    }
+}
+
+TEST_P(IgvmBuildMode, LoadsInQemu) {
+    const BuiltFile built = must_build(elf_of_all_entries(), {.entry = GetParam().entry});
+    const auto file       = parse(built.bytes);
+    ASSERT_TRUE(file);
+    for (const QemuVersion version : {QemuVersion::v10_2, QemuVersion::v11_1}) {
+        for (const QemuViolation& violation : check_for_qemu(*file, version)) {
+            ADD_FAILURE() << violation.row().id << " at " << violation.offset;
         }
     }
 }

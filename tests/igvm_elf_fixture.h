@@ -17,7 +17,8 @@ struct Elf {
     std::vector<Elf64_Phdr> segments;
     std::vector<Bytes> contents; // of the segments
     std::vector<Elf64_Shdr> sections;
-    std::string names; // of sections
+    std::vector<Elf64_Sym> symbols;
+    std::string names; // of sections and symbols
 
     void add_segment(u32 flags, u64 address, Bytes content, u64 memory_size) {
         Elf64_Phdr segment{};
@@ -39,6 +40,15 @@ struct Elf {
         sections.push_back(section);
     }
 
+    void add_symbol(const std::string& name, u64 value) {
+        Elf64_Sym symbol{};
+        symbol.st_name  = static_cast<u32>(names.size());
+        symbol.st_shndx = 1;
+        symbol.st_value = value;
+        names += name + '\0';
+        symbols.push_back(symbol);
+    }
+
     [[nodiscard]] Bytes finish() const {
         Elf64_Ehdr ehdr            = header;
         std::vector<Elf64_Phdr> ph = segments;
@@ -48,6 +58,18 @@ struct Elf {
         for (u64 i = 0; i < ph.size(); ++i) {
             ph[i].p_offset = start + data.size();
             data.insert(data.end(), contents[i].begin(), contents[i].end());
+        }
+        if (!symbols.empty()) {
+            Elf64_Shdr table{};
+            table.sh_type   = SHT_SYMTAB;
+            table.sh_offset = start + data.size();
+            table.sh_size   = symbols.size() * sizeof(Elf64_Sym);
+            table.sh_link   = static_cast<u32>(sh.size() + 1); // the strings come next
+            for (const Elf64_Sym& symbol : symbols) {
+                const auto bytes = bytes_of(symbol);
+                data.insert(data.end(), bytes.begin(), bytes.end());
+            }
+            sh.push_back(table);
         }
         Elf64_Shdr strings{};
         strings.sh_type   = SHT_STRTAB;

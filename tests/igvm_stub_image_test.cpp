@@ -25,6 +25,30 @@ TEST(IgvmStubImage, ReadsAGoodImage) {
     EXPECT_TRUE(image->segments[2].payload);
 }
 
+TEST(IgvmStubImage, FindsEntryPointsByName) {
+    const Bytes plain = good_elf().finish();
+    const auto none   = read_stub_image(plain);
+    ASSERT_TRUE(none);
+    EXPECT_EQ(none->entry_point(boot::Entry::long64), 0x1010u);
+    EXPECT_EQ(none->entry_point(boot::Entry::compat), std::nullopt);
+    EXPECT_EQ(none->entry_point(boot::Entry::legacy32), std::nullopt);
+
+    Elf elf = good_elf();
+    elf.add_symbol("entry32x", 0x1111);
+    elf.add_symbol("entry32", 0x2030);
+    elf.add_symbol("entry_compat", 0x1020);
+    elf.add_symbol("entry64", 0x1222);
+    elf.add_symbol("entry", 0x1333);
+    elf.add_symbol("entry32", 0x1444);
+    elf.symbols.back().st_shndx = SHN_UNDEF;
+    const Bytes file            = elf.finish();
+    const auto image            = read_stub_image(file);
+    ASSERT_TRUE(image) << image.error().expected;
+    EXPECT_EQ(image->entry_point(boot::Entry::long64), 0x1010u) << "the ELF header's";
+    EXPECT_EQ(image->entry_point(boot::Entry::compat), 0x1020u);
+    EXPECT_EQ(image->entry_point(boot::Entry::legacy32), 0x2030u);
+}
+
 TEST(IgvmStubImage, FillsTwoMebibytesExactly) {
     Elf elf                 = good_elf();
     elf.segments[2].p_memsz = 0x20'0000 - 0xA000;
@@ -72,6 +96,15 @@ static const std::vector<Case>& cases() {
         {"an entry point",            [](Elf& elf) { elf.header.e_entry = 0; }                                     },
         {"an entry point",            [](Elf& elf) { elf.header.e_entry = 0x4000; }                                },
         {"an entry point",            [](Elf& elf) { elf.header.e_entry = 0x1000 + 3 * page_size; }                },
+        {"an entry point",            [](Elf& elf) { elf.add_symbol("entry32", 0x4000); }                          },
+        {"an entry point",            [](Elf& elf) { elf.add_symbol("entry_compat", 0); }                          },
+        {"a symbol table within",
+         [](Elf& elf) {
+             elf.add_section(SHT_SYMTAB, 24, ".symtab");
+             elf.sections.back().sh_offset = ~u64{0};
+         }                                                                                                         },
+        {"a symbol table within",
+         [](Elf& elf) { elf.add_section(SHT_SYMTAB, ~u64{0}, ".symtab"); }                                         },
     };
     return all;
 }
@@ -124,10 +157,26 @@ TEST(IgvmStubImage, RefusesTablesOutsideTheFile) {
 TEST(IgvmStubImage, SurvivesDamage) {
     Elf small = good_elf();
     small.add_section(SHT_RELA, 24, ".rela.dyn");
+    small.add_symbol("entry32", 0x1010);
     const Bytes good = small.finish();
     for (u64 length = 0; length < good.size(); length += length < 512 ? 1 : 61) {
         const Bytes cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(length));
         EXPECT_FALSE(read_stub_image(cut)) << length;
+    }
+    small.sections.pop_back(); // else the relocations are what every damaged image is refused for
+    const Bytes sound   = small.finish();
+    const auto survives = [](const Bytes& damaged) {
+        if (const auto image = read_stub_image(damaged)) {
+            EXPECT_LE(image->size, 0x20'0000u);
+        }
+    };
+    const u64 tail = sound.size() - 1024; // symbols, names and section headers
+    for (u64 at = tail; at < sound.size(); ++at) {
+        for (unsigned bit_number = 0; bit_number < 8; ++bit_number) {
+            Bytes damaged = sound;
+            damaged[at] ^= static_cast<u8>(1u << bit_number);
+            survives(damaged);
+        }
     }
     const u64 sections = load<Elf64_Ehdr>(good).e_shoff;
     for (u64 at = 0; at < good.size(); ++at) {
@@ -137,9 +186,7 @@ TEST(IgvmStubImage, SurvivesDamage) {
         for (unsigned bit_number = 0; bit_number < 8; ++bit_number) {
             Bytes damaged = good;
             damaged[at] ^= static_cast<u8>(1u << bit_number);
-            if (const auto image = read_stub_image(damaged)) {
-                EXPECT_LE(image->size, 0x20'0000u);
-            }
+            survives(damaged);
         }
     }
 }

@@ -33,6 +33,52 @@ TEST_F(IgvmTool, BuildsTheBuiltInImage) {
     EXPECT_FALSE(contains(built.out, "native"));
 }
 
+TEST_F(IgvmTool, BuildsForEachEntry) {
+    struct Case {
+        const char* entry;
+        const char* pages;
+        const char* mode;
+        const char* code;
+    };
+
+    for (const Case& test : {
+             Case{.entry = "32",
+                  .pages = "0 page tables",
+                  .mode  = "starts in 32-bit legacy protected mode, paging off",
+                  .code  = "attr c9b: 32-bit code"},
+             Case{.entry = "compat",
+                  .pages = "1 page tables",
+                  .mode  = "starts in 32-bit compatibility mode",
+                  .code  = "attr c9b: 32-bit code"},
+             Case{.entry = "64",
+                  .pages = "1 page tables",
+                  .mode  = "starts in 64-bit mode",
+                  .code  = "attr a9b: 64-bit code"}
+    }) {
+        const auto built =
+            run(std::string("build --entry ") + test.entry + " --out " + path("guest.igvm"));
+        EXPECT_EQ(built.status, 0) << built.errors;
+        EXPECT_TRUE(contains(built.out, test.pages)) << built.out;
+        const auto shown = run("show " + path("guest.igvm"));
+        EXPECT_TRUE(contains(shown.out, std::string("[native], ") + test.mode)) << shown.out;
+        EXPECT_TRUE(contains(shown.out, std::string("0xfffffffff000, ") + test.mode)) << shown.out;
+        EXPECT_TRUE(contains(shown.out, test.code)) << shown.out;
+    }
+}
+
+TEST_F(IgvmTool, NamesTheEntryThatAnImageLacks) {
+    write("stub.elf", good_elf().finish());
+    for (const auto& [entry, symbol] :
+         {std::pair("32", "entry32"), std::pair("compat", "entry_compat")}) {
+        const auto built = run("build --stub " + path("stub.elf") + " --entry " + entry + " --out "
+                               + path("guest.igvm"));
+        EXPECT_EQ(built.status, 1);
+        EXPECT_TRUE(contains(built.errors, "stub.elf: ")) << built.errors;
+        EXPECT_TRUE(contains(built.errors, symbol)) << built.errors;
+    }
+    EXPECT_EQ(files().size(), 1u) << "something was left behind";
+}
+
 TEST_F(IgvmTool, SamePlaceSameBytes) {
     EXPECT_EQ(run("build --out " + path("a")).status, 0);
     EXPECT_EQ(run("build --out " + path("b")).status, 0);
@@ -45,7 +91,8 @@ TEST_F(IgvmTool, WrongUseIsTwo) {
          {std::string(), std::string("frobnicate"), std::string("build"), std::string("show"),
           "build --platform sev-snp" + out, "build --platform nonsense" + out,
           "build --platform native,native" + out, "build --cbit 31" + out, "build --cbit 52" + out,
-          "build --cbit x" + out, "build --base 0x1000" + out, "build --base 0x40000000" + out,
+          "build --cbit x" + out, "build --entry 16" + out, "build --entry 64,32" + out,
+          "build --base 0x1000" + out, "build --base 0x40000000" + out,
           "build --base 0x100000000" + out, "build --unknown" + out}) {
         const auto outcome = run(arguments);
         EXPECT_EQ(outcome.status, 2) << arguments;
