@@ -15,8 +15,10 @@
         section .text.entry32 progbits alloc exec nowrite align=16
         global  entry32
 entry32:
-; Window 1, from here to the LIDT in boot::legacy::install_handlers: no IDT. No #VC can fall in it:
-; moves, pushes, string stores and LGDT (no event under SEV-ES) within the image's own memory.
+; Window 1, from here to the LIDT in boot::legacy::install_handlers: no IDT, and a #VC would be a
+; shutdown. Nothing in it needs a hypervisor's help: moves, pushes and string stores cannot be
+; intercepted, all memory is the image's own, and LGDT and LIDT have no place in the GHCB protocol; a
+; hypervisor that intercepts them shuts its guest down, as it can at any time.
         cld                             ; assume nothing
         lea     esp, [ebx + stack_top_offset]
         load_gdt32                      ; interrupt gates name a segment in it
@@ -34,8 +36,10 @@ entry32:
         mov     esi, eax                ; and kept where no hypervisor looks
         mov     edi, edx
 
-; Still legacy mode, and its handlers live: what raises #VC here after all, because a hypervisor
-; intercepts what none has to (EFER), ends in a coded termination.
+; Still legacy mode, and its handlers live: should a hypervisor intercept what follows, up to and with
+; the MOV to CR0 (#VC is a fault: it comes before the mode changes), the guest ends in a coded
+; termination. Those that need not be intercepted are not: CR0, CR4 and EFER have traps for SEV-ES,
+; which are automatic exits.
         mov     eax, cr4
         or      eax, CR4_PAE
         mov     cr4, eax
@@ -47,13 +51,13 @@ entry32:
         mov     eax, cr0
         or      eax, CR0_PG | CR0_WP
 
-; Window 2, from here to the LIDT in boot::install_early_handlers: with paging, long mode is active,
-; and the CPU takes the IDT for one of 16-byte gates, which it is not. No #VC can fall in it:
-;   - MOV to CR0 is at most an automatic exit;
-;   - the compares, moves, pushes and the far return touch the image's own memory only;
-;   - entry64 and install_early_handlers: as said there, for the same reasons;
-;   - not_private uses what is never intercepted (the GHCB MSR), VMGEXIT, and HLT (automatic).
-; Interrupts are off. An NMI would be the end, as it would in any such switch.
+; Window 2, from behind the MOV to CR0 to the LIDT in boot::install_early_handlers: with paging, long
+; mode is active, and the CPU takes the IDT for one of 16-byte gates, which it is not. Nothing in the
+; window needs a hypervisor's help:
+;   - compares, moves, pushes and the far return cannot be intercepted, and touch the image only;
+;   - so do entry64 and install_early_handlers, with LGDT and LIDT as in window 1;
+;   - not_private uses the GHCB MSR, which is never intercepted, VMGEXIT and HLT, automatic exits.
+; Interrupts are off. An NMI would be a shutdown, as it would in any such switch.
         mov     cr0, eax                ; compatibility mode
 ; SECURITY: the hypervisor named the C-bit in use from here on. Were it the wrong one, every access
 ; to data would go to shared memory, and the hypervisor would write our stack: so nothing is read

@@ -5,11 +5,12 @@
 ; the image's address, interrupts off. No GDT, no IDT, no stack.
 ;
 ; The window: from the first instruction to the LIDT in boot::install_early_handlers there is no IDT,
-; and a #VC would be the end. Until the far return it could not be served from here in any case but
-; by 64-bit code behind 16-byte gates, for in long mode handlers are 64-bit. So this code leaves for
-; 64-bit mode at once. None of its instructions can raise #VC: moves, pushes, LGDT (an intercept that
-; SEV-ES has no event for) and a far return, all within the image's own memory. Code that comes back
-; to compatibility mode later finds the handlers there and is served by them.
+; and a #VC would be a shutdown. In long mode only 64-bit code behind 16-byte gates could serve one,
+; whatever it interrupts, so this code leaves for 64-bit mode at once and the handlers are installed
+; there. Nothing here has a hypervisor's help: moves, pushes and a far return cannot be intercepted,
+; all memory is the image's own, and LGDT and LIDT have no place in the GHCB protocol; a hypervisor
+; that intercepts them shuts its guest down, as it can at any time. Code that comes back to
+; compatibility mode later is served by those handlers.
 %include "guest_asm.inc"
 %include "boot/gdt32.inc"
 
