@@ -10,6 +10,7 @@ namespace vestibule::sevsim {
 enum class Lie : u8 {
     none,
     cbit_position,
+    cbit_information,
     cbit_cpuid,
     cbit_no_effect,
     response_code,
@@ -38,8 +39,9 @@ struct LieDescription {
 
 // clang-format off
 inline constexpr LieDescription lies[] = {
-    {Lie::cbit_position,  LieForm::plain,   "cbit-position",  "SEV information reports another C-bit position"},
-    {Lie::cbit_cpuid,     LieForm::plain,   "cbit-cpuid",     "CPUID 0x8000001F reports another C-bit position"},
+    {Lie::cbit_position,  LieForm::plain,   "cbit-position",  "SEV information and CPUID report another C-bit position"},
+    {Lie::cbit_information, LieForm::plain, "cbit-information", "SEV information alone reports another C-bit position"},
+    {Lie::cbit_cpuid,     LieForm::plain,   "cbit-cpuid",     "CPUID 0x8000001F alone reports another C-bit position"},
     {Lie::cbit_no_effect, LieForm::plain,   "cbit-no-effect", "private and shared view show the same memory"},
     {Lie::response_code,  LieForm::plain,   "response-code",  "the MSR protocol's CPUID answers carry a wrong response code"},
     {Lie::cpuid_register, LieForm::plain,   "cpuid-register", "the MSR protocol's CPUID answers echo another register"},

@@ -23,7 +23,7 @@ struct Paging {
 };
 
 Paging paging_of(Vcpu& vcpu) {
-    const u64 root = vcpu.cr3 & ~vcpu.c_bit();
+    const u64 root = vcpu.without_c_bit(vcpu.cr3);
     if (vcpu.is_long_mode()) {
         return {root & PageTableEntry::address_mask, 8, 39, 9, 9, bit(30) | bit(21)};
     }
@@ -60,7 +60,7 @@ u64 translate(Vcpu& vcpu, u64 linear) {
         if ((entry & PageTableEntry::present) == 0) {
             return nowhere;
         }
-        const u64 address = entry & PageTableEntry::address_mask & ~vcpu.c_bit();
+        const u64 address = vcpu.without_c_bit(entry & PageTableEntry::address_mask);
         const bool large =
             (entry & PageTableEntry::large) != 0 && (paging.large_shifts & bit(shift)) != 0;
         if (shift == 12 || large) {

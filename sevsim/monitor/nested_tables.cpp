@@ -151,6 +151,10 @@ void build_nested_tables(const Options& options) {
         long_root->entry[0].value   = shared_half;
         legacy_root->entry[0].value = private_half;
         long_root->entry[x86::table_index(c_bit, 4)].value = private_half;
+        if (options.hostile.lie == Lie::cbit_position) { // Vcpu::without_c_bit
+            const u64 wrong = bit(options.wrong_c_bit_position());
+            long_root->entry[x86::table_index(wrong, 4)].value = shared_half;
+        }
     }
     long_root_nx   = no_execute_copy(*long_root);
     legacy_root_nx = no_execute_copy(*legacy_root);
@@ -168,7 +172,7 @@ bool is_guest_memory(u64 gpa) {
 }
 
 NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
-    const u64 address = gpa & ~vcpu.c_bit();
+    const u64 address = vcpu.without_c_bit(gpa);
     const bool fetch  = (exitinfo1 & nested_fault::fetch) != 0;
     const bool walk   = (exitinfo1 & nested_fault::guest_table) != 0;
     if (vcpu.options.platform == Platform::native || !is_guest_memory(address)) {

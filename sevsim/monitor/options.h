@@ -17,6 +17,9 @@ struct Options {
     bool profile            = false;
     bool dump               = false;
     Hostility hostile;
+
+    /// The one that lies about the C-bit name.
+    unsigned wrong_c_bit_position() const { return c_bit_position - 1; }
 };
 
 /// Fills `options` from the command line; false where a word is not understood.

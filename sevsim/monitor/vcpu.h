@@ -26,6 +26,14 @@ struct Vcpu {
 
     u64 c_bit() const { return bit(options.c_bit_position); }
 
+    /// The guest-physical address without what selects a view. A hypervisor that names a wrong
+    /// C-bit also maps the guest's memory where the guest, believing it, will look: shared.
+    u64 without_c_bit(u64 gpa) const {
+        const u64 wrong =
+            options.hostile.lie == Lie::cbit_position ? bit(options.wrong_c_bit_position()) : 0;
+        return gpa & ~(c_bit() | wrong);
+    }
+
     bool is_long_mode() {
         return (state().cr0 & x86::cr0::pg) != 0 && (state().efer & x86::efer::lma) != 0;
     }

@@ -16,15 +16,18 @@ bool tells(const Options& options, Lie lie) {
 }
 
 unsigned told_c_bit_position(const Options& options) {
-    return tells(options, Lie::cbit_position) ? options.c_bit_position - 1 : options.c_bit_position;
+    return tells(options, Lie::cbit_position) || tells(options, Lie::cbit_information)
+               ? options.wrong_c_bit_position()
+               : options.c_bit_position;
 }
 
 x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult honest) {
     if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::no_sev)) {
         honest.eax = 0;
     }
-    if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::cbit_cpuid)) {
-        honest.ebx -= 1; // the position is its lowest field
+    if (leaf == x86::cpuid_leaf::memory_encryption
+        && (tells(options, Lie::cbit_cpuid) || tells(options, Lie::cbit_position))) {
+        honest.ebx -= 1; // the position is its lowest field: wrong_c_bit_position()
     }
     return honest;
 }
