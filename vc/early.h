@@ -41,9 +41,10 @@ struct EarlyRequest {
 };
 
 /// Checks the request, asks the hypervisor, checks the answers; `answer` is for use only if the
-/// outcome is done.
+/// outcome is done. Inlined: request and answer are then registers, and no words on the stack.
 template <class Cpu>
-ghcb::Outcome answer_early(const EarlyRequest& request, x86::CpuidResult& answer) {
+[[gnu::always_inline]] inline ghcb::Outcome answer_early(const EarlyRequest& request,
+                                                         x86::CpuidResult& answer) {
     using ghcb::Outcome;
     using ghcb::msr_protocol::CpuidRegister;
 
