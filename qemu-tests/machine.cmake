@@ -29,7 +29,7 @@ sevsim_test(nmi_unhandled vestibule STATUS 1 ARGS --hostile nmi@20
   WANT "UNEXPECTED_EXCEPTION \\(set 5, code 0x2\\)")
 
 # A #VC with the wrong exit code, for each exit code and in many places.
-image_file(attacked vestibule)
+image_file(attacked vestibule 64)
 add_test(NAME qemu.wesee
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${attacked}
     -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/wesee.trace -P ${CMAKE_CURRENT_SOURCE_DIR}/wesee.cmake)
@@ -54,7 +54,7 @@ sevsim_test(profile_known profile_known STATUS 1 ARGS --profile
 # The same image natively, where only the exit and dump ports are intercepted, and under SEV-ES.
 sevsim_test(native_traps_nothing vestibule STATUS 0 ARGS --platform native
   WANT "VMRUN 1, #VC 0, VMGEXIT 0" "exited with code 0")
-image_file(dump_image dump_oracle)
+image_file(dump_image dump_oracle 64)
 add_test(NAME qemu.same_dump
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${dump_image}
     -DDUMP=${CMAKE_CURRENT_BINARY_DIR}/dump -DSIZE=440
