@@ -131,4 +131,29 @@ TEST(Terminate, HaltsWhereTheHypervisorResumes) {
     }));
 }
 
+TEST(CpuidQuestion, OneRegisterOneVmgexit) {
+    MockCpu::reset();
+    MockCpu::hypervisor = [] { MockCpu::ghcb_msr = 0xDEAD'BEEF'4000'0005; };
+    u32 value           = 0x1111'1111;
+    EXPECT_TRUE(msr_protocol::cpuid<MockCpu>(0x8000'001F, CpuidRegister::ebx, value));
+    EXPECT_EQ(value, 0xDEAD'BEEF);
+    EXPECT_EQ(MockCpu::steps, (std::vector<Step>{
+                                  {"wrmsr", ghcb_msr, 0x8000'001F'4000'0004},
+                                  {"vmgexit"},
+                                  {"rdmsr", ghcb_msr},
+    }));
+    MockCpu::reset();
+}
+
+TEST(CpuidQuestion, ABadAnswerIsNone) {
+    for (unsigned n = 0; n < 32; ++n) {
+        MockCpu::reset();
+        MockCpu::hypervisor = [n] { MockCpu::ghcb_msr = 0xDEAD'BEEF'4000'0005 ^ (u64{1} << n); };
+        u32 value           = 0x1111'1111;
+        EXPECT_FALSE(msr_protocol::cpuid<MockCpu>(0x8000'001F, CpuidRegister::ebx, value)) << n;
+        EXPECT_EQ(value, 0x1111'1111U);
+    }
+    MockCpu::reset();
+}
+
 } // namespace vestibule::test

@@ -171,4 +171,117 @@ TEST_F(EarlyTest, EveryOtherExitEndsTheGuest) {
     EXPECT_TRUE(MockCpu::steps.empty());
 }
 
+TEST_F(EarlyTest, CodeAtCpl0OfEitherWidth) {
+    for (unsigned selector = 0; selector < 0x40; ++selector) {
+        frame     = canary_frame();
+        frame.rcx = 0;
+        frame.cs  = 0xAAAA'AAAA'0000'0000 | selector; // the CPU pushes zeros there
+        const ghcb::Outcome outcome = handle(0x72, cpuid);
+        if ((selector & 3) == 0) {
+            EXPECT_TRUE(outcome.is_done()) << selector;
+        } else {
+            EXPECT_TRUE(terminates(outcome, reason::vc_code_segment)) << selector;
+            EXPECT_TRUE(frame == before);
+            EXPECT_EQ(MockCpu::vmgexits, 0U);
+        }
+    }
+}
+
+/// The same in 32-bit legacy mode, where the frame is another. Code bytes have to lie below 4 GiB.
+struct Early32Test : EarlyTest {
+    Early32Test()
+        : low_page{static_cast<u8*>(mmap(nullptr, page_size, PROT_READ | PROT_WRITE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0))} {
+        u32 next = 0xA1A2'A3A4;
+        for (u32* reg : {&frame32.edi, &frame32.esi, &frame32.ebp, &frame32.esp, &frame32.ebx,
+                         &frame32.edx, &frame32.ecx, &frame32.eax}) {
+            *reg = next;
+            next += 0x0404'0404;
+        }
+        frame32.vector = 29;
+        frame32.cs     = 0x18;
+        frame32.eflags = 0x0001'0A97; // RF among them
+    }
+
+    ~Early32Test() override { munmap(low_page, page_size); }
+
+    ghcb::Outcome handle32(u32 error_code, const Bytes& code) {
+        std::memcpy(low_page, code.data(), code.size());
+        frame32.eip        = static_cast<u32>(reinterpret_cast<u64>(low_page));
+        frame32.error_code = error_code;
+        before32           = frame32;
+        MockCpu::vmgexits  = 0;
+        return vc::handle_early<MockCpu>(frame32);
+    }
+
+    using Words = std::array<u32, sizeof(vc::Frame32) / sizeof(u32)>;
+
+    static Words words(const vc::Frame32& of) { return std::bit_cast<Words>(of); }
+
+    u8* low_page;
+    vc::Frame32 frame32{};
+    vc::Frame32 before32{};
+};
+
+TEST_F(Early32Test, FourRequestsInOrder) {
+    frame32.eax = 0x8000'001F;
+    ASSERT_TRUE(handle32(0x72, cpuid).is_done());
+    std::vector<Step> wanted_steps;
+    for (const u64 request : {u64{0x8000'001F'0000'0004}, u64{0x8000'001F'4000'0004},
+                              u64{0x8000'001F'8000'0004}, u64{0x8000'001F'C000'0004}}) {
+        wanted_steps.push_back({"wrmsr", ghcb_msr, request});
+        wanted_steps.push_back({"vmgexit"});
+        wanted_steps.push_back({"rdmsr", ghcb_msr});
+    }
+    EXPECT_EQ(MockCpu::steps, wanted_steps);
+    vc::Frame32 wanted = before32;
+    wanted.eax         = 0xF00D'0001;
+    wanted.ebx         = 0xF00D'0002;
+    wanted.ecx         = 0xF00D'0003;
+    wanted.edx         = 0xF00D'0004;
+    wanted.eip += 2;
+    wanted.eflags &= ~0x1'0000U;
+    EXPECT_EQ(words(frame32), words(wanted));
+}
+
+TEST_F(Early32Test, RefusesAsLongModeDoes) {
+    struct Case {
+        u32 error_code;
+        Bytes code;
+        u32 leaf;
+        u32 subleaf;
+        u32 cs;
+        ghcb::Reason reason;
+    };
+
+    for (const Case& test : {
+             Case{0x72,  {0x66, 0x0F, 0xA2}, 1, 0, 0x18, reason::vc_opcode_mismatch},
+             Case{0x72,  {0x0F, 0x32},       1, 0, 0x18, reason::vc_opcode_mismatch},
+             Case{0x72,  {0x0F, 0xA2},       7, 1, 0x18, reason::vc_early_subleaf  },
+             Case{0x72,  {0x0F, 0xA2},       1, 0, 0x1B, reason::vc_code_segment   },
+             Case{0x6F,  {0x0F, 0xA2},       1, 0, 0x18, {3, 0x6F}                 },
+             Case{0x404, {0x0F, 0xA2},       1, 0, 0x18, {3, 0xFF}                 },
+    }) {
+        frame32.eax = test.leaf;
+        frame32.ecx = test.subleaf;
+        frame32.cs  = test.cs;
+        EXPECT_TRUE(terminates(handle32(test.error_code, test.code), test.reason))
+            << testing::PrintToString(test.code) << std::hex << test.error_code;
+        EXPECT_EQ(words(frame32), words(before32));
+        EXPECT_EQ(MockCpu::vmgexits, 0U);
+    }
+}
+
+TEST_F(Early32Test, EveryWrongBitOfEveryAnswer) {
+    for (unsigned request = 1; request <= 4; ++request) {
+        for (unsigned n = 0; n < 32; ++n) {
+            wrong_at   = request;
+            wrong_bits = u64{1} << n;
+            EXPECT_TRUE(terminates(handle32(0x72, cpuid), reason::msr_bad_response));
+            EXPECT_EQ(words(frame32), words(before32));
+            EXPECT_EQ(MockCpu::vmgexits, request);
+        }
+    }
+}
+
 } // namespace vestibule::test
