@@ -12,6 +12,7 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
 namespace vestibule::igvm {
 
@@ -61,8 +62,9 @@ class Explainer {
   public:
     Explainer(const Question& question, std::span<const Cause> causes)
         : question_(question), causes_(causes) {
-        for (u16 i = 0; i < causes.size(); ++i) {
-            (causes[i].is_of_vmsa() ? variations_ : arrangements_).push_back(i);
+        for (const Cause& cause : causes) {
+            (cause.is_of_vmsa() ? variations_ : arrangements_)
+                .push_back(static_cast<u16>(&cause - causes.data()));
         }
     }
 
@@ -71,7 +73,7 @@ class Explainer {
         for (unsigned varied = count + 1; varied-- > 0;) {
             part(count - varied, varied);
         }
-        return std::move(found_);
+        return std::exchange(found_, {});
     }
 
     [[nodiscard]] u64 tried() const { return tried_; }

@@ -53,11 +53,13 @@ void retype(Steps& steps, PageType from, PageType to) {
 template <class Key>
 void reorder(Steps& steps, Key key) {
     std::vector<std::pair<u64, u64>> places;
+    places.reserve(steps.size());
     for (u64 at = 0; at < steps.size(); ++at) {
         places.emplace_back(key(steps[at]), at);
     }
     std::ranges::sort(places);
     Steps ordered;
+    ordered.reserve(steps.size());
     for (const auto& place : places) {
         ordered.push_back(steps[place.second]);
     }

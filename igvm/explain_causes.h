@@ -28,9 +28,9 @@ struct Cause {
     std::function<void(std::vector<Step>&)> steps;
 
     std::function<void(x86::Vmsa&)> vmsa;
-    bool first_vcpu = true; // whether it is altered there,
-    bool others     = true; // and there
-    std::string_view field{};
+    bool first_vcpu = true;   // whether it is altered there,
+    bool others     = true;   // and there
+    std::string_view field{}; // NOLINT(readability-redundant-member-init): may go unnamed
     u64 offset = 0;
     u64 size   = 0;
 

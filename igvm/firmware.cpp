@@ -20,7 +20,7 @@ constexpr u64 behind_table = 32;
 /// An entry ends in its length, of data and these two, and its GUID.
 constexpr u64 entry_tail = sizeof(u16) + sizeof(Guid);
 
-constexpr u64 largest_volume = 16 * 1024 * 1024;
+constexpr u64 largest_volume = u64{16} << 20;
 
 struct MetadataHeader {
     u32 signature; // "ASEV"

@@ -98,30 +98,32 @@ class Composer {
         case SectionType::svsm_caa: step.what = "SVSM calling area"; break;
         case SectionType::kernel_hashes:
             step.what = "no kernel hashes";
-            if (options_.hash_table) {
-                hash_page(section);
+            if (const auto& table = options_.hash_table) {
+                hash_page(section, *table);
                 return;
             }
         }
         launch_.steps.push_back(step);
     }
 
-    bool room_for_hashes() {
+    /// Where the firmware wants the table; null, and an error, where it does not.
+    const HashTableArea* hash_area() {
         const auto& area = firmware_.hash_table;
-        if (!area || area->gpa == 0 || area->size < hash_table_size) {
-            error_ = fmt::format("found {}, expected room of {} bytes for the hashes of a kernel",
-                                 !area || area->gpa == 0 ? "none" : fmt::format("{}", area->size),
-                                 hash_table_size);
-            return false;
+        if (area && area->gpa != 0 && area->size >= hash_table_size) {
+            return &*area;
         }
-        return true;
+        error_ = fmt::format("found {}, expected room of {} bytes for the hashes of a kernel",
+                             area && area->gpa != 0 ? fmt::format("{}", area->size) : "none",
+                             hash_table_size);
+        return nullptr;
     }
 
-    void hash_page(const FirmwareSection& section) {
-        if (!room_for_hashes()) {
+    void hash_page(const FirmwareSection& section, std::span<const u8> table) {
+        const HashTableArea* const area = hash_area();
+        if (area == nullptr) {
             return;
         }
-        const u64 start = firmware_.hash_table->gpa;
+        const u64 start = area->gpa;
         if (section.size != page_size || start < section.gpa
             || start + hash_table_size > u64{section.gpa} + section.size) {
             error_ = fmt::format("found kernel hashes at {:#x}, expected them within the one page "
@@ -130,18 +132,20 @@ class Composer {
             return;
         }
         auto& page = launch_.owned.emplace_back(page_size);
-        std::ranges::copy(*options_.hash_table,
-                          page.begin() + static_cast<std::ptrdiff_t>(start - section.gpa));
+        std::ranges::copy(table, page.begin() + static_cast<std::ptrdiff_t>(start - section.gpa));
         launch_.steps.push_back(
             {.type = PageType::normal, .gpa = section.gpa, .data = page, .what = "kernel hashes"});
     }
 
     void hashes() {
-        if (options_.hash_table && room_for_hashes()) {
-            auto& table = launch_.owned.emplace_back(*options_.hash_table);
+        const auto& table = options_.hash_table;
+        if (!table) {
+            return;
+        }
+        if (const HashTableArea* const area = hash_area()) {
             launch_.steps.push_back({.type = PageType::normal,
-                                     .gpa  = firmware_.hash_table->gpa,
-                                     .data = table,
+                                     .gpa  = area->gpa,
+                                     .data = launch_.owned.emplace_back(*table),
                                      .what = "kernel hashes"});
         }
     }
@@ -153,16 +157,17 @@ class Composer {
                      "start";
             return;
         }
+        const u32 ap_start = firmware_.reset_address.value_or(reset_vector);
         const u64 features =
             options_.launch.sev_features.value_or(snp_ ? x86::SevStatus::snp >> 2 : 0);
         for (u32 vcpu = 0; vcpu < count; ++vcpu) {
             if (vcpu < 2) {
                 const bool first = vcpu == 0;
-                auto vmsa        = reset_vmsa(
-                    *vmm_.reset, {.start_address = first ? reset_vector : *firmware_.reset_address,
-                                         .cpu_signature = options_.launch.cpu_signature,
-                                         .sev_features  = features,
-                                         .has_fpu       = first || vmm_.resets_ap_fpu});
+                auto vmsa =
+                    reset_vmsa(*vmm_.reset, {.start_address = first ? reset_vector : ap_start,
+                                             .cpu_signature = options_.launch.cpu_signature,
+                                             .sev_features  = features,
+                                             .has_fpu       = first || vmm_.resets_ap_fpu});
                 // The changes are no news here: nobody has asked for other values.
                 pass_through(vmsa, vmm_.vmm, launch_.platform);
                 auto& page = launch_.owned.emplace_back(sizeof(vmsa));

@@ -22,8 +22,8 @@ struct Step {
     u64 pages = 1; // more than one only without data
     /// One page on SNP, any length on SEV and SEV-ES; empty for zeros. Of types that are not hashed
     /// it counts for nothing.
-    std::span<const u8> data{};
-    std::string_view what;               // a page's origin in words
+    std::span<const u8> data{}; // NOLINT(readability-redundant-member-init): may go unnamed
+    std::string_view what;      // a page's origin in words
     u32 header_index = Error::no_header; // of the directive behind it
     u32 vcpu         = 0;                // of a VMSA
 
@@ -35,12 +35,12 @@ struct Step {
 
 /// Refers to the bytes of the file it was computed from, which must outlive it.
 struct Launch {
-    Launch()                         = default;
-    Launch(Launch&&)                 = default;
-    Launch& operator=(Launch&&)      = default;
-    Launch(const Launch&)            = delete; // its steps refer to `owned`
-    Launch& operator=(const Launch&) = delete;
-    ~Launch()                        = default;
+    Launch()                             = default;
+    Launch(Launch&&) noexcept            = default;
+    Launch& operator=(Launch&&) noexcept = default;
+    Launch(const Launch&)                = delete; // its steps refer to `owned`
+    Launch& operator=(const Launch&)     = delete;
+    ~Launch()                            = default;
 
     PlatformType platform{};
     std::vector<Step> steps;

@@ -48,8 +48,8 @@ class Chain {
     [[nodiscard]] bool equals(std::span<const u8> digest) const;
 
   private:
-    Digest384 ld_;                // SNP
-    std::optional<Hasher> all_{}; // SEV and SEV-ES
+    Digest384 ld_;              // SNP
+    std::optional<Hasher> all_; // SEV and SEV-ES
 };
 
 /// Called in order behind each step.

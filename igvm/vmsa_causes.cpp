@@ -55,10 +55,12 @@ struct Row {
     std::string_view who;
 };
 
+// NOLINTBEGIN(bugprone-macro-parentheses): members take none
 #define FIELD(field)      #field, offsetof(Vmsa, field), sizeof(Vmsa::field)
 #define ATTRIBUTES(field) #field ".attributes", offsetof(Vmsa, field.attributes), 2
 #define LIMIT(field)      #field ".limit", offsetof(Vmsa, field.limit), 4
 #define BASE(field)       #field ".base", offsetof(Vmsa, field.base), 8
+// NOLINTEND(bugprone-macro-parentheses)
 
 constexpr u16 accessed    = 1u << 0;
 constexpr u16 long_tss    = 1u << 3; // tells a 32-bit TSS from a 16-bit one

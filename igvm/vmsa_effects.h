@@ -59,6 +59,7 @@ struct VmsaEffect {
 };
 
 // Offsets from the type alone: a field's name here is its name there.
+// NOLINTBEGIN(bugprone-macro-parentheses): members take none
 #define FIELD(field) #field, offsetof(x86::Vmsa, field), sizeof(x86::Vmsa::field)
 #define FIELDS(first, last)                                                                        \
     #first ".." #last, offsetof(x86::Vmsa, first),                                                 \
@@ -67,6 +68,8 @@ struct VmsaEffect {
 #define SELECTOR(segment)   #segment ".selector", offsetof(x86::Vmsa, segment.selector), 2
 #define LIMIT(segment)      #segment ".limit", offsetof(x86::Vmsa, segment.limit), 4
 #define BASE(segment)       #segment ".base", offsetof(x86::Vmsa, segment.base), 8
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 // clang-format off
 inline constexpr VmsaEffect vmsa_effects[] = {
