@@ -32,7 +32,7 @@ void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(),
 } // namespace vestibule::igvm
 
 static int run(int argc, char** argv) {
-    CLI::App app("Build, show, compare, check and sign IGVM files of confidential guests.",
+    CLI::App app("Build, show, compare, check, measure and sign IGVM files of confidential guests.",
                  "igvmtool");
     app.set_version_flag("--version", "igvmtool " VESTIBULE_VERSION);
     app.require_subcommand(1);

@@ -54,15 +54,15 @@ void add_sign(CLI::App& app);
 void add_verify(CLI::App& app);
 
 inline constexpr Verb verbs[] = {
-    {.example = "igvmtool build --out guest.igvm --platform native,sev-es", .add = add_build      },
-    {.example = "igvmtool show guest.igvm",                                 .add = add_show       },
-    {.example = "igvmtool diff guest.igvm guest.igvm",                      .add = add_diff       },
-    {.example = "igvmtool check guest.igvm --vmm qemu",                     .add = add_check      },
-    {.example = "igvmtool measure guest.igvm --platform sev-es",            .add = add_measure    },
-    {.example = "igvmtool explain guest.igvm --expected $(igvmtool measure guest.igvm --vmm "
-                "kvm-6.8 | sed -n 's/^digest *//p')",                  .add     = add_explain},
-    {.example = "igvmtool sign snp.igvm --id-key id.pem --out signed.igvm", .add = add_sign       },
-    {.example = "igvmtool verify signed.igvm",                              .add = add_verify     },
+    {.example = "igvmtool build --out guest.igvm --platform native,sev-es",                   .add = add_build      },
+    {.example = "igvmtool show guest.igvm",                                                   .add = add_show       },
+    {.example = "igvmtool diff guest.igvm guest.igvm",                                        .add = add_diff       },
+    {.example = "igvmtool check guest.igvm --vmm qemu",                                       .add = add_check      },
+    {.example = "igvmtool measure guest.igvm --platform sev-es",                              .add = add_measure    },
+    {.example = "igvmtool explain guest.igvm --platform sev-es --expected $(igvmtool measure "
+                "guest.igvm --platform sev-es --vmm kvm-6.8 | sed -n 's/^digest *//p')", .add     = add_explain},
+    {.example = "igvmtool sign snp.igvm --id-key id.pem --out signed.igvm",                   .add = add_sign       },
+    {.example = "igvmtool verify signed.igvm",                                                .add = add_verify     },
 };
 
 } // namespace vestibule::igvm

@@ -33,7 +33,7 @@ class Checker {
         for (const Header header : file_.platforms()) {
             const auto platform = load<SupportedPlatform>(header.content);
             platform_           = platform.platform_type;
-            const bool launched = is_launched();
+            const bool launched = launches(vmm_, platform.platform_type);
             (launched ? result_.launched : result_.others).push_back(*platform_);
             if (launched) {
                 platform_header(header, platform);
@@ -53,14 +53,6 @@ class Checker {
     }
 
   private:
-    [[nodiscard]] bool is_launched() const {
-        // "What the file itself says" is a launch on any platform.
-        return vmm_.vmm == Vmm::igvm
-               || std::ranges::any_of(launched_platforms, [&](const LaunchedPlatform& row) {
-                      return row.platform == *platform_ && row.vmms.has(vmm_.vmm);
-                  });
-    }
-
     Finding* list(VmmRule rule, const Header* header, u64 offset, u64 found) {
         const VmmRuleRow& row = row_of(rule);
         if (!row.vmms.has(vmm_.vmm)) {

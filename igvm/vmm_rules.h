@@ -199,23 +199,32 @@ consteval bool vmm_rules_in_order() {
 
 static_assert(vmm_rules_in_order());
 
-/// Platforms that a monitor launches from an IGVM file. KVM's launcher may be for any that KVM has.
+/// Platforms that a monitor launches from an IGVM file, beside those of which its profile says so.
+/// KVM's launcher may be for any that KVM has.
 struct LaunchedPlatform {
     VmmSet vmms;
     PlatformType platform;
 };
 
 inline constexpr LaunchedPlatform launched_platforms[] = {
-    {.vmms = igvm_qemu,              .platform = PlatformType::native       },
-    {.vmms = igvm_qemu,              .platform = PlatformType::sev          },
-    {.vmms = igvm_qemu,              .platform = PlatformType::sev_es       },
-    {.vmms = crate_users,            .platform = PlatformType::sev_snp      },
-    {.vmms = openvmm,                .platform = PlatformType::vsm_isolation},
-    {.vmms = legacy_kvm | init2_kvm, .platform = PlatformType::native       },
-    {.vmms = legacy_kvm | init2_kvm, .platform = PlatformType::sev          },
-    {.vmms = legacy_kvm | init2_kvm, .platform = PlatformType::sev_es       },
-    {.vmms = init2_kvm,              .platform = PlatformType::sev_snp      },
+    {.vmms = igvm_qemu | legacy_kvm | init2_kvm, .platform = PlatformType::native       },
+    {.vmms = openvmm,                            .platform = PlatformType::vsm_isolation},
 };
+
+constexpr bool launches(const VmmProfile& vmm, PlatformType platform) {
+    switch (platform) {
+    case PlatformType::sev_snp: return vmm.has_snp;
+    case PlatformType::sev_es:
+    case PlatformType::sev: return vmm.has_sev_es;
+    default:
+        for (const LaunchedPlatform& row : launched_platforms) {
+            if (row.platform == platform && row.vmms.has(vmm.vmm)) {
+                return true;
+            }
+        }
+        return vmm.vmm == Vmm::igvm; // what the file itself says
+    }
+}
 
 /// Directives that a monitor knows, where unknown ones end the launch.
 struct KnownDirective {

@@ -329,21 +329,20 @@ TEST(IgvmVmmCheck, UnchangedFilesAreLaunchedAsTheyStand) {
         if (!vmm.loads_igvm) {
             continue;
         }
-        for (const LaunchedPlatform& row : launched_platforms) {
-            // A native VP context is unknown to QEMU 10.1; vmsa_effects takes the FPU from
-            // SEV-ES guests of the old kind. VSM's registers are not looked at.
-            const bool es      = row.platform == PlatformType::sev_es;
-            const bool old_fpu = es && (legacy_qemu | legacy_kvm).has(vmm.vmm);
-            const bool context = vmm.vmm == Vmm::qemu_10_1 && !es;
-            if (!row.vmms.has(vmm.vmm) || old_fpu || row.platform == PlatformType::vsm_isolation
-                || row.platform == PlatformType::sev
-                || (context && row.platform != PlatformType::sev_snp)) {
+        for (const PlatformType platform :
+             {PlatformType::native, PlatformType::sev_es, PlatformType::sev_snp}) {
+            // A native VP context is unknown to QEMU 10.1; vmsa_effects takes the FPU from SEV-ES
+            // guests of the old kind.
+            const bool old_fpu =
+                platform == PlatformType::sev_es && (legacy_qemu | legacy_kvm).has(vmm.vmm);
+            const bool no_context = platform == PlatformType::native && vmm.vmm == Vmm::qemu_10_1;
+            if (!launches(vmm, platform) || old_fpu || no_context) {
                 continue;
             }
             Plan plan;
-            plan.platform = row.platform;
+            plan.platform = platform;
             EXPECT_EQ(ids(broken(write(plan), vmm.vmm)), "")
-                << vmm.name << " " << static_cast<unsigned>(row.platform);
+                << vmm.name << " " << static_cast<unsigned>(platform);
         }
     }
 }
@@ -376,9 +375,7 @@ TEST(IgvmVmmCheck, EveryEffectOnAVmsa) {
             Plan plan;
             plan.platform =
                 effect.sev_snp && vmm.has_snp ? PlatformType::sev_snp : PlatformType::sev_es;
-            const bool launched = std::ranges::any_of(launched_platforms, [&](const auto& row) {
-                return row.vmms.has(vmm.vmm) && row.platform == plan.platform;
-            });
+            const bool launched = launches(vmm, plan.platform);
             const bool applies =
                 plan.platform == PlatformType::sev_snp ? effect.sev_snp : effect.sev_es;
             if (!launched || !applies) {

@@ -3,7 +3,7 @@
 // ms.
 //
 //     cmake --preset release && cmake --build --preset release --target igvmtool igvm_speed
-//     build/release/tests/igvm_speed
+//     build/release/tests/bench/igvm_speed
 //
 // Writing includes fsync(2), so that where the file goes decides: the directory is TMPDIR, or /tmp.
 #include "igvm/build.h"
