@@ -24,14 +24,14 @@ void announce_ghcb(ghcb::Channel& channel, u16 version) {
 
 void prove_ghcb(ghcb::Channel& channel, const EncryptionLeaf& encryption) {
     using ghcb::Field;
-    using ghcb::FieldSet;
     ghcb::Call<x86::Cpu> call{channel};
     call.put(Field::rax, x86::cpuid_leaf::memory_encryption);
     call.put(Field::rcx, 0);
-    constexpr FieldSet outputs = FieldSet::of(Field::rax) | FieldSet::of(Field::rbx)
-                                 | FieldSet::of(Field::rcx) | FieldSet::of(Field::rdx);
-    const ghcb::Answer answer = call.exit<outputs>(x86::ExitCode::cpuid, 0, 0);
-    if (!answer.outcome.is_done() || answer.rax != encryption.eax || answer.rbx != encryption.ebx) {
+    namespace registers = ghcb::registers;
+    const ghcb::Answer answer =
+        call.exit(x86::ExitCode::cpuid, 0, 0, registers::rax | registers::rbx);
+    if (!answer.outcome.is_done() || answer.reg[0] != encryption.eax
+        || answer.reg[3] != encryption.ebx) {
         fail(ghcb::reason::ghcb_not_answering);
     }
 }

@@ -1,5 +1,6 @@
 #include "boot/interrupts.h"
 
+#include "boot/c_bit.h"
 #include "boot/fatal.h"
 #include "boot/gdt.h"
 #include "boot/image.h"
@@ -49,7 +50,8 @@ void deliver_exception(vc::Frame& frame, u32 vector) {
 
 void conclude(vc::Frame& frame, const ghcb::Outcome& outcome) {
     switch (outcome.kind) {
-    case ghcb::Outcome::Kind::done: return;
+    case ghcb::Outcome::Kind::done:
+    case ghcb::Outcome::Kind::again: return;
     case ghcb::Outcome::Kind::raise: deliver_exception(frame, outcome.vector); return;
     case ghcb::Outcome::Kind::terminate: fail(outcome.reason);
     }
@@ -74,6 +76,8 @@ void install_early_handlers() {
 
 void install_runtime_handler() {
     context.kernel_code64 = code64_selector;
+    context.c_bit         = measured_c_bit();
+    context.dr7           = x86::dr7_reset;
     idt[x86::exception::vmm_communication] =
         x86::InterruptGate::to(address_of(vc_runtime_entry), code64_selector);
 }

@@ -47,9 +47,9 @@ constexpr Outcome judge_exception(EventWord event) {
     return Outcome::terminate(reason::ghcb_bad_exception);
 }
 
-constexpr Outcome judge(u64 exitinfo1, u64 exitinfo2) {
+/// Every answer but the good one.
+[[gnu::noinline, clang::minsize]] constexpr Outcome judge_refusal(u64 exitinfo1, u64 exitinfo2) {
     switch (exitinfo1) {
-    case exitinfo1_done: return Outcome::done();
     case exitinfo1_exception: return judge_exception(EventWord{exitinfo2});
     case exitinfo1_malformed:
         if (exitinfo2 >= 1 && exitinfo2 <= 6) {
@@ -61,6 +61,10 @@ constexpr Outcome judge(u64 exitinfo1, u64 exitinfo2) {
     default: break;
     }
     return Outcome::terminate(reason::ghcb_bad_response);
+}
+
+constexpr Outcome judge(u64 exitinfo1, u64 exitinfo2) {
+    return exitinfo1 == exitinfo1_done ? Outcome::done() : judge_refusal(exitinfo1, exitinfo2);
 }
 
 } // namespace vestibule::ghcb

@@ -23,40 +23,55 @@ struct Channel {
 
 /// The private copy of an answer. Registers that were not wanted are zero.
 struct Answer {
+    static constexpr unsigned registers = 4;
+
     Outcome outcome;
-    u64 rax = 0;
-    u64 rbx = 0;
-    u64 rcx = 0;
-    u64 rdx = 0;
+    u64 reg[registers] = {}; // by number: RAX, RCX, RDX, RBX
 };
 
 template <class Cpu>
 class Call {
   public:
-    explicit Call(Channel& channel) : page{channel.page}, channel{channel} {
-        channel.in_use = true; // until the answer has been copied out
+    explicit Call(Channel& channel) : channel{channel} {
+        channel.in_use = true; // until everything of the answer has been copied out
     }
+
+    Call(const Call&)            = delete;
+    Call& operator=(const Call&) = delete;
+
+    ~Call() { channel.in_use = false; }
 
     /// Writes an input and remembers that it is valid.
     void put(Field field, u64 value) {
         if (field == Field::cpl) { // a byte, its neighbours are reserved
-            *const_cast<volatile u8*>(&page->cpl) = static_cast<u8>(value);
+            *const_cast<volatile u8*>(&channel.page->cpl) = static_cast<u8>(value);
         } else {
             *at(field) = value;
         }
         valid = valid | FieldSet::of(field);
     }
 
+    /// The same for a register, by its number.
+    void put_register(unsigned number, u64 value) {
+        *at(field_of_register(number)) = value;
+        valid                          = valid | RegisterSet::of(number).fields();
+    }
+
     /// Leaves to the hypervisor with everything put so far, and judges the answer. `wanted` are the
     /// registers (of RAX, RBX, RCX, RDX) that the event returns: each must be marked valid.
-    template <FieldSet wanted>
-    Answer exit(x86::ExitCode code, u64 exitinfo1, u64 exitinfo2) {
-        put(Field::sw_exitcode, static_cast<u64>(code));
-        put(Field::sw_exitinfo1, exitinfo1);
-        put(Field::sw_exitinfo2, exitinfo2);
-        volatile Page& shared   = *page;
-        shared.valid_bitmap[0]  = valid.low;
-        shared.valid_bitmap[1]  = valid.high;
+    ///
+    /// One body for all events: it is the largest thing in any of them.
+    [[gnu::noinline]] Answer exit(x86::ExitCode code, u64 exitinfo1, u64 exitinfo2,
+                                  RegisterSet wanted) {
+        constexpr FieldSet always = FieldSet::of(Field::sw_exitcode)
+                                    | FieldSet::of(Field::sw_exitinfo1)
+                                    | FieldSet::of(Field::sw_exitinfo2);
+        volatile Page& shared   = *channel.page;
+        shared.sw_exitcode      = static_cast<u64>(code);
+        shared.sw_exitinfo1     = exitinfo1;
+        shared.sw_exitinfo2     = exitinfo2;
+        shared.valid_bitmap[0]  = valid.low | always.low;
+        shared.valid_bitmap[1]  = valid.high | always.high;
         shared.protocol_version = channel.version;
         shared.ghcb_usage       = 0;
 
@@ -69,34 +84,36 @@ class Call {
         // private memory; only the copies are judged and used.
         const FieldSet answered{shared.valid_bitmap[0], shared.valid_bitmap[1]};
         Answer answer{.outcome = judge(shared.sw_exitinfo1, shared.sw_exitinfo2)};
-        answer.rax = take<wanted>(Field::rax);
-        answer.rbx = take<wanted>(Field::rbx);
-        answer.rcx = take<wanted>(Field::rcx);
-        answer.rdx = take<wanted>(Field::rdx);
+        for (RegisterSet rest = wanted; !rest.empty();) {
+            const unsigned number = rest.take_lowest();
+            answer.reg[number]    = *at(field_of_register(number));
+        }
 
         // VMGEXIT works at CPL 3 too: with nothing valid, user code that executes it asks nothing.
         shared.valid_bitmap[0] = 0;
         shared.valid_bitmap[1] = 0;
-        channel.in_use         = false;
 
-        if (answer.outcome.is_done() && !answered.contains(wanted)) {
+        if (answer.outcome.is_done() && !RegisterSet::in(answered).contains(wanted)) {
             answer.outcome = Outcome::terminate(reason::ghcb_missing_output);
         }
         return answer;
     }
 
+    /// Room for data of string I/O and memory-mapped I/O.
+    volatile u8* buffer() { return channel.page->shared_buffer; }
+
+    /// An exit whose data are there.
+    [[gnu::noinline]] Outcome exit_with_buffer(x86::ExitCode code, u64 exitinfo1, u64 exitinfo2) {
+        put(Field::sw_scratch, channel.gpa + offsetof(Page, shared_buffer));
+        return exit(code, exitinfo1, exitinfo2, {}).outcome;
+    }
+
   private:
     volatile u64* at(Field field) {
-        auto* bytes = reinterpret_cast<unsigned char*>(page);
+        auto* bytes = reinterpret_cast<unsigned char*>(channel.page);
         return reinterpret_cast<volatile u64*>(bytes + static_cast<unsigned>(field));
     }
 
-    template <FieldSet wanted>
-    u64 take(Field field) {
-        return wanted.contains(FieldSet::of(field)) ? *at(field) : 0;
-    }
-
-    Page* page;
     Channel& channel;
     FieldSet valid{};
 };

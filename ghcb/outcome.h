@@ -1,4 +1,5 @@
-// What became of a request: served, or an exception for the code that asked, or the end.
+// What became of a request: served, wholly or in part, or an exception for the code that asked, or
+// the end.
 #pragma once
 
 #include "ghcb/termination.h"
@@ -7,7 +8,7 @@
 namespace vestibule::ghcb {
 
 struct [[nodiscard]] Outcome {
-    enum class Kind : u8 { done, raise, terminate };
+    enum class Kind : u8 { done, again, raise, terminate };
 
     Kind kind      = Kind::done;
     u8 vector      = 0;  // raise: the exception
@@ -15,6 +16,9 @@ struct [[nodiscard]] Outcome {
     u32 error_code = 0;  // raise: what the exception pushes, if it pushes one
 
     static constexpr Outcome done() { return {}; }
+
+    /// Served in part: the instruction is to be executed again, for the rest.
+    static constexpr Outcome again() { return {.kind = Kind::again}; }
 
     static constexpr Outcome raise(u8 vector, u32 error_code = 0) {
         return {.kind = Kind::raise, .vector = vector, .error_code = error_code};

@@ -99,6 +99,13 @@ enum class Field : u16 {
     xcr0         = offsetof(Page, xcr0),
 };
 
+/// Where a general register stands, by its number: RAX 0, RCX 1 to R15. The page has no RSP.
+constexpr Field field_of_register(unsigned number) {
+    constexpr unsigned first = offsetof(Page, rcx) - 8; // what would be RAX is elsewhere
+    static_assert(first + 3 * 8 == offsetof(Page, rbx) && first + 15 * 8 == offsetof(Page, r15));
+    return number == 0 ? Field::rax : static_cast<Field>(first + number * 8);
+}
+
 /// A set of fields, in the form of VALID_BITMAP: one bit for each eight bytes of the page.
 struct FieldSet {
     u64 low  = 0;
@@ -117,5 +124,46 @@ struct FieldSet {
         return ((wanted.low & ~low) | (wanted.high & ~high)) == 0;
     }
 };
+
+/// A set of general registers, by their numbers.
+struct RegisterSet {
+    u16 mask = 0;
+
+    static constexpr RegisterSet of(unsigned number) { return {static_cast<u16>(1u << number)}; }
+
+    constexpr RegisterSet operator|(RegisterSet other) const {
+        return {static_cast<u16>(mask | other.mask)};
+    }
+
+    constexpr bool contains(RegisterSet wanted) const { return (wanted.mask & ~mask) == 0; }
+
+    constexpr bool empty() const { return mask == 0; }
+
+    /// The lowest number in the set, which leaves it.
+    constexpr unsigned take_lowest() {
+        const auto number = static_cast<unsigned>(__builtin_ctz(mask));
+        mask              = static_cast<u16>(mask & (mask - 1));
+        return number;
+    }
+
+    /// From RCX up, the page has them in the order of their numbers.
+    constexpr FieldSet fields() const {
+        static_assert(offsetof(Page, rax) / 8 == 63 && offsetof(Page, rcx) / 8 == 64 + 33);
+        return {u64{mask} << 63, (u64{mask} & ~u64{1}) << 32};
+    }
+
+    /// Those that a valid bitmap marks.
+    static constexpr RegisterSet in(FieldSet fields) {
+        return {static_cast<u16>((fields.low >> 63) | ((fields.high >> 32) & 0xFFFE))};
+    }
+};
+
+namespace registers {
+inline constexpr RegisterSet none{};
+inline constexpr RegisterSet rax = RegisterSet::of(0);
+inline constexpr RegisterSet rcx = RegisterSet::of(1);
+inline constexpr RegisterSet rdx = RegisterSet::of(2);
+inline constexpr RegisterSet rbx = RegisterSet::of(3);
+} // namespace registers
 
 } // namespace vestibule::ghcb

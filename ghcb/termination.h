@@ -47,6 +47,9 @@ inline constexpr Reason ghcb_reentered{set_vestibule, 0x2C};
 inline constexpr Reason vc_opcode_mismatch{set_vestibule, 0x30};
 inline constexpr Reason vc_code_segment{set_vestibule, 0x31};
 inline constexpr Reason vc_early_subleaf{set_vestibule, 0x32};
+inline constexpr Reason vc_page_unvalidated{set_vestibule, 0x33};
+inline constexpr Reason vc_mmio_private{set_vestibule, 0x34};
+inline constexpr Reason vc_mmio_crosses_page{set_vestibule, 0x35};
 // The selftest, where there is no emulated exit port.
 inline constexpr Reason selftest_passed{set_vestibule, 0xF0};
 inline constexpr Reason selftest_failed{set_vestibule, 0xF1};
@@ -88,6 +91,10 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x31, "VC_CODE_SEGMENT",      "a #VC from a code segment or privilege that is not served"     },
     {2, 0x32, "VC_EARLY_SUBLEAF",
      "early CPUID of a sub-leaf, which the MSR protocol cannot ask for"                               },
+    {2, 0x33, "VC_PAGE_UNVALIDATED",
+     "a page that was accepted is there no more: the hypervisor took it away"                         },
+    {2, 0x34, "VC_MMIO_PRIVATE",      "memory-mapped I/O claimed for an access to private memory"     },
+    {2, 0x35, "VC_MMIO_CROSSES_PAGE", "memory-mapped I/O across the end of a page is not served"      },
     {2, 0xF0, "SELFTEST_PASSED",      "the selftest ended, every case ok"                             },
     {2, 0xF1, "SELFTEST_FAILED",      "the selftest ended, some case not ok"                          },
 };

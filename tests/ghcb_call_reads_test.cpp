@@ -10,10 +10,10 @@ namespace vestibule::test {
 
 using ghcb::Answer;
 using ghcb::Field;
-using ghcb::FieldSet;
+using ghcb::RegisterSet;
 
-static constexpr FieldSet all_four = FieldSet::of(Field::rax) | FieldSet::of(Field::rbx)
-                                     | FieldSet::of(Field::rcx) | FieldSet::of(Field::rdx);
+static constexpr RegisterSet all_four =
+    ghcb::registers::rax | ghcb::registers::rbx | ghcb::registers::rcx | ghcb::registers::rdx;
 
 struct ReadsTest : testing::Test {
     ReadsTest() { MockCpu::reset(); }
@@ -21,7 +21,7 @@ struct ReadsTest : testing::Test {
     ~ReadsTest() override { MockCpu::reset(); }
 
     /// A call with the page watched but for the time that the hypervisor has it.
-    template <FieldSet wanted>
+    template <RegisterSet wanted>
     Answer exit(const std::function<void(RawPage)>& reply) {
         MockCpu::hypervisor = [&] {
             watch.stop();
@@ -33,7 +33,7 @@ struct ReadsTest : testing::Test {
         watch.start();
         ghcb::Call<MockCpu> call{channel};
         call.put(Field::rax, 1);
-        const Answer answer = call.exit<wanted>(x86::ExitCode{0x72}, 0, 0);
+        const Answer answer = call.exit(x86::ExitCode{0x72}, 0, 0, wanted);
         watch.stop();
         return answer;
     }
@@ -105,10 +105,10 @@ TEST_F(ReadsTest, OverwritingThePageAfterEachReadChangesNothing) {
         });
     });
     EXPECT_TRUE(answer.outcome.is_done());
-    EXPECT_EQ(answer.rax, 0xA1A1'A1A1'A1A1'A1A1U);
-    EXPECT_EQ(answer.rbx, 0xB2B2'B2B2'B2B2'B2B2U);
-    EXPECT_EQ(answer.rcx, 0xC3C3'C3C3'C3C3'C3C3U);
-    EXPECT_EQ(answer.rdx, 0xD4D4'D4D4'D4D4'D4D4U);
+    EXPECT_EQ(answer.reg[0], 0xA1A1'A1A1'A1A1'A1A1U);
+    EXPECT_EQ(answer.reg[3], 0xB2B2'B2B2'B2B2'B2B2U);
+    EXPECT_EQ(answer.reg[1], 0xC3C3'C3C3'C3C3'C3C3U);
+    EXPECT_EQ(answer.reg[2], 0xD4D4'D4D4'D4D4'D4D4U);
 }
 
 TEST_F(ReadsTest, AnExceptionCannotBeSwappedAfterItWasAccepted) {

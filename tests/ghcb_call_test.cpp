@@ -7,20 +7,19 @@ namespace vestibule::test {
 
 using ghcb::Answer;
 using ghcb::Field;
-using ghcb::FieldSet;
+using ghcb::RegisterSet;
 namespace reason = ghcb::reason;
 
-static constexpr FieldSet no_outputs{};
-static constexpr FieldSet rax_only    = FieldSet::of(Field::rax);
-static constexpr FieldSet rax_and_rdx = rax_only | FieldSet::of(Field::rdx);
-static constexpr FieldSet all_four =
-    rax_and_rdx | FieldSet::of(Field::rbx) | FieldSet::of(Field::rcx);
+static constexpr RegisterSet no_outputs{};
+static constexpr RegisterSet rax_only    = ghcb::registers::rax;
+static constexpr RegisterSet rax_and_rdx = rax_only | ghcb::registers::rdx;
+static constexpr RegisterSet all_four = rax_and_rdx | ghcb::registers::rbx | ghcb::registers::rcx;
 
 static constexpr x86::ExitCode some_exit{0x7C};
 
 struct CallTest : GhcbTest {
     /// A call whose answer marks RAX, RBX, RCX, RDX by the bits 0 to 3 of `marked`.
-    template <FieldSet wanted>
+    template <RegisterSet wanted>
     Answer exit_marking(unsigned marked) {
         on_vmgexit([marked](RawPage view) {
             constexpr FieldValue registers[] = {
@@ -37,11 +36,11 @@ struct CallTest : GhcbTest {
                 }
             }
         });
-        return ghcb::Call<MockCpu>{channel}.exit<wanted>(some_exit, 0, 0);
+        return ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, wanted);
     }
 
     /// `needed` names the registers as `marked` above does.
-    template <FieldSet wanted>
+    template <RegisterSet wanted>
     void done_exactly_when_marked(unsigned needed) {
         for (unsigned marked = 0; marked < 16; ++marked) {
             const Answer answer = exit_marking<wanted>(marked);
@@ -57,7 +56,7 @@ struct CallTest : GhcbTest {
 };
 
 TEST_F(CallTest, TheMsrHoldsTheAddressBeforeVmgexit) {
-    ghcb::Call<MockCpu>{channel}.exit<no_outputs>(some_exit, 0, 0);
+    ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, no_outputs);
     EXPECT_EQ(MockCpu::steps, (std::vector<Step>{
                                   {"wrmsr", 0xC001'0130, gpa},
                                   {"vmgexit"}
@@ -68,7 +67,7 @@ TEST_F(CallTest, TheMsrIsWrittenForEachCall) {
     on_vmgexit([](RawPage view) { view.answer(0, 0); });
     for (unsigned n = 0; n < 3; ++n) {
         MockCpu::ghcb_msr = 0x8000'001F'4000'0005; // somebody used the MSR protocol
-        ghcb::Call<MockCpu>{channel}.exit<no_outputs>(some_exit, 0, 0);
+        ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, no_outputs);
         EXPECT_EQ(MockCpu::ghcb_msr, gpa);
     }
 }
@@ -78,7 +77,7 @@ TEST_F(CallTest, ExactlyWhatWasPut) {
     ghcb::Call<MockCpu> call{channel};
     call.put(Field::rcx, 0x8182'8384'8586'8788);
     call.put(Field::rax, 0);
-    call.exit<no_outputs>(some_exit, 1, 2);
+    call.exit(some_exit, 1, 2, no_outputs);
     EXPECT_TRUE(same_page(seen, call_image(0x7C, 1, 2,
                                            {
                                                {at::rcx, 0x8182'8384'8586'8788},
@@ -91,7 +90,7 @@ TEST_F(CallTest, VersionAndUsage) {
     for (const u16 version : {u16{1}, u16{2}}) {
         channel.version = version;
         std::memset(raw.bytes + 0xFF0, 0xFF, 16); // the hypervisor's work
-        ghcb::Call<MockCpu>{channel}.exit<no_outputs>(some_exit, 0, 0);
+        ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, no_outputs);
         EXPECT_EQ(seen[at::protocol_version], version);
         EXPECT_EQ(seen[at::protocol_version + 1], 0);
         EXPECT_EQ(seen[at::ghcb_usage], 0);
@@ -106,7 +105,7 @@ TEST_F(CallTest, WhatWasMarkedBeforeIsNotMarkedAgain) {
     std::memset(raw.bytes, 0xFF, 4096);
     ghcb::Call<MockCpu> call{channel};
     call.put(Field::rcx, 5);
-    call.exit<no_outputs>(some_exit, 0, 0);
+    call.exit(some_exit, 0, 0, no_outputs);
     const RawPage view{seen.data()};
     const Image wanted = call_image(0x7C, 0, 0,
                                     {
@@ -125,15 +124,15 @@ TEST_F(CallTest, OutputsMustBeMarked) {
 
 TEST_F(CallTest, OutputsAreCopiedAndOthersAreNot) {
     const Answer all = exit_marking<all_four>(0b1111);
-    EXPECT_EQ(all.rax, 0xA1A1'A1A1'A1A1'A1A1U);
-    EXPECT_EQ(all.rbx, 0xB2B2'B2B2'B2B2'B2B2U);
-    EXPECT_EQ(all.rcx, 0xC3C3'C3C3'C3C3'C3C3U);
-    EXPECT_EQ(all.rdx, 0xD4D4'D4D4'D4D4'D4D4U);
+    EXPECT_EQ(all.reg[0], 0xA1A1'A1A1'A1A1'A1A1U);
+    EXPECT_EQ(all.reg[3], 0xB2B2'B2B2'B2B2'B2B2U);
+    EXPECT_EQ(all.reg[1], 0xC3C3'C3C3'C3C3'C3C3U);
+    EXPECT_EQ(all.reg[2], 0xD4D4'D4D4'D4D4'D4D4U);
     const Answer one = exit_marking<rax_only>(0b1111);
-    EXPECT_EQ(one.rax, 0xA1A1'A1A1'A1A1'A1A1U);
-    EXPECT_EQ(one.rbx, 0U);
-    EXPECT_EQ(one.rcx, 0U);
-    EXPECT_EQ(one.rdx, 0U);
+    EXPECT_EQ(one.reg[0], 0xA1A1'A1A1'A1A1'A1A1U);
+    EXPECT_EQ(one.reg[3], 0U);
+    EXPECT_EQ(one.reg[1], 0U);
+    EXPECT_EQ(one.reg[2], 0U);
 }
 
 TEST_F(CallTest, InputsLeftMarkedAreNoOutputs) {
@@ -141,7 +140,7 @@ TEST_F(CallTest, InputsLeftMarkedAreNoOutputs) {
     ghcb::Call<MockCpu> call{channel};
     call.put(Field::rax, 1);
     EXPECT_TRUE(
-        terminates(call.exit<all_four>(some_exit, 0, 0).outcome, reason::ghcb_missing_output));
+        terminates(call.exit(some_exit, 0, 0, all_four).outcome, reason::ghcb_missing_output));
 }
 
 TEST_F(CallTest, NothingStaysMarkedWhateverTheAnswer) {
@@ -161,7 +160,7 @@ TEST_F(CallTest, NothingStaysMarkedWhateverTheAnswer) {
             view.answer(row.info1, row.info2);
             std::memset(view.bytes + at::valid_bitmap, 0xFF, 16);
         });
-        ghcb::Call<MockCpu>{channel}.exit<all_four>(some_exit, 0, 0);
+        ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, all_four);
         EXPECT_TRUE(raw.nothing_valid()) << row.info1;
         EXPECT_FALSE(channel.in_use);
     }
@@ -169,11 +168,11 @@ TEST_F(CallTest, NothingStaysMarkedWhateverTheAnswer) {
 
 TEST_F(CallTest, ARefusalIsNotHiddenByMissingOutputs) {
     on_vmgexit([](RawPage view) { view.answer(2, 6); });
-    EXPECT_TRUE(terminates(ghcb::Call<MockCpu>{channel}.exit<all_four>(some_exit, 0, 0).outcome,
+    EXPECT_TRUE(terminates(ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, all_four).outcome,
                            {2, 0x26}));
     on_vmgexit([](RawPage view) { view.answer(1, 0x8000'030D); });
     EXPECT_TRUE(
-        raises(ghcb::Call<MockCpu>{channel}.exit<all_four>(some_exit, 0, 0).outcome, 13, 0));
+        raises(ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, all_four).outcome, 13, 0));
 }
 
 TEST_F(CallTest, InUseWhileTheHypervisorHasThePage) {
@@ -181,7 +180,7 @@ TEST_F(CallTest, InUseWhileTheHypervisorHasThePage) {
         EXPECT_TRUE(channel.in_use);
         view.answer(0, 0);
     });
-    ghcb::Call<MockCpu>{channel}.exit<no_outputs>(some_exit, 0, 0);
+    ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, no_outputs);
     EXPECT_EQ(MockCpu::vmgexits, 1U);
     EXPECT_FALSE(channel.in_use);
 }

@@ -6,11 +6,13 @@
 
 #include "ghcb/call.h"
 #include "ghcb/msr_protocol.h"
+#include "x86/descriptor.h"
 #include "x86/msr.h"
 #include <array>
 #include <cstring>
 #include <functional>
 #include <gtest/gtest.h>
+#include <map>
 #include <ostream>
 #include <string_view>
 #include <utility>
@@ -142,21 +144,30 @@ struct Halted {};
 struct MockCpu {
     static inline std::vector<Step> steps;
     static inline std::function<void()> hypervisor; // what a VMGEXIT does
-    static inline u64 ghcb_msr      = 0;
-    static inline u64 cr4_value     = 0;
-    static inline u64 xcr0_value    = 0;
+    static inline u64 ghcb_msr   = 0;
+    static inline u64 cr0_value  = 0;
+    static inline u64 cr2_value  = 0;
+    static inline u64 cr3_value  = 0;
+    static inline u64 cr4_value  = 0;
+    static inline u64 xcr0_value = 0;
+    static inline std::map<x86::Msr, u64> msrs; // but the GHCB's
+    static inline std::map<u16, u64> descriptors;
+    static inline std::array<u16, 6> selectors{}; // as segment registers are numbered
     static inline unsigned vmgexits = 0;
 
     static void reset() {
         steps.clear();
         hypervisor = nullptr;
-        ghcb_msr = cr4_value = xcr0_value = 0;
-        vmgexits                          = 0;
+        ghcb_msr = cr0_value = cr2_value = cr3_value = cr4_value = xcr0_value = 0;
+        msrs.clear();
+        descriptors.clear();
+        selectors = {};
+        vmgexits  = 0;
     }
 
     static u64 rdmsr(x86::Msr msr) {
         steps.push_back({"rdmsr", static_cast<u64>(msr)});
-        return ghcb_msr;
+        return msr == x86::Msr::ghcb ? ghcb_msr : msrs[msr];
     }
 
     static void wrmsr(x86::Msr msr, u64 value) {
@@ -172,7 +183,31 @@ struct MockCpu {
         }
     }
 
+    static u64 cr0() { return cr0_value; }
+
+    static u64 cr3() { return cr3_value; }
+
     static u64 cr4() { return cr4_value; }
+
+    static void set_cr2(u64 value) {
+        steps.push_back({"set_cr2", 0, value});
+        cr2_value = value;
+    }
+
+    static u16 segment_selector(unsigned number) { return selectors.at(number); }
+
+    static bool read_descriptor(u16 selector, x86::SegmentDescriptor& descriptor) {
+        const auto found = descriptors.find(static_cast<u16>(selector & ~3U));
+        if (found == descriptors.end()) {
+            return false;
+        }
+        descriptor.value = found->second;
+        return descriptor.is_present();
+    }
+
+    static void allow_user_access() { steps.push_back({"stac"}); }
+
+    static void forbid_user_access() { steps.push_back({"clac"}); }
 
     static u64 xcr0() {
         steps.push_back({"xgetbv"});

@@ -13,7 +13,7 @@ struct PageTest : GhcbTest {
         on_vmgexit([](RawPage view) { view.answer(0, 0); });
         ghcb::Call<MockCpu> call{channel};
         call.put(field, value);
-        const ghcb::Answer answer = call.exit<ghcb::FieldSet{}>(x86::ExitCode{0x72}, 0, 0);
+        const ghcb::Answer answer = call.exit(x86::ExitCode{0x72}, 0, 0, ghcb::registers::none);
         EXPECT_TRUE(answer.outcome.is_done());
     }
 };
@@ -60,7 +60,7 @@ TEST_F(PageTest, CplIsOneByte) {
     std::memset(raw.bytes, 0xFF, 0x390);
     ghcb::Call<MockCpu> call{channel};
     call.put(Field::cpl, 3);
-    EXPECT_TRUE(call.exit<ghcb::FieldSet{}>(x86::ExitCode{0x81}, 0, 0).outcome.is_done());
+    EXPECT_TRUE(call.exit(x86::ExitCode{0x81}, 0, 0, ghcb::registers::none).outcome.is_done());
     EXPECT_EQ(seen[0x0CA], 0xFF);
     EXPECT_EQ(seen[0x0CB], 3);
     EXPECT_EQ(seen[0x0CC], 0xFF);
@@ -70,8 +70,8 @@ TEST_F(PageTest, CplIsOneByte) {
 TEST_F(PageTest, TheThreeWordsOfEveryCall) {
     on_vmgexit([](RawPage view) { view.answer(0, 0); });
     ghcb::Call<MockCpu> call{channel};
-    EXPECT_TRUE(call.exit<ghcb::FieldSet{}>(x86::ExitCode{0x8000'0005}, 0x1122'3344'5566'7788,
-                                            0x99AA'BBCC'DDEE'FF00)
+    EXPECT_TRUE(call.exit(x86::ExitCode{0x8000'0005}, 0x1122'3344'5566'7788, 0x99AA'BBCC'DDEE'FF00,
+                          ghcb::registers::none)
                     .outcome.is_done());
     const RawPage view{seen.data()};
     EXPECT_EQ(view.get(0x390), 0x8000'0005U);

@@ -76,6 +76,34 @@ TEST_F(CpuidTest, LeafDSendsTheResetValueWhereOsxsaveIsClear) {
     EXPECT_FALSE(executed_xgetbv()); // it would be #UD
 }
 
+TEST_F(CpuidTest, LeafD1SendsXssWhereItIsInUse) {
+    MockCpu::msrs[x86::Msr::xss] = 0x1800;
+    for (const bool in_use : {false, true}) {
+        for (const u64 subleaf : {u64{0}, u64{1}, u64{2}, u64{0x1'0001}}) {
+            context.uses_xss = in_use;
+            MockCpu::steps.clear();
+            frame     = canary_frame();
+            frame.rax = 0xD;
+            frame.rcx = subleaf;
+            page      = {};
+            ASSERT_TRUE(handle(exit_cpuid, cpuid).is_done());
+            std::vector<FieldValue> inputs = {
+                {at::rax,  0xD    },
+                {at::rcx,  subleaf},
+                {at::xcr0, 1      }
+            };
+            const bool sent = in_use && subleaf == 1;
+            if (sent) {
+                inputs.push_back({at::xss, 0x1800});
+            }
+            EXPECT_TRUE(same_page(seen, call_image(0x72, 0, 0, inputs)));
+            // Where it does not exist RDMSR would be #GP.
+            const Step read{"rdmsr", 0xDA0};
+            EXPECT_EQ(std::ranges::count(MockCpu::steps, read), sent ? 1 : 0);
+        }
+    }
+}
+
 TEST_F(CpuidTest, OtherLeavesSendNoXcr0) {
     MockCpu::cr4_value  = ~u64{0};
     MockCpu::xcr0_value = 7;

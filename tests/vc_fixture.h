@@ -4,6 +4,7 @@
 
 #include "ghcb_mock.h"
 #include "vc/handler.h"
+#include <algorithm>
 #include <bit>
 #include <initializer_list>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@ namespace vestibule::test {
 using Bytes = std::vector<u8>;
 
 inline constexpr u16 kernel_code64 = 0x10;
+inline constexpr u16 user_code64   = 0x33;
 
 /// Two pages of which the second faults: instructions are put at the end of the first, so that one
 /// byte read too many is seen.
@@ -65,6 +67,8 @@ inline bool operator==(const vc::Frame& a, const vc::Frame& b) {
 
 class VcTest : public GhcbTest {
   protected:
+    VcTest() { MockCpu::descriptors[user_code64 & ~3] = 0x00AF'FB00'0000'FFFF; }
+
     /// Stands the frame at `code`, raises #VC with this error code, and hands over what came of it.
     /// The frame as it was is then in `before`.
     ghcb::Outcome handle(u64 error_code, const Bytes& code) {

@@ -33,13 +33,13 @@ static const std::vector<Standing>& instructions() {
         {"MOV EAX, ECX",  0,    {0x89, 0xC8}                  },
         {"MOV [RAX], AL", 0,    {0x88, 0x00}                  },
         {"SYSCALL",       0,    {0x0F, 0x05}                  },
-        {"RDTSC",         0,    {0x0F, 0x31}                  },
-        {"RDPMC",         0,    {0x0F, 0x33}                  },
-        {"WBINVD",        0,    {0x0F, 0x09}                  },
-        {"INVD",          0,    {0x0F, 0x08}                  },
+        {"RDTSC",         0x6E, {0x0F, 0x31}                  },
+        {"RDPMC",         0x6F, {0x0F, 0x33}                  },
+        {"WBINVD",        0x89, {0x0F, 0x09}                  },
+        {"INVD",          0x76, {0x0F, 0x08}                  },
         {"VMMCALL",       0,    {0x0F, 0x01, 0xD9}            },
         {"VMGEXIT",       0,    {0xF3, 0x0F, 0x01, 0xD9}      },
-        {"RDTSCP",        0,    {0x0F, 0x01, 0xF9}            },
+        {"RDTSCP",        0x87, {0x0F, 0x01, 0xF9}            },
         {"XSETBV",        0,    {0x0F, 0x01, 0xD1}            },
         {"BT",            0,    {0x0F, 0xA3, 0xC0}            },
         {"lone A2",       0,    {0xA2, 0, 0, 0, 0, 0, 0, 0, 0}},
@@ -71,22 +71,25 @@ struct WeSeeTest : VcTest {
         Bytes code = standing.code;
         code.resize(15, 0x90);
         frame = canary_frame();
+        if (user_mode) {
+            frame.cs = user_code64;
+        }
         return handle(exit_code, code);
     }
+
+    bool user_mode = false;
 };
 
+/// Every exit code that makes the handler look at an instruction.
+static constexpr u64 decoded_codes[] = {0x6E, 0x6F, 0x72, 0x76, 0x7B, 0x7C, 0x87, 0x89};
+
 TEST_F(WeSeeTest, NoExitCodeMovesAnInstructionThatDoesNotRaiseIt) {
-    std::vector<u64> codes = {0x1'0000'0072, 0x7FFF'FFFF, 0x8000'0001, 0x8000'0002,  0x8000'FFFF,
-                              0xFFFF'FFFF,   ~u64{0},     0x8000'007B, 0x1'0000'007C};
-    for (u64 code = 0; code <= 0x410; ++code) {
-        codes.push_back(code);
-    }
-    for (const u64 code : codes) {
+    for (const u64 code : decoded_codes) {
         for (const Standing& standing : instructions()) {
-            if (standing.raises == code && code != 0) {
+            if (standing.raises == code) {
                 continue;
             }
-            ASSERT_EQ(inject(code, standing).kind, ghcb::Outcome::Kind::terminate)
+            ASSERT_TRUE(terminates(inject(code, standing), ghcb::reason::vc_opcode_mismatch))
                 << standing.name << std::hex << " with exit code 0x" << code;
             ASSERT_TRUE(frame == before) << standing.name;
         }
@@ -96,15 +99,22 @@ TEST_F(WeSeeTest, NoExitCodeMovesAnInstructionThatDoesNotRaiseIt) {
     EXPECT_TRUE(same_page(std::bit_cast<Image>(page), Image{}));
 }
 
-TEST_F(WeSeeTest, TheReasonOfAMismatch) {
-    for (const u64 code : {u64{0x72}, u64{0x7B}, u64{0x7C}}) {
+TEST_F(WeSeeTest, InUserModeAMismatchIsTheProcessesOwnAffair) {
+    // Another thread may have changed the instruction since it raised #VC: no end of the guest, but
+    // nothing moves and nobody hears of it either.
+    user_mode = true;
+    for (const u64 code : decoded_codes) {
         for (const Standing& standing : instructions()) {
-            if (standing.raises != code) {
-                EXPECT_TRUE(terminates(inject(code, standing), ghcb::reason::vc_opcode_mismatch))
-                    << standing.name << std::hex << " with exit code 0x" << code;
+            if (standing.raises == code) {
+                continue;
             }
+            ASSERT_TRUE(raises(inject(code, standing), 6, 0))
+                << standing.name << std::hex << " with exit code 0x" << code;
+            ASSERT_TRUE(frame == before) << standing.name;
         }
     }
+    EXPECT_TRUE(MockCpu::steps.empty());
+    EXPECT_TRUE(same_page(std::bit_cast<Image>(page), Image{}));
 }
 
 TEST_F(WeSeeTest, TheInstructionsOfTheTableAreServedWhereTheyStand) {

@@ -1,10 +1,7 @@
 // CPUID (exit 0x72): EAX and ECX in, all four out, upper halves zero.
 #pragma once
 
-#include "ghcb/call.h"
-#include "vc/frame.h"
-#include "vc/instruction.h"
-#include "x86/exit_code.h"
+#include "vc/exchange.h"
 #include "x86/registers.h"
 #include "x86/sev.h"
 
@@ -16,28 +13,30 @@ struct CpuidEvent {
     static constexpr bool is_raised_by(Mnemonic mnemonic) { return mnemonic == Mnemonic::cpuid; }
 
     template <class Cpu>
-    static ghcb::Outcome serve(Frame& frame, const Instruction&, ghcb::Channel& channel) {
+    static ghcb::Outcome serve(const Request& request) {
+        if (low_half(request.frame.rax) == x86::cpuid_leaf::extended_state) {
+            return serve_extended_state<Cpu>(request);
+        }
+        return exchange<Cpu>(request, registers_exchanged);
+    }
+
+  private:
+    static constexpr Exchanged registers_exchanged = {.inputs  = registers::rax | registers::rcx,
+                                                      .outputs = registers::rax | registers::rcx
+                                                                 | registers::rdx | registers::rbx};
+
+    /// The sizes depend on XCR0 and XSS, which the hypervisor cannot see.
+    template <class Cpu>
+    [[gnu::noinline, clang::minsize]] static ghcb::Outcome
+    serve_extended_state(const Request& request) {
         using ghcb::Field;
-        using ghcb::FieldSet;
-        const u32 leaf = low_half(frame.rax);
-        ghcb::Call<Cpu> call{channel};
-        call.put(Field::rax, leaf);
-        call.put(Field::rcx, low_half(frame.rcx));
-        if (leaf == x86::cpuid_leaf::extended_state) {
-            // The answer depends on XCR0, which the hypervisor cannot see. Before CR4.OSXSAVE is
-            // set XCR0 has its reset value, and XGETBV would be #UD.
-            call.put(Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1);
+        ghcb::Call<Cpu> call{request.context.ghcb};
+        // Before CR4.OSXSAVE is set XCR0 has its reset value, and XGETBV would be #UD.
+        call.put(Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1);
+        if (low_half(request.frame.rcx) == 1 && request.context.uses_xss) {
+            call.put(Field::xss, Cpu::rdmsr(x86::Msr::xss));
         }
-        constexpr FieldSet outputs = FieldSet::of(Field::rax) | FieldSet::of(Field::rbx)
-                                     | FieldSet::of(Field::rcx) | FieldSet::of(Field::rdx);
-        const ghcb::Answer answer = call.template exit<outputs>(exit_code, 0, 0);
-        if (answer.outcome.is_done()) {
-            frame.rax = low_half(answer.rax);
-            frame.rbx = low_half(answer.rbx);
-            frame.rcx = low_half(answer.rcx);
-            frame.rdx = low_half(answer.rdx);
-        }
-        return answer.outcome;
+        return exchange(request, call, registers_exchanged);
     }
 };
 

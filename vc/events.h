@@ -3,44 +3,145 @@
 // pointers would need relocating, and would be something to overwrite.
 #pragma once
 
+#include "vc/cache.h"
+#include "vc/counters.h"
 #include "vc/cpuid.h"
+#include "vc/dr7.h"
 #include "vc/ioio.h"
+#include "vc/ioio_string.h"
+#include "vc/mmio.h"
+#include "vc/monitor.h"
 #include "vc/msr.h"
+#include "vc/policy.h"
+#include "vc/refuse.h"
+#include "vc/undecoded.h"
+#include "vc/vmmcall.h"
+#include "x86/exit_code.h"
 
 namespace vestibule::vc {
 
+/// What the table says of an intercepted instruction, by its mnemonic.
+struct EventRow {
+    u8 exit_code        = 0;
+    bool only_exchanges = false;
+    Exchanged exchanged;
+};
+
 template <class... Event>
 struct EventTable {
-    /// Serves the event whose exit code is `error_code`, if the instruction is one that raises it.
+    /// Serves the event that the request's instruction raises, if that is the one its exit code
+    /// claims and its code may have it.
     template <class Cpu>
-    static ghcb::Outcome serve(u64 error_code, Frame& frame, const Instruction& instruction,
-                               ghcb::Channel& channel) {
-        ghcb::Outcome outcome = ghcb::Outcome::terminate(
-            {ghcb::reason::set_runtime_exit, ghcb::exit_as_reason_code(error_code)});
-        (void)(... || try_one<Cpu, Event>(error_code, frame, instruction, channel, outcome));
+    static ghcb::Outcome serve(const Request& request) {
+        const Mnemonic mnemonic = request.instruction.mnemonic;
+        const EventRow& row     = rows.of[is_mmio(mnemonic) ? 0 : static_cast<u8>(mnemonic)];
+        // SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
+        // instruction, to have the handler "emulate" one that is not there.
+        const u64 raised = is_mmio(mnemonic) ? mmio_exit : row.exit_code;
+        if (raised != request.frame.error_code) {
+            return refuse_instruction<Cpu>(request.frame, request.context);
+        }
+        ghcb::Outcome outcome = ghcb::Outcome::done();
+        if (request.code.cpl != 0) {
+            outcome = judge_user_mode<Cpu>(request);
+            if (!outcome.is_done()) {
+                return outcome;
+            }
+        }
+        if (row.only_exchanges) {
+            return exchange<Cpu>(request, row.exchanged);
+        }
+        (void)(... || serve_as<Cpu, Event>(request, outcome));
         return outcome;
     }
 
+    /// For an instruction that does not raise the exit it is said to have raised.
+    template <class Cpu>
+    [[gnu::noinline, clang::minsize]] static ghcb::Outcome refuse_instruction(const Frame& frame,
+                                                                              Context& context) {
+        return serves(frame.error_code) ? refuse(frame, ghcb::reason::vc_opcode_mismatch)
+                                        : report_unsupported<Cpu>(frame, context);
+    }
+
     static constexpr bool serves(u64 error_code) {
-        return (... || (static_cast<u64>(Event::exit_code) == error_code));
+        if (error_code == mmio_exit) {
+            return true;
+        }
+        for (const EventRow& row : rows.of) {
+            if (row.exit_code == error_code) {
+                return error_code != 0;
+            }
+        }
+        return false;
     }
 
   private:
-    template <class Cpu, class One>
-    static bool try_one(u64 error_code, Frame& frame, const Instruction& instruction,
-                        ghcb::Channel& channel, ghcb::Outcome& outcome) {
-        if (static_cast<u64>(One::exit_code) != error_code) {
-            return false;
+    static constexpr u64 mmio_exit = static_cast<u64>(x86::ExitCode::npf);
+
+    /// Mnemonics from MOV on are known for one exit only.
+    static constexpr bool is_mmio(Mnemonic mnemonic) { return mnemonic >= Mnemonic::mov; }
+
+    struct Rows {
+        EventRow of[static_cast<u8>(Mnemonic::write_dr7) + 1];
+    };
+
+    template <class One>
+    static consteval void enter(Rows& table) {
+        for (u8 n = 0; n <= static_cast<u8>(Mnemonic::btc); ++n) {
+            if (!One::is_raised_by(static_cast<Mnemonic>(n))) {
+                continue;
+            }
+            if (is_mmio(static_cast<Mnemonic>(n))) {
+                static_assert(!One::is_raised_by(Mnemonic::mov)
+                              || static_cast<u64>(One::exit_code) == mmio_exit);
+                continue;
+            }
+            table.of[n].exit_code = static_cast<u8>(One::exit_code);
+            if constexpr (requires { One::exchanged; }) {
+                table.of[n].only_exchanges = true;
+                table.of[n].exchanged      = One::exchanged;
+            }
         }
-        // SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
-        // instruction, to have the handler "emulate" one that is not there.
-        outcome = One::is_raised_by(instruction.mnemonic)
-                      ? One::template serve<Cpu>(frame, instruction, channel)
-                      : ghcb::Outcome::terminate(ghcb::reason::vc_opcode_mismatch);
-        return true;
+    }
+
+    static consteval Rows make_rows() {
+        Rows table{};
+        (..., enter<Event>(table));
+        return table;
+    }
+
+    static constexpr Rows rows = make_rows();
+
+    template <class Cpu, class One>
+    static bool serve_as(const Request& request, ghcb::Outcome& outcome) {
+        if constexpr (!requires { One::exchanged; }) {
+            if (One::is_raised_by(request.instruction.mnemonic)) {
+                outcome = One::template serve<Cpu>(request);
+                return true;
+            }
+        }
+        return false;
     }
 };
 
-using Events = EventTable<IoioEvent, CpuidEvent, MsrEvent>;
+// clang-format off
+using Events = EventTable<
+    IoioEvent,
+    CpuidEvent,
+    RdmsrEvent,
+    WrmsrEvent,
+    MmioEvent,
+    IoioStringEvent,
+    RdtscEvent,
+    RdtscpEvent,
+    RdpmcEvent,
+    WbinvdEvent,
+    InvdEvent,
+    VmmcallEvent,
+    Dr7ReadEvent,
+    Dr7WriteEvent,
+    MonitorEvent,
+    MwaitEvent>;
+// clang-format on
 
 } // namespace vestibule::vc

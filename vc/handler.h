@@ -3,18 +3,16 @@
 #pragma once
 
 #include "ghcb/call.h"
+#include "vc/code.h"
+#include "vc/context.h"
 #include "vc/decode.h"
 #include "vc/events.h"
 #include "vc/frame.h"
+#include "vc/refuse.h"
+#include "vc/undecoded.h"
 #include "x86/registers.h"
 
 namespace vestibule::vc {
-
-/// What the handler needs to know of the vCPU it runs on.
-struct Context {
-    ghcb::Channel ghcb;
-    u16 kernel_code64 = 0; // selector of the 64-bit code segment at CPL 0
-};
 
 /// Serves one #VC. When the outcome is done, the frame holds the registers as the instruction would
 /// have left them; when it is anything else, the frame is as it was.
@@ -23,23 +21,23 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
     if (context.ghcb.in_use) {
         return ghcb::Outcome::terminate(ghcb::reason::ghcb_reentered);
     }
-    if (!Events::serves(frame.error_code)) {
-        return ghcb::Outcome::terminate(
-            {ghcb::reason::set_runtime_exit, ghcb::exit_as_reason_code(frame.error_code)});
+    if (names_no_instruction(frame.error_code)) {
+        return serve_undecoded(frame.error_code);
     }
-    if (frame.cs != context.kernel_code64) {
-        return ghcb::Outcome::terminate(ghcb::reason::vc_code_segment);
+    const Code code = interrupted_code<Cpu>(frame, context.kernel_code64);
+    if (!code.known) {
+        return refuse(frame, ghcb::reason::vc_code_segment);
     }
-    const auto* next      = reinterpret_cast<const volatile u8*>(frame.rip);
-    const Decoded decoded = decode(CodeSize::bits64, [&next](u8& byte) {
+    const auto* next      = reinterpret_cast<const volatile u8*>(linear_rip(code, frame.rip));
+    const Decoded decoded = decode(code.size, [&next](u8& byte) {
         byte = *next++;
         return true;
     });
     if (decoded.error != DecodeError::none) {
-        return ghcb::Outcome::terminate(ghcb::reason::vc_opcode_mismatch);
+        return Events::refuse_instruction<Cpu>(frame, context);
     }
-    const ghcb::Outcome outcome =
-        Events::serve<Cpu>(frame.error_code, frame, decoded.instruction, context.ghcb);
+    const ghcb::Outcome outcome = Events::serve<Cpu>(
+        {.frame = frame, .context = context, .instruction = decoded.instruction, .code = code});
     if (outcome.is_done()) {
         frame.rip += decoded.instruction.length;
         // A fault saves RF as one, so that its instruction can be restarted; this one is complete.

@@ -2,10 +2,7 @@
 // EXITINFO1 for IOIO (APM volume 2, section 15.10.2).
 #pragma once
 
-#include "ghcb/call.h"
-#include "vc/frame.h"
-#include "vc/instruction.h"
-#include "x86/exit_code.h"
+#include "vc/exchange.h"
 
 namespace vestibule::vc {
 
@@ -16,38 +13,36 @@ struct IoioEvent {
         return mnemonic == Mnemonic::in || mnemonic == Mnemonic::out;
     }
 
-    /// IN in bit 0, operand size in bytes in [6:4], address size of 16, 32 or 64 bits in bit 7, 8
-    /// or 9, port in [31:16].
-    static constexpr u64 encode(bool in, u8 operand_size, u8 address_size, u16 port) {
-        return (in ? 1 : 0) | (u64{operand_size} << 4) | (u64{address_size} << 6)
-               | (u64{port} << 16);
+    /// IN in bit 0, string in bit 2, REP in bit 3, operand size in bytes in [6:4], address size in
+    /// bytes in [9:7] times 2, segment in [12:10], port in [31:16].
+    static u64 encode(const Request& request, bool in) {
+        const Instruction& instruction = request.instruction;
+        const u64 port =
+            instruction.other == Operand::dx ? request.frame.rdx : instruction.immediate;
+        const bool string = instruction.mnemonic >= Mnemonic::ins;
+        u64 info          = 0;
+        if (string) {
+            info = (instruction.repeat ? bit(2) | bit(3) : bit(2))
+                   | (static_cast<u64>(instruction.segment) << 10);
+        }
+        return info | u64{in} | (u64{instruction.operand_size} << 4)
+               | (u64{instruction.address_size} << 6) | ((port & 0xFFFF) << 16);
     }
 
-    /// The bits of RAX that an operand of this size covers.
-    static constexpr u64 operand_mask(u8 operand_size) { return bit(8u * operand_size) - 1; }
-
     template <class Cpu>
-    static ghcb::Outcome serve(Frame& frame, const Instruction& instruction,
-                               ghcb::Channel& channel) {
-        using ghcb::Field;
-        using ghcb::FieldSet;
-        const u16 port =
-            static_cast<u16>(instruction.other == Operand::dx ? frame.rdx : instruction.immediate);
-        const u64 mask = operand_mask(instruction.operand_size);
-        const bool in  = instruction.mnemonic == Mnemonic::in;
-        const u64 info = encode(in, instruction.operand_size, instruction.address_size, port);
-        ghcb::Call<Cpu> call{channel};
+    static ghcb::Outcome serve(const Request& request) {
+        Frame& frame  = request.frame;
+        const u8 size = request.instruction.operand_size;
+        const bool in = request.instruction.mnemonic == Mnemonic::in;
+        ghcb::Call<Cpu> call{request.context.ghcb};
         if (!in) {
             // Only the operand's bytes: the rest of RAX is none of the hypervisor's business.
-            call.put(Field::rax, frame.rax & mask);
-            return call.template exit<FieldSet{}>(exit_code, info, 0).outcome;
+            call.put_register(0, frame.rax & size_mask(size));
         }
         const ghcb::Answer answer =
-            call.template exit<FieldSet::of(Field::rax)>(exit_code, info, 0);
-        if (answer.outcome.is_done()) {
-            // 8 and 16 bits leave the rest of RAX alone, 32 bits clear the upper half.
-            const u64 kept = instruction.operand_size == 4 ? 0 : frame.rax & ~mask;
-            frame.rax      = kept | (answer.rax & mask);
+            call.exit(exit_code, encode(request, in), 0, in ? registers::rax : registers::none);
+        if (in && answer.outcome.is_done()) {
+            write_register(frame, {}, size, answer.reg[0]);
         }
         return answer.outcome;
     }

@@ -63,6 +63,14 @@ struct Cpu {
         return ready;
     }
 
+    static u64 cr0() {
+        u64 value;
+        asm volatile("mov %%cr0, %0" : "=r"(value));
+        return value;
+    }
+
+    static void set_cr2(u64 value) { asm volatile("mov %0, %%cr2" : : "r"(value)); }
+
     static u64 cr3() {
         u64 value;
         asm volatile("mov %%cr3, %0" : "=r"(value));
@@ -76,6 +84,46 @@ struct Cpu {
         u64 value;
         asm volatile("mov %%cr4, %0" : "=r"(value));
         return value;
+    }
+
+    /// What a segment register holds; numbered as in MOV from and to them: ES, CS, SS, DS, FS, GS.
+    static u16 segment_selector(unsigned number) {
+        u16 selector;
+        switch (number) {
+        case 0: asm volatile("mov %%es, %0" : "=r"(selector)); break;
+        case 1: asm volatile("mov %%cs, %0" : "=r"(selector)); break;
+        case 2: asm volatile("mov %%ss, %0" : "=r"(selector)); break;
+        case 3: asm volatile("mov %%ds, %0" : "=r"(selector)); break;
+        case 4: asm volatile("mov %%fs, %0" : "=r"(selector)); break;
+        default: asm volatile("mov %%gs, %0" : "=r"(selector)); break;
+        }
+        return selector;
+    }
+
+    /// SMAP's exception, RFLAGS.AC (APM volume 2, section 5.6.6). Both are #UD on a CPU without
+    /// SMAP.
+    static void allow_user_access() { asm volatile("stac" : : : "memory", "cc"); }
+
+    static void forbid_user_access() { asm volatile("clac" : : : "memory", "cc"); }
+
+    /// The descriptor behind a selector, read from the table it names; false where there is none.
+    /// What the CPU holds may be older: a table can change after a segment was loaded.
+    static bool read_descriptor(u16 selector, SegmentDescriptor& descriptor) {
+        constexpr u16 from_ldt = 4;
+        TableRegister table{};
+        asm volatile("sgdt %0" : "=m"(table));
+        if ((selector & from_ldt) != 0) {
+            u16 ldt = 0;
+            asm volatile("sldt %0" : "=r"(ldt));
+            SegmentDescriptor low{};
+            SegmentDescriptor high{}; // system descriptors take two slots in long mode
+            if (!read_slot(table, ldt, low) || !read_slot(table, static_cast<u16>(ldt + 8), high)) {
+                return false;
+            }
+            table = {.limit = static_cast<u16>(low.limit()),
+                     .base  = from_halves(low_half(high.value), low.base())};
+        }
+        return read_slot(table, selector, descriptor) && descriptor.is_present();
     }
 
     static void lgdt(const TableRegister& table) { asm volatile("lgdt %0" : : "m"(table)); }
@@ -131,6 +179,17 @@ struct Cpu {
         for (;;) {
             asm volatile("cli; hlt" : : : "memory");
         }
+    }
+
+  private:
+    /// Slot of a descriptor table; false for the null selector and beyond the limit.
+    static bool read_slot(const TableRegister& table, u16 selector, SegmentDescriptor& descriptor) {
+        const u64 offset = selector & ~u64{7};
+        if (selector < 4 || offset + sizeof(SegmentDescriptor) - 1 > table.limit) {
+            return false;
+        }
+        descriptor.value = *reinterpret_cast<const volatile u64*>(table.base + offset);
+        return true;
     }
 };
 

@@ -8,6 +8,36 @@ namespace vestibule::x86 {
 
 struct SegmentDescriptor {
     u64 value;
+
+    constexpr bool is_present() const { return (value & bit(47)) != 0; }
+
+    constexpr bool is_code() const { return (value & (bit(44) | bit(43))) == (bit(44) | bit(43)); }
+
+    /// Data, or code that may be read too.
+    constexpr bool is_readable() const {
+        return (value & bit(44)) != 0 && (value & (bit(43) | bit(41))) != bit(43);
+    }
+
+    constexpr bool is_writable() const {
+        return (value & (bit(44) | bit(43) | bit(41))) == (bit(44) | bit(41));
+    }
+
+    constexpr bool is_expand_down() const { return (value & (bit(43) | bit(42))) == bit(42); }
+
+    constexpr bool is_long() const { return (value & bit(53)) != 0; }
+
+    constexpr bool is_default_32() const { return (value & bit(54)) != 0; }
+
+    constexpr u32 base() const {
+        return static_cast<u32>((value >> 16) & 0xFF'FFFF) | static_cast<u32>((value >> 56) << 24);
+    }
+
+    /// In bytes, the last one that belongs to the segment.
+    constexpr u32 limit() const {
+        const u32 raw =
+            static_cast<u32>(value & 0xFFFF) | static_cast<u32>((value >> 32) & 0xF'0000);
+        return (value & bit(55)) != 0 ? (raw << 12) | 0xFFF : raw;
+    }
 };
 
 /// Flat segments with the accessed bit already set, so that loading one writes nothing.

@@ -17,9 +17,13 @@ inline constexpr u64 pg = bit(31); // paging
 } // namespace cr0
 
 namespace cr4 {
+inline constexpr u64 tsd     = bit(2); // RDTSC and RDTSCP at CPL 0 only
 inline constexpr u64 pae     = bit(5);
 inline constexpr u64 mce     = bit(6);
+inline constexpr u64 pce     = bit(8);  // RDPMC at any CPL
+inline constexpr u64 la57    = bit(12); // 5-level paging
 inline constexpr u64 osxsave = bit(18);
+inline constexpr u64 smap    = bit(21); // supervisor-mode access prevention
 } // namespace cr4
 
 namespace efer {
@@ -41,6 +45,7 @@ inline constexpr u64 interrupt    = bit(9); // IF
 inline constexpr u64 df           = bit(10);
 inline constexpr u64 of           = bit(11);
 inline constexpr u64 rf           = bit(16);
+inline constexpr u64 ac           = bit(18);
 inline constexpr u64 status       = cf | pf | af | zf | sf | of;
 } // namespace rflags
 
@@ -49,6 +54,7 @@ inline constexpr u8 debug              = 1;
 inline constexpr u8 nmi                = 2;
 inline constexpr u8 invalid_opcode     = 6;
 inline constexpr u8 double_fault       = 8;
+inline constexpr u8 stack_segment      = 12;
 inline constexpr u8 general_protection = 13;
 inline constexpr u8 page_fault         = 14;
 inline constexpr u8 alignment_check    = 17;
@@ -64,8 +70,9 @@ constexpr bool pushes_error_code(unsigned vector) {
 } // namespace exception
 
 /// Register values after INIT that no loader changes (APM volume 2, table 14-1).
-inline constexpr u64 dr6_reset = 0xFFFF'0FF0;
-inline constexpr u64 dr7_reset = 0x400;
-inline constexpr u64 pat_reset = 0x0007'0406'0007'0406;
+inline constexpr u64 dr6_reset        = 0xFFFF'0FF0;
+inline constexpr u64 dr7_reset        = 0x400; // bit 10 reads as one always
+inline constexpr u64 dr7_read_as_zero = bit(11) | bit(12) | bit(14) | bit(15);
+inline constexpr u64 pat_reset        = 0x0007'0406'0007'0406;
 
 } // namespace vestibule::x86

@@ -80,13 +80,14 @@ int measure() {
     const auto directory   = std::filesystem::temp_directory_path();
     const std::string file = directory / fmt::format("igvm_speed.{}.igvm", getpid());
     const auto data        = noise(4 * megabyte);
-    const StubImage image{.segments = {{.address     = page_size,
-                                        .data        = data,
-                                        .memory_size = data.size(),
-                                        .executable  = true,
-                                        .payload     = false}},
-                          .entry    = page_size,
-                          .size     = page_size + data.size()};
+    StubImage image;
+    image.segments = {{.address     = page_size,
+                       .data        = data,
+                       .memory_size = data.size(),
+                       .executable  = true,
+                       .payload     = false}};
+    image.entry = page_size;
+    image.size  = page_size + data.size();
     int status        = 0;
     const auto report = [&](std::string_view what, const Times& times) {
         fmt::print("{:<40} {:6.1f} ms of {}, median {:.1f}\n", what, times.fastest, budget,

@@ -1,0 +1,12 @@
+// INVD (exit 0x76), WBINVD and WBNOINVD (both 0x89): nothing in, nothing out.
+#pragma once
+
+#include "vc/exchange.h"
+
+namespace vestibule::vc {
+
+using InvdEvent = ExchangeEvent<x86::ExitCode::invd, Exchanged{}, Mnemonic::invd>;
+using WbinvdEvent =
+    ExchangeEvent<x86::ExitCode::wbinvd, Exchanged{}, Mnemonic::wbinvd, Mnemonic::wbnoinvd>;
+
+} // namespace vestibule::vc

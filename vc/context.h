@@ -1,0 +1,29 @@
+// What the #VC handler needs to know of the vCPU it runs on; one for each. The program that links
+// the handler fills it in once and hands it over at every #VC.
+#pragma once
+
+#include "ghcb/call.h"
+#include "x86/types.h"
+
+namespace vestibule::vc {
+
+struct Request;
+
+struct Context {
+    ghcb::Channel ghcb;
+    u64 c_bit         = 0; // mask in page-table entries
+    u64 direct_map    = 0; // add to a guest-physical address to read page tables there
+    u64 dr7           = 0; // as the interrupted code last wrote it, x86::dr7_reset at first
+    u16 kernel_code64 = 0; // selector of the 64-bit code segment at CPL 0
+
+    /// Of guest-physical addresses; 0: all bits below the C-bit count.
+    u8 physical_bits = 0;
+    /// XSAVES is in use, so IA32_XSS exists and CPUID 0xD depends on it.
+    bool uses_xss = false;
+    /// What a hypercall shows beside RAX and CPL. KVM's need RBX, RCX, RDX and RSI. Never RSP.
+    ghcb::RegisterSet vmmcall_registers = {};
+    /// Asked where vc/policy.h leaves it to the program whether user mode is served.
+    bool (*user_may)(const Request&) = nullptr;
+};
+
+} // namespace vestibule::vc

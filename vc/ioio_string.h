@@ -1,0 +1,73 @@
+// INS and OUTS (exit 0x7B): up to 2032 bytes an exit through the shared buffer (GHCB specification,
+// section 4.1.2). Where memory faults in the middle, the elements before it are done, and the rest
+// faults when the instruction is executed again, rCX, rSI and rDI at the faulting element.
+#pragma once
+
+#include "vc/ioio.h"
+#include "vc/memory.h"
+#include "vc/string_step.h"
+
+namespace vestibule::vc {
+
+struct IoioStringEvent {
+    static constexpr x86::ExitCode exit_code = x86::ExitCode::ioio;
+
+    static constexpr bool is_raised_by(Mnemonic mnemonic) {
+        return mnemonic == Mnemonic::ins || mnemonic == Mnemonic::outs;
+    }
+
+    template <class Cpu>
+    static ghcb::Outcome serve(const Request& request) {
+        using ghcb::Outcome;
+        const Instruction& instruction = request.instruction;
+        const bool in                  = instruction.mnemonic == Mnemonic::ins;
+        const u8 size                  = instruction.operand_size;
+        const u64 mask                 = size_mask(instruction.address_size);
+        const u64 step                 = element_step(request);
+        const u8 pointer               = in ? gpr::rdi : gpr::rsi;
+        const u64 start                = whole_register(request.frame, pointer);
+
+        constexpr u64 capacity = sizeof(ghcb::Page::shared_buffer);
+        u64 count              = elements_left(request);
+        if (count == 0) {
+            return Outcome::done();
+        }
+        if (count > capacity / size) {
+            count = capacity / size;
+        }
+        const UserAccess<Cpu> user_access;
+        Reach<Cpu> reach{request, in ? Segment::es : instruction.segment, in};
+        ghcb::Call<Cpu> call{request.context.ghcb};
+        volatile u8* buffer = call.buffer();
+        Place place;
+        // Memory first, both ways: what was read from a port cannot be given back.
+        for (u64 n = 0; n < count; ++n) {
+            const Outcome outcome = reach.find((start + n * step) & mask, size, place);
+            if (!outcome.is_done()) {
+                if (n == 0) {
+                    return outcome;
+                }
+                count = n;
+                break;
+            }
+            if (!in) {
+                store(buffer + n * size, size,
+                      load(reinterpret_cast<const volatile void*>(place.linear), size));
+            }
+        }
+        const Outcome outcome =
+            call.exit_with_buffer(IoioEvent::exit_code, IoioEvent::encode(request, in), count);
+        if (!outcome.is_done()) {
+            return outcome;
+        }
+        for (u64 n = 0; in && n < count; ++n) {
+            (void)reach.linear((start + n * step) & mask, size, place.linear);
+            store(reinterpret_cast<volatile void*>(place.linear), size,
+                  load(buffer + n * size, size));
+        }
+        move_on(request, pointer, count * step);
+        return count_down(request, count);
+    }
+};
+
+} // namespace vestibule::vc

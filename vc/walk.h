@@ -1,0 +1,80 @@
+// The guest's page tables, walked as the CPU would for a data access (APM volume 2, section 5.3 and
+// 5.6): where a linear address leads, whether that memory is private, or the #PF it deserves.
+#pragma once
+
+#include "vc/context.h"
+#include "x86/page_table.h"
+#include "x86/registers.h"
+#include "x86/types.h"
+
+namespace vestibule::vc {
+
+/// What #PF pushes (section 8.4.2); the accesses' own bits serve as the question too.
+namespace page_fault {
+inline constexpr u32 present  = 1 << 0; // rights, not absence
+inline constexpr u32 write    = 1 << 1;
+inline constexpr u32 user     = 1 << 2;
+inline constexpr u32 reserved = 1 << 3;
+} // namespace page_fault
+
+struct Translation {
+    u64 gpa         = 0;
+    bool is_private = false;
+    bool faults     = false;
+    u32 error_code  = 0; // of the #PF
+};
+
+/// `access` is page_fault::write, page_fault::user, both or none. `rflags` are the interrupted
+/// ones: their AC lifts SMAP.
+template <class Cpu>
+[[gnu::noinline]] Translation walk(const Context& context, u64 linear, u32 access, u64 rflags) {
+    using x86::PageTableEntry;
+    const u64 cr4 = Cpu::cr4();
+    const u64 physical =
+        (context.physical_bits != 0 ? bit(context.physical_bits) : context.c_bit) - 1;
+    const u64 reserved = PageTableEntry::address_mask & ~physical & ~context.c_bit;
+
+    unsigned shift = (cr4 & x86::cr4::la57) != 0 ? 57 : 48;
+    u64 entry      = Cpu::cr3();
+    u64 rights     = ~u64{0};
+    u64 offset     = 0; // the bits of the address that the entry leaves to its page
+    do {
+        shift -= 9;
+        const u64 table = entry & physical & PageTableEntry::address_mask;
+        const u64 index = (linear >> shift) & 511;
+        entry  = *reinterpret_cast<const volatile u64*>(context.direct_map + table + index * 8);
+        offset = bit(shift) - 1;
+        if ((entry & PageTableEntry::present) == 0) {
+            return {.faults = true, .error_code = access};
+        }
+        rights &= entry;
+        // A large page has none above 1 GiB, and no address bits below its size but the PAT bit's.
+        const bool large = shift != 12 && (entry & PageTableEntry::large) != 0;
+        u64 forbidden    = reserved;
+        if (large) {
+            forbidden |= shift > 30 ? PageTableEntry::large
+                                    : offset & PageTableEntry::address_mask & ~PageTableEntry::pat;
+        }
+        if ((entry & forbidden) != 0) {
+            return {.faults     = true,
+                    .error_code = access | page_fault::present | page_fault::reserved};
+        }
+        if (large) {
+            break;
+        }
+    } while (shift != 12);
+
+    const bool user       = (access & page_fault::user) != 0;
+    const bool user_page  = (rights & PageTableEntry::user) != 0;
+    const bool write      = (access & page_fault::write) != 0;
+    const bool write_page = (rights & PageTableEntry::writable) != 0;
+    const bool smap       = (cr4 & x86::cr4::smap) != 0 && (rflags & x86::rflags::ac) == 0;
+    if ((user ? !user_page : user_page && smap)
+        || (write && !write_page && (user || (Cpu::cr0() & x86::cr0::wp) != 0))) {
+        return {.faults = true, .error_code = access | page_fault::present};
+    }
+    return {.gpa = (entry & physical & PageTableEntry::address_mask & ~offset) | (linear & offset),
+            .is_private = (entry & context.c_bit) != 0};
+}
+
+} // namespace vestibule::vc
