@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ghcb/answer.h"
+#include "ghcb/channel.h"
 #include "ghcb/outcome.h"
 #include "ghcb/page.h"
 #include "x86/exit_code.h"
@@ -10,16 +11,6 @@
 #include "x86/types.h"
 
 namespace vestibule::ghcb {
-
-/// A vCPU's GHCB: the page, where the hypervisor finds it, and the protocol version that was
-/// negotiated.
-struct Channel {
-    Page* page  = nullptr; // mapped shared
-    u64 gpa     = 0;
-    u16 version = 0;
-    /// Volatile, so that it changes in step with the page: an NMI may look at any moment.
-    volatile bool in_use = false;
-};
 
 /// The private copy of an answer. Registers that were not wanted are zero.
 struct Answer {
@@ -32,14 +23,25 @@ struct Answer {
 template <class Cpu>
 class Call {
   public:
+    /// The channel has room (Channel::has_room).
     explicit Call(Channel& channel) : channel{channel} {
-        channel.in_use = true; // until everything of the answer has been copied out
+        const u8 others = channel.holders;
+        channel.holders = static_cast<u8>(others + 1); // until all of the answer is copied out
+        if (others != 0) {
+            keeps = keep_page(channel);
+        }
     }
 
     Call(const Call&)            = delete;
     Call& operator=(const Call&) = delete;
 
-    ~Call() { channel.in_use = false; }
+    ~Call() {
+        const u8 others = static_cast<u8>(channel.holders - 1);
+        if (others != 0) {
+            put_page_back(channel, keeps);
+        }
+        channel.holders = others;
+    }
 
     /// Writes an input and remembers that it is valid.
     void put(Field field, u64 value) {
@@ -116,6 +118,7 @@ class Call {
 
     Channel& channel;
     FieldSet valid{};
+    bool keeps = false; // the page's contents, which somebody else will want
 };
 
 } // namespace vestibule::ghcb

@@ -50,6 +50,9 @@ inline constexpr Reason vc_early_subleaf{set_vestibule, 0x32};
 inline constexpr Reason vc_page_unvalidated{set_vestibule, 0x33};
 inline constexpr Reason vc_mmio_private{set_vestibule, 0x34};
 inline constexpr Reason vc_mmio_crosses_page{set_vestibule, 0x35};
+inline constexpr Reason vc_undeliverable{set_vestibule, 0x36};
+inline constexpr Reason vc_on_vc_stack{set_vestibule, 0x37};
+inline constexpr Reason vc_stack_full{set_vestibule, 0x38};
 // The selftest, where there is no emulated exit port.
 inline constexpr Reason selftest_passed{set_vestibule, 0xF0};
 inline constexpr Reason selftest_failed{set_vestibule, 0xF1};
@@ -86,7 +89,7 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x2A, "GHCB_MISSING_OUTPUT",  "an answer lacks a register that its event must return"         },
     {2, 0x2B, "GHCB_NOT_ANSWERING",
      "the first call through the GHCB page was not answered correctly"                                },
-    {2, 0x2C, "GHCB_REENTERED",       "a #VC came while the GHCB was in use"                          },
+    {2, 0x2C, "GHCB_REENTERED",       "a #VC came while the GHCB page had no room for one more call"  },
     {2, 0x30, "VC_OPCODE_MISMATCH",   "the instruction at #VC is not the one its exit code claims"    },
     {2, 0x31, "VC_CODE_SEGMENT",      "a #VC from a code segment or privilege that is not served"     },
     {2, 0x32, "VC_EARLY_SUBLEAF",
@@ -95,6 +98,9 @@ inline constexpr TerminationReason termination_reasons[] = {
      "a page that was accepted is there no more: the hypervisor took it away"                         },
     {2, 0x34, "VC_MMIO_PRIVATE",      "memory-mapped I/O claimed for an access to private memory"     },
     {2, 0x35, "VC_MMIO_CROSSES_PAGE", "memory-mapped I/O across the end of a page is not served"      },
+    {2, 0x36, "VC_UNDELIVERABLE",     "an exception for which the guest's IDT has no usable gate"     },
+    {2, 0x37, "VC_ON_VC_STACK",       "a #VC in the #VC handler itself, whose stack it overwrote"     },
+    {2, 0x38, "VC_STACK_FULL",        "an NMI in the #VC handler, with no room left for another #VC"  },
     {2, 0xF0, "SELFTEST_PASSED",      "the selftest ended, every case ok"                             },
     {2, 0xF1, "SELFTEST_FAILED",      "the selftest ended, some case not ok"                          },
 };
