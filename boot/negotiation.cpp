@@ -2,7 +2,7 @@
 
 #include "boot/fatal.h"
 #include "boot/interrupts.h"
-#include "boot/sev_status.h"
+#include "ghcb/sev_status.h"
 #include "x86/cpu.h"
 
 namespace vestibule::boot {
@@ -25,8 +25,8 @@ Machine identify_machine(u64 c_bit) {
     Machine machine;
     machine.sev_status = read_sev_status();
     machine.platform   = c_bit != 0 ? Platform::sev_es : Platform::native;
-    if (const StatusVerdict verdict = judge_status(machine.sev_status, machine.platform);
-        !verdict.right) {
+    if (const ghcb::Outcome verdict = ghcb::judge_status(machine.sev_status, c_bit != 0);
+        !verdict.is_done()) {
         fail(verdict.reason);
     }
     if (c_bit == 0) {

@@ -20,28 +20,14 @@ struct Answer {
     u64 reg[registers] = {}; // by number: RAX, RCX, RDX, RBX
 };
 
+/// One exchange through a page that nobody else is in the middle of using.
 template <class Cpu>
-class Call {
+class Exchange {
   public:
-    /// The channel has room (Channel::has_room).
-    explicit Call(Channel& channel) : channel{channel} {
-        const u8 others = channel.holders;
-        channel.holders = static_cast<u8>(others + 1); // until all of the answer is copied out
-        if (others != 0) {
-            keeps = keep_page(channel);
-        }
-    }
+    explicit Exchange(Channel& channel) : channel{channel} {}
 
-    Call(const Call&)            = delete;
-    Call& operator=(const Call&) = delete;
-
-    ~Call() {
-        const u8 others = static_cast<u8>(channel.holders - 1);
-        if (others != 0) {
-            put_page_back(channel, keeps);
-        }
-        channel.holders = others;
-    }
+    Exchange(const Exchange&)            = delete;
+    Exchange& operator=(const Exchange&) = delete;
 
     /// Writes an input and remembers that it is valid.
     void put(Field field, u64 value) {
@@ -110,15 +96,46 @@ class Call {
         return exit(code, exitinfo1, exitinfo2, {}).outcome;
     }
 
+  protected:
+    Channel& channel;
+
   private:
     volatile u64* at(Field field) {
         auto* bytes = reinterpret_cast<unsigned char*>(channel.page);
         return reinterpret_cast<volatile u64*>(bytes + static_cast<unsigned>(field));
     }
 
-    Channel& channel;
     FieldSet valid{};
-    bool keeps = false; // the page's contents, which somebody else will want
+};
+
+/// The same for who holds the page until all of the answer is copied out, and leaves it to the call
+/// that this one interrupted, if there is one, as it was.
+template <class Cpu>
+class Call : public Exchange<Cpu> {
+  public:
+    /// The channel has room (Channel::has_room).
+    explicit Call(Channel& channel) : Exchange<Cpu>{channel} {
+        const u8 others = channel.holders;
+        channel.holders = static_cast<u8>(others + 1);
+        if (others != 0) {
+            keeps = keep_page(channel);
+        }
+    }
+
+    Call(const Call&)            = delete;
+    Call& operator=(const Call&) = delete;
+
+    ~Call() {
+        Channel& channel = this->channel;
+        const u8 others  = static_cast<u8>(channel.holders - 1);
+        if (others != 0) {
+            put_page_back(channel, keeps);
+        }
+        channel.holders = others;
+    }
+
+  private:
+    bool keeps = false;
 };
 
 } // namespace vestibule::ghcb
