@@ -4,6 +4,7 @@
 #include "boot/legacy/handlers.h"
 #include "boot/selftest/registers.h"
 #include "ghcb/msr_protocol.h"
+#include "include/vestibule/vestibule.h"
 #include "vc/frame.h"
 #include "vc/frame32.h"
 #include "x86/registers.h"
@@ -33,6 +34,7 @@ constexpr Constant constants[] = {
     {"CODE64_SELECTOR", vestibule::boot::code64_selector},
     {"CODE32_SELECTOR", vestibule::boot::code32_selector},
     {"GDT_LIMIT", sizeof(vestibule::boot::stub_gdt) - 1},
+    {"VESTIBULE_CPU_SIZE", VESTIBULE_CPU_SIZE},
     {"PAGE_SIZE", vestibule::page_size},
     {"LEGACY_HANDLERS_SIZE", sizeof(vestibule::boot::legacy::Handlers)},
     {"CR0_PG", x86::cr0::pg},

@@ -2,21 +2,16 @@
 #pragma once
 
 #include "boot/boot_info.h"
+#include "ghcb/identify.h"
 #include "x86/sev.h"
 
 namespace vestibule::boot {
 
-/// What the hypervisor says in CPUID 0x8000001F, as far as the stub wants to know.
-struct EncryptionLeaf {
-    u32 eax = 0;
-    u32 ebx = 0;
-};
-
 struct Machine {
-    Platform platform         = Platform::native;
-    x86::SevStatus sev_status = {};
-    u16 ghcb_version          = 0;
-    EncryptionLeaf encryption = {}; // on an SEV-ES machine
+    Platform platform               = Platform::native;
+    x86::SevStatus sev_status       = {};
+    u16 ghcb_version                = 0;
+    ghcb::EncryptionLeaf encryption = {}; // on an SEV-ES machine
 };
 
 /// Holds what the image was measured for (`c_bit`, 0 for a native machine) against SEV_STATUS, and

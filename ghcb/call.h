@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ghcb/answer.h"
+#include "ghcb/channel.h"
 #include "ghcb/outcome.h"
 #include "ghcb/page.h"
 #include "x86/exit_code.h"
@@ -10,16 +11,6 @@
 #include "x86/types.h"
 
 namespace vestibule::ghcb {
-
-/// A vCPU's GHCB: the page, where the hypervisor finds it, and the protocol version that was
-/// negotiated.
-struct Channel {
-    Page* page  = nullptr; // mapped shared
-    u64 gpa     = 0;
-    u16 version = 0;
-    /// Volatile, so that it changes in step with the page: an NMI may look at any moment.
-    volatile bool in_use = false;
-};
 
 /// The private copy of an answer. Registers that were not wanted are zero.
 struct Answer {
@@ -29,17 +20,14 @@ struct Answer {
     u64 reg[registers] = {}; // by number: RAX, RCX, RDX, RBX
 };
 
+/// One exchange through a page that nobody else is in the middle of using.
 template <class Cpu>
-class Call {
+class Exchange {
   public:
-    explicit Call(Channel& channel) : channel{channel} {
-        channel.in_use = true; // until everything of the answer has been copied out
-    }
+    explicit Exchange(Channel& channel) : channel{channel} {}
 
-    Call(const Call&)            = delete;
-    Call& operator=(const Call&) = delete;
-
-    ~Call() { channel.in_use = false; }
+    Exchange(const Exchange&)            = delete;
+    Exchange& operator=(const Exchange&) = delete;
 
     /// Writes an input and remembers that it is valid.
     void put(Field field, u64 value) {
@@ -108,14 +96,46 @@ class Call {
         return exit(code, exitinfo1, exitinfo2, {}).outcome;
     }
 
+  protected:
+    Channel& channel;
+
   private:
     volatile u64* at(Field field) {
         auto* bytes = reinterpret_cast<unsigned char*>(channel.page);
         return reinterpret_cast<volatile u64*>(bytes + static_cast<unsigned>(field));
     }
 
-    Channel& channel;
     FieldSet valid{};
+};
+
+/// The same for who holds the page until all of the answer is copied out, and leaves it to the call
+/// that this one interrupted, if there is one, as it was.
+template <class Cpu>
+class Call : public Exchange<Cpu> {
+  public:
+    /// The channel has room (Channel::has_room).
+    explicit Call(Channel& channel) : Exchange<Cpu>{channel} {
+        const u8 others = channel.holders;
+        channel.holders = static_cast<u8>(others + 1);
+        if (others != 0) {
+            keeps = keep_page(channel);
+        }
+    }
+
+    Call(const Call&)            = delete;
+    Call& operator=(const Call&) = delete;
+
+    ~Call() {
+        Channel& channel = this->channel;
+        const u8 others  = static_cast<u8>(channel.holders - 1);
+        if (others != 0) {
+            put_page_back(channel, keeps);
+        }
+        channel.holders = others;
+    }
+
+  private:
+    bool keeps = false;
 };
 
 } // namespace vestibule::ghcb

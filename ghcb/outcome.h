@@ -29,6 +29,8 @@ struct [[nodiscard]] Outcome {
     }
 
     constexpr bool is_done() const { return kind == Kind::done; }
+
+    constexpr bool is_again() const { return kind == Kind::again; }
 };
 
 } // namespace vestibule::ghcb

@@ -50,6 +50,22 @@ inline constexpr Reason vc_early_subleaf{set_vestibule, 0x32};
 inline constexpr Reason vc_page_unvalidated{set_vestibule, 0x33};
 inline constexpr Reason vc_mmio_private{set_vestibule, 0x34};
 inline constexpr Reason vc_mmio_crosses_page{set_vestibule, 0x35};
+inline constexpr Reason vc_undeliverable{set_vestibule, 0x36};
+inline constexpr Reason vc_on_vc_stack{set_vestibule, 0x37};
+inline constexpr Reason vc_stack_full{set_vestibule, 0x38};
+inline constexpr Reason nmi_reentered{set_vestibule, 0x39};
+inline constexpr Reason nmi_stack_full{set_vestibule, 0x3A};
+// What a program handed to the library (include/vestibule/vestibule.h).
+inline constexpr Reason setup_cpu_block{set_vestibule, 0x40};
+inline constexpr Reason setup_ghcb_address{set_vestibule, 0x41};
+inline constexpr Reason setup_ghcb_private{set_vestibule, 0x42};
+inline constexpr Reason setup_c_bit{set_vestibule, 0x43};
+inline constexpr Reason setup_code_segment{set_vestibule, 0x44};
+inline constexpr Reason setup_task_state{set_vestibule, 0x45};
+inline constexpr Reason setup_version{set_vestibule, 0x46};
+inline constexpr Reason setup_registers{set_vestibule, 0x47};
+inline constexpr Reason setup_nmi{set_vestibule, 0x48};
+inline constexpr Reason setup_reserved{set_vestibule, 0x49};
 // The selftest, where there is no emulated exit port.
 inline constexpr Reason selftest_passed{set_vestibule, 0xF0};
 inline constexpr Reason selftest_failed{set_vestibule, 0xF1};
@@ -86,7 +102,7 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x2A, "GHCB_MISSING_OUTPUT",  "an answer lacks a register that its event must return"         },
     {2, 0x2B, "GHCB_NOT_ANSWERING",
      "the first call through the GHCB page was not answered correctly"                                },
-    {2, 0x2C, "GHCB_REENTERED",       "a #VC came while the GHCB was in use"                          },
+    {2, 0x2C, "GHCB_REENTERED",       "a #VC came while the GHCB page had no room for one more call"  },
     {2, 0x30, "VC_OPCODE_MISMATCH",   "the instruction at #VC is not the one its exit code claims"    },
     {2, 0x31, "VC_CODE_SEGMENT",      "a #VC from a code segment or privilege that is not served"     },
     {2, 0x32, "VC_EARLY_SUBLEAF",
@@ -95,6 +111,24 @@ inline constexpr TerminationReason termination_reasons[] = {
      "a page that was accepted is there no more: the hypervisor took it away"                         },
     {2, 0x34, "VC_MMIO_PRIVATE",      "memory-mapped I/O claimed for an access to private memory"     },
     {2, 0x35, "VC_MMIO_CROSSES_PAGE", "memory-mapped I/O across the end of a page is not served"      },
+    {2, 0x36, "VC_UNDELIVERABLE",     "an exception for which the guest's IDT has no usable gate"     },
+    {2, 0x37, "VC_ON_VC_STACK",       "a #VC in the #VC handler itself, whose stack it overwrote"     },
+    {2, 0x38, "VC_STACK_FULL",        "an NMI in the #VC handler, with no room left for another #VC"  },
+    {2, 0x39, "NMI_REENTERED",        "an NMI while another was handled, whose stack it overwrote"    },
+    {2, 0x3A, "NMI_STACK_FULL",       "more NMIs one in another than there is room for"               },
+    {2, 0x40, "SETUP_CPU_BLOCK",
+     "setup: the CPU's block is not aligned to its size, or not mapped private and writable"          },
+    {2, 0x41, "SETUP_GHCB_ADDRESS",
+     "setup: the GHCB page is not aligned, or not mapped writable at the address that is given"       },
+    {2, 0x42, "SETUP_GHCB_PRIVATE",   "setup: the page tables map the GHCB page private"              },
+    {2, 0x43, "SETUP_C_BIT",          "setup: the C-bit is not one bit from 32 to 51"                 },
+    {2, 0x44, "SETUP_CODE_SEGMENT",   "setup: the selector does not name 64-bit code at CPL 0"        },
+    {2, 0x45, "SETUP_TASK_STATE",
+     "setup: no current TSS at that address, or IST numbers that are not two of 1 to 7"               },
+    {2, 0x46, "SETUP_VERSION",        "setup: the GHCB protocol version is not 1 or 2"                },
+    {2, 0x47, "SETUP_REGISTERS",      "setup: VMMCALL cannot show RSP, and RAX it does anyway"        },
+    {2, 0x48, "SETUP_NMI",            "setup: an IST for NMIs and no handler, or the reverse"         },
+    {2, 0x49, "SETUP_RESERVED",       "setup: a reserved field is not zero"                           },
     {2, 0xF0, "SELFTEST_PASSED",      "the selftest ended, every case ok"                             },
     {2, 0xF1, "SELFTEST_FAILED",      "the selftest ended, some case not ok"                          },
 };

@@ -14,11 +14,21 @@
 
 namespace vestibule::vc {
 
+/// The interrupted code is stepped one instruction at a time: it has just completed one, or an
+/// iteration of a string instruction, and the trap is due now (APM volume 2, section 13.1.4). Left
+/// to the CPU it would come after the next one. RF stays one between iterations.
+template <class Cpu>
+[[gnu::noinline, clang::minsize]] ghcb::Outcome single_step() {
+    Cpu::set_dr6(Cpu::dr6() | x86::dr6_bs);
+    return ghcb::Outcome::raise(x86::exception::debug);
+}
+
 /// Serves one #VC. When the outcome is done, the frame holds the registers as the instruction would
-/// have left them; when it is anything else, the frame is as it was.
+/// have left them; `again` is the same after part of a string instruction. A #DB among the
+/// exceptions is due behind that. For any other outcome the frame is as it was.
 template <class Cpu>
 ghcb::Outcome handle(Frame& frame, Context& context) {
-    if (context.ghcb.in_use) {
+    if (!context.ghcb.has_room()) {
         return ghcb::Outcome::terminate(ghcb::reason::ghcb_reentered);
     }
     if (names_no_instruction(frame.error_code)) {
@@ -42,6 +52,9 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
         frame.rip += decoded.instruction.length;
         // A fault saves RF as one, so that its instruction can be restarted; this one is complete.
         frame.rflags &= ~x86::rflags::rf;
+    }
+    if ((frame.rflags & x86::rflags::tf) != 0 && (outcome.is_done() || outcome.is_again())) {
+        return single_step<Cpu>();
     }
     return outcome;
 }

@@ -71,6 +71,14 @@ struct Cpu {
 
     static void set_cr2(u64 value) { asm volatile("mov %0, %%cr2" : : "r"(value)); }
 
+    static u64 dr6() {
+        u64 value;
+        asm volatile("mov %%dr6, %0" : "=r"(value));
+        return value;
+    }
+
+    static void set_dr6(u64 value) { asm volatile("mov %0, %%dr6" : : "r"(value)); }
+
     static u64 cr3() {
         u64 value;
         asm volatile("mov %%cr3, %0" : "=r"(value));
@@ -110,20 +118,28 @@ struct Cpu {
     /// What the CPU holds may be older: a table can change after a segment was loaded.
     static bool read_descriptor(u16 selector, SegmentDescriptor& descriptor) {
         constexpr u16 from_ldt = 4;
-        TableRegister table{};
-        asm volatile("sgdt %0" : "=m"(table));
+        TableRegister table    = sgdt();
         if ((selector & from_ldt) != 0) {
             u16 ldt = 0;
             asm volatile("sldt %0" : "=r"(ldt));
-            SegmentDescriptor low{};
-            SegmentDescriptor high{}; // system descriptors take two slots in long mode
-            if (!read_slot(table, ldt, low) || !read_slot(table, static_cast<u16>(ldt + 8), high)) {
+            if (!read_system_segment(table, ldt, table)) {
                 return false;
             }
-            table = {.limit = static_cast<u16>(low.limit()),
-                     .base  = from_halves(low_half(high.value), low.base())};
         }
         return read_slot(table, selector, descriptor) && descriptor.is_present();
+    }
+
+    /// Where the current TSS is; false where there is none.
+    static bool task_state(TableRegister& task) {
+        u16 selector = 0;
+        asm volatile("str %0" : "=r"(selector));
+        return read_system_segment(sgdt(), selector, task);
+    }
+
+    static TableRegister sgdt() {
+        TableRegister table{};
+        asm volatile("sgdt %0" : "=m"(table));
+        return table;
     }
 
     static void lgdt(const TableRegister& table) { asm volatile("lgdt %0" : : "m"(table)); }
@@ -182,6 +198,20 @@ struct Cpu {
     }
 
   private:
+    /// Base and limit of an LDT or a TSS, whose descriptors take two slots in long mode.
+    static bool read_system_segment(const TableRegister& table, u16 selector,
+                                    TableRegister& segment) {
+        SegmentDescriptor low{};
+        SegmentDescriptor high{};
+        if (!read_slot(table, selector, low)
+            || !read_slot(table, static_cast<u16>(selector + 8), high)) {
+            return false;
+        }
+        segment = {.limit = static_cast<u16>(low.limit()),
+                   .base  = from_halves(low_half(high.value), low.base())};
+        return true;
+    }
+
     /// Slot of a descriptor table; false for the null selector and beyond the limit.
     static bool read_slot(const TableRegister& table, u16 selector, SegmentDescriptor& descriptor) {
         const u64 offset = selector & ~u64{7};

@@ -24,6 +24,8 @@ struct SegmentDescriptor {
 
     constexpr bool is_expand_down() const { return (value & (bit(43) | bit(42))) == bit(42); }
 
+    constexpr u8 dpl() const { return static_cast<u8>((value >> 45) & 3); }
+
     constexpr bool is_long() const { return (value & bit(53)) != 0; }
 
     constexpr bool is_default_32() const { return (value & bit(54)) != 0; }
@@ -58,6 +60,27 @@ struct InterruptGate {
 
     static constexpr u8 present_interrupt_gate = 0x8E;
 
+    /// As the words in which the IDT holds it.
+    static constexpr InterruptGate from(u64 low, u64 high) {
+        return {.offset_low    = static_cast<u16>(low),
+                .selector      = static_cast<u16>(low >> 16),
+                .ist           = static_cast<u8>((low >> 32) & 7),
+                .type          = static_cast<u8>(low >> 40),
+                .offset_middle = static_cast<u16>(low >> 48),
+                .offset_high   = low_half(high),
+                .reserved      = 0};
+    }
+
+    constexpr u64 offset() const {
+        return offset_low | (u64{offset_middle} << 16) | (u64{offset_high} << 32);
+    }
+
+    /// Interrupt and trap gates; those of task gates and call gates are no interrupt's (APM volume
+    /// 2, section 4.8.4).
+    constexpr bool leads_to_handler() const { return (type & 0x9E) == 0x8E; }
+
+    constexpr bool clears_if() const { return (type & 1) == 0; }
+
     static constexpr InterruptGate to(u64 handler, u16 code_selector) {
         return {.offset_low    = static_cast<u16>(handler),
                 .selector      = code_selector,
@@ -70,6 +93,20 @@ struct InterruptGate {
 };
 
 static_assert(sizeof(InterruptGate) == 16);
+
+/// What an interrupt or a change to CPL 0 takes its stack from: the long-mode TSS (APM volume 2,
+/// section 12.2.5).
+struct [[gnu::packed]] TaskState {
+    u32 reserved0;
+    u64 rsp[3]; // by the new CPL
+    u64 reserved1;
+    u64 ist[7]; // of IST numbers 1 to 7
+    u64 reserved2;
+    u16 reserved3;
+    u16 io_map_base;
+};
+
+static_assert(sizeof(TaskState) == 104);
 
 /// A gate of the legacy-mode IDT, to a handler in a 32-bit segment.
 struct InterruptGate32 {

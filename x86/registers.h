@@ -44,6 +44,7 @@ inline constexpr u64 tf           = bit(8);
 inline constexpr u64 interrupt    = bit(9); // IF
 inline constexpr u64 df           = bit(10);
 inline constexpr u64 of           = bit(11);
+inline constexpr u64 nt           = bit(14);
 inline constexpr u64 rf           = bit(16);
 inline constexpr u64 ac           = bit(18);
 inline constexpr u64 status       = cf | pf | af | zf | sf | of;
@@ -71,7 +72,8 @@ constexpr bool pushes_error_code(unsigned vector) {
 
 /// Register values after INIT that no loader changes (APM volume 2, table 14-1).
 inline constexpr u64 dr6_reset        = 0xFFFF'0FF0;
-inline constexpr u64 dr7_reset        = 0x400; // bit 10 reads as one always
+inline constexpr u64 dr6_bs           = bit(14); // single step
+inline constexpr u64 dr7_reset        = 0x400;   // bit 10 reads as one always
 inline constexpr u64 dr7_read_as_zero = bit(11) | bit(12) | bit(14) | bit(15);
 inline constexpr u64 pat_reset        = 0x0007'0406'0007'0406;
 

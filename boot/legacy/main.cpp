@@ -3,8 +3,8 @@
 #include "boot/initial_tables.h"
 #include "boot/legacy/handlers.h"
 #include "boot/random.h"
-#include "boot/sev_status.h"
 #include "ghcb/msr_protocol.h"
+#include "ghcb/sev_status.h"
 #include "x86/cpu.h"
 
 using namespace vestibule;
@@ -49,7 +49,8 @@ u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers) {
     install_handlers(handlers, platform); // before anything that can raise #VC
 
     const x86::SevStatus status{x86::Cpu::rdmsr(x86::Msr::sev_status)};
-    if (const boot::StatusVerdict verdict = boot::judge_status(status, platform); !verdict.right) {
+    if (const ghcb::Outcome verdict = ghcb::judge_status(status, platform != Platform::native);
+        !verdict.is_done()) {
         fail(platform, verdict.reason);
     }
     auto& tables = *reinterpret_cast<x86::PageTable*>(base);

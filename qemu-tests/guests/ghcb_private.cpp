@@ -15,8 +15,7 @@ extern "C" [[noreturn]] void stub_main() {
     const boot::Machine machine = boot::identify_machine(c_bit);
     boot::prove_c_bit(c_bit);
     boot::load_page_tables(c_bit);
-    ghcb::Channel& channel = boot::vc_context().ghcb;
-    boot::announce_ghcb(channel, machine.ghcb_version);
-    boot::prove_ghcb(channel, machine.encryption);
-    boot::fail(ghcb::reason::general);
+    ghcb::Channel channel = boot::unopened_channel(machine.ghcb_version);
+    ghcb::announce<x86::Cpu>(channel);
+    boot::fail(ghcb::prove<x86::Cpu>(channel, machine.encryption).reason);
 }

@@ -1,0 +1,153 @@
+/* The #VC runtime of Vestibule for kernels, in C (C11 and later) and C++. It serves exception 29 of
+ * an AMD SEV-ES guest in 64-bit mode: the library brings the entries, the kernel brings memory.
+ * docs/library.md is the guide; section numbers are those of the GHCB specification (56421) and of
+ * the AMD64 APM, volume 2 (24593).
+ *
+ * Freestanding: nothing is allocated, no libc is called, no SSE register is touched, and nothing has
+ * to be relocated or constructed before the first call. */
+#ifndef VESTIBULE_VESTIBULE_H
+#define VESTIBULE_VESTIBULE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The interrupted code's registers, as the entries lay them out on the stack. Hooks may read them;
+ * writing is for the handler. */
+struct vestibule_frame {
+    uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t error_code; /* at #VC the exit code; after an NMI 0 */
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* What the library keeps for one CPU: state, a copy of the GHCB page for nested #VCs, and the stacks
+ * of its #VC and NMI entries. Zeroed memory of the kernel's, aligned to its size (that is how an
+ * entry finds it), mapped private and writable, for as long as the CPU runs. Never opened by the
+ * kernel. */
+#define VESTIBULE_CPU_SIZE 32768
+struct vestibule_cpu {
+#ifdef __cplusplus
+    alignas(VESTIBULE_CPU_SIZE)
+#else
+    _Alignas(VESTIBULE_CPU_SIZE)
+#endif
+        unsigned char opaque[VESTIBULE_CPU_SIZE];
+};
+
+/* The bytes of the NMI stack, on which the kernel's `nmi` hook runs. */
+#define VESTIBULE_NMI_STACK_SIZE 12288
+
+/* 0, or why not: reason set in bits 11:8, reason code in bits 7:0, as in a termination request. The
+ * library's own are of set 2. vestibule_reason_name() and vestibule_reason_text() say them in words,
+ * and so do Vestibule's tools. */
+typedef uint16_t vestibule_reason;
+
+/* ---- Before the GHCB ---------------------------------------------------------------------------*/
+
+/* Target of a 64-bit interrupt gate for vector 29 (with no IST, or with one of the kernel's own):
+ * serves CPUID by the MSR protocol, from the kernel's own 64-bit or 32-bit flat code at CPL 0, and
+ * ends the guest on any other #VC. Needs a stack and nothing else. Install it before the first
+ * instruction that can raise #VC (APM 15.35.5). */
+extern void vestibule_early_entry(void);
+
+/* What the hypervisor says of the machine, as far as it holds together. */
+struct vestibule_platform {
+    uint16_t protocol_version; /* of the GHCB protocol, 1 or 2: the highest that both sides speak */
+    uint16_t reserved[3];
+    uint64_t c_bit;      /* mask in page-table entries */
+    uint64_t sev_status; /* MSR 0xC0010131: the CPU's own word */
+};
+
+/* Asks the CPU and, by the MSR protocol, the hypervisor (2.3.1). For an SEV-ES guest only: elsewhere
+ * the MSR may not exist and raise #GP, and a kernel that runs natively too must know from something
+ * that was measured which of both it is, or a hypervisor chooses for it.
+ *
+ * SECURITY: the C-bit is the hypervisor's claim. Before secrets are written through page tables
+ * built with it, prove it: a page written with it must not be readable without it. Vestibule's boot
+ * stub has done so before it starts a payload. */
+vestibule_reason vestibule_identify(struct vestibule_platform *platform);
+
+/* ---- One CPU -----------------------------------------------------------------------------------*/
+
+/* A user-mode #VC for which the kernel's word is asked. */
+struct vestibule_user_request {
+    const struct vestibule_frame *frame;
+    uint64_t exit_code;    /* 0x7B IOIO, 0x81 VMMCALL */
+    uint16_t port;         /* IOIO: the first port */
+    uint8_t size;          /* IOIO: bytes at a time */
+    uint8_t is_in;         /* IOIO: IN or INS */
+    uint32_t reserved;
+};
+
+/* What a CPU's #VC handler works with. */
+struct vestibule_setup {
+    void *ghcb;                /* a page mapped shared: C-bit clear */
+    uint64_t ghcb_gpa;         /* its guest-physical address, below the C-bit */
+    uint64_t c_bit;            /* mask, as the kernel's page tables use it */
+    uint64_t direct_map;       /* add to a guest-physical address to read a page table there */
+    void *tss;                 /* the CPU's 64-bit TSS; its IST numbers below become the library's */
+    uint8_t vc_ist;            /* 1 to 7: IST number of the gate for vector 29 */
+    uint8_t nmi_ist;           /* 1 to 7, another one, for vector 2; 0: NMIs are the kernel's */
+    uint8_t physical_bits;     /* of guest-physical addresses; 0: all below the C-bit */
+    uint8_t uses_xss;          /* not 0: IA32_XSS exists and XSAVES is in use */
+    uint16_t kernel_code;      /* selector of the 64-bit code segment at CPL 0 */
+    uint16_t protocol_version; /* of vestibule_identify() */
+    /* Registers that a VMMCALL shows the hypervisor beside RAX and CPL, by their numbers: bit 1 RCX,
+     * 2 RDX, 3 RBX, 6 RSI and so on (never 4, RSP). KVM's hypercalls need 0x4E. 0: none. */
+    uint16_t vmmcall_registers;
+    uint16_t reserved[3];
+    /* Not 0 where user mode may have this. NULL: never; then IN and OUT raise #GP, VMMCALL #UD. */
+    int (*user_may)(const struct vestibule_user_request *request);
+    /* The kernel's NMI handler, called with NMIs masked. Needed with nmi_ist. */
+    void (*nmi)(const struct vestibule_frame *frame);
+    void *opaque; /* the kernel's; the library does not look at it */
+};
+
+/* Opens the CPU's GHCB and gets `cpu` ready; to be called on that CPU with interrupts off, at a time
+ * when the early entry still serves #VC. Then point vector 29 at vestibule_vc_entry with vc_ist, and
+ * vector 2 at vestibule_nmi_entry with nmi_ist: vestibule_set_gate(). Page tables, GDT, TSS and CR3
+ * must be what they will be.
+ *
+ * Everything of `setup` is checked, the page's mapping by a walk of the page tables, and the page by
+ * a first call whose answer must be what the MSR protocol gave. On failure nothing is installed. */
+vestibule_reason vestibule_cpu_start(struct vestibule_cpu *cpu, const struct vestibule_setup *setup);
+
+/* Targets of the 64-bit interrupt gates for vectors 29 and 2. Not functions to call. */
+extern void vestibule_vc_entry(void);
+extern void vestibule_nmi_entry(void);
+
+/* Writes the interrupt gate of `vector` (APM 4.8.4, DPL 0) into the long-mode IDT at `idt`, which
+ * has room for it: 16 bytes at 16 x vector. */
+void vestibule_set_gate(void *idt, uint8_t vector, void (*entry)(void), uint16_t code, uint8_t ist);
+
+/* For a kernel with a #VC entry of its own, and where it must not use an IST: serves the #VC whose
+ * registers are in `frame`. Afterwards the frame holds what to return to: the interrupted code, or
+ * the kernel's handler of an exception that the interrupted code has earned (APM 8.9). A #VC that
+ * cannot be served ends the guest. */
+void vestibule_handle_vc(struct vestibule_cpu *cpu, struct vestibule_frame *frame);
+
+/* ---- The end -----------------------------------------------------------------------------------*/
+
+/* Ends the guest by a termination request (2.3.1); `reason` as above. Never returns, and works at
+ * any time. */
+#ifdef __cplusplus
+[[noreturn]]
+#else
+_Noreturn
+#endif
+void vestibule_terminate(vestibule_reason reason);
+
+/* "C_BIT_MISMATCH" and a sentence; "" for a reason that is none. Their tables hold pointers: a kernel
+ * that relocates itself may ask once it has. */
+const char *vestibule_reason_name(vestibule_reason reason);
+const char *vestibule_reason_text(vestibule_reason reason);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

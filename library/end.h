@@ -1,0 +1,22 @@
+// The library's last resort: the termination request.
+#pragma once
+
+#include "ghcb/msr_protocol.h"
+#include "include/vestibule/vestibule.h"
+#include "x86/cpu.h"
+
+namespace vestibule::library {
+
+[[noreturn]] inline void end(ghcb::Reason reason) {
+    ghcb::msr_protocol::terminate<x86::Cpu>(reason);
+}
+
+constexpr vestibule_reason public_reason(ghcb::Reason reason) {
+    return static_cast<vestibule_reason>((reason.set << 8) | reason.code);
+}
+
+constexpr ghcb::Reason inner_reason(vestibule_reason reason) {
+    return {.set = static_cast<u8>((reason >> 8) & 0xF), .code = static_cast<u8>(reason)};
+}
+
+} // namespace vestibule::library

@@ -1,0 +1,158 @@
+// From a kernel's setup to a CPU whose #VC handler is ready. All of the setup is held against the
+// machine first: a mistake in it would otherwise show as a hang much later, or as secrets in shared
+// memory.
+#include "ghcb/identify.h"
+#include "ghcb/open.h"
+#include "ghcb/sev_status.h"
+#include "library/ask_program.h"
+#include "library/end.h"
+#include "library/per_cpu.h"
+#include "vc/walk.h"
+#include "x86/cpu.h"
+#include "x86/registers.h"
+
+using namespace vestibule;
+using library::PerCpu;
+namespace reason = ghcb::reason;
+
+namespace {
+
+using ghcb::Outcome;
+
+Outcome judge_words(const vestibule_setup& setup) {
+    const bool one_bit = setup.c_bit != 0 && (setup.c_bit & (setup.c_bit - 1)) == 0;
+    if (!one_bit || setup.c_bit < bit(32) || setup.c_bit > bit(51)) {
+        return Outcome::terminate(reason::setup_c_bit);
+    }
+    if (setup.protocol_version < ghcb::own_min_version
+        || setup.protocol_version > ghcb::own_max_version) {
+        return Outcome::terminate(reason::setup_version);
+    }
+    constexpr u16 rax_and_rsp = 1 | (1 << 4);
+    if ((setup.vmmcall_registers & rax_and_rsp) != 0) {
+        return Outcome::terminate(reason::setup_registers);
+    }
+    if ((setup.nmi_ist != 0) != (setup.nmi != nullptr)) {
+        return Outcome::terminate(reason::setup_nmi);
+    }
+    if ((setup.reserved[0] | setup.reserved[1] | setup.reserved[2]) != 0) {
+        return Outcome::terminate(reason::setup_reserved);
+    }
+    return Outcome::done();
+}
+
+Outcome judge_segments(const vestibule_setup& setup) {
+    x86::SegmentDescriptor code{};
+    if ((setup.kernel_code & 3) != 0 || !x86::Cpu::read_descriptor(setup.kernel_code, code)
+        || !code.is_code() || !code.is_long() || code.dpl() != 0) {
+        return Outcome::terminate(reason::setup_code_segment);
+    }
+    x86::TableRegister task{};
+    if (setup.vc_ist < 1 || setup.vc_ist > 7 || setup.nmi_ist > 7 || setup.nmi_ist == setup.vc_ist
+        || !x86::Cpu::task_state(task) || task.base != reinterpret_cast<u64>(setup.tss)
+        || task.limit < sizeof(x86::TaskState) - 1) {
+        return Outcome::terminate(reason::setup_task_state);
+    }
+    return Outcome::done();
+}
+
+/// By the page tables, which the hypervisor cannot write.
+Outcome judge_memory(const vc::Context& context, const PerCpu& cpu) {
+    constexpr u32 write = vc::page_fault::write;
+    for (u64 at = 0; at < sizeof(PerCpu); at += page_size) {
+        const auto page = vc::walk<x86::Cpu>(context, reinterpret_cast<u64>(&cpu) + at, write, 0);
+        if (page.faults || !page.is_private) {
+            return Outcome::terminate(reason::setup_cpu_block);
+        }
+    }
+    const auto linear = reinterpret_cast<u64>(context.ghcb.page);
+    const auto page   = vc::walk<x86::Cpu>(context, linear, write, 0);
+    if (linear % page_size != 0 || page.faults || page.gpa != context.ghcb.gpa) {
+        return Outcome::terminate(reason::setup_ghcb_address);
+    }
+    return page.is_private ? Outcome::terminate(reason::setup_ghcb_private) : Outcome::done();
+}
+
+vc::Context context_of(const vestibule_setup& setup, PerCpu& cpu) {
+    return {
+        .ghcb              = {.page    = static_cast<ghcb::Page*>(setup.ghcb),
+                              .gpa     = setup.ghcb_gpa,
+                              .backup  = &cpu.backup,
+                              .version = setup.protocol_version},
+        .c_bit             = setup.c_bit,
+        .direct_map        = setup.direct_map,
+        .dr7               = x86::dr7_reset,
+        .kernel_code64     = setup.kernel_code,
+        .physical_bits     = setup.physical_bits,
+        .uses_xss          = setup.uses_xss != 0,
+        .vmmcall_registers = {setup.vmmcall_registers},
+        .user_may          = setup.user_may != nullptr ? library::ask_program : nullptr
+    };
+}
+
+Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
+    if (reinterpret_cast<u64>(&cpu) % sizeof(PerCpu) != 0) {
+        return Outcome::terminate(reason::setup_cpu_block);
+    }
+    Outcome outcome = judge_words(setup);
+    if (outcome.is_done()) {
+        outcome = judge_segments(setup);
+    }
+    vc::Context context = context_of(setup, cpu);
+    if (outcome.is_done()) {
+        outcome = judge_memory(context, cpu);
+    }
+    ghcb::EncryptionLeaf encryption;
+    if (outcome.is_done() && !ghcb::ask_encryption<x86::Cpu>(encryption)) {
+        outcome = Outcome::terminate(reason::msr_bad_response);
+    }
+    if (outcome.is_done()) {
+        ghcb::announce<x86::Cpu>(context.ghcb);
+        outcome = ghcb::prove<x86::Cpu>(context.ghcb, encryption);
+    }
+    if (!outcome.is_done()) {
+        return outcome;
+    }
+    cpu.setup                        = setup;
+    cpu.context                      = context;
+    cpu.task().ist[setup.vc_ist - 1] = cpu.vc_stack.top();
+    if (setup.nmi_ist != 0) {
+        cpu.task().ist[setup.nmi_ist - 1] = cpu.nmi_stack.top();
+    }
+    return outcome;
+}
+
+vestibule_reason as_reason(const Outcome& outcome) {
+    return outcome.is_done() ? vestibule_reason{0} : library::public_reason(outcome.reason);
+}
+
+} // namespace
+
+vestibule_reason vestibule_identify(vestibule_platform* platform) {
+    const x86::SevStatus status{x86::Cpu::rdmsr(x86::Msr::sev_status)};
+    u16 version = 0;
+    ghcb::EncryptionLeaf encryption;
+    Outcome outcome = ghcb::judge_status(status, true);
+    if (outcome.is_done()) {
+        outcome = ghcb::identify<x86::Cpu>(version, encryption);
+    }
+    if (outcome.is_done()) {
+        *platform = {.protocol_version = version,
+                     .reserved         = {},
+                     .c_bit            = encryption.c_bit(),
+                     .sev_status       = status.value};
+    }
+    return as_reason(outcome);
+}
+
+vestibule_reason vestibule_cpu_start(vestibule_cpu* cpu, const vestibule_setup* setup) {
+    return as_reason(start(PerCpu::of(*cpu), *setup));
+}
+
+void vestibule_set_gate(void* idt, uint8_t vector, void (*entry)(), uint16_t code, uint8_t ist) {
+    x86::InterruptGate gate = x86::InterruptGate::to(reinterpret_cast<u64>(entry), code);
+    gate.ist                = ist & 7;
+    static_cast<x86::InterruptGate*>(idt)[vector] = gate;
+}
+
+void vestibule_terminate(vestibule_reason reason) { library::end(library::inner_reason(reason)); }
