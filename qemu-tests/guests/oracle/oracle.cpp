@@ -5,6 +5,7 @@
 #include "qemu-tests/guests/oracle/machine.h"
 #include "qemu-tests/guests/oracle/row.h"
 #include "qemu-tests/guests/oracle/world.h"
+#include "vc/deliver.h"
 #include "vc/handler.h"
 
 using namespace vestibule;
@@ -100,6 +101,10 @@ u64 dr6() {
     return value;
 }
 
+/// Whether user mode may reach a port is decided before the intercept, by IOPL and the bitmap: what
+/// gets here may.
+bool user_may(const vc::Request&) { return true; }
+
 class Oracle {
   public:
     explicit Oracle(const boot::BootInfo& boot_info)
@@ -155,7 +160,8 @@ class Oracle {
         } else {
             vc::Context& context = boot::vc_context();
             context.dr7          = x86::dr7_reset;
-            context.ghcb.in_use  = false;
+            context.user_may     = user_may;
+            context.ghcb.holders = 0; // whatever became of the row before
         }
         x86::Cpu::set_cr2(cr2_canary);
         vcs = 0;
@@ -275,10 +281,6 @@ void record_frame(const vc::Frame& frame, u64 vector, u64 error_code) {
     state.error_code        = error_code;
 }
 
-/// Whether user mode may reach a port is decided before the intercept, by IOPL and the bitmap: what
-/// gets here may.
-bool user_may(const vc::Request&) { return true; }
-
 } // namespace
 
 void oracle_record(const vc::Frame& frame, u32 vector) {
@@ -287,17 +289,13 @@ void oracle_record(const vc::Frame& frame, u32 vector) {
 }
 
 void oracle_vc_handler(vc::Frame& frame) {
+    using Kind = ghcb::Outcome::Kind;
     ++vcs;
-    vc::Context& context        = boot::vc_context();
-    context.user_may            = user_may;
-    const ghcb::Outcome outcome = vc::handle<x86::Cpu>(frame, context);
-    switch (outcome.kind) {
-    case ghcb::Outcome::Kind::done:
-    case ghcb::Outcome::Kind::again: return;
-    case ghcb::Outcome::Kind::raise:
-        record_frame(frame, outcome.vector, outcome.error_code);
-        oracle_leave();
-    case ghcb::Outcome::Kind::terminate:
+    ghcb::Outcome outcome = vc::handle<x86::Cpu>(frame, boot::vc_context());
+    if (outcome.kind == Kind::raise) {
+        outcome = vc::deliver<x86::Cpu>(frame, outcome.vector, outcome.error_code);
+    }
+    if (outcome.kind == Kind::terminate) {
         record_frame(frame, terminated, (u64{outcome.reason.set} << 8) | outcome.reason.code);
         oracle_leave();
     }
