@@ -62,6 +62,8 @@ constexpr Field fields[] = {
     {"DR6", offsetof(State, dr6)},
     {"ports 0xE0 to 0xE3", offsetof(State, ports)},
     {"IRQs that are pending", offsetof(State, events)},
+    {"the handler's RFLAGS", offsetof(State, handler_rflags)},
+    {"the handler's SS", offsetof(State, handler_ss)},
 };
 static_assert(std::size(fields) * sizeof(u64) == sizeof(State));
 

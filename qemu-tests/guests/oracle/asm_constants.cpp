@@ -43,6 +43,7 @@ constexpr Constant constants[] = {
     {"RECORDED", Row::recorded},
     {"UNINTERCEPTED", Row::unintercepted},
     {"SMAP", Row::smap},
+    {"OWN_STACK", Row::own_stack},
     {"CODE", code_page},
     {"DATA", data},
     {"READ_ONLY", read_only},

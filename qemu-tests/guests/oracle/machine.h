@@ -39,6 +39,10 @@ void oracle_enter(const vestibule::oracle::Entry& entry);
 extern vestibule::u8 recorder_entries[]; // one for each vector, entry_stride apart
 extern vestibule::u8 oracle_vc_entry[];
 
+/// RFLAGS and SS with which the entry of what ended the snippet began.
+extern vestibule::u64 oracle_handler_rflags;
+extern vestibule::u64 oracle_handler_ss;
+
 // Called from the entries.
 [[noreturn]] void oracle_record(const vestibule::vc::Frame& frame, vestibule::u32 vector);
 void oracle_vc_handler(vestibule::vc::Frame& frame);

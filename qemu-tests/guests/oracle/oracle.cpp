@@ -140,6 +140,7 @@ class Oracle {
             say_name(row);
         }
         allow_ports((row.flags & Row::ports_allowed) != 0);
+        use_interrupt_stack((row.flags & Row::own_stack) == 0);
         u64 wanted = cr4;
         if ((row.flags & Row::osxsave) != 0) {
             constexpr u64 x87_sse_avx = 7;
@@ -169,7 +170,7 @@ class Oracle {
 
     void finish(const Row& row) const {
         if ((row.flags & Row::interrupt) != 0) {
-            state.events = pending_irqs(devices);
+            state.events = pending_irqs(devices) & (1u << irq); // the timer ticks too
             devices.out8(irq_lines + irq, 0);
             reset_pics(devices, mask_all);
         } else {
@@ -218,6 +219,10 @@ class Oracle {
             state.gpr[n] &= compared;
         }
         state.rflags &= row.compared.rflags;
+        if ((row.cs & 3) == 0 && (row.flags & Row::own_stack) == 0) {
+            state.handler_ss =
+                0; // null where CPL changes; in QEMU, with IST, also where it does not
+        }
     }
 
     void say_name(const Row& row) const {
@@ -279,6 +284,8 @@ void record_frame(const vc::Frame& frame, u64 vector, u64 error_code) {
     state.ss                = frame.ss;
     state.vector            = vector;
     state.error_code        = error_code;
+    state.handler_rflags    = oracle_handler_rflags;
+    state.handler_ss        = oracle_handler_ss;
 }
 
 } // namespace

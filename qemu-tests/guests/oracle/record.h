@@ -19,6 +19,9 @@ struct State {
     u64 dr6;
     u64 ports;  // what the storage at ports 0xE0 to 0xE3 holds
     u64 events; // interrupts that the PIC still has pending
+    // What the handler of that exception began with.
+    u64 handler_rflags;
+    u64 handler_ss;
 };
 
 /// Instead of a vector: the #VC handler wanted to end the guest. The error code is why.

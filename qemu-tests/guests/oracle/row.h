@@ -16,6 +16,7 @@ struct Row {
         recorded      = 1 << 5, // it writes to the port that keeps what it is given
         unintercepted = 1 << 6, // it must not raise #VC: something else comes first
         smap          = 1 << 7, // CR4.SMAP is set
+        own_stack     = 1 << 8, // exceptions are pushed on the snippet's stack, or RSP 0's
     };
 
     /// Bits of a register that can be compared at all.

@@ -11,6 +11,12 @@
         section .bss
 saved_rsp:
         resq    1
+        global  oracle_handler_rflags
+        global  oracle_handler_ss
+oracle_handler_rflags:
+        resq    1
+oracle_handler_ss:
+        resq    1
 
         section .text
         global  oracle_enter
@@ -99,6 +105,9 @@ recorder_entries:
 %endrep
 
 record:
+        pushfq
+        pop     qword [oracle_handler_rflags]
+        mov     [oracle_handler_ss], ss
         save_after_r15
         lea     rdi, [THE_FRAME]
         mov     esi, r15d

@@ -24,8 +24,8 @@ struct Pages {
 
 constinit Pages pages{};
 
-/// Stacks of the entries: IST 1 for what ends a snippet, IST 2 for #VC, RSP 0 for nobody.
-constinit u8 stacks[3][2 * page_size]{};
+/// IST 1, for what ends a snippet, and IST 2, for #VC.
+constinit u8 stacks[2][2 * page_size]{};
 
 /// APM volume 2, section 12.2.5; then the I/O permission bitmap, in which a zero allows.
 struct [[gnu::packed]] Task {
@@ -81,9 +81,9 @@ void load_segments() {
     gdt[selector::task / 8 + 1] = address_of(&task) >> 32;
     x86::Cpu::lgdt({.limit = sizeof(gdt) - 1, .base = address_of(gdt)});
 
-    task.rsp[0]        = address_of(stacks[1]);
-    task.ist[0]        = address_of(stacks[2]);
-    task.ist[1]        = address_of(stacks[2]) + sizeof(stacks[2]);
+    task.rsp[0]        = supervisor + page_size;
+    task.ist[0]        = address_of(stacks[1]);
+    task.ist[1]        = address_of(stacks[1]) + sizeof(stacks[1]);
     task.bitmap_offset = offsetof(Task, bitmap);
     for (u8& byte : task.bitmap) {
         const_cast<volatile u8&>(byte) = 0xFF;
@@ -215,6 +215,14 @@ void allow_ports(bool allowed) {
     };
     set(port_storage, 4);
     set(port_text, 1);
+}
+
+void use_interrupt_stack(bool used) {
+    for (unsigned vector = 0; vector < vectors; ++vector) {
+        if (vector != x86::exception::vmm_communication) {
+            const_cast<volatile u8&>(idt[vector].ist) = used ? 1 : 0;
+        }
+    }
 }
 
 void fill_memory(const Devices& devices) {

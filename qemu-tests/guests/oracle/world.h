@@ -19,6 +19,11 @@ u64 place_code(const u8* code, unsigned length, bool at_page_end, bool for_user)
 /// The TSS's bitmap: may user mode access the storage and the text?
 void allow_ports(bool allowed);
 
+/// Where what ends a snippet is pushed: on a stack that nobody looks at (IST 1), or where a gate
+/// without IST does, which is memory that is compared: at the snippet's RSP, from CPL 3 at the end
+/// of the supervisor page (RSP 0).
+void use_interrupt_stack(bool used);
+
 /// All memory as snippets find it.
 void fill_memory(const Devices& devices);
 
