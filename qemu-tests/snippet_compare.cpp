@@ -61,7 +61,7 @@ constexpr Field fields[] = {
     {"CR2", offsetof(State, cr2)},
     {"DR6", offsetof(State, dr6)},
     {"ports 0xE0 to 0xE3", offsetof(State, ports)},
-    {"IRQs that are pending", offsetof(State, events)},
+    {"pending interrupts", offsetof(State, interrupts)},
     {"the handler's RFLAGS", offsetof(State, handler_rflags)},
     {"the handler's SS", offsetof(State, handler_ss)},
 };

@@ -4,6 +4,7 @@
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/oracle/machine.h"
 #include "qemu-tests/guests/oracle/row.h"
+#include "qemu-tests/guests/oracle/testbed.h"
 #include "qemu-tests/guests/oracle/world.h"
 #include "vc/deliver.h"
 #include "vc/handler.h"
@@ -23,82 +24,13 @@ namespace {
 constinit State state{};
 constinit u64 vcs = 0;
 
-constexpr u64 cr2_canary = 0x5A5A'0000'5A5A'0000;
-
-// QEMU's configuration device, and the file that the test gives it.
-constexpr u16 config_selector  = 0x510;
-constexpr u16 config_directory = 0x19;
-constexpr char text_name[]     = "opt/vestibule/text";
-
-// The two PICs.
-constexpr u16 pic_command[2] = {0x20, 0xA0};
-constexpr u16 pic_data[2]    = {0x21, 0xA1};
-
-/// pc-testdev raises and lowers interrupt lines.
-constexpr u16 irq_lines   = 0x2000;
-constexpr u8 irq          = 5;
-constexpr u8 mask_all     = 0xFF;
+constexpr u64 cr2_canary  = 0x5A5A'0000'5A5A'0000;
 constexpr u32 port_canary = 0x8877'6655;
-
-u32 big_endian32(const Devices& devices) {
-    u32 value = 0;
-    for (unsigned n = 0; n < sizeof value; ++n) {
-        value = (value << 8) | devices.in8(port_text);
-    }
-    return value;
-}
-
-/// The selector of the text, 0 where there is none.
-u16 find_text(const Devices& devices) {
-    devices.out16(config_selector, config_directory);
-    for (u32 left = big_endian32(devices); left != 0; --left) {
-        (void)big_endian32(devices); // its size
-        const u16 selector = static_cast<u16>(big_endian32(devices) >> 16);
-        bool is_text       = true;
-        for (unsigned n = 0; n < 56; ++n) {
-            const u8 byte = devices.in8(port_text);
-            if (n < sizeof text_name && byte != static_cast<u8>(text_name[n])) {
-                is_text = false;
-            }
-        }
-        if (is_text) {
-            return selector;
-        }
-    }
-    return 0;
-}
-
-/// From scratch, so that nothing of an earlier row is pending: IRQ 0 to 15 at vectors 32 to 47.
-void reset_pics(const Devices& devices, u8 mask) {
-    constexpr u8 initialise      = 0x11;
-    constexpr u8 vector[2]       = {first_irq, first_late_irq};
-    constexpr u8 connected_at[2] = {1 << 2, 2};
-    for (unsigned n = 0; n < 2; ++n) {
-        devices.out8(pic_command[n], initialise);
-        devices.out8(pic_data[n], vector[n]);
-        devices.out8(pic_data[n], connected_at[n]);
-        devices.out8(pic_data[n], 1);
-        devices.out8(pic_data[n], n == 0 ? mask : mask_all);
-    }
-}
-
-/// IRQs that were raised and not yet taken.
-u8 pending_irqs(const Devices& devices) {
-    constexpr u8 read_requests = 0x0A;
-    devices.out8(pic_command[0], read_requests);
-    return devices.in8(pic_command[0]);
-}
 
 void set_cr4(u64 value) { asm volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
 
 void set_xcr0(u64 value) {
     asm volatile("xsetbv" : : "c"(0), "a"(low_half(value)), "d"(high_half(value)));
-}
-
-u64 dr6() {
-    u64 value = 0;
-    asm volatile("mov %%dr6, %0" : "=r"(value));
-    return value;
 }
 
 /// Whether user mode may reach a port is decided before the intercept, by IOPL and the bitmap: what
@@ -108,14 +40,12 @@ bool user_may(const vc::Request&) { return true; }
 class Oracle {
   public:
     explicit Oracle(const boot::BootInfo& boot_info)
-        : info{boot_info}, devices{boot_info.platform == boot::Platform::native},
+        : info{boot_info}, devices{boot_info.platform == boot::Platform::native}, testbed{devices},
           cr4{x86::Cpu::cr4()} {}
 
     void run() {
         build_world(info.c_bit);
         fill_memory(devices);
-        reset_pics(devices, mask_all);
-        text = find_text(devices);
         for (const Row* row = snippet_rows; row != snippet_rows_end; ++row) {
             run(*row);
         }
@@ -127,7 +57,7 @@ class Oracle {
         prepare(row);
         const Entry entry = entry_of(row);
         oracle_enter(entry);
-        state.dr6 = dr6();
+        state.dr6 = x86::Cpu::dr6();
         asm volatile("mov %%cr2, %0" : "=r"(state.cr2));
         finish(row);
         dump(row);
@@ -135,7 +65,7 @@ class Oracle {
 
     void prepare(const Row& row) {
         devices.out32(port_storage, port_canary);
-        devices.out16(config_selector, text);
+        testbed.rewind_text();
         if ((row.flags & Row::recorded) != 0) {
             say_name(row);
         }
@@ -152,10 +82,9 @@ class Oracle {
         wanted |= (row.flags & Row::smap) != 0 ? x86::cr4::smap : 0;
         set_cr4(wanted);
         if ((row.flags & Row::interrupt) != 0) {
-            reset_pics(devices, static_cast<u8>(~(1u << irq)));
-            devices.out8(irq_lines + irq, 1);
+            testbed.raise_interrupt();
         }
-        asm volatile("mov %0, %%dr6" : : "r"(x86::dr6_reset));
+        x86::Cpu::set_dr6(x86::dr6_reset);
         if (info.platform == boot::Platform::native) {
             asm volatile("mov %0, %%dr7" : : "r"(x86::dr7_reset));
         } else {
@@ -169,13 +98,8 @@ class Oracle {
     }
 
     void finish(const Row& row) const {
-        if ((row.flags & Row::interrupt) != 0) {
-            state.events = pending_irqs(devices) & (1u << irq); // the timer ticks too
-            devices.out8(irq_lines + irq, 0);
-            reset_pics(devices, mask_all);
-        } else {
-            state.events = 0;
-        }
+        const bool has_interrupt = (row.flags & Row::interrupt) != 0;
+        state.interrupts         = has_interrupt && testbed.lower_interrupt() ? 1 : 0;
         set_cr4(cr4);
         state.ports = devices.in32(port_storage);
     }
@@ -266,8 +190,8 @@ class Oracle {
 
     const boot::BootInfo& info;
     Devices devices;
+    Testbed testbed;
     u64 cr4;
-    u16 text = 0;
 };
 
 void record_frame(const vc::Frame& frame, u64 vector, u64 error_code) {

@@ -17,8 +17,8 @@ struct State {
     u64 error_code;
     u64 cr2;
     u64 dr6;
-    u64 ports;  // what the storage at ports 0xE0 to 0xE3 holds
-    u64 events; // interrupts that the PIC still has pending
+    u64 ports;      // what the storage at ports 0xE0 to 0xE3 holds
+    u64 interrupts; // that are pending still
     // What the handler of that exception began with.
     u64 handler_rflags;
     u64 handler_ss;
