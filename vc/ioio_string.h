@@ -32,8 +32,12 @@ struct IoioStringEvent {
         if (count == 0) {
             return Outcome::done();
         }
-        if (count > capacity / size) {
-            count = capacity / size;
+        // Stepped one instruction at a time, each iteration is a step (APM volume 2,
+        // section 13.1.4).
+        const bool stepped = (request.frame.rflags & x86::rflags::tf) != 0;
+        const u64 most     = stepped ? 1 : capacity / size;
+        if (count > most) {
+            count = most;
         }
         const UserAccess<Cpu> user_access;
         Reach<Cpu> reach{request, in ? Segment::es : instruction.segment, in};

@@ -75,7 +75,7 @@ template <class Cpu>
 template <class Cpu>
 class UserAccess {
   public:
-    UserAccess() : smap{(Cpu::cr4() & x86::cr4::smap) != 0} {
+    explicit UserAccess(bool needed = true) : smap{needed && (Cpu::cr4() & x86::cr4::smap) != 0} {
         if (smap) {
             Cpu::allow_user_access();
         }
