@@ -32,12 +32,13 @@ struct IoioStringEvent {
         if (count == 0) {
             return Outcome::done();
         }
-        // Stepped one instruction at a time, each iteration is a step (APM volume 2,
-        // section 13.1.4).
-        const bool stepped = (request.frame.rflags & x86::rflags::tf) != 0;
-        const u64 most     = stepped ? 1 : capacity / size;
-        if (count > most) {
-            count = most;
+        const u64 elements = capacity >> (size / 2); // of 1, 2 or 4 bytes
+        if (count > elements) {
+            count = elements;
+        }
+        // Single-stepped, the trap comes after each iteration (APM volume 2, section 13.1.4).
+        if ((request.frame.rflags & x86::rflags::tf) != 0) {
+            count = 1;
         }
         const UserAccess<Cpu> user_access;
         Reach<Cpu> reach{request, in ? Segment::es : instruction.segment, in};

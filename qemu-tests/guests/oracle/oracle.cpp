@@ -46,6 +46,7 @@ class Oracle {
     void run() {
         build_world(info.c_bit);
         fill_memory(devices);
+        testbed.start();
         for (const Row* row = snippet_rows; row != snippet_rows_end; ++row) {
             run(*row);
         }

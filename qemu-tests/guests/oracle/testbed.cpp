@@ -65,7 +65,8 @@ void reset_pics(const Devices& devices, u8 mask) {
 
 } // namespace
 
-Testbed::Testbed(const Devices& all_devices) : devices{all_devices}, text{find_text(all_devices)} {
+void Testbed::start() {
+    text = find_text(devices);
     reset_pics(devices, mask_all);
 }
 

@@ -7,7 +7,10 @@ namespace vestibule::oracle {
 
 class Testbed {
   public:
-    explicit Testbed(const Devices& all_devices);
+    explicit Testbed(const Devices& all_devices) : devices{all_devices} {}
+
+    /// Looks for the text, and masks all interrupts.
+    void start();
 
     /// The text is read from its start again.
     void rewind_text() const;
@@ -20,7 +23,7 @@ class Testbed {
 
   private:
     const Devices& devices;
-    u16 text;
+    u16 text = 0;
 };
 
 } // namespace vestibule::oracle
