@@ -8,6 +8,7 @@
 #include "vc/decode.h"
 #include "vc/events.h"
 #include "vc/frame.h"
+#include "vc/memory.h"
 #include "vc/refuse.h"
 #include "vc/undecoded.h"
 #include "x86/registers.h"
@@ -21,6 +22,17 @@ template <class Cpu>
 [[gnu::noinline, clang::minsize]] ghcb::Outcome single_step() {
     Cpu::set_dr6(Cpu::dr6() | x86::dr6_bs);
     return ghcb::Outcome::raise(x86::exception::debug);
+}
+
+/// The instruction at RIP. User code lies in user pages.
+template <class Cpu>
+[[gnu::always_inline]] inline Decoded read_instruction(const Frame& frame, const Code& code) {
+    const UserAccess<Cpu> access{code.cpl != 0};
+    const auto* next = reinterpret_cast<const volatile u8*>(linear_rip(code, frame.rip));
+    return decode(code.size, [&next](u8& byte) {
+        byte = *next++;
+        return true;
+    });
 }
 
 /// Serves one #VC. When the outcome is done, the frame holds the registers as the instruction would
@@ -38,11 +50,7 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
     if (!code.known) {
         return refuse(frame, ghcb::reason::vc_code_segment);
     }
-    const auto* next      = reinterpret_cast<const volatile u8*>(linear_rip(code, frame.rip));
-    const Decoded decoded = decode(code.size, [&next](u8& byte) {
-        byte = *next++;
-        return true;
-    });
+    const Decoded decoded = read_instruction<Cpu>(frame, code);
     if (decoded.error != DecodeError::none) {
         return Events::refuse_instruction<Cpu>(frame, context);
     }

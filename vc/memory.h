@@ -75,7 +75,7 @@ template <class Cpu>
 template <class Cpu>
 class UserAccess {
   public:
-    UserAccess() : smap{(Cpu::cr4() & x86::cr4::smap) != 0} {
+    explicit UserAccess(bool wanted = true) : smap{wanted && (Cpu::cr4() & x86::cr4::smap) != 0} {
         if (smap) {
             Cpu::allow_user_access();
         }

@@ -44,15 +44,23 @@ u64 user_rip() { return reinterpret_cast<u64>(machine.user_code); }
 
 u64 user_rsp() { return reinterpret_cast<u64>(machine.user_stack) + user_rsp_offset; }
 
-/// One user instruction, then INT 0x80; RAX behind it.
+/// Instruction, then INT 0x80.
 template <unsigned length>
-u64 run_user(const u8 (&instruction)[length], u64 rax, u64 rdx, u64 cs = user_code64) {
+void write_user_code(const u8 (&instruction)[length]) {
+    x86::Cpu::allow_user_access();
     for (unsigned n = 0; n < length; ++n) {
         machine.user_code[n] = instruction[n];
     }
     machine.user_code[length]     = 0xCD;
     machine.user_code[length + 1] = 0x80;
-    u64 rax_rdx[2]                = {rax, rdx};
+    x86::Cpu::forbid_user_access();
+}
+
+/// One user instruction, then INT 0x80; RAX behind it.
+template <unsigned length>
+u64 run_user(const u8 (&instruction)[length], u64 rax, u64 rdx, u64 cs = user_code64) {
+    write_user_code(instruction);
+    u64 rax_rdx[2] = {rax, rdx};
     enter_user(user_rip(), user_rsp(), cs, user_data, x86::rflags::reserved_one | iopl3, rax_rdx);
     return rax_rdx[0];
 }
@@ -154,6 +162,8 @@ extern "C" [[noreturn]] void stub_main() {
     kernel_gp(0x123, end_of(machine.fault_stack), "#GP on an IST stack, without another");
     machine.idt[gp].ist = 0;
 
+    // With SMAP on: the library looks at user code, which it may, and nobody else does.
+    asm volatile("mov %0, %%cr4" : : "r"(x86::Cpu::cr4() | x86::cr4::smap) : "memory");
     for (const u64 cs : code_segments) {
         constexpr u8 cpuid[] = {0x0F, 0xA2};
         check(run_user(cpuid, 0, 0, cs) == x86::Cpu::cpuid(0).eax, "CPUID from user mode");
@@ -162,11 +172,8 @@ extern "C" [[noreturn]] void stub_main() {
     }
     // A process may put anything into its stack pointer, the #VC stack's address too.
     constexpr u8 cpuid[] = {0x0F, 0xA2};
-    machine.user_code[0] = cpuid[0];
-    machine.user_code[1] = cpuid[1];
-    machine.user_code[2] = 0xCD;
-    machine.user_code[3] = 0x80;
-    u64 rax_rdx[2]       = {};
+    write_user_code(cpuid);
+    u64 rax_rdx[2] = {};
     enter_user(user_rip(), machine.task.ist[vc_ist - 1U] - 0x200, user_code64, user_data,
                x86::rflags::reserved_one, rax_rdx);
     check(rax_rdx[0] == x86::Cpu::cpuid(0).eax, "CPUID with the #VC stack in RSP");
