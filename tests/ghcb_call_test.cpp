@@ -162,7 +162,7 @@ TEST_F(CallTest, NothingStaysMarkedWhateverTheAnswer) {
         });
         ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, all_four);
         EXPECT_TRUE(raw.nothing_valid()) << row.info1;
-        EXPECT_FALSE(channel.in_use);
+        EXPECT_EQ(channel.holders, 0);
     }
 }
 
@@ -175,14 +175,14 @@ TEST_F(CallTest, ARefusalIsNotHiddenByMissingOutputs) {
         raises(ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, all_four).outcome, 13, 0));
 }
 
-TEST_F(CallTest, InUseWhileTheHypervisorHasThePage) {
+TEST_F(CallTest, HeldWhileTheHypervisorHasThePage) {
     on_vmgexit([this](RawPage view) {
-        EXPECT_TRUE(channel.in_use);
+        EXPECT_EQ(channel.holders, 1);
         view.answer(0, 0);
     });
     ghcb::Call<MockCpu>{channel}.exit(some_exit, 0, 0, no_outputs);
     EXPECT_EQ(MockCpu::vmgexits, 1U);
-    EXPECT_FALSE(channel.in_use);
+    EXPECT_EQ(channel.holders, 0);
 }
 
 } // namespace vestibule::test

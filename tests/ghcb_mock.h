@@ -149,7 +149,10 @@ struct MockCpu {
     static inline u64 cr2_value  = 0;
     static inline u64 cr3_value  = 0;
     static inline u64 cr4_value  = 0;
+    static inline u64 dr6_value  = 0;
     static inline u64 xcr0_value = 0;
+    static inline x86::TableRegister idt{};
+    static inline x86::TableRegister task{};
     static inline std::map<x86::Msr, u64> msrs; // but the GHCB's
     static inline std::map<u16, u64> descriptors;
     static inline std::array<u16, 6> selectors{}; // as segment registers are numbered
@@ -159,6 +162,8 @@ struct MockCpu {
         steps.clear();
         hypervisor = nullptr;
         ghcb_msr = cr0_value = cr2_value = cr3_value = cr4_value = xcr0_value = 0;
+        dr6_value = 0;
+        idt = task = {};
         msrs.clear();
         descriptors.clear();
         selectors = {};
@@ -188,6 +193,17 @@ struct MockCpu {
     static u64 cr3() { return cr3_value; }
 
     static u64 cr4() { return cr4_value; }
+
+    static u64 dr6() { return dr6_value; }
+
+    static void set_dr6(u64 value) { dr6_value = value; }
+
+    static x86::TableRegister sidt() { return idt; }
+
+    static bool task_state(x86::TableRegister& current) {
+        current = task;
+        return task.base != 0;
+    }
 
     static void set_cr2(u64 value) {
         steps.push_back({"set_cr2", 0, value});

@@ -9,6 +9,8 @@ namespace vestibule::test {
 
 namespace reason = ghcb::reason;
 
+static constexpr u64 trap_flag = 0x100;
+
 struct Served {
     const char* name;
     u64 exit_code;
@@ -43,7 +45,8 @@ struct HandlerTest : VcTest {
 
 TEST_F(HandlerTest, MovesOnAndClearsRfOnly) {
     for (const Served& event : served()) {
-        for (const u64 rflags : {u64{0x1'0002}, u64{0x2}, u64{0x0025'0ED7}, ~u64{0}}) {
+        for (const u64 rflags :
+             {u64{0x1'0002}, u64{0x2}, u64{0x0025'0ED7} & ~trap_flag, ~trap_flag}) {
             frame        = canary_frame();
             frame.rflags = rflags;
             ASSERT_TRUE(handle(event.exit_code, event.code).is_done()) << event.name;
@@ -52,6 +55,26 @@ TEST_F(HandlerTest, MovesOnAndClearsRfOnly) {
             EXPECT_EQ(frame.error_code, event.exit_code);
         }
     }
+}
+
+TEST_F(HandlerTest, ASingleStepTrapsBehindTheInstruction) {
+    for (const Served& event : served()) {
+        frame              = canary_frame();
+        frame.rflags       = 0x1'0002 | trap_flag;
+        MockCpu::dr6_value = 0xFFFF'0FF1;
+        EXPECT_TRUE(raises(handle(event.exit_code, event.code), 1, 0)) << event.name;
+        EXPECT_EQ(MockCpu::dr6_value, 0xFFFF'4FF1U) << event.name;
+        EXPECT_EQ(frame.rip, before.rip + event.code.size()) << event.name;
+        EXPECT_EQ(frame.rflags, 2 | trap_flag) << event.name;
+    }
+}
+
+TEST_F(HandlerTest, AFaultOfASteppedInstructionIsNoStep) {
+    on_vmgexit([](RawPage view) { view.answer(1, 0x8000'030D); });
+    frame.rflags |= trap_flag;
+    EXPECT_TRUE(raises(handle(0x7C, {0x0F, 0x32}), 13, 0));
+    EXPECT_TRUE(frame == before);
+    EXPECT_EQ(MockCpu::dr6_value, 0U);
 }
 
 TEST_F(HandlerTest, RefusedAnswersLeaveTheFrame) {
@@ -115,8 +138,8 @@ TEST_F(HandlerTest, AHypervisorThatDoesNothingIsRefused) {
 
 TEST_F(HandlerTest, ReentryEndsBeforeThePageIsTouched) {
     for (const Served& event : served()) {
-        frame          = canary_frame();
-        channel.in_use = true;
+        frame           = canary_frame();
+        channel.holders = 1;
         EXPECT_TRUE(terminates(handle(event.exit_code, event.code), reason::ghcb_reentered));
         EXPECT_TRUE(frame == before) << event.name;
     }

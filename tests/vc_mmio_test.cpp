@@ -66,7 +66,7 @@ struct MmioTest : MemoryTest {
         transfers.clear();
         page = {};
         ASSERT_TRUE(handle_at(exit_npf, code).is_done());
-        EXPECT_FALSE(context.ghcb.in_use);
+        EXPECT_EQ(context.ghcb.holders, 0);
     }
 
     Transfer read(u64 size, u64 at = offset) const {

@@ -51,7 +51,7 @@ struct StringIoTest : MemoryTest {
         EXPECT_FALSE(channel_in_use());
     }
 
-    bool channel_in_use() const { return context.ghcb.in_use; }
+    bool channel_in_use() const { return context.ghcb.holders != 0; }
 
     void raises_page_fault(const Bytes& code, u32 error_code, u64 address) {
         MockCpu::vmgexits  = 0;

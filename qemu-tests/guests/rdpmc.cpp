@@ -1,4 +1,4 @@
-// An exit that the runtime handler does not serve.
+// RDPMC, and with `--hostile vc:CODE@1` an exit that the runtime handler does not serve.
 #include "boot/boot_info.h"
 #include "boot/fatal.h"
 
