@@ -1,6 +1,7 @@
 // Instructions that raise #VC, with answers that are known, while NMIs come at some of them; the
 // NMIs' handler raises #VCs itself. Run with --hostile nmi@N, or with forged #VCs. Exit code 0 if
 // every answer was right and the NMIs came in twos.
+#include "library/per_cpu.h"
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 
@@ -76,6 +77,16 @@ void one_round(u8 value) {
           "#GP");
 }
 
+/// Bytes of the #VC stack that were ever used.
+u64 vc_stack_used() {
+    const auto& stack = library::PerCpu::of(machine.cpu).vc_stack;
+    u64 untouched     = 0;
+    while (untouched < sizeof(stack) && stack.room[untouched] == 0) {
+        ++untouched;
+    }
+    return sizeof(stack) - untouched;
+}
+
 } // namespace
 
 extern "C" [[noreturn]] void stub_main() {
@@ -89,6 +100,8 @@ extern "C" [[noreturn]] void stub_main() {
     one_round(0x3C);
     one_round(0xC5);
     check(!wrong_in_nmi, "a wrong answer in an NMI's handler");
+    // library/nmi.cpp reckons with 4096 bytes for each.
+    check(vc_stack_used() <= (nmis == 0 ? 4096U : 8192U), "a #VC needs more stack than it should");
     say(nmis == 0 ? "no NMI" : nmis == 2 ? "two NMIs" : "another number of NMIs");
     end_run();
 }
