@@ -14,9 +14,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* Linked statically: a position-independent kernel reaches all of it without a table of addresses
+ * that somebody would have to relocate. */
+#pragma GCC visibility push(hidden)
 
 /* The interrupted code's registers, as the entries lay them out on the stack. Hooks may read them;
- * writing is for the handler. */
+ * writing is for the handler. (An entry of the kernel's own lays out the same: see
+ * vestibule_handle_vc.) */
 struct vestibule_frame {
     uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi;
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
@@ -76,10 +80,11 @@ vestibule_reason vestibule_identify(struct vestibule_platform *platform);
 /* A user-mode #VC for which the kernel's word is asked. */
 struct vestibule_user_request {
     const struct vestibule_frame *frame;
-    uint64_t exit_code;    /* 0x7B IOIO, 0x81 VMMCALL */
-    uint16_t port;         /* IOIO: the first port */
-    uint8_t size;          /* IOIO: bytes at a time */
-    uint8_t is_in;         /* IOIO: IN or INS */
+    void *opaque;       /* of the setup */
+    uint64_t exit_code; /* 0x7B IOIO, 0x81 VMMCALL */
+    uint16_t port;      /* IOIO: the first port */
+    uint8_t size;       /* IOIO: bytes at a time */
+    uint8_t is_in;      /* IOIO: IN or INS */
     uint32_t reserved;
 };
 
@@ -100,15 +105,19 @@ struct vestibule_setup {
      * 2 RDX, 3 RBX, 6 RSI and so on (never 4, RSP). KVM's hypercalls need 0x4E. 0: none. */
     uint16_t vmmcall_registers;
     uint16_t reserved[3];
-    /* Not 0 where user mode may have this. NULL: never; then IN and OUT raise #GP, VMMCALL #UD. */
+    /* Not 0 where user mode may have this. NULL: never; then IN and OUT raise #GP, VMMCALL #UD.
+     * Called inside the #VC handler: it must not raise #VC itself. */
     int (*user_may)(const struct vestibule_user_request *request);
-    /* The kernel's NMI handler, called with NMIs masked. Needed with nmi_ist. */
-    void (*nmi)(const struct vestibule_frame *frame);
-    void *opaque; /* the kernel's; the library does not look at it */
+    /* The kernel's NMI handler, called with NMIs masked; it may raise #VC. Needed with nmi_ist. */
+    void (*nmi)(const struct vestibule_frame *frame, void *opaque);
+    /* Handed to both. They need something that says which CPU they are on: the entries do not touch
+     * GS, so its base is whatever the interrupted code had, user mode's maybe. */
+    void *opaque;
 };
 
-/* Opens the CPU's GHCB and gets `cpu` ready; to be called on that CPU with interrupts off, at a time
- * when the early entry still serves #VC. Then point vector 29 at vestibule_vc_entry with vc_ist, and
+/* Opens the CPU's GHCB and gets `cpu` ready; to be called once on that CPU, with interrupts off. It
+ * raises no #VC itself, but speaks the MSR protocol, which an NMI's handler must not disturb. Then
+ * point vector 29 at vestibule_vc_entry with vc_ist, and
  * vector 2 at vestibule_nmi_entry with nmi_ist: vestibule_set_gate(). Page tables, GDT, TSS and CR3
  * must be what they will be.
  *
@@ -124,11 +133,20 @@ extern void vestibule_nmi_entry(void);
  * has room for it: 16 bytes at 16 x vector. */
 void vestibule_set_gate(void *idt, uint8_t vector, void (*entry)(void), uint16_t code, uint8_t ist);
 
-/* For a kernel with a #VC entry of its own, and where it must not use an IST: serves the #VC whose
- * registers are in `frame`. Afterwards the frame holds what to return to: the interrupted code, or
- * the kernel's handler of an exception that the interrupted code has earned (APM 8.9). A #VC that
- * cannot be served ends the guest. */
-void vestibule_handle_vc(struct vestibule_cpu *cpu, struct vestibule_frame *frame);
+/* For a kernel with a #VC entry of its own, on a stack of its own, whose NMI entry is its own too:
+ * serves the #VC whose registers are in `frame`. 0: the frame holds what to return to. Otherwise the
+ * interrupted code has earned the exception of that vector (1 #DB, 6 #UD, 13 #GP, 14 #PF, ...; never
+ * 0), and the frame is what its handler is to see: the error code is in it, CR2 or DR6 are set. A #VC
+ * that cannot be served ends the guest.
+ *
+ * Such an entry keeps interrupts off until this returns. One #VC may nest in another, which an NMI
+ * handler's does; it needs its own stack, and the kernel tells the hypervisor of the NMI's end by
+ * vestibule_nmi_complete(). */
+uint8_t vestibule_handle_vc(struct vestibule_cpu *cpu, struct vestibule_frame *frame);
+
+/* NMI complete (4.1, exit 0x80000003), for a kernel with an NMI entry of its own, nmi_ist 0: the next
+ * NMI may come before this returns, so the NMI stack's frame must be out of its way by now. */
+void vestibule_nmi_complete(struct vestibule_cpu *cpu);
 
 /* ---- The end -----------------------------------------------------------------------------------*/
 
@@ -146,6 +164,7 @@ void vestibule_terminate(vestibule_reason reason);
 const char *vestibule_reason_name(vestibule_reason reason);
 const char *vestibule_reason_text(vestibule_reason reason);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
