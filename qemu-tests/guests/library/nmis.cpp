@@ -40,9 +40,9 @@ void out_string(const char* text, u64 length) {
 
 /// IN of a string: `length` bytes, each the scratch register's.
 bool in_string(u8 wanted) {
-    u8 bytes[24];
-    u8* to     = bytes;
-    u64 length = sizeof(bytes);
+    u8 bytes[24] = {};
+    u8* to       = bytes;
+    u64 length   = sizeof(bytes);
     asm volatile("rep insb" : "+D"(to), "+c"(length) : "d"(scratch) : "memory");
     for (const u8 byte : bytes) {
         if (byte != wanted) {
