@@ -40,9 +40,9 @@ void out_string(const char* text, u64 length) {
 
 /// IN of a string: `length` bytes, each the scratch register's.
 bool in_string(u8 wanted) {
-    u8 bytes[24];
-    u8* to     = bytes;
-    u64 length = sizeof(bytes);
+    u8 bytes[24] = {};
+    u8* to       = bytes;
+    u64 length   = sizeof(bytes);
     asm volatile("rep insb" : "+D"(to), "+c"(length) : "d"(scratch) : "memory");
     for (const u8 byte : bytes) {
         if (byte != wanted) {
@@ -100,6 +100,12 @@ extern "C" [[noreturn]] void stub_main() {
     one_round(0x3C);
     one_round(0xC5);
     check(!wrong_in_nmi, "a wrong answer in an NMI's handler");
+    const auto& cpu = library::PerCpu::of(machine.cpu);
+    check(cpu.under_way.vcs == 0 && cpu.under_way.vcs_beneath == 0 && cpu.under_way.nmi == 0
+              && cpu.under_way.leaving == 0 && cpu.context.ghcb.holders == 0
+              && !cpu.context.ghcb.is_kept
+              && machine.task.ist[vc_ist - 1U] == end_of(cpu.vc_stack.room),
+          "something is left under way");
     // library/nmi.cpp reckons with 4096 bytes for each.
     check(vc_stack_used() <= (nmis == 0 ? 4096U : 8192U), "a #VC needs more stack than it should");
     say(nmis == 0 ? "no NMI" : nmis == 2 ? "two NMIs" : "another number of NMIs");
