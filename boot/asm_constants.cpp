@@ -4,7 +4,7 @@
 #include "boot/legacy/handlers.h"
 #include "boot/selftest/registers.h"
 #include "ghcb/msr_protocol.h"
-#include "include/vestibule/vestibule.h"
+#include "library/per_cpu.h"
 #include "vc/frame.h"
 #include "vc/frame32.h"
 #include "x86/registers.h"
@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdio>
 
+using vestibule::library::PerCpu;
 using vestibule::selftest::Registers;
 using vestibule::vc::Frame;
 using vestibule::vc::Frame32;
@@ -35,6 +36,9 @@ constexpr Constant constants[] = {
     {"CODE32_SELECTOR", vestibule::boot::code32_selector},
     {"GDT_LIMIT", sizeof(vestibule::boot::stub_gdt) - 1},
     {"VESTIBULE_CPU_SIZE", VESTIBULE_CPU_SIZE},
+    {"CPU_VCS", offsetof(PerCpu, under_way.vcs)},
+    {"CPU_NMI", offsetof(PerCpu, under_way.nmi)},
+    {"CPU_LEAVING", offsetof(PerCpu, under_way.leaving)},
     {"PAGE_SIZE", vestibule::page_size},
     {"LEGACY_HANDLERS_SIZE", sizeof(vestibule::boot::legacy::Handlers)},
     {"CR0_PG", x86::cr0::pg},

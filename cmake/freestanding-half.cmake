@@ -35,7 +35,7 @@ ExternalProject_Add(guest
   BUILD_ALWAYS ON
   INSTALL_COMMAND ""
   BUILD_BYPRODUCTS ${VESTIBULE_STUB_IMAGE64} ${VESTIBULE_STUB_IMAGE_compat} ${VESTIBULE_STUB_IMAGE32}
-    ${VESTIBULE_MONITOR_IMAGE}
+    ${VESTIBULE_MONITOR_IMAGE} ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
   DEPENDS guest32)
 
 # vestibule_asm_constants(<name> <source>): the program <source> prints NASM definitions taken from

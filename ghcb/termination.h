@@ -54,7 +54,6 @@ inline constexpr Reason vc_undeliverable{set_vestibule, 0x36};
 inline constexpr Reason vc_on_vc_stack{set_vestibule, 0x37};
 inline constexpr Reason vc_stack_full{set_vestibule, 0x38};
 inline constexpr Reason nmi_reentered{set_vestibule, 0x39};
-inline constexpr Reason nmi_stack_full{set_vestibule, 0x3A};
 // What a program handed to the library (include/vestibule/vestibule.h).
 inline constexpr Reason setup_cpu_block{set_vestibule, 0x40};
 inline constexpr Reason setup_ghcb_address{set_vestibule, 0x41};
@@ -115,13 +114,13 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x37, "VC_ON_VC_STACK",       "a #VC in the #VC handler itself, whose stack it overwrote"     },
     {2, 0x38, "VC_STACK_FULL",        "an NMI in the #VC handler, with no room left for another #VC"  },
     {2, 0x39, "NMI_REENTERED",        "an NMI while another was handled, whose stack it overwrote"    },
-    {2, 0x3A, "NMI_STACK_FULL",       "more NMIs one in another than there is room for"               },
     {2, 0x40, "SETUP_CPU_BLOCK",
      "setup: the CPU's block is not aligned to its size, or not mapped private and writable"          },
     {2, 0x41, "SETUP_GHCB_ADDRESS",
      "setup: the GHCB page is not aligned, or not mapped writable at the address that is given"       },
     {2, 0x42, "SETUP_GHCB_PRIVATE",   "setup: the page tables map the GHCB page private"              },
-    {2, 0x43, "SETUP_C_BIT",          "setup: the C-bit is not one bit from 32 to 51"                 },
+    {2, 0x43, "SETUP_C_BIT",
+     "setup: the C-bit is not one bit from 32 to 51, or physical_bits reaches it"                     },
     {2, 0x44, "SETUP_CODE_SEGMENT",   "setup: the selector does not name 64-bit code at CPL 0"        },
     {2, 0x45, "SETUP_TASK_STATE",
      "setup: no current TSS at that address, or IST numbers that are not two of 1 to 7"               },

@@ -99,9 +99,8 @@ class Listing {
                   mode_in_words(vmsa.cr0, vmsa.efer, vmsa.cs.attributes));
         } else {
             const auto registers = load<NativeVpContext>(page);
-            print(", starts in {}",
-                  mode_in_words(registers.cr0, registers.efer,
-                                x86::vmsa_attributes(registers.code.attributes)));
+            print(", starts in {}", mode_in_words(registers.cr0, registers.efer,
+                                                  x86::vmsa_attributes(registers.code.attributes)));
         }
         print("\n");
         for (const std::string& field :

@@ -18,6 +18,7 @@ inline bool ask_program(const vc::Request& request) {
                                                                        : instruction.immediate;
     const vestibule_user_request asked{.frame =
                                            reinterpret_cast<const vestibule_frame*>(&request.frame),
+                                       .opaque    = cpu.setup.opaque,
                                        .exit_code = request.frame.error_code,
                                        .port      = is_io ? static_cast<u16>(port) : u16{0},
                                        .size      = is_io ? instruction.operand_size : u8{0},

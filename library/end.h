@@ -7,8 +7,13 @@
 
 namespace vestibule::library {
 
+/// Asks again and again: an NMI's handler can come between the MSR's two uses and leave the GHCB's
+/// address in it.
 [[noreturn]] inline void end(ghcb::Reason reason) {
-    ghcb::msr_protocol::terminate<x86::Cpu>(reason);
+    for (;;) {
+        (void)ghcb::msr_protocol::exchange<x86::Cpu>(
+            ghcb::msr_protocol::encode_termination(reason));
+    }
 }
 
 constexpr vestibule_reason public_reason(ghcb::Reason reason) {

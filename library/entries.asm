@@ -21,27 +21,49 @@ vestibule_early_entry:
         call    vestibule_early_vc
         restore_and_return
 
+; From the first instruction to the IRETQ there is a frame on the #VC stack, counted or not.
         global  vestibule_vc_entry
+        global  vestibule_vc_entry_start
+        global  vestibule_vc_entry_end
         extern  vestibule_vc
 vestibule_vc_entry:
+vestibule_vc_entry_start:
         push    r15
         save_after_r15
         lea     rdi, [THE_FRAME]
         load_block rsi
-        call    vestibule_vc
+        movzx   edx, byte [rsi + CPU_VCS]
+        inc     byte [rsi + CPU_VCS]
+        call    vestibule_vc            ; (frame, block, #VCs before this one)
+        load_block rdi
+        dec     byte [rdi + CPU_VCS]
         restore_and_return
+vestibule_vc_entry_end:
 
+; Up to vestibule_nmi_left the frame is on the NMI stack, from there to the IRETQ on the exit stack.
         global  vestibule_nmi_entry
+        global  vestibule_nmi_entry_start
+        global  vestibule_nmi_left
+        global  vestibule_nmi_entry_end
         extern  vestibule_nmi
         extern  vestibule_nmi_done
 vestibule_nmi_entry:
+vestibule_nmi_entry_start:
         push    0                       ; an NMI has no error code, a frame has room for one
         push    r15
         save_after_r15
         lea     rdi, [THE_FRAME]
         load_block rsi
-        call    vestibule_nmi           ; where the frame is now: off the NMI stack
-        lea     rsp, [rax - 8]          ; as THE_FRAME says
+        movzx   edx, byte [rsi + CPU_NMI]
+        mov     byte [rsi + CPU_NMI], 1
+        call    vestibule_nmi           ; (frame, block, NMI before this one): the frame on the
+        lea     rsp, [rax - 8]          ; exit stack, as THE_FRAME says
         load_block rdi
-        call    vestibule_nmi_done
+        mov     byte [rdi + CPU_LEAVING], 1
+        mov     byte [rdi + CPU_NMI], 0
+vestibule_nmi_left:
+        call    vestibule_nmi_done      ; (block)
+        load_block rdi
+        mov     byte [rdi + CPU_LEAVING], 0
         restore_and_return
+vestibule_nmi_entry_end:

@@ -15,20 +15,32 @@ template <unsigned bytes>
 struct alignas(16) Stack {
     u8 room[bytes];
 
-    bool holds(u64 rsp) const {
-        return rsp - reinterpret_cast<u64>(room) - 1 < bytes; // the end itself is where it is empty
-    }
-
     u64 top() { return reinterpret_cast<u64>(room + bytes); }
 
-    u64 bottom() const { return reinterpret_cast<u64>(room); }
+    /// Whether `rsp` is in the stack, with so much below it.
+    bool has_room(u64 rsp, u64 below) const {
+        return rsp - reinterpret_cast<u64>(room) - below <= bytes - below;
+    }
 };
 
 inline constexpr unsigned exit_stack_size = 3072;
 
+/// Which entries are under way, as their assembly keeps it (library/entries.asm). Stack pointers do
+/// not say so: that of user mode, and of the kernel's first instructions after a SYSCALL, is
+/// whatever a process put there. Volatile since an NMI looks at it at any moment.
+struct UnderWay {
+    volatile u8 vcs;     // #VCs on the #VC stack: one, and one of an NMI's handler
+    volatile u8 nmi;     // 1: an NMI's frame is on the NMI stack
+    volatile u8 leaving; // 1: an NMI's frame is on the exit stack, and about to be returned to
+
+    /// While an NMI's handler runs: the #VCs that it interrupted.
+    volatile u8 vcs_beneath;
+};
+
 struct alignas(VESTIBULE_CPU_SIZE) PerCpu {
     vc::Context context; // first: vc::Request leads from it back to here
     vestibule_setup setup;
+    UnderWay under_way;
     alignas(1024) Stack<exit_stack_size> exit_stack; // where NMIs end (library/nmi.cpp)
     ghcb::Page backup;
     Stack<VESTIBULE_NMI_STACK_SIZE> nmi_stack;

@@ -21,7 +21,8 @@ using ghcb::Outcome;
 
 Outcome judge_words(const vestibule_setup& setup) {
     const bool one_bit = setup.c_bit != 0 && (setup.c_bit & (setup.c_bit - 1)) == 0;
-    if (!one_bit || setup.c_bit < bit(32) || setup.c_bit > bit(51)) {
+    const bool covered = setup.physical_bits > 63 || bit(setup.physical_bits) > setup.c_bit;
+    if (!one_bit || setup.c_bit < bit(32) || setup.c_bit > bit(51) || covered) {
         return Outcome::terminate(reason::setup_c_bit);
     }
     if (setup.protocol_version < ghcb::own_min_version
@@ -91,9 +92,6 @@ vc::Context context_of(const vestibule_setup& setup, PerCpu& cpu) {
 }
 
 Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
-    if (reinterpret_cast<u64>(&cpu) % sizeof(PerCpu) != 0) {
-        return Outcome::terminate(reason::setup_cpu_block);
-    }
     Outcome outcome = judge_words(setup);
     if (outcome.is_done()) {
         outcome = judge_segments(setup);
@@ -105,6 +103,9 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
     ghcb::EncryptionLeaf encryption;
     if (outcome.is_done() && !ghcb::ask_encryption<x86::Cpu>(encryption)) {
         outcome = Outcome::terminate(reason::msr_bad_response);
+    }
+    if (outcome.is_done() && encryption.c_bit() != setup.c_bit) {
+        outcome = Outcome::terminate(reason::c_bit_mismatch);
     }
     if (outcome.is_done()) {
         ghcb::announce<x86::Cpu>(context.ghcb);
@@ -146,6 +147,10 @@ vestibule_reason vestibule_identify(vestibule_platform* platform) {
 }
 
 vestibule_reason vestibule_cpu_start(vestibule_cpu* cpu, const vestibule_setup* setup) {
+    // By the pointer: what a reference names is aligned, so the compiler would not look.
+    if (reinterpret_cast<u64>(cpu) % sizeof(PerCpu) != 0) {
+        return library::public_reason(reason::setup_cpu_block);
+    }
     return as_reason(start(PerCpu::of(*cpu), *setup));
 }
 

@@ -162,7 +162,7 @@ struct MockCpu {
         steps.clear();
         hypervisor = nullptr;
         ghcb_msr = cr0_value = cr2_value = cr3_value = cr4_value = xcr0_value = 0;
-        dr6_value = 0;
+        dr6_value                                                             = 0;
         idt = task = {};
         msrs.clear();
         descriptors.clear();

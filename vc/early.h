@@ -68,6 +68,7 @@ template <class Cpu>
     }
 
     u32* const values[] = {&answer.eax, &answer.ebx, &answer.ecx, &answer.edx};
+#pragma clang loop unroll(full) // answers are then registers, not words on the stack
     for (unsigned n = 0; n < 4; ++n) {
         if (!ghcb::msr_protocol::cpuid<Cpu>(request.leaf, static_cast<CpuidRegister>(n),
                                             *values[n])) {

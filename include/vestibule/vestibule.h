@@ -3,8 +3,8 @@
  * docs/library.md is the guide; section numbers are those of the GHCB specification (56421) and of
  * the AMD64 APM, volume 2 (24593).
  *
- * Freestanding: nothing is allocated, no libc is called, no SSE register is touched, and nothing has
- * to be relocated or constructed before the first call. */
+ * Freestanding: nothing is allocated, no libc is called, no SSE register is touched, and nothing
+ * has to be relocated or constructed before the first call. */
 #ifndef VESTIBULE_VESTIBULE_H
 #define VESTIBULE_VESTIBULE_H
 
@@ -14,9 +14,13 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* Linked statically: a position-independent kernel reaches all of it without a table of addresses
+ * that somebody would have to relocate. */
+#pragma GCC visibility push(hidden)
 
 /* The interrupted code's registers, as the entries lay them out on the stack. Hooks may read them;
- * writing is for the handler. */
+ * writing is for the handler. (An entry of the kernel's own lays out the same: see
+ * vestibule_handle_vc.) */
 struct vestibule_frame {
     uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi;
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
@@ -24,11 +28,12 @@ struct vestibule_frame {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
-/* What the library keeps for one CPU: state, a copy of the GHCB page for nested #VCs, and the stacks
- * of its #VC and NMI entries. Zeroed memory of the kernel's, aligned to its size (that is how an
- * entry finds it), mapped private and writable, for as long as the CPU runs. Never opened by the
- * kernel. */
+/* What the library keeps for one CPU: state, a copy of the GHCB page for nested #VCs, and the
+ * stacks of its #VC and NMI entries. Zeroed memory of the kernel's, aligned to its size (that is
+ * how an entry finds it), mapped private and writable, for as long as the CPU runs. Never opened by
+ * the kernel. */
 #define VESTIBULE_CPU_SIZE 32768
+
 struct vestibule_cpu {
 #ifdef __cplusplus
     alignas(VESTIBULE_CPU_SIZE)
@@ -42,11 +47,11 @@ struct vestibule_cpu {
 #define VESTIBULE_NMI_STACK_SIZE 12288
 
 /* 0, or why not: reason set in bits 11:8, reason code in bits 7:0, as in a termination request. The
- * library's own are of set 2. vestibule_reason_name() and vestibule_reason_text() say them in words,
- * and so do Vestibule's tools. */
+ * library's own are of set 2. vestibule_reason_name() and vestibule_reason_text() say them in
+ * words, and so do Vestibule's tools. */
 typedef uint16_t vestibule_reason;
 
-/* ---- Before the GHCB ---------------------------------------------------------------------------*/
+/* ---- Before the GHCB ---- */
 
 /* Target of a 64-bit interrupt gate for vector 29 (with no IST, or with one of the kernel's own):
  * serves CPUID by the MSR protocol, from the kernel's own 64-bit or 32-bit flat code at CPL 0, and
@@ -62,59 +67,66 @@ struct vestibule_platform {
     uint64_t sev_status; /* MSR 0xC0010131: the CPU's own word */
 };
 
-/* Asks the CPU and, by the MSR protocol, the hypervisor (2.3.1). For an SEV-ES guest only: elsewhere
- * the MSR may not exist and raise #GP, and a kernel that runs natively too must know from something
- * that was measured which of both it is, or a hypervisor chooses for it.
+/* Asks the CPU and, by the MSR protocol, the hypervisor (2.3.1). For an SEV-ES guest only:
+ * elsewhere the MSR may not exist and raise #GP, and a kernel that runs natively too must know from
+ * something that was measured which of both it is, or a hypervisor chooses for it.
  *
  * SECURITY: the C-bit is the hypervisor's claim. Before secrets are written through page tables
  * built with it, prove it: a page written with it must not be readable without it. Vestibule's boot
  * stub has done so before it starts a payload. */
-vestibule_reason vestibule_identify(struct vestibule_platform *platform);
+vestibule_reason vestibule_identify(struct vestibule_platform* platform);
 
-/* ---- One CPU -----------------------------------------------------------------------------------*/
+/* ---- One CPU ---- */
 
 /* A user-mode #VC for which the kernel's word is asked. */
 struct vestibule_user_request {
-    const struct vestibule_frame *frame;
-    uint64_t exit_code;    /* 0x7B IOIO, 0x81 VMMCALL */
-    uint16_t port;         /* IOIO: the first port */
-    uint8_t size;          /* IOIO: bytes at a time */
-    uint8_t is_in;         /* IOIO: IN or INS */
+    const struct vestibule_frame* frame;
+    void* opaque;       /* of the setup */
+    uint64_t exit_code; /* 0x7B IOIO, 0x81 VMMCALL */
+    uint16_t port;      /* IOIO: the first port */
+    uint8_t size;       /* IOIO: bytes at a time */
+    uint8_t is_in;      /* IOIO: IN or INS */
     uint32_t reserved;
 };
 
 /* What a CPU's #VC handler works with. */
 struct vestibule_setup {
-    void *ghcb;                /* a page mapped shared: C-bit clear */
-    uint64_t ghcb_gpa;         /* its guest-physical address, below the C-bit */
-    uint64_t c_bit;            /* mask, as the kernel's page tables use it */
-    uint64_t direct_map;       /* add to a guest-physical address to read a page table there */
-    void *tss;                 /* the CPU's 64-bit TSS; its IST numbers below become the library's */
-    uint8_t vc_ist;            /* 1 to 7: IST number of the gate for vector 29 */
-    uint8_t nmi_ist;           /* 1 to 7, another one, for vector 2; 0: NMIs are the kernel's */
-    uint8_t physical_bits;     /* of guest-physical addresses; 0: all below the C-bit */
-    uint8_t uses_xss;          /* not 0: IA32_XSS exists and XSAVES is in use */
-    uint16_t kernel_code;      /* selector of the 64-bit code segment at CPL 0 */
+    void* ghcb;            /* a page mapped shared: C-bit clear */
+    uint64_t ghcb_gpa;     /* its guest-physical address, below the C-bit */
+    uint64_t c_bit;        /* mask, as the kernel's page tables use it */
+    uint64_t direct_map;   /* add to a guest-physical address to read a page table there */
+    void* tss;             /* the CPU's 64-bit TSS; its IST numbers below become the library's */
+    uint8_t vc_ist;        /* 1 to 7: IST number of the gate for vector 29 */
+    uint8_t nmi_ist;       /* 1 to 7, another one, for vector 2; 0: NMIs are the kernel's */
+    uint8_t physical_bits; /* of guest-physical addresses; 0: all below the C-bit */
+    uint8_t uses_xss;      /* not 0: IA32_XSS exists and XSAVES is in use */
+    uint16_t kernel_code;  /* selector of the 64-bit code segment at CPL 0 */
     uint16_t protocol_version; /* of vestibule_identify() */
-    /* Registers that a VMMCALL shows the hypervisor beside RAX and CPL, by their numbers: bit 1 RCX,
-     * 2 RDX, 3 RBX, 6 RSI and so on (never 4, RSP). KVM's hypercalls need 0x4E. 0: none. */
+    /* Registers that a VMMCALL shows the hypervisor beside RAX and CPL, by their numbers: bit 1
+     * RCX, 2 RDX, 3 RBX, 6 RSI and so on (never 4, RSP). KVM's hypercalls need 0x4E. 0: none. */
     uint16_t vmmcall_registers;
     uint16_t reserved[3];
-    /* Not 0 where user mode may have this. NULL: never; then IN and OUT raise #GP, VMMCALL #UD. */
-    int (*user_may)(const struct vestibule_user_request *request);
-    /* The kernel's NMI handler, called with NMIs masked. Needed with nmi_ist. */
-    void (*nmi)(const struct vestibule_frame *frame);
-    void *opaque; /* the kernel's; the library does not look at it */
+    /* Not 0 where user mode may have this. NULL: never; then IN and OUT raise #GP, VMMCALL #UD.
+     * Called inside the #VC handler: it must not raise #VC itself. */
+    int (*user_may)(const struct vestibule_user_request* request);
+    /* The kernel's NMI handler, called with NMIs masked; it may raise #VC. Needed with nmi_ist. */
+    void (*nmi)(const struct vestibule_frame* frame, void* opaque);
+    /* Handed to both. They need something that says which CPU they are on: the entries do not touch
+     * GS, so its base is whatever the interrupted code had, user mode's maybe. */
+    void* opaque;
 };
 
-/* Opens the CPU's GHCB and gets `cpu` ready; to be called on that CPU with interrupts off, at a time
- * when the early entry still serves #VC. Then point vector 29 at vestibule_vc_entry with vc_ist, and
+/* Opens the CPU's GHCB and gets `cpu` ready; to be called once on that CPU, with interrupts off. It
+ * raises no #VC itself, but speaks the MSR protocol, which an NMI's handler must not disturb. Then
+ * point vector 29 at vestibule_vc_entry with vc_ist, and
  * vector 2 at vestibule_nmi_entry with nmi_ist: vestibule_set_gate(). Page tables, GDT, TSS and CR3
  * must be what they will be.
  *
- * Everything of `setup` is checked, the page's mapping by a walk of the page tables, and the page by
- * a first call whose answer must be what the MSR protocol gave. On failure nothing is installed. */
-vestibule_reason vestibule_cpu_start(struct vestibule_cpu *cpu, const struct vestibule_setup *setup);
+ * Everything of `setup` is checked, the page's mapping by a walk of the page tables, and the page
+ * by a first call whose answer must be what the MSR protocol gave. On failure nothing is installed.
+ */
+vestibule_reason vestibule_cpu_start(struct vestibule_cpu* cpu,
+                                     const struct vestibule_setup* setup);
 
 /* Targets of the 64-bit interrupt gates for vectors 29 and 2. Not functions to call. */
 extern void vestibule_vc_entry(void);
@@ -122,15 +134,24 @@ extern void vestibule_nmi_entry(void);
 
 /* Writes the interrupt gate of `vector` (APM 4.8.4, DPL 0) into the long-mode IDT at `idt`, which
  * has room for it: 16 bytes at 16 x vector. */
-void vestibule_set_gate(void *idt, uint8_t vector, void (*entry)(void), uint16_t code, uint8_t ist);
+void vestibule_set_gate(void* idt, uint8_t vector, void (*entry)(void), uint16_t code, uint8_t ist);
 
-/* For a kernel with a #VC entry of its own, and where it must not use an IST: serves the #VC whose
- * registers are in `frame`. Afterwards the frame holds what to return to: the interrupted code, or
- * the kernel's handler of an exception that the interrupted code has earned (APM 8.9). A #VC that
- * cannot be served ends the guest. */
-void vestibule_handle_vc(struct vestibule_cpu *cpu, struct vestibule_frame *frame);
+/* For a kernel with a #VC entry of its own, on a stack of its own, whose NMI entry is its own too:
+ * serves the #VC whose registers are in `frame`. 0: the frame holds what to return to. Otherwise
+ * the interrupted code has earned the exception of that vector (1 #DB, 6 #UD, 13 #GP, 14 #PF, ...;
+ * never 0), and the frame is what its handler is to see: the error code is in it, CR2 or DR6 are
+ * set. A #VC that cannot be served ends the guest.
+ *
+ * Such an entry keeps interrupts off until this returns. One #VC may nest in another, which an NMI
+ * handler's does; it needs its own stack, and the kernel tells the hypervisor of the NMI's end by
+ * vestibule_nmi_complete(). */
+uint8_t vestibule_handle_vc(struct vestibule_cpu* cpu, struct vestibule_frame* frame);
 
-/* ---- The end -----------------------------------------------------------------------------------*/
+/* NMI complete (4.1, exit 0x80000003), for a kernel with an NMI entry of its own, nmi_ist 0: the
+ * next NMI may come before this returns, so the NMI stack's frame must be out of its way by now. */
+void vestibule_nmi_complete(struct vestibule_cpu* cpu);
+
+/* ---- The end ---- */
 
 /* Ends the guest by a termination request (2.3.1); `reason` as above. Never returns, and works at
  * any time. */
@@ -141,11 +162,12 @@ _Noreturn
 #endif
 void vestibule_terminate(vestibule_reason reason);
 
-/* "C_BIT_MISMATCH" and a sentence; "" for a reason that is none. Their tables hold pointers: a kernel
- * that relocates itself may ask once it has. */
-const char *vestibule_reason_name(vestibule_reason reason);
-const char *vestibule_reason_text(vestibule_reason reason);
+/* "C_BIT_MISMATCH" and a sentence; "" for a reason that is none. Their tables hold pointers: a
+ * kernel that relocates itself may ask once it has. */
+const char* vestibule_reason_name(vestibule_reason reason);
+const char* vestibule_reason_text(vestibule_reason reason);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

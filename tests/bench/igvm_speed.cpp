@@ -81,13 +81,15 @@ int measure() {
     const std::string file = directory / fmt::format("igvm_speed.{}.igvm", getpid());
     const auto data        = noise(4 * megabyte);
     StubImage image;
-    image.segments = {{.address     = page_size,
-                       .data        = data,
-                       .memory_size = data.size(),
-                       .executable  = true,
-                       .payload     = false}};
-    image.entry = page_size;
-    image.size  = page_size + data.size();
+    image.segments = {
+        {.address     = page_size,
+         .data        = data,
+         .memory_size = data.size(),
+         .executable  = true,
+         .payload     = false}
+    };
+    image.entry       = page_size;
+    image.size        = page_size + data.size();
     int status        = 0;
     const auto report = [&](std::string_view what, const Times& times) {
         fmt::print("{:<40} {:6.1f} ms of {}, median {:.1f}\n", what, times.fastest, budget,

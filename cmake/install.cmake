@@ -1,0 +1,29 @@
+# What `cmake --install` puts where: the library with its C and C++ headers, so that a kernel finds it
+# by find_package(vestibule) or by pkg-config, and the two tools. The archive is the freestanding
+# half's. Everything finds itself from where it lies, so an installed tree can be moved.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vestibule)
+set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/vestibule)
+
+install(TARGETS igvmtool sevsim)
+install(FILES ${VESTIBULE_GUEST_DIR}/library/libvestibule.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES include/vestibule/vestibule.h DESTINATION ${header_dir})
+# Their own folder is among the include directories: they include one another as "vc/handler.h".
+foreach(folder x86 ghcb vc)
+  install(DIRECTORY ${folder} DESTINATION ${header_dir} FILES_MATCHING PATTERN "*.h")
+endforeach()
+
+configure_package_config_file(cmake/vestibuleConfig.cmake.in
+  ${CMAKE_BINARY_DIR}/package/vestibuleConfig.cmake
+  INSTALL_DESTINATION ${package_dir}
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/package/vestibuleConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT) # a kernel's toolchain need not be this build's
+file(RELATIVE_PATH PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/vestibule.pc.in ${CMAKE_BINARY_DIR}/package/vestibule.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/package/vestibuleConfig.cmake
+  ${CMAKE_BINARY_DIR}/package/vestibuleConfigVersion.cmake DESTINATION ${package_dir})
+install(FILES ${CMAKE_BINARY_DIR}/package/vestibule.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,24 @@
+/* The first instructions: 64-bit mode, flat segments, the image's 2 MiB identity-mapped and private,
+ * interrupts off; no GDT, no IDT, no stack. Nothing here raises #VC, which nobody could serve yet. */
+        .code64
+        .section .text.start, "ax"
+        .globl  start
+start:
+        cld
+        leaq    bss_start(%rip), %rdi   /* nobody loaded it: it holds noise */
+        leaq    bss_end(%rip), %rcx
+        subq    %rdi, %rcx
+        shrq    $3, %rcx
+        xorl    %eax, %eax
+        rep stosq
+        leaq    stack_top(%rip), %rsp
+        xorl    %ebp, %ebp
+        call    kernel_main
+        ud2
+
+/* Where exceptions end that the kernel has no handler for: the guest's end, reason GENERAL. */
+        .globl  fault
+fault:
+        xorl    %edi, %edi
+        andq    $-16, %rsp
+        call    vestibule_terminate

@@ -1,0 +1,59 @@
+// Kernels that break a rule of the library, one for each way (END, by CMake): the guest ends, and
+// says why.
+#include "qemu-tests/guests/library/machine.h"
+#include "qemu-tests/guests/library/user.h"
+
+using namespace vestibule;
+using namespace vestibule::guests;
+
+namespace {
+
+enum : int {
+    nmi_in_nmi,   // an NMI while one is handled
+    vc_in_hook,   // #VC in the #VC handler
+    gp_on_vc_ist, // an exception whose gate has the IST of #VC
+    by_kernel,    // the kernel's own end
+};
+
+/// INT 2 comes through the NMI's gate as an NMI does.
+void interrupt_2() { asm volatile("int $2" : : : "memory"); }
+
+void on_nmi(const vestibule_frame*, void*) { interrupt_2(); }
+
+int user_may(const vestibule_user_request*) {
+    (void)x86::Cpu::cpuid(0);
+    return 1;
+}
+
+void in_from_user_mode() {
+    constexpr u8 code[] = {0xEC, 0xCD, 0x80}; // IN AL, DX; INT 0x80
+    for (unsigned n = 0; n < sizeof(code); ++n) {
+        machine.user_code[n] = code[n];
+    }
+    u64 rax_rdx[2] = {0, 0x81};
+    enter_user(reinterpret_cast<u64>(machine.user_code), end_of(machine.user_stack), user_code64,
+               user_data, 0x3002, rax_rdx);
+}
+
+} // namespace
+
+extern "C" [[noreturn]] void stub_main() {
+    start_machine();
+    vestibule_setup setup = good_setup();
+    setup.nmi_ist         = nmi_ist;
+    setup.nmi             = on_nmi;
+    setup.user_may        = user_may;
+    start_library(setup);
+    say("started");
+    switch (END) {
+    case nmi_in_nmi: interrupt_2(); break;
+    case vc_in_hook: in_from_user_mode(); break;
+    case gp_on_vc_ist:
+        machine.idt[x86::exception::general_protection].ist = vc_ist;
+        (void)x86::Cpu::rdmsr(static_cast<x86::Msr>(0x1234'5678));
+        break;
+    default: vestibule_terminate(0x2F0); // SELFTEST_PASSED
+    }
+    say("still here");
+    end_run();
+}

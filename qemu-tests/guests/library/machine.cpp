@@ -1,0 +1,182 @@
+#include "qemu-tests/guests/library/machine.h"
+
+#include "boot/image.h"
+#include "boot/ports.h"
+#include "ghcb/termination.h"
+
+using namespace vestibule;
+using boot::address_of;
+using x86::PageTableEntry;
+
+#pragma GCC visibility push(hidden)
+extern "C" {
+extern u8 exception_entries[]; // boot/exceptions.asm
+void exception_handler(vc::Frame& frame, u32 vector);
+extern u8 leave_user_entry[]; // user.asm
+}
+#pragma GCC visibility pop
+
+namespace vestibule::guests {
+
+constinit Machine machine{};
+
+namespace {
+
+constexpr u64 entry_stride = 16;
+constexpr u8 leave_user    = 0x80;
+constinit unsigned wrong   = 0;
+
+struct Tables {
+    x86::PageTable pml4;
+    x86::PageTable directory_pointers;
+    x86::PageTable directory;
+    x86::PageTable image;
+};
+
+constinit Tables tables{};
+
+constexpr u64 used = PageTableEntry::present | PageTableEntry::writable | PageTableEntry::accessed
+                     | PageTableEntry::dirty;
+
+void make_segments() {
+    // Read, not folded: linker/stub.ld wants the table itself, and would take the stub's.
+    const volatile u64* stub = &boot::stub_gdt[0].value;
+    for (unsigned n = 0; n < 4; ++n) {
+        machine.gdt[n].value = stub[n];
+    }
+    constexpr u64 dpl3               = u64{3} << 45;
+    machine.gdt[user_code32 / 8]     = {x86::code32_segment.value | dpl3};
+    machine.gdt[user_data / 8]       = {x86::data_segment.value | dpl3};
+    machine.gdt[user_code64 / 8]     = {x86::code64_segment.value | dpl3};
+    const u64 base                   = address_of(&machine.task);
+    machine.gdt[task / 8]            = {(sizeof(x86::TaskState) - 1) | ((base & 0xFF'FFFF) << 16)
+                                        | (u64{0x89} << 40) | ((base >> 24 & 0xFF) << 56)};
+    machine.gdt[task / 8 + 1]        = {base >> 32};
+    machine.task.rsp[0]              = end_of(machine.kernel_stack);
+    machine.task.ist[fault_ist - 1U] = end_of(machine.fault_stack);
+    machine.task.io_map_base         = sizeof(x86::TaskState); // none
+    x86::Cpu::lgdt({.limit = sizeof(machine.gdt) - 1, .base = address_of(machine.gdt)});
+    asm volatile("ltr %0" : : "r"(task));
+}
+
+void make_gates() {
+    for (unsigned vector = 0; vector < x86::exception::count; ++vector) {
+        machine.idt[vector] = x86::InterruptGate::to(
+            address_of(exception_entries) + vector * entry_stride, boot::code64_selector);
+    }
+    vestibule_set_gate(machine.idt, x86::exception::vmm_communication, vestibule_early_entry,
+                       boot::code64_selector, 0);
+    machine.idt[leave_user] =
+        x86::InterruptGate::to(address_of(leave_user_entry), boot::code64_selector);
+    machine.idt[leave_user].type |= 3 << 5; // DPL
+    x86::Cpu::lidt({.limit = sizeof(machine.idt) - 1, .base = address_of(machine.idt)});
+}
+
+/// The image's 2 MiB as they are, private but for the GHCB page.
+void load_page_tables(u64 c_bit) {
+    const u64 base = address_of(image_start);
+    for (u64 n = 0; n < 512; ++n) {
+        tables.image.entry[n].value = (base + n * page_size) | used | c_bit;
+    }
+    for (u64 at = 0; at < page_size; at += 64) {
+        x86::Cpu::flush_cache_line(machine.ghcb + at);
+    }
+    entry_of(machine.ghcb).value &= ~c_bit;
+    entry_of(machine.user_code).value |= PageTableEntry::user;
+    entry_of(machine.user_stack).value |= PageTableEntry::user;
+    const u64 table = used | PageTableEntry::user | c_bit;
+    tables.pml4.entry[x86::table_index(base, 4)].value =
+        address_of(&tables.directory_pointers) | table;
+    tables.directory_pointers.entry[x86::table_index(base, 3)].value =
+        address_of(&tables.directory) | table;
+    tables.directory.entry[x86::table_index(base, 2)].value = address_of(&tables.image) | table;
+    x86::Cpu::set_cr3(address_of(&tables.pml4) | c_bit);
+}
+
+} // namespace
+
+PageTableEntry& entry_of(const void* page) {
+    return tables.image.entry[(address_of(page) - address_of(image_start)) / page_size];
+}
+
+void start_machine() {
+    make_segments();
+    make_gates();
+    if (const vestibule_reason reason = vestibule_identify(&machine.platform); reason != 0) {
+        vestibule_terminate(reason);
+    }
+    load_page_tables(machine.platform.c_bit);
+}
+
+vestibule_setup good_setup() {
+    return {.ghcb              = machine.ghcb,
+            .ghcb_gpa          = address_of(machine.ghcb),
+            .c_bit             = machine.platform.c_bit,
+            .direct_map        = 0,
+            .tss               = &machine.task,
+            .vc_ist            = vc_ist,
+            .nmi_ist           = 0,
+            .physical_bits     = 0,
+            .uses_xss          = 0,
+            .kernel_code       = boot::code64_selector,
+            .protocol_version  = machine.platform.protocol_version,
+            .vmmcall_registers = 0,
+            .reserved          = {},
+            .user_may          = nullptr,
+            .nmi               = nullptr,
+            .opaque            = nullptr};
+}
+
+void start_library(const vestibule_setup& setup) {
+    if (const vestibule_reason reason = vestibule_cpu_start(&machine.cpu, &setup); reason != 0) {
+        vestibule_terminate(reason);
+    }
+    vestibule_set_gate(machine.idt, x86::exception::vmm_communication, vestibule_vc_entry,
+                       boot::code64_selector, setup.vc_ist);
+    if (setup.nmi_ist != 0) {
+        vestibule_set_gate(machine.idt, x86::exception::nmi, vestibule_nmi_entry,
+                           boot::code64_selector, setup.nmi_ist);
+    }
+}
+
+void say(const char* text) {
+    for (; *text != '\0'; ++text) {
+        x86::Cpu::out8(boot::port::com1, static_cast<u8>(*text));
+    }
+    x86::Cpu::out8(boot::port::com1, '\n');
+}
+
+void check(bool holds, const char* what) {
+    if (!holds) {
+        say(what);
+        wrong += wrong < 100 ? 1 : 0;
+    }
+}
+
+void end_run() {
+    x86::Cpu::out8(boot::port::debug_exit, static_cast<u8>(wrong));
+    x86::Cpu::halt();
+}
+
+} // namespace vestibule::guests
+
+void exception_handler(vc::Frame& frame, u32 vector) {
+    using guests::machine;
+    if (machine.skip == 0) {
+        vestibule_terminate(
+            static_cast<vestibule_reason>(ghcb::reason::set_exception << 8 | vector));
+    }
+    const u64 pushed = x86::exception::pushes_error_code(vector) ? address_of(&frame.error_code)
+                                                                 : address_of(&frame.rip);
+    ++machine.seen.count;
+    machine.seen.vector      = vector;
+    machine.seen.handler_rsp = pushed;
+    // Word by word: the compiler would make a call to memcpy of it, which nobody has here.
+    const auto* from = reinterpret_cast<const volatile u64*>(&frame);
+    auto* to         = reinterpret_cast<volatile u64*>(&machine.seen.frame);
+    for (unsigned n = 0; n < sizeof(vc::Frame) / sizeof(u64); ++n) {
+        to[n] = from[n];
+    }
+    frame.rip += machine.skip;
+    machine.skip = 0;
+}

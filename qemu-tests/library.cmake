@@ -1,0 +1,34 @@
+# The library in the emulated machine: kernels without the boot stub (qemu-tests/guests/library).
+set(well "Violations: none" "exited with code 0")
+sevsim_test(library_exceptions library_exceptions STATUS 0 WANT "^exceptions: done\n" ${well})
+sevsim_test(library_own_entry library_own_entry STATUS 0 WANT "^by our own entry\n" ${well})
+sevsim_test(library_setups library_setups STATUS 0
+  WANT "^refused\n" "refused\nsetups: 34\n" ${well} REJECT "wrong")
+sevsim_test(library_nmis library_nmis STATUS 0 WANT "^round\nround\nno NMI\n" ${well})
+
+# Rules of the library broken: the guest ends, and says why.
+foreach(end nmi_in_nmi:NMI_REENTERED vc_in_hook:VC_ON_VC_STACK gp_on_vc_ist:VC_UNDELIVERABLE
+    by_kernel:SELFTEST_PASSED)
+  string(REPLACE ":" ";" end ${end})
+  list(GET end 0 name)
+  list(GET end 1 reason)
+  sevsim_test(library_${name} library_${name} STATUS 1
+    WANT "^started\n" "termination: ${reason} " REJECT "still here")
+endforeach()
+sevsim_test(library_c_bit_mismatch library_nmis STATUS 1 ARGS --hostile cbit-cpuid
+  WANT "termination: C_BIT_MISMATCH " REJECT "round")
+
+# An NMI at each VMGEXIT, hence in the middle of each #VC, and a second one while the first is about
+# to return there.
+image_file(nmis library_nmis 64)
+add_test(NAME qemu.library_nmi_everywhere
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${nmis}
+    -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/library_nmis.trace
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/library_nmis.cmake)
+
+# Forged #VCs in the handlers, and in an NMI's handler.
+image_file(self_nmis library_self_nmis 64)
+add_test(NAME qemu.library_forged_vc
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${self_nmis}
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/library_forged_vc.cmake)
+set_tests_properties(qemu.library_nmi_everywhere qemu.library_forged_vc PROPERTIES TIMEOUT 300)

@@ -1,0 +1,32 @@
+# qemu-tests/guests/library/nmis.cpp with an NMI at each VMGEXIT of its #VCs, one run each:
+#   cmake -DSEVSIM=<program> -DIMAGE=<file> -DTRACE=<file to write> -P library_nmis.cmake
+# Which VMGEXITs those are: from the first #VC to the line that says how many NMIs there were, which is
+# seven characters ("no NMI" and its end) and the exit code.
+execute_process(COMMAND ${SEVSIM} run ${IMAGE} --trace ${TRACE} OUTPUT_QUIET)
+file(STRINGS ${TRACE} records REGEX "\"record\":\"(vc|vmgexit|msr)\"")
+set(vmgexits 0)
+set(first 0)
+foreach(record IN LISTS records)
+  if(record MATCHES "\"record\":\"vc\"")
+    if(first EQUAL 0)
+      math(EXPR first "${vmgexits} + 1")
+    endif()
+  else()
+    math(EXPR vmgexits "${vmgexits} + 1")
+  endif()
+endforeach()
+math(EXPR last "${vmgexits} - 8")
+if(first LESS 2 OR last LESS ${first})
+  message(FATAL_ERROR "the trace shows other #VCs than this test is written for")
+endif()
+foreach(number RANGE ${first} ${last})
+  execute_process(COMMAND ${SEVSIM} run ${IMAGE} --hostile nmi@${number} RESULT_VARIABLE status
+    OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0 OR NOT output MATCHES "^round\nround\ntwo NMIs\n"
+      OR NOT output MATCHES "0x80000003 +NMI complete +- +2 " OR NOT output MATCHES "Violations: none")
+    message(NOTICE "${output}")
+    message(FATAL_ERROR "--hostile nmi@${number}: the guest did not come through")
+  endif()
+endforeach()
+math(EXPR runs "${last} - ${first} + 1")
+message(STATUS "VMGEXITs at which an NMI came: ${runs}")

@@ -1,0 +1,14 @@
+# Installs the build and moves what was installed:
+#   cmake -DBUILD=<folder> -DSCRATCH=<folder> -DPREFIX=<where it ends up> -P prefix.cmake
+file(REMOVE_RECURSE ${SCRATCH})
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${SCRATCH}/first
+  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+file(RENAME ${SCRATCH}/first ${PREFIX})
+foreach(file bin/igvmtool bin/sevsim lib/libvestibule.a lib/pkgconfig/vestibule.pc
+    lib/cmake/vestibule/vestibuleConfig.cmake lib/cmake/vestibule/vestibuleConfigVersion.cmake
+    include/vestibule/vestibule.h include/vestibule/vc/handler.h include/vestibule/ghcb/call.h
+    include/vestibule/x86/cpu.h)
+  if(NOT EXISTS ${PREFIX}/${file})
+    message(FATAL_ERROR "not installed: ${file}")
+  endif()
+endforeach()
