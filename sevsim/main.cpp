@@ -2,6 +2,7 @@
 #include "monitor_image.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
+#include "sevsim/rules.h"
 #include "sevsim/run.h"
 
 #include <CLI/CLI.hpp>
@@ -23,6 +24,8 @@ constexpr const char* description =
     "An AMD SEV-ES machine in software, on plain QEMU without SEV hardware or KVM.\n"
     "It is written from the specifications and says nothing of silicon.";
 
+constexpr const char* one_guest = "expected one guest: FILE, --kernel FILE or --firmware FILE";
+
 constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm
   sevsim run guest.igvm --platform native --memory 64M
@@ -31,8 +34,11 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
   sevsim run guest.igvm --hostile vc:0x72@20    a forged CPUID where the 20th #VC was to be
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
+  sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
+  sevsim run --firmware /usr/share/ovmf/OVMF.fd --timeout 120
 
-Exit status: 0 the guest exited with code 0 and broke no rule, 1 anything else, 2 wrong use.)";
+Exit status: 0 the guest exited with code 0, powered off or reset the machine, and broke no rule;
+1 anything else, 2 wrong use.)";
 
 std::string run_footer() {
     std::string text = "LIE is what the hypervisor does to the guest:\n";
@@ -42,12 +48,41 @@ std::string run_footer() {
             fmt::format("  {:<20}{}\n",
                         lie.name + std::string{forms[static_cast<unsigned>(lie.form)]}, lie.what);
     }
+    text += "\nRULE is what the guest may not do (sections of the GHCB specification):\n";
+    for (const RuleDescription& rule : rules) {
+        text += fmt::format("  {:<26}{}\n", rule.id, rule.what);
+    }
     return text + "\n" + examples;
 }
 
 void describe_run(CLI::App& run, RunOptions& options) {
     run.footer(run_footer());
-    run.add_option("FILE", options.file, "The guest: an IGVM file")->required()->type_name("");
+    run.add_option("FILE", options.file, "The guest: an IGVM file")->type_name("");
+    const auto guest = [&](const char* name, GuestKind kind, const char* what) {
+        return run
+            .add_option_function<std::string>(
+                name,
+                [&options, kind](const std::string& file) {
+                    if (!options.file.empty()) {
+                        throw CLI::ValidationError(one_guest);
+                    }
+                    options.kind = kind;
+                    options.file = file;
+                },
+                what)
+            ->type_name("FILE");
+    };
+    CLI::Option* const kernel =
+        guest("--kernel", GuestKind::kernel, "The guest: a Linux kernel (bzImage)");
+    guest("--firmware", GuestKind::firmware,
+          "The guest: firmware that starts at the reset vector, such as OVMF.fd");
+    run.add_option("--initrd", options.initrd, "The kernel's initrd")
+        ->needs(kernel)
+        ->type_name("FILE");
+    run.add_option("--append", options.append,
+                   "The kernel's command line; tsc_early_khz is added where it is not given")
+        ->needs(kernel)
+        ->type_name("TEXT");
     run.add_option("--platform", options.platform,
                    fmt::format("sev-es (with the C-bit at bit {}) or native", c_bit))
         ->check(CLI::IsMember({"sev-es", "native"}))
@@ -89,6 +124,14 @@ void describe_run(CLI::App& run, RunOptions& options) {
            },
            "Let the hypervisor tell a lie, or attack (below)")
         ->type_name("LIE");
+    run.add_option("--allow", options.allowed,
+                   "Let the guest break this rule without failing the run (below); may be repeated")
+        ->check([](const std::string& id) {
+            return std::ranges::find(rules, id, &RuleDescription::id) == std::end(rules)
+                       ? fmt::format("no rule is called '{}'", id)
+                       : std::string{};
+        })
+        ->type_name("RULE");
     run.add_option("--qemu", options.qemu, "The QEMU to use, 7.2.15 or newer")
         ->type_name("PATH")
         ->capture_default_str();
@@ -137,6 +180,10 @@ int command_line(std::span<char*> arguments) {
         app.parse(count, arguments.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (options.file.empty()) {
+        fmt::print(stderr, "sevsim: {}\n", one_guest);
+        return wrong_use;
     }
     if (options.profile && options.platform == "native") {
         fmt::print(stderr, "sevsim: --profile counts what a #VC costs, and a native guest takes "

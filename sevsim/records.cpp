@@ -80,6 +80,8 @@ struct OutcomeName {
 
 constexpr OutcomeName outcome_names[] = {
     {"exit",              OutcomeKind::exit             },
+    {"power-off",         OutcomeKind::power_off        },
+    {"reset",             OutcomeKind::reset            },
     {"terminate",         OutcomeKind::terminate        },
     {"unsupported-event", OutcomeKind::unsupported_event},
     {"shutdown",          OutcomeKind::shutdown         },
@@ -101,7 +103,7 @@ void read_start(const Json&, Members& members, RunRecords& records) {
 
 void read_violation(const Json&, Members& members, RunRecords& records) {
     Violation violation{.rule         = members.text("rule"),
-                        .count        = 1,
+                        .count        = members.optional_number("count", u64{1} << 48).value_or(1),
                         .first_rip    = members.optional_text("rip"),
                         .first_detail = members.optional_text("detail")};
     if (!members.wrong().empty()) {
@@ -109,7 +111,7 @@ void read_violation(const Json&, Members& members, RunRecords& records) {
     }
     const auto same = std::ranges::find(records.violations, violation.rule, &Violation::rule);
     if (same != records.violations.end()) {
-        ++same->count;
+        same->count += violation.count;
     } else {
         records.violations.push_back(std::move(violation));
     }
@@ -193,8 +195,8 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     const std::string kind = members.text("kind");
     const auto* named      = std::ranges::find(outcome_names, kind, &OutcomeName::name);
     if (named == std::end(outcome_names)) {
-        members.complain("kind",
-                         "exit, terminate, unsupported-event, shutdown, halt or monitor-error");
+        members.complain("kind", "exit, power-off, reset, terminate, unsupported-event, shutdown, "
+                                 "halt or monitor-error");
     } else {
         outcome.kind = named->kind;
     }

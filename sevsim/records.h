@@ -15,7 +15,16 @@
 
 namespace vestibule::sevsim {
 
-enum class OutcomeKind : u8 { exit, terminate, unsupported_event, shutdown, halt, monitor_error };
+enum class OutcomeKind : u8 {
+    exit,
+    power_off,
+    reset,
+    terminate,
+    unsupported_event,
+    shutdown,
+    halt,
+    monitor_error
+};
 
 /// GHCB specification 2.3.1: the guest's termination request.
 struct ReasonCodes {

@@ -15,7 +15,7 @@ std::string value_of(const std::vector<std::string>& command, std::string_view o
     return found == command.end() || found + 1 == command.end() ? "" : *(found + 1);
 }
 
-constexpr InheritedFiles files{.monitor = 11, .guest = 12, .records = 13};
+const InheritedFiles files{.monitor = 11, .guest = {12}, .records = 13};
 
 } // namespace
 
@@ -160,7 +160,8 @@ TEST(QemuCommand, DescribesTheMachine) {
     EXPECT_EQ(value_of(command, "-kernel"), "/dev/fd/11");
     EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12");
     EXPECT_EQ(value_of(command, "-chardev"), "file,id=records,path=/dev/fd/13");
-    EXPECT_EQ(value_of(command, "-append"), "memory=268435456 platform=sev-es cbit=47 trace=0");
+    EXPECT_EQ(value_of(command, "-append"),
+              "memory=268435456 platform=sev-es cbit=47 trace=0 guest=igvm");
     // 64 MiB of the monitor, 256 MiB of the guest, 3 MiB and a byte rounded up to 4.
     EXPECT_EQ(value_of(command, "-m"), "256M,slots=1,maxmem=580M");
     EXPECT_EQ(value_of(command, "-object"), "memory-backend-ram,id=private,size=339738624");
@@ -181,7 +182,7 @@ TEST(QemuCommand, PassesOptionsOn) {
     const auto command     = qemu_command(options, files, 1);
     EXPECT_EQ(command.front(), "/opt/qemu");
     EXPECT_EQ(value_of(command, "-append"),
-              "memory=33554432 platform=native cbit=47 trace=1 hostile=no-sev");
+              "memory=33554432 platform=native cbit=47 trace=1 guest=igvm hostile=no-sev");
     // Last, so that they can override.
     EXPECT_EQ(command[command.size() - 2], "-d");
     EXPECT_EQ(command.back(), "int");

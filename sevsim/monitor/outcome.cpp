@@ -20,6 +20,13 @@ struct Count {
     u64 count;
 };
 
+struct Breaches {
+    u64 count;
+    u64 told; // of these
+};
+
+constinit Breaches breaches[rule_count]{};
+
 constexpr const char* served_names[] = {"#VC", "GHCB", "MSR protocol"};
 
 constinit Count counts[128]{};
@@ -27,10 +34,27 @@ constinit u64 count_rows = 0;
 constinit u64 totals[3]{};
 constinit Vcpu* reported = nullptr;
 
+void send_violation(Rule rule, const char* detail) {
+    Breaches& all = breaches[static_cast<unsigned>(rule)];
+    Record("violation")
+        .text("rule", describe(rule).id)
+        .hex("rip", reported != nullptr ? reported->state().rip : 0)
+        .text("detail", detail)
+        .number("count", all.count - all.told)
+        .end();
+    all.told = all.count;
+}
+
 /// All that has gathered over a run.
 void send_counts() {
     flush_dump();
     send_profile();
+    for (const RuleDescription& row : rules) {
+        const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
+        if (all.count != all.told) {
+            send_violation(row.rule, "");
+        }
+    }
     for (u64 n = 0; n < count_rows; ++n) {
         Record("count")
             .text("kind", served_names[static_cast<unsigned>(counts[n].kind)])
@@ -84,6 +108,14 @@ void add_registers(Record& record, Vcpu& vcpu) {
     finish(outcome, true);
 }
 
+/// The guest has ended the machine in good order.
+[[noreturn]] void end_as_asked(const char* kind) {
+    send_counts();
+    Record outcome("outcome");
+    outcome.text("kind", kind);
+    finish(outcome, false);
+}
+
 } // namespace
 
 void count(Served kind, u64 code, const char* name) {
@@ -99,15 +131,21 @@ void count(Served kind, u64 code, const char* name) {
     }
 }
 
-void report_violation(const char* rule, const char* detail) {
-    Record("violation")
-        .text("rule", rule)
-        .hex("rip", reported != nullptr ? reported->state().rip : 0)
-        .text("detail", detail)
-        .end();
+void report_violation(Rule rule, const char* detail) {
+    Breaches& all = breaches[static_cast<unsigned>(rule)];
+    ++all.count;
+    // The first at once; then at each power of two, so that a guest that breaks a rule with every
+    // call is not slowed down, and a run that is killed has told at least half.
+    if ((all.count & (all.count - 1)) == 0) {
+        send_violation(rule, detail);
+    }
 }
 
 void set_reported_vcpu(Vcpu& vcpu) { reported = &vcpu; }
+
+void end_run_by_power_off() { end_as_asked("power-off"); }
+
+void end_run_by_reset() { end_as_asked("reset"); }
 
 void end_run_by_exit(u64 value) {
     send_counts();
