@@ -11,7 +11,7 @@ struct MultibootInformation;
 
 /// What the host command hands over, already out of low memory.
 struct GuestFiles {
-    std::span<const u8> guest;
+    std::span<u8> guest;
     // Of a kernel:
     std::span<const u8> command_line; // with its zero
     std::span<const u8> initrd;
@@ -26,6 +26,6 @@ void load_igvm(Vcpu& vcpu, std::span<const u8> bytes);
 void load_kernel(Vcpu& vcpu, const GuestFiles& files, const MultibootInformation& information);
 
 /// Firmware, from the reset vector. The file is the guest's from here on.
-void load_firmware(Vcpu& vcpu, std::span<const u8> bytes);
+void load_firmware(Vcpu& vcpu, std::span<u8> bytes);
 
 } // namespace vestibule::sevsim

@@ -54,7 +54,7 @@ void mask_legacy_interrupts() {
 
 /// The files, moved out of low memory, which is to be the guest's, each at a page boundary.
 GuestFiles take_files(const MultibootInformation& information, const Options& options) {
-    std::span<const u8> files[3];
+    std::span<u8> files[3];
     if ((information.flags & MultibootInformation::has_modules) == 0
         || information.module_count == 0 || information.module_count > std::size(files)) {
         end_run_by_monitor_error("started without the guest's files");

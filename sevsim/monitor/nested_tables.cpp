@@ -1,5 +1,6 @@
 #include "sevsim/monitor/nested_tables.h"
 
+#include "sevsim/monitor/hypervisor/flash.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory.h"
 #include "x86/page_table.h"
@@ -227,13 +228,23 @@ u64 nested_root(Vcpu& vcpu, bool no_execute_twin) {
     return layout::physical(no_execute_twin ? legacy_root_nx : legacy_root);
 }
 
-void map_firmware(std::span<const u8> image) {
-    firmware       = const_cast<u8*>(image.data());
+void map_firmware(std::span<u8> image) {
+    firmware       = image.data();
     firmware_begin = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
     u64 backing    = reinterpret_cast<u64>(firmware);
     for (u64 gpa = firmware_begin; gpa < layout::monitor_physical; gpa += page_size) {
         page_entry(private_view, gpa).value = backing | (page_flags & ~PageTableEntry::writable);
         backing += page_size;
+    }
+}
+
+void show_flash(u64 gpa, std::span<const u8> array, bool readable) {
+    u64 backing = reinterpret_cast<u64>(array.data());
+    for (const u64 end = gpa + array.size(); gpa < end; gpa += page_size, backing += page_size) {
+        page_entry(shared_view, gpa).value =
+            readable
+                ? backing | (page_flags & ~PageTableEntry::writable) | PageTableEntry::no_execute
+                : 0;
     }
 }
 
@@ -259,12 +270,22 @@ bool is_firmware(u64 gpa) {
 
 namespace {
 
+/// The entry for a page of firmware or flash seen through the wrong view.
+u64 noise_page() {
+    static constinit void* noise = nullptr;
+    if (noise == nullptr) {
+        noise = allocate_pages(1);
+        fill_with_noise(noise, page_size, shared_seed);
+    }
+    return layout::physical(noise) | (page_flags & ~PageTableEntry::writable)
+           | PageTableEntry::no_execute;
+}
+
 /// Walks and fetches are private. A table in the firmware is probed as if it were written. Reads
 /// through the other view show noise.
 NestedFault resolve_firmware_fault(u64 address, bool is_private, bool table_or_code, bool write) {
-    static constinit u8* noise = nullptr;
-    const u64 page             = address & ~(page_size - 1);
-    const u64 backing          = reinterpret_cast<u64>(firmware) + (page - firmware_begin);
+    const u64 page    = address & ~(page_size - 1);
+    const u64 backing = reinterpret_cast<u64>(firmware) + (page - firmware_begin);
     if (table_or_code) {
         page_entry(is_private ? private_view : shared_view, page).value = backing | page_flags;
         return NestedFault::resolved;
@@ -272,13 +293,7 @@ NestedFault resolve_firmware_fault(u64 address, bool is_private, bool table_or_c
     if (write) {
         return NestedFault::firmware_write;
     }
-    if (noise == nullptr) {
-        noise = static_cast<u8*>(allocate_pages(1));
-        fill_with_noise(noise, page_size, shared_seed ^ page);
-    }
-    page_entry(shared_view, page).value = layout::physical(noise)
-                                          | (page_flags & ~PageTableEntry::writable)
-                                          | PageTableEntry::no_execute;
+    page_entry(shared_view, page).value = noise_page();
     return NestedFault::resolved;
 }
 
@@ -303,6 +318,17 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
     const bool write      = (exitinfo1 & nested_fault::write) != 0;
     const bool is_private = !vcpu.is_long_mode() || (gpa & vcpu.c_bit()) != 0
                             || vcpu.options.hostile.lie == Lie::cbit_no_effect;
+    if (is_flash(address) && !fetch && !walk) {
+        PageTableEntry& entry = page_entry(is_private ? private_view : shared_view, address);
+        if (entry.is_present()) {
+            return NestedFault::firmware_write; // only the hypervisor can, when it is asked (MMIO)
+        }
+        if (!is_private) {
+            return NestedFault::mmio;
+        }
+        entry.value = noise_page();
+        return NestedFault::resolved;
+    }
     if (is_firmware(address)) {
         return resolve_firmware_fault(address, is_private, fetch || walk, write);
     }

@@ -19,7 +19,10 @@ void build_nested_tables(const Options& options);
 
 /// Puts firmware below 4 GiB, private, to be read and executed. Whole pages, which become the
 /// guest's.
-void map_firmware(std::span<const u8> image);
+void map_firmware(std::span<u8> image);
+
+/// The flash in the shared view: its array, or nothing, so that reading it is MMIO.
+void show_flash(u64 gpa, std::span<const u8> array, bool readable);
 
 /// Fills the shared view with noise, once everything is out of it that the monitor needs.
 void encrypt_shared_memory();

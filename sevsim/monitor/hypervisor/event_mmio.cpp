@@ -1,6 +1,7 @@
 // MMIO read and write (exits 0x80000001 and 0x80000002): address in SW_EXITINFO1, length in
 // SW_EXITINFO2, the bytes in the scratch area (GHCB specification, section 4.1.5).
 #include "sevsim/monitor/hypervisor/events.h"
+#include "sevsim/monitor/hypervisor/flash.h"
 #include "sevsim/monitor/hypervisor/scratch.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/nested_tables.h"
@@ -27,6 +28,9 @@ bool is_absent_tpm(u64 gpa) {
 
 /// The device sees one access of the length that the guest used.
 u64 read_device(Access access) {
+    if (is_flash(access.gpa)) {
+        return read_flash(access.length);
+    }
     if (device_register(access.gpa) == nullptr || is_absent_tpm(access.gpa)
         || is_firmware(access.gpa)) {
         return ~u64{0};
@@ -40,6 +44,10 @@ u64 read_device(Access access) {
 }
 
 void write_device(Access access, u64 value) {
+    if (is_flash(access.gpa)) {
+        write_flash(access.gpa, value);
+        return;
+    }
     if (device_register(access.gpa) == nullptr || is_firmware(access.gpa)) {
         return;
     }
