@@ -25,7 +25,7 @@ enum class Rule : u8 {
     msr_reserved_bits,
     msr_unknown_request,
     nmi_complete_without_nmi,
-    vmgexit_cpl,
+    vmgexit_interruptible,
 };
 
 struct RuleDescription {
@@ -53,7 +53,7 @@ inline constexpr RuleDescription rules[] = { // by Rule
     {Rule::msr_reserved_bits,        "msr-reserved-bits",        "reserved bits of an MSR protocol request are not zero (2.3.1)"},
     {Rule::msr_unknown_request,      "msr-unknown-request",      "a request that the MSR protocol does not have (2.3.1)"},
     {Rule::nmi_complete_without_nmi, "nmi-complete-without-nmi", "NMI complete, and no NMI was injected (4)"},
-    {Rule::vmgexit_cpl,              "vmgexit-cpl",              "VMGEXIT in user mode, with a GHCB that is filled in"},
+    {Rule::vmgexit_interruptible,    "vmgexit-interruptible",    "VMGEXIT through the GHCB page with interrupts on: one that raises #VC overwrites the call"},
 };
 // clang-format on
 

@@ -358,6 +358,12 @@ u8* private_memory(u64 gpa) {
 
 u8* shared_memory(u64 gpa) { return is_guest_memory(gpa) ? layout::at_physical(gpa) : nullptr; }
 
+bool is_shared(u64 gpa) {
+    constexpr u64 wanted        = PageTableEntry::present | PageTableEntry::writable;
+    const PageTableEntry& entry = page_entry(shared_view, gpa);
+    return (entry.value & wanted) == wanted && entry.address(0) == (gpa & ~(page_size - 1));
+}
+
 u64 shared_page_count() { return shared_pages; }
 
 } // namespace vestibule::sevsim

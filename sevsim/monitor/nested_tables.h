@@ -55,6 +55,9 @@ u8* private_memory(u64 gpa);
 /// memory.
 u8* shared_memory(u64 gpa);
 
+/// True where the guest last wrote through its shared view.
+bool is_shared(u64 gpa);
+
 /// How many pages the guest has touched through its shared view.
 u64 shared_page_count();
 

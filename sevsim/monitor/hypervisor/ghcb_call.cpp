@@ -133,6 +133,13 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
         end_run_by_monitor_error(
             "VMGEXIT with a GHCB outside memory: there is no one to answer to");
     }
+    if (!is_shared(gpa) && vcpu.options.hostile.lie != Lie::cbit_no_effect) {
+        report_violation(Rule::ghcb_private, "VMGEXIT with a GHCB page that was never written to "
+                                             "through a mapping without the C-bit");
+    }
+    if ((vcpu.state().rflags & x86::rflags::interrupt) != 0) {
+        report_violation(Rule::vmgexit_interruptible, "VMGEXIT with RFLAGS.IF set");
+    }
     GhcbView ghcb{page};
     const u64 code     = ghcb.get(field::exit_code);
     const Event* event = find_event(code);
