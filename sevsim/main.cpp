@@ -55,27 +55,41 @@ std::string run_footer() {
     return text + "\n" + examples;
 }
 
-void describe_run(CLI::App& run, RunOptions& options) {
+/// The command line's guest, of which there must be one.
+struct GuestNames {
+    std::string file, kernel, firmware;
+
+    bool choose(RunOptions& options) const {
+        struct Row {
+            GuestKind kind;
+            const std::string& name;
+        };
+
+        unsigned given = 0;
+        for (const Row& row : {
+                 Row{GuestKind::igvm,     file    },
+                 Row{GuestKind::kernel,   kernel  },
+                 Row{GuestKind::firmware, firmware}
+        }) {
+            if (!row.name.empty()) {
+                options.kind = row.kind;
+                options.file = row.name;
+                ++given;
+            }
+        }
+        return given == 1;
+    }
+};
+
+void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     run.footer(run_footer());
-    run.add_option("FILE", options.file, "The guest: an IGVM file")->type_name("");
-    const auto guest = [&](const char* name, GuestKind kind, const char* what) {
-        return run
-            .add_option_function<std::string>(
-                name,
-                [&options, kind](const std::string& file) {
-                    if (!options.file.empty()) {
-                        throw CLI::ValidationError(one_guest);
-                    }
-                    options.kind = kind;
-                    options.file = file;
-                },
-                what)
-            ->type_name("FILE");
-    };
+    run.add_option("FILE", guest.file, "The guest: an IGVM file")->type_name("");
     CLI::Option* const kernel =
-        guest("--kernel", GuestKind::kernel, "The guest: a Linux kernel (bzImage)");
-    guest("--firmware", GuestKind::firmware,
-          "The guest: firmware that starts at the reset vector, such as OVMF.fd");
+        run.add_option("--kernel", guest.kernel, "The guest: a Linux kernel (bzImage)")
+            ->type_name("FILE");
+    run.add_option("--firmware", guest.firmware,
+                   "The guest: firmware that starts at the reset vector, such as OVMF.fd")
+        ->type_name("FILE");
     run.add_option("--initrd", options.initrd, "The kernel's initrd")
         ->needs(kernel)
         ->type_name("FILE");
@@ -131,6 +145,8 @@ void describe_run(CLI::App& run, RunOptions& options) {
                        ? fmt::format("no rule is called '{}'", id)
                        : std::string{};
         })
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->type_name("RULE");
     run.add_option("--qemu", options.qemu, "The QEMU to use, 7.2.15 or newer")
         ->type_name("PATH")
@@ -165,6 +181,7 @@ int command_line(std::span<char*> arguments) {
     const auto dashes = std::ranges::find(arguments, std::string_view{"--"});
     const auto count  = static_cast<int>(dashes - arguments.begin());
     RunOptions options;
+    GuestNames guest;
     if (dashes != arguments.end()) {
         options.qemu_arguments.assign(dashes + 1, arguments.end());
     }
@@ -175,14 +192,18 @@ int command_line(std::span<char*> arguments) {
     CLI::App* const run =
         app.add_subcommand("run", "Run a guest and report what it did. Its serial output goes to "
                                   "standard output, the report after it.");
-    describe_run(*run, options);
+    describe_run(*run, options, guest);
     try {
         app.parse(count, arguments.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
     }
-    if (options.file.empty()) {
+    if (!guest.choose(options)) {
         fmt::print(stderr, "sevsim: {}\n", one_guest);
+        return wrong_use;
+    }
+    if (options.kind == GuestKind::firmware && options.platform == "native") {
+        fmt::print(stderr, "sevsim: --firmware runs on the SEV-ES platform only\n");
         return wrong_use;
     }
     if (options.profile && options.platform == "native") {
