@@ -16,7 +16,7 @@ inline constexpr u8 rdi = 7;
 } // namespace gpr
 
 /// The bits of a register that `size` bytes cover.
-constexpr u64 size_mask(u8 size) { return ~u64{0} >> (64 - 8u * size); }
+constexpr u64 size_mask(u8 size) { return ~u64{0} >> ((64 - 8u * size) & 63); }
 
 /// The register of that number, as the machine numbers them; not RSP, which the CPU pushed.
 inline u64& saved_register(Frame& frame, unsigned number) {
