@@ -41,8 +41,6 @@ class Oracle {
   public:
     explicit Oracle(const boot::BootInfo& boot_info)
         : info{boot_info}, devices{boot_info.platform == boot::Platform::native}, testbed{devices},
-          // NOLINTNEXTLINE(clang-analyzer-optin.cplusplus.UninitializedObject): filled before it is
-          // read
           cr4{x86::Cpu::cr4()} {}
 
     void run() {
