@@ -40,7 +40,7 @@ constexpr AluResult with_status(u64 value, u64 carries, u64 sign, u64 kept_flags
                                                               u64 source, u8 size, u64 rflags) {
     namespace flag = x86::rflags;
     const u64 mask = size_mask(size);
-    const u64 sign = bit(8u * size - 1);
+    const u64 sign = bit((8u * size - 1) & 63);
     u64 carry      = 0;
     bool subtract  = false;
     switch (mnemonic) {

@@ -114,7 +114,7 @@ struct MmioEvent {
         }
         u64 source = memory;
         if (mnemonic == Mnemonic::movsx) {
-            const unsigned unused = 64 - 8u * memory_size;
+            const unsigned unused = (64 - 8u * memory_size) & 63;
             source                = static_cast<u64>(static_cast<i64>(memory << unused) >> unused);
         }
         const AluResult result = to_memory ? compute(mnemonic, memory, other, size, frame.rflags)
@@ -139,7 +139,7 @@ struct MmioEvent {
     /// way; an immediate's does not. `number` becomes that of the bit in its operand.
     static constexpr i64 choose_bit(const Instruction& instruction, u64& number) {
         const u8 size         = instruction.operand_size;
-        const unsigned unused = 64 - 8u * size;
+        const unsigned unused = (64 - 8u * size) & 63;
         const auto whole      = static_cast<i64>(number << unused) >> unused;
         number &= 8u * size - 1;
         return instruction.other == Operand::general_register
