@@ -30,10 +30,14 @@ sevsim_test(nmi_unhandled vestibule STATUS 1 ARGS --hostile nmi@18
 
 # A #VC with the wrong exit code, for each exit code and in many places.
 image_file(attacked vestibule 64)
+image_file(attacked_early early_cpuid 64)
+image_file(attacked_compat compat_cpuid compat)
+image_file(attacked_legacy legacy_cpuid 32)
 add_test(NAME qemu.wesee
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${attacked}
+    "-DEARLY=${attacked_early};${attacked_compat};${attacked_legacy}"
     -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/wesee.trace -P ${CMAKE_CURRENT_SOURCE_DIR}/wesee.cmake)
-set_tests_properties(qemu.wesee PROPERTIES TIMEOUT 300)
+set_tests_properties(qemu.wesee PROPERTIES TIMEOUT 900)
 
 sevsim_test(vc_without_idt vestibule STATUS 1 ARGS --hostile vc-at-entry:0x72@1
   WANT "shut down .triple fault.: #VC without an IDT")
