@@ -300,9 +300,9 @@ TEST_F(SevsimRun, GuestFileIsChecked) {
 TEST_F(SevsimRun, FileMustFitIntoMemory) {
     fake_qemu("echo started");
     options_.memory = smallest_guest;
-    fs::resize_file(options_.file, 16 * mib + 1);
+    fs::resize_file(options_.file, 14 * mib + 1);
     EXPECT_NE(failure().find("do not fit"), std::string::npos) << failure();
-    fs::resize_file(options_.file, 16 * mib);
+    fs::resize_file(options_.file, 14 * mib);
     EXPECT_TRUE(run());
 }
 
