@@ -1,9 +1,11 @@
-// The two files QEMU loads: the guest's IGVM file, and the monitor, which is part of this program.
+// The files QEMU loads: the guest's, and the monitor, which is part of this program.
 #pragma once
 
 #include "sevsim/descriptor.h"
+#include "sevsim/options.h"
 #include "x86/types.h"
 
+#include <cstddef>
 #include <expected>
 #include <span>
 #include <string>
@@ -15,10 +17,14 @@ struct OpenedFile {
     u64 size;
 };
 
-/// Opens `path` and sees that it can be an IGVM file: what is inside is the monitor's to judge.
-std::expected<OpenedFile, std::string> open_igvm_file(const std::string& path);
+/// Opens the guest's file and sees that it can be what it is said to be: what is inside is the
+/// monitor's to judge.
+std::expected<OpenedFile, std::string> open_guest_file(const std::string& path, GuestKind kind);
+
+/// Opens an initrd, of whatever format.
+std::expected<OpenedFile, std::string> open_initrd(const std::string& path);
 
 /// An anonymous file with `bytes` in it.
-std::expected<OpenedFile, std::string> memory_file(std::span<const unsigned char> bytes);
+std::expected<OpenedFile, std::string> memory_file(std::span<const std::byte> bytes);
 
 } // namespace vestibule::sevsim

@@ -2,6 +2,7 @@
 #include "monitor_image.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
+#include "sevsim/rules.h"
 #include "sevsim/run.h"
 
 #include <CLI/CLI.hpp>
@@ -23,6 +24,8 @@ constexpr const char* description =
     "An AMD SEV-ES machine in software, on plain QEMU without SEV hardware or KVM.\n"
     "It is written from the specifications and says nothing of silicon.";
 
+constexpr const char* one_guest = "expected one guest: FILE, --kernel FILE or --firmware FILE";
+
 constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm
   sevsim run guest.igvm --platform native --memory 64M
@@ -31,8 +34,11 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
   sevsim run guest.igvm --hostile vc:0x72@20    a forged CPUID where the 20th #VC was to be
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
+  sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
+  sevsim run --firmware /usr/share/ovmf/OVMF.fd --timeout 120
 
-Exit status: 0 the guest exited with code 0 and broke no rule, 1 anything else, 2 wrong use.)";
+Exit status: 0 the guest exited with code 0, powered off or reset the machine, and broke no rule;
+1 anything else, 2 wrong use.)";
 
 std::string run_footer() {
     std::string text = "LIE is what the hypervisor does to the guest:\n";
@@ -42,12 +48,55 @@ std::string run_footer() {
             fmt::format("  {:<20}{}\n",
                         lie.name + std::string{forms[static_cast<unsigned>(lie.form)]}, lie.what);
     }
+    text += "\nRULE is what the guest may not do (sections of the GHCB specification):\n";
+    for (const RuleDescription& rule : rules) {
+        text += fmt::format("  {:<26}{}\n", rule.id, rule.what);
+    }
     return text + "\n" + examples;
 }
 
-void describe_run(CLI::App& run, RunOptions& options) {
+/// The command line's guest, of which there must be one.
+struct GuestNames {
+    std::string file, kernel, firmware;
+
+    bool choose(RunOptions& options) const {
+        struct Row {
+            GuestKind kind;
+            const std::string& name;
+        };
+
+        unsigned given = 0;
+        for (const Row& row : {
+                 Row{GuestKind::igvm,     file    },
+                 Row{GuestKind::kernel,   kernel  },
+                 Row{GuestKind::firmware, firmware}
+        }) {
+            if (!row.name.empty()) {
+                options.kind = row.kind;
+                options.file = row.name;
+                ++given;
+            }
+        }
+        return given == 1;
+    }
+};
+
+void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     run.footer(run_footer());
-    run.add_option("FILE", options.file, "The guest: an IGVM file")->required()->type_name("");
+    run.add_option("FILE", guest.file, "The guest: an IGVM file")->type_name("");
+    CLI::Option* const kernel =
+        run.add_option("--kernel", guest.kernel, "The guest: a Linux kernel (bzImage)")
+            ->type_name("FILE");
+    run.add_option("--firmware", guest.firmware,
+                   "The guest: firmware that starts at the reset vector, such as OVMF.fd")
+        ->type_name("FILE");
+    run.add_option("--initrd", options.initrd, "The kernel's initrd")
+        ->needs(kernel)
+        ->type_name("FILE");
+    run.add_option("--append", options.append,
+                   "The kernel's command line; tsc_early_khz is added where it is not given")
+        ->needs(kernel)
+        ->type_name("TEXT");
     run.add_option("--platform", options.platform,
                    fmt::format("sev-es (with the C-bit at bit {}) or native", c_bit))
         ->check(CLI::IsMember({"sev-es", "native"}))
@@ -78,6 +127,10 @@ void describe_run(CLI::App& run, RunOptions& options) {
                    "Write the bytes that the guest sends to port 0x5EA to FILE; without this they "
                    "go nowhere")
         ->type_name("FILE");
+    run.add_flag(
+        "--repeatable", options.repeatable,
+        "Let time be the count of executed instructions, whatever the host does meanwhile; "
+        "waiting takes none. A run is then the same every time");
     run.add_flag("--profile", options.profile, "Count the guest's instructions per #VC, exactly");
     run.add_option_function<std::string>(
            "--hostile",
@@ -89,6 +142,16 @@ void describe_run(CLI::App& run, RunOptions& options) {
            },
            "Let the hypervisor tell a lie, or attack (below)")
         ->type_name("LIE");
+    run.add_option("--allow", options.allowed,
+                   "Let the guest break this rule without failing the run (below); may be repeated")
+        ->check([](const std::string& id) {
+            return std::ranges::find(rules, id, &RuleDescription::id) == std::end(rules)
+                       ? fmt::format("no rule is called '{}'", id)
+                       : std::string{};
+        })
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->type_name("RULE");
     run.add_option("--qemu", options.qemu, "The QEMU to use, 7.2.15 or newer")
         ->type_name("PATH")
         ->capture_default_str();
@@ -122,6 +185,7 @@ int command_line(std::span<char*> arguments) {
     const auto dashes = std::ranges::find(arguments, std::string_view{"--"});
     const auto count  = static_cast<int>(dashes - arguments.begin());
     RunOptions options;
+    GuestNames guest;
     if (dashes != arguments.end()) {
         options.qemu_arguments.assign(dashes + 1, arguments.end());
     }
@@ -132,11 +196,19 @@ int command_line(std::span<char*> arguments) {
     CLI::App* const run =
         app.add_subcommand("run", "Run a guest and report what it did. Its serial output goes to "
                                   "standard output, the report after it.");
-    describe_run(*run, options);
+    describe_run(*run, options, guest);
     try {
         app.parse(count, arguments.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (!guest.choose(options)) {
+        fmt::print(stderr, "sevsim: {}\n", one_guest);
+        return wrong_use;
+    }
+    if (options.kind == GuestKind::firmware && options.platform == "native") {
+        fmt::print(stderr, "sevsim: --firmware runs on the SEV-ES platform only\n");
+        return wrong_use;
     }
     if (options.profile && options.platform == "native") {
         fmt::print(stderr, "sevsim: --profile counts what a #VC costs, and a native guest takes "

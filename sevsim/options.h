@@ -23,13 +23,25 @@ inline constexpr u64 largest_guest  = 2 * gib;
 /// Bit 51 would need the monitor in 5-level paging: nested paging's depth follows its host's.
 inline constexpr unsigned c_bit = 47;
 
+/// What the guest's file is, and so how the guest is entered.
+enum class GuestKind : u8 {
+    igvm,     ///< an IGVM file: its own pages and VP context
+    kernel,   ///< a Linux bzImage, by the 32-bit boot protocol
+    firmware, ///< a firmware volume, from the reset vector
+};
+
 struct RunOptions {
+    GuestKind kind = GuestKind::igvm;
     std::string file;
+    std::string initrd; ///< empty: none
+    std::string append; ///< the kernel's command line
     std::string platform = "sev-es";
     u64 memory           = 256 * mib;
     std::chrono::milliseconds timeout{60'000};
-    std::string trace; ///< empty: no trace
-    bool profile = false;
+    std::vector<std::string> allowed; ///< rules whose breach does not fail the run
+    std::string trace;                ///< empty: no trace
+    bool repeatable = false;
+    bool profile    = false;
     std::string dump; ///< empty: no dump
     Hostility hostile;
     std::string qemu = "qemu-system-x86_64";

@@ -23,6 +23,17 @@ std::string processor() {
     return model;
 }
 
+constexpr const char* guest_names[] = {"igvm", "kernel", "firmware"}; // by GuestKind
+
+/// QEMU's -initrd: the multiboot modules. No name can hold a comma here.
+std::string modules(const std::vector<int>& files) {
+    std::string list;
+    for (const int file : files) {
+        list += fmt::format("{}/dev/fd/{}", list.empty() ? "" : ",", file);
+    }
+    return list;
+}
+
 /// As `--hostile` takes it; empty where nothing was asked for.
 std::string hostility(const Hostility& asked) {
     for (const LieDescription& description : lies) {
@@ -43,6 +54,7 @@ std::string hostility(const Hostility& asked) {
 std::string monitor_command_line(const RunOptions& options) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
                                    options.platform, c_bit, options.trace.empty() ? 0 : 1);
+    line += fmt::format(" guest={}", guest_names[static_cast<unsigned>(options.kind)]);
     if (options.profile) {
         line += " profile=1";
     }
@@ -56,8 +68,8 @@ std::string monitor_command_line(const RunOptions& options) {
 }
 
 std::vector<std::string> qemu_command(const RunOptions& options, const InheritedFiles& files,
-                                      u64 guest_file_size) {
-    const u64 hidden = hidden_memory(options.memory, guest_file_size);
+                                      u64 guest_files_size) {
+    const u64 hidden = hidden_memory(options.memory, guest_files_size);
     // clang-format off
     std::vector<std::string> command{
         options.qemu,
@@ -77,10 +89,10 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-kernel", fmt::format("/dev/fd/{}", files.monitor),
         "-append", monitor_command_line(options),
-        "-initrd", fmt::format("/dev/fd/{}", files.guest),
+        "-initrd", modules(files.guest),
     };
     // clang-format on
-    if (options.profile) {
+    if (options.profile || options.repeatable) {
         // The clock counts the CPU's instructions and nothing else, so that they can be counted by
         // it, and so that a run is the same every time.
         command.insert(command.end(), {"-icount", "shift=0,sleep=off"});

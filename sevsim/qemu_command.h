@@ -12,23 +12,27 @@ namespace vestibule::sevsim {
 /// can mean something in an option of QEMU's.
 struct InheritedFiles {
     int monitor;
-    int guest;
-    int records; ///< the write end of the pipe that the debug port feeds
+    std::vector<int> guest; ///< its file; a kernel's command line and initrd behind it
+    int records;            ///< the write end of the pipe that the debug port feeds
 };
 
 std::vector<std::string> qemu_command(const RunOptions& options, const InheritedFiles& files,
-                                      u64 guest_file_size);
+                                      u64 guest_files_size);
 
 /// What the monitor is told: the words behind the file name that QEMU puts first.
 std::string monitor_command_line(const RunOptions& options);
 
-/// Guest memory must hold the monitor and the guest's file while the monitor moves both away.
-constexpr u64 loading_space = 16 * mib;
+/// Guest memory must hold the monitor and the guest's files while the monitor moves them away.
+constexpr u64 loading_space = 18 * mib;
 
-/// The memory that only the monitor sees: itself, the guest's private memory, the guest's file.
-constexpr u64 hidden_memory(u64 guest_memory, u64 guest_file_size) {
+/// What the monitor puts the next file behind this one at.
+constexpr u64 whole_pages(u64 size) { return (size + page_size - 1) / page_size * page_size; }
+
+/// The memory that only the monitor sees: itself, the guest's private memory, the guest's files.
+constexpr u64 hidden_memory(u64 guest_memory, u64 guest_files_size) {
     constexpr u64 monitor = 64 * mib;
-    return monitor + guest_memory + (guest_file_size + memory_step - 1) / memory_step * memory_step;
+    return monitor + guest_memory
+           + (guest_files_size + memory_step - 1) / memory_step * memory_step;
 }
 
 } // namespace vestibule::sevsim

@@ -80,6 +80,8 @@ struct OutcomeName {
 
 constexpr OutcomeName outcome_names[] = {
     {"exit",              OutcomeKind::exit             },
+    {"power-off",         OutcomeKind::power_off        },
+    {"reset",             OutcomeKind::reset            },
     {"terminate",         OutcomeKind::terminate        },
     {"unsupported-event", OutcomeKind::unsupported_event},
     {"shutdown",          OutcomeKind::shutdown         },
@@ -101,7 +103,7 @@ void read_start(const Json&, Members& members, RunRecords& records) {
 
 void read_violation(const Json&, Members& members, RunRecords& records) {
     Violation violation{.rule         = members.text("rule"),
-                        .count        = 1,
+                        .count        = members.optional_number("count", u64{1} << 48).value_or(1),
                         .first_rip    = members.optional_text("rip"),
                         .first_detail = members.optional_text("detail")};
     if (!members.wrong().empty()) {
@@ -109,7 +111,7 @@ void read_violation(const Json&, Members& members, RunRecords& records) {
     }
     const auto same = std::ranges::find(records.violations, violation.rule, &Violation::rule);
     if (same != records.violations.end()) {
-        ++same->count;
+        same->count += violation.count;
     } else {
         records.violations.push_back(std::move(violation));
     }
@@ -168,6 +170,18 @@ void read_profile_rest(const Json&, Members& members, RunRecords& records) {
     }
 }
 
+void read_last_exit(const Json&, Members& members, RunRecords& records) {
+    LastExit exit{.kind  = members.text("kind"),
+                  .code  = members.hexadecimal("code"),
+                  .name  = members.text("name"),
+                  .rip   = members.text("rip"),
+                  .count = members.number("count")};
+    constexpr std::size_t most = 1000; // the monitor sends 20
+    if (members.wrong().empty() && records.last_exits.size() < most) {
+        records.last_exits.push_back(std::move(exit));
+    }
+}
+
 /// "00 ff": two digits a byte, a space between bytes.
 void read_dump(const Json&, Members& members, RunRecords& records) {
     const std::string text = members.text("bytes") + ' ';
@@ -193,8 +207,8 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     const std::string kind = members.text("kind");
     const auto* named      = std::ranges::find(outcome_names, kind, &OutcomeName::name);
     if (named == std::end(outcome_names)) {
-        members.complain("kind",
-                         "exit, terminate, unsupported-event, shutdown, halt or monitor-error");
+        members.complain("kind", "exit, power-off, reset, terminate, unsupported-event, shutdown, "
+                                 "halt or monitor-error");
     } else {
         outcome.kind = named->kind;
     }
@@ -246,6 +260,7 @@ constexpr RecordKind record_kinds[] = {
     {"violation",    read_violation,    true },
     {"count",        read_count,        false},
     {"dump",         read_dump,         false},
+    {"last-exit",    read_last_exit,    false},
     {"profile",      read_profile,      false},
     {"profile-rest", read_profile_rest, false},
     {"outcome",      read_outcome,      true },

@@ -15,7 +15,16 @@
 
 namespace vestibule::sevsim {
 
-enum class OutcomeKind : u8 { exit, terminate, unsupported_event, shutdown, halt, monitor_error };
+enum class OutcomeKind : u8 {
+    exit,
+    power_off,
+    reset,
+    terminate,
+    unsupported_event,
+    shutdown,
+    halt,
+    monitor_error
+};
 
 /// GHCB specification 2.3.1: the guest's termination request.
 struct ReasonCodes {
@@ -52,6 +61,15 @@ struct ExitCount {
     u64 vc = 0, ghcb = 0, msr_protocol = 0;
 };
 
+/// One of the last exits before a bad end; `count` alike in a row.
+struct LastExit {
+    std::string kind; ///< #VC, GHCB or MSR protocol
+    u64 code = 0;
+    std::string name;
+    std::string rip;
+    u64 count = 0;
+};
+
 /// So many #VCs that cost the guest the same: instructions, without VMGEXITs and the last IRET.
 struct ProfileSample {
     u64 code = 0;
@@ -68,6 +86,7 @@ struct RunRecords {
     std::optional<Start> start;
     std::vector<ExitCount> exits;
     std::vector<Violation> violations;
+    std::vector<LastExit> last_exits; ///< oldest first
     std::vector<ProfileSample> profile;
     std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
     std::string dumped;            ///< what the last record has brought for the dump

@@ -78,7 +78,12 @@ void print_exits(std::vector<ExitCount> exits, Text out) {
         count_cell(total.msr_protocol));
 }
 
-void print_violations(const RunRecords& records, Text out) {
+bool is_allowed(const RunResult& result, const Violation& violation) {
+    return std::ranges::find(result.allowed, violation.rule) != result.allowed.end();
+}
+
+void print_violations(const RunResult& result, Text out) {
+    const RunRecords& records = result.records;
     if (records.violations.empty()) {
         // Only a monitor that got as far as an outcome has looked at everything.
         if (records.outcome) {
@@ -92,7 +97,8 @@ void print_violations(const RunRecords& records, Text out) {
     }
     fmt::format_to(out, "\nViolations\n");
     for (const Violation& violation : records.violations) {
-        fmt::format_to(out, "  {:<{}}{:>8}", printable(violation.rule), width, violation.count);
+        fmt::format_to(out, "  {:<{}}{:>8}{}", printable(violation.rule), width, violation.count,
+                       is_allowed(result, violation) ? "  (allowed)" : "");
         if (!violation.first_rip.empty()) {
             fmt::format_to(out, "  first at rip {}", printable(violation.first_rip));
         }
@@ -100,6 +106,18 @@ void print_violations(const RunRecords& records, Text out) {
             fmt::format_to(out, ": {}", printable(violation.first_detail));
         }
         fmt::format_to(out, "\n");
+    }
+}
+
+void print_last_exits(const RunRecords& records, Text out) {
+    if (records.last_exits.empty()) {
+        return;
+    }
+    fmt::format_to(out, "\nThe last exits, in a row where alike\n");
+    for (const LastExit& exit : records.last_exits) {
+        fmt::format_to(out, "  {:<14}{:<12}{:<22}rip {:<20}{:>8}\n", printable(exit.kind),
+                       fmt::format("{:#x}", exit.code), printable(exit.name), printable(exit.rip),
+                       exit.count);
     }
 }
 
@@ -138,6 +156,8 @@ std::string termination(const std::optional<ReasonCodes>& reason) {
 std::string outcome_in_words(const Outcome& outcome) {
     switch (outcome.kind) {
     case OutcomeKind::exit: return fmt::format("the guest exited with code {}", outcome.value);
+    case OutcomeKind::power_off: return "the guest powered off";
+    case OutcomeKind::reset: return "the guest reset the machine";
     case OutcomeKind::terminate: return termination(outcome.reason);
     case OutcomeKind::unsupported_event:
         return fmt::format("the guest gave up on an exit that it does not support ({:#x})",
@@ -152,6 +172,12 @@ std::string outcome_in_words(const Outcome& outcome) {
 std::string signal_name(int number) {
     const char* name = sigabbrev_np(number);
     return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", number);
+}
+
+/// The guest has said that it is done. Where it says no exit code, its value is 0.
+bool is_end_of_choice(OutcomeKind kind) {
+    return kind == OutcomeKind::exit || kind == OutcomeKind::power_off
+           || kind == OutcomeKind::reset;
 }
 
 /// Why there is no outcome.
@@ -190,7 +216,7 @@ std::string report(const RunResult& result) {
     print_machine(records, out);
     print_exits(records.exits, out);
     text += profile_table(records);
-    print_violations(records, out);
+    print_violations(result, out);
     if (records.malformed != 0) {
         fmt::format_to(out, "\nRecords of the monitor that could not be read: {}\n",
                        records.malformed);
@@ -200,7 +226,8 @@ std::string report(const RunResult& result) {
         return text;
     }
     const Outcome& outcome = *records.outcome;
-    if (outcome.kind != OutcomeKind::exit) {
+    if (!is_end_of_choice(outcome.kind)) {
+        print_last_exits(records, out);
         print_state(outcome, out);
     }
     fmt::format_to(out, "\nOutcome: {}{}{}\n", outcome_in_words(outcome),
@@ -211,8 +238,11 @@ std::string report(const RunResult& result) {
 int exit_status(const RunResult& result) {
     const RunRecords& records = result.records;
     // A line that could not be read may have been a violation.
-    const bool good = records.outcome && records.outcome->kind == OutcomeKind::exit
-                      && records.outcome->value == 0 && records.violations.empty()
+    const bool good = records.outcome && is_end_of_choice(records.outcome->kind)
+                      && records.outcome->value == 0
+                      && std::ranges::all_of(
+                          records.violations,
+                          [&](const Violation& violation) { return is_allowed(result, violation); })
                       && records.malformed == 0;
     return good ? 0 : 1;
 }

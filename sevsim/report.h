@@ -13,13 +13,15 @@ struct RunResult {
     RunRecords records;
     ProcessEnd qemu{Ending::exited, 0};
     std::chrono::milliseconds timeout{};
-    bool line_open = false; ///< the guest's last line of output has no end
+    bool line_open = false;           ///< the guest's last line of output has no end
+    std::vector<std::string> allowed; ///< rules whose breach does not count (--allow)
 };
 
 /// The report: what ran, exits served, violations, and the outcome last.
 std::string report(const RunResult& result);
 
-/// 0 if the guest exited with code 0 and broke no rule, 1 otherwise.
+/// 0 if the guest exited with code 0, powered off or reset the machine, and broke no rule but
+/// allowed ones; 1 otherwise.
 int exit_status(const RunResult& result);
 
 /// `text` without the control characters with which a guest could write over what we say.

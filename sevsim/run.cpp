@@ -74,25 +74,73 @@ class Complaints {
     unsigned said_ = 0;
 };
 
+/// What is loaded of the guest's: its file; of a kernel, the command line and the initrd behind it.
+struct GuestFiles {
+    std::vector<OpenedFile> files;
+
+    std::vector<int> descriptors() const {
+        std::vector<int> all;
+        all.reserve(files.size());
+        for (const OpenedFile& file : files) {
+            all.push_back(file.descriptor.get());
+        }
+        return all;
+    }
+
+    u64 size() const {
+        u64 all = 0;
+        for (const OpenedFile& file : files) {
+            all += whole_pages(file.size);
+        }
+        return all;
+    }
+};
+
+std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& options) {
+    GuestFiles opened;
+    auto guest = open_guest_file(options.file, options.kind);
+    if (!guest) {
+        return std::unexpected(guest.error());
+    }
+    opened.files.push_back(std::move(*guest));
+    if (options.kind == GuestKind::kernel) {
+        // As a file of its own, so that nothing in it can mean something to QEMU.
+        auto command_line = memory_file(std::as_bytes(
+            std::span{options.append.c_str(), options.append.size() + 1})); // with its zero
+        if (!command_line) {
+            return std::unexpected(command_line.error());
+        }
+        opened.files.push_back(std::move(*command_line));
+        if (!options.initrd.empty()) {
+            auto initrd = open_initrd(options.initrd);
+            if (!initrd) {
+                return std::unexpected(initrd.error());
+            }
+            opened.files.push_back(std::move(*initrd));
+        }
+    }
+    if (opened.size() + loading_space > options.memory) {
+        return std::unexpected(fmt::format("{}: {} bytes do not fit into {} MiB of guest memory, "
+                                           "of which the monitor needs {} MiB "
+                                           "while it loads them (see --memory)",
+                                           options.file, opened.size(), options.memory / mib,
+                                           loading_space / mib));
+    }
+    return opened;
+}
+
 } // namespace
 
 std::expected<RunResult, std::string> run_guest(const RunOptions& options,
                                                 std::span<const unsigned char> monitor) {
-    auto guest = open_igvm_file(options.file);
+    auto guest = open_guest_files(options);
     if (!guest) {
         return std::unexpected(guest.error());
-    }
-    if (guest->size + loading_space > options.memory) {
-        return std::unexpected(fmt::format("{}: {} bytes do not fit into {} MiB of guest memory, "
-                                           "of which the monitor needs {} MiB "
-                                           "while it loads them (see --memory)",
-                                           options.file, guest->size, options.memory / mib,
-                                           loading_space / mib));
     }
     if (const auto version = check_qemu(options.qemu); !version) {
         return std::unexpected(version.error());
     }
-    auto kernel  = memory_file(monitor);
+    auto kernel  = memory_file(std::as_bytes(monitor));
     auto records = Pipe::open();
     auto serial  = Pipe::open();
     if (!kernel || !records || !serial) {
@@ -126,11 +174,13 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     command.timeout   = options.timeout;
     command.keyboard  = true;
     command.arguments = qemu_command(
-        options, {kernel->descriptor.get(), guest->descriptor.get(), records->write.get()},
-        guest->size);
+        options, {kernel->descriptor.get(), guest->descriptors(), records->write.get()},
+        guest->size());
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
-    command.inherited.push_back(std::move(guest->descriptor));
+    for (OpenedFile& file : guest->files) {
+        command.inherited.push_back(std::move(file.descriptor));
+    }
     command.inherited.push_back(std::move(records->write));
     command.streams.push_back({.from = std::move(serial->read),
                                .take =
@@ -163,7 +213,8 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     return RunResult{.records   = reader.records(),
                      .qemu      = *end,
                      .timeout   = options.timeout,
-                     .line_open = line_open};
+                     .line_open = line_open,
+                     .allowed   = options.allowed};
 }
 
 } // namespace vestibule::sevsim

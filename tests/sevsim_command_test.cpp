@@ -1,6 +1,7 @@
 // What `sevsim run` is asked for, and the QEMU command line that comes of it.
 #include "sevsim/qemu_command.h"
 #include "sevsim/qemu_version.h"
+#include "sevsim/rules.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -15,7 +16,7 @@ std::string value_of(const std::vector<std::string>& command, std::string_view o
     return found == command.end() || found + 1 == command.end() ? "" : *(found + 1);
 }
 
-constexpr InheritedFiles files{.monitor = 11, .guest = 12, .records = 13};
+const InheritedFiles files{.monitor = 11, .guest = {12}, .records = 13};
 
 } // namespace
 
@@ -160,7 +161,8 @@ TEST(QemuCommand, DescribesTheMachine) {
     EXPECT_EQ(value_of(command, "-kernel"), "/dev/fd/11");
     EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12");
     EXPECT_EQ(value_of(command, "-chardev"), "file,id=records,path=/dev/fd/13");
-    EXPECT_EQ(value_of(command, "-append"), "memory=268435456 platform=sev-es cbit=47 trace=0");
+    EXPECT_EQ(value_of(command, "-append"),
+              "memory=268435456 platform=sev-es cbit=47 trace=0 guest=igvm");
     // 64 MiB of the monitor, 256 MiB of the guest, 3 MiB and a byte rounded up to 4.
     EXPECT_EQ(value_of(command, "-m"), "256M,slots=1,maxmem=580M");
     EXPECT_EQ(value_of(command, "-object"), "memory-backend-ram,id=private,size=339738624");
@@ -181,7 +183,7 @@ TEST(QemuCommand, PassesOptionsOn) {
     const auto command     = qemu_command(options, files, 1);
     EXPECT_EQ(command.front(), "/opt/qemu");
     EXPECT_EQ(value_of(command, "-append"),
-              "memory=33554432 platform=native cbit=47 trace=1 hostile=no-sev");
+              "memory=33554432 platform=native cbit=47 trace=1 guest=igvm hostile=no-sev");
     // Last, so that they can override.
     EXPECT_EQ(command[command.size() - 2], "-d");
     EXPECT_EQ(command.back(), "int");
@@ -201,6 +203,37 @@ TEST(QemuCommand, CountsInstructionsOnlyForAProfile) {
     const auto command = qemu_command(options, files, 1);
     EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
     EXPECT_TRUE(value_of(command, "-append").ends_with(" profile=1"));
+}
+
+TEST(QemuCommand, CountsInstructionsForARepeatableRun) {
+    RunOptions options;
+    options.repeatable = true;
+    const auto command = qemu_command(options, files, 1);
+    EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
+    EXPECT_EQ(value_of(command, "-append").find("profile"), std::string::npos);
+}
+
+TEST(QemuCommand, HandsOnAKernelsFilesAsModules) {
+    RunOptions options;
+    options.kind   = GuestKind::kernel;
+    options.append = "a, b=c -- d";
+    InheritedFiles three{
+        .monitor = 11, .guest = {12, 14, 15},
+             .records = 13
+    };
+    const auto command = qemu_command(options, three, 1);
+    EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12,/dev/fd/14,/dev/fd/15");
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" guest=kernel"));
+}
+
+TEST(Rules, HaveNamesOfTheirOwn) {
+    for (const RuleDescription& rule : rules) {
+        EXPECT_EQ(
+            std::ranges::count(rules, std::string_view{rule.id},
+                               [](const RuleDescription& r) { return std::string_view{r.id}; }),
+            1)
+            << rule.id;
+    }
 }
 
 TEST(QemuVersion, ReadsTheFirstLine) {

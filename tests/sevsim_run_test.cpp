@@ -297,12 +297,60 @@ TEST_F(SevsimRun, GuestFileIsChecked) {
     EXPECT_NE(failure().find("not a regular file"), std::string::npos) << failure();
 }
 
+TEST_F(SevsimRun, KernelIsChecked) {
+    fake_qemu("echo started");
+    options_.kind = GuestKind::kernel;
+    write("guest.igvm", std::string(2000, 'x'));
+    EXPECT_NE(failure().find("expected the bytes 'HdrS' at offset 0x202"), std::string::npos);
+    std::string kernel(2000, '\0');
+    kernel.replace(0x202, 4, "HdrS");
+    kernel[0x206] = 9;
+    kernel[0x207] = 2;
+    write("guest.igvm", kernel);
+    EXPECT_NE(failure().find("boot protocol 2.09; expected 2.10"), std::string::npos) << failure();
+    kernel[0x206] = 10;
+    write("guest.igvm", kernel);
+    EXPECT_NE(failure().find("a zImage"), std::string::npos) << failure();
+    kernel[0x211] = 1;
+    write("guest.igvm", kernel);
+    EXPECT_TRUE(run());
+    options_.initrd = path("nothing");
+    EXPECT_NE(failure().find(options_.initrd), std::string::npos) << failure();
+}
+
+TEST_F(SevsimRun, KernelsCommandLineIsAFileOfItsOwn) {
+    options_.kind   = GuestKind::kernel;
+    options_.append = "a=b,c -- d";
+    options_.initrd = path("initrd");
+    write("initrd", "INITRD");
+    std::string kernel(2000, '\0');
+    kernel.replace(0x202, 4, "HdrS");
+    kernel[0x206] = 15;
+    kernel[0x207] = 2;
+    kernel[0x211] = 1;
+    write("guest.igvm", kernel);
+    fake_qemu(R"(IFS=,; set -- $initrd; tr '\0' '!' <$2; cat $3)");
+    ASSERT_TRUE(run());
+    EXPECT_EQ(read("output"), "a=b,c -- d!INITRD");
+}
+
+TEST_F(SevsimRun, FirmwareIsChecked) {
+    fake_qemu("echo started");
+    options_.kind = GuestKind::firmware;
+    write("guest.igvm", std::string(5000, 'x'));
+    EXPECT_NE(failure().find("whole 4 KiB pages"), std::string::npos) << failure();
+    write("guest.igvm", std::string(8192, '\xFF'));
+    EXPECT_NE(failure().find("no code at the reset vector"), std::string::npos) << failure();
+    write("guest.igvm", std::string(8191, '\xFF') + '\0');
+    EXPECT_TRUE(run());
+}
+
 TEST_F(SevsimRun, FileMustFitIntoMemory) {
     fake_qemu("echo started");
     options_.memory = smallest_guest;
-    fs::resize_file(options_.file, 16 * mib + 1);
+    fs::resize_file(options_.file, 14 * mib + 1);
     EXPECT_NE(failure().find("do not fit"), std::string::npos) << failure();
-    fs::resize_file(options_.file, 16 * mib);
+    fs::resize_file(options_.file, 14 * mib);
     EXPECT_TRUE(run());
 }
 

@@ -102,7 +102,8 @@ constexpr Row rows[] = {
     // Served, and held against the guest.
     {"information that means nothing",  ExitCode::rdtsc, 1, 0,            none,      Wanted::served},
     {"a count for a plain IN",          ExitCode::ioio, dma_page | 0x211, 1, none,   Wanted::served},
-    {"a register nobody asked for",     ExitCode::rdtsc, 0, 0,            rdx,       Wanted::served},
+    {"a register nobody asked for",     ExitCode::rdtsc, 0, 0,            rdx,       Wanted::served, 0, 0, 1},
+    {"one that tells nothing",          ExitCode::rdtsc, 0, 0,            rdx,       Wanted::served},
     {"all of RCX for RDMSR",            ExitCode::msr, 0, 0,              rcx,       Wanted::served, 0, 0x1'0000'02FF},
     {"all of RAX for CPUID",            ExitCode::cpuid, 0, 0,            rax | rcx, Wanted::served, ~u64{0}},
     {"more of RAX than OUT's operand",  ExitCode::ioio, dma_page | 0x210, 0, rax,    Wanted::served, 0x100},

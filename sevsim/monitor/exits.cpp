@@ -113,6 +113,8 @@ void handle_nested_fault(Vcpu& vcpu) {
     case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
     case NestedFault::fetch_from_device:
         end_run_by_monitor_error("the guest executes or walks an address where there is no memory");
+    case NestedFault::firmware_write:
+        end_run_by_monitor_error("the guest writes to its firmware, which is a ROM");
     }
 }
 
@@ -194,6 +196,7 @@ constexpr ExitRow sev_es_exits[] = {
 
 constexpr ExitRow native_exits[] = {
     {exit_value(ExitCode::ioio), exit_value(ExitCode::ioio), handle_native_port    },
+    {vmexit::npf,                vmexit::npf,                handle_nested_fault   },
     {vmexit::hlt,                vmexit::hlt,                handle_hlt            },
     {vmexit::shutdown,           vmexit::shutdown,           handle_shutdown       },
     {vmexit::vmrun,              vmexit::vmrun,              handle_svm_instruction},

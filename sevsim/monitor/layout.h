@@ -3,7 +3,7 @@
 //   0 .. memory                  the shared view of guest memory, identity: devices DMA into it
 //   4 GiB (a memory device)      the monitor, 64 MiB, mapped at monitor_virtual
 //   4 GiB + 64 MiB .. + memory   the private view of guest memory
-//   after that                   the monitor's copy of the file that it loads
+//   after that                   the guest's files; its firmware stays there
 //
 // The memory device is in no memory map that firmware hands on, so a guest does not see it. All of
 // the first 512 GiB is identity-mapped for the monitor.
@@ -17,6 +17,9 @@ inline constexpr u64 monitor_virtual  = 0xFFFF'FFFF'8000'0000;
 inline constexpr u64 monitor_physical = u64{4} << 30;
 inline constexpr u64 monitor_size     = u64{64} << 20;
 inline constexpr u64 private_base     = monitor_physical + monitor_size;
+/// Behind everything that can be the monitor's: twice the largest guest, and a file of 1 GiB.
+inline constexpr u64 hidden_end = u64{10} << 30;
+inline constexpr u64 native_end = u64{512} << 30; // of what a native guest can reach
 
 /// The physical address of an object of the monitor's own.
 inline u64 physical(const volatile void* object) {

@@ -1,4 +1,4 @@
-// Puts an IGVM file into the machine as its platform's launch does.
+// Puts the guest into the machine: its pages, and the first state of its vCPU.
 #pragma once
 
 #include "sevsim/monitor/vcpu.h"
@@ -7,7 +7,25 @@
 
 namespace vestibule::sevsim {
 
-/// Loads the pages and the vCPU's first state. Ends the run where the file cannot be launched here.
+struct MultibootInformation;
+
+/// What the host command hands over, already out of low memory.
+struct GuestFiles {
+    std::span<u8> guest;
+    // Of a kernel:
+    std::span<const u8> command_line; // with its zero
+    std::span<const u8> initrd;
+};
+
+// Each ends the run where the file cannot be launched here.
+
+/// An IGVM file, as its platform's launch loads it.
 void load_igvm(Vcpu& vcpu, std::span<const u8> bytes);
+
+/// A Linux kernel, by the 32-bit boot protocol, with what firmware has left in memory for it.
+void load_kernel(Vcpu& vcpu, const GuestFiles& files, const MultibootInformation& information);
+
+/// Firmware, from the reset vector. The file is the guest's from here on.
+void load_firmware(Vcpu& vcpu, std::span<u8> bytes);
 
 } // namespace vestibule::sevsim

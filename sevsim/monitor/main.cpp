@@ -9,12 +9,14 @@
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/options.h"
 #include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/own_tables.h"
 #include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
 #include "x86/descriptor.h"
-#include "x86/page_table.h"
+
+#include <iterator>
 
 using namespace vestibule;
 using namespace vestibule::sevsim;
@@ -29,7 +31,6 @@ namespace {
 
 constinit Vcpu vcpu{};
 constinit x86::InterruptGate idt[x86::exception::count]{};
-constinit x86::PageTable page_tables[3]{};
 
 constexpr u16 code_selector = 8;
 
@@ -42,24 +43,6 @@ void catch_own_exceptions() {
     x86::Cpu::lidt(idtr);
 }
 
-/// The page tables of start.asm lie in low memory, which is to be the guest's shared view. The same
-/// mappings again, from the monitor's own memory: 512 GiB at their own addresses, and the last 2
-/// GiB.
-void leave_low_page_tables() {
-    auto& [root, identity, high] = page_tables;
-    constexpr u64 table          = x86::PageTableEntry::present | x86::PageTableEntry::writable;
-    constexpr u64 gigabyte_page  = table | x86::PageTableEntry::large;
-    for (u64 gigabyte = 0; gigabyte < 512; ++gigabyte) {
-        identity.entry[gigabyte].value = (gigabyte << 30) | gigabyte_page;
-    }
-    root.entry[0].value = layout::physical(&identity) | table;
-    root.entry[x86::table_index(layout::monitor_virtual, 4)].value =
-        layout::physical(&high) | table;
-    high.entry[x86::table_index(layout::monitor_virtual, 3)].value =
-        layout::monitor_physical | gigabyte_page;
-    x86::Cpu::set_cr3(layout::physical(&root));
-}
-
 /// The legacy timer would interrupt the guest from its first instruction on (QEMU's SVM passes IRQ
 /// 0 through).
 void mask_legacy_interrupts() {
@@ -69,17 +52,33 @@ void mask_legacy_interrupts() {
     x86::Cpu::out8(slaves, 0xFF);
 }
 
-/// The file, moved out of low memory, which is to be the guest's.
-std::span<const u8> take_file(const MultibootInformation& information, const Options& options) {
+/// The files, moved out of low memory, which is to be the guest's, each at a page boundary.
+GuestFiles take_files(const MultibootInformation& information, const Options& options) {
+    std::span<u8> files[3];
     if ((information.flags & MultibootInformation::has_modules) == 0
-        || information.module_count != 1) {
-        end_run_by_monitor_error("started without a file to load");
+        || information.module_count == 0 || information.module_count > std::size(files)) {
+        end_run_by_monitor_error("started without the guest's files");
     }
-    const auto* module = layout::at_physical<const MultibootModule>(information.modules);
-    const u64 size     = module->end - module->begin;
-    u8* const copy     = layout::at_physical(layout::private_base + options.memory);
-    memcpy(copy, layout::at_physical(module->begin), size);
-    return {copy, size};
+    u8* to = layout::at_physical(layout::private_base + options.memory);
+    for (u32 n = 0; n < information.module_count; ++n) {
+        const auto& module = layout::at_physical<const MultibootModule>(information.modules)[n];
+        const u64 size     = module.end - module.begin;
+        memcpy(to, layout::at_physical(module.begin), size);
+        files[n] = {to, size};
+        to += (size + page_size - 1) & ~(page_size - 1);
+    }
+    return {files[0], files[1], files[2]};
+}
+
+void load_guest(const GuestFiles& files, const MultibootInformation& information) {
+    switch (vcpu.options.guest) {
+    case GuestKind::igvm: load_igvm(vcpu, files.guest); break;
+    case GuestKind::kernel: load_kernel(vcpu, files, information); break;
+    case GuestKind::firmware: load_firmware(vcpu, files.guest); break;
+    }
+    if (vcpu.options.platform == Platform::sev_es) {
+        encrypt_shared_memory();
+    }
 }
 
 } // namespace
@@ -96,7 +95,7 @@ void monitor_exception(const u64* stack, u64 cr2) {
 
 void monitor_main(u32 multiboot_information) {
     catch_own_exceptions();
-    leave_low_page_tables();
+    map_own_memory();
     mask_legacy_interrupts();
     const auto* information =
         layout::at_physical<const MultibootInformation>(multiboot_information);
@@ -105,13 +104,13 @@ void monitor_main(u32 multiboot_information) {
         || !parse_options(layout::at_physical<const char>(information->command_line), options)) {
         end_run_by_monitor_error("the monitor's command line is not understood");
     }
-    const std::span<const u8> file = take_file(*information, options);
+    const GuestFiles files = take_files(*information, options);
     build_nested_tables(options);
     if (options.profile) {
         calibrate_profile(options);
     }
     initialise(vcpu, options);
-    load_igvm(vcpu, file);
+    load_guest(files, *information);
     set_reported_vcpu(vcpu);
     Record("start")
         .text("platform", options.platform == Platform::native ? "native" : "sev-es")

@@ -14,9 +14,13 @@ struct MultibootInformation {
     u32 command_line; // physical address of a zero-terminated string
     u32 module_count;
     u32 modules; // physical address of an array of MultibootModule
+    u32 symbols[4];
+    u32 memory_map_size; // in bytes
+    u32 memory_map;      // physical address of the first MultibootMemory
 
     static constexpr u32 has_command_line = 1u << 2;
     static constexpr u32 has_modules      = 1u << 3;
+    static constexpr u32 has_memory_map   = 1u << 6;
 };
 
 struct MultibootModule {
@@ -24,6 +28,17 @@ struct MultibootModule {
     u32 end;
     u32 string;
     u32 reserved;
+};
+
+/// One range of the firmware's memory map (E820). The next one lies `size` bytes behind `address`.
+struct [[gnu::packed]] MultibootMemory {
+    u32 size;
+    u64 address;
+    u64 length;
+    u32 type; // 1: usable
+
+    static constexpr u32 usable   = 1;
+    static constexpr u32 reserved = 2;
 };
 
 } // namespace vestibule::sevsim

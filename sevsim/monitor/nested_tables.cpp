@@ -1,5 +1,6 @@
 #include "sevsim/monitor/nested_tables.h"
 
+#include "sevsim/monitor/hypervisor/flash.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory.h"
 #include "x86/page_table.h"
@@ -13,7 +14,8 @@ namespace {
 
 constexpr u64 table_flags = PageTableEntry::present | PageTableEntry::writable
                             | PageTableEntry::user | PageTableEntry::accessed;
-constexpr u64 page_flags = table_flags | PageTableEntry::dirty;
+constexpr u64 gigabyte_size = u64{1} << 30;
+constexpr u64 page_flags    = table_flags | PageTableEntry::dirty;
 
 /// The hole for legacy video memory is a device, not memory.
 constexpr u64 video_begin = 0xA'0000;
@@ -27,6 +29,8 @@ constinit u64 memory_size  = 0;
 constinit u64 shared_pages = 0;
 constinit View private_view{};
 constinit View shared_view{};
+constinit u64 firmware_begin        = 0; // guest-physical, up to 4 GiB; 0: there is none
+constinit u8* firmware              = nullptr;
 constinit PageTable* long_root      = nullptr;
 constinit PageTable* legacy_root    = nullptr;
 constinit PageTable* long_root_nx   = nullptr;
@@ -71,23 +75,33 @@ void fill_with_noise(void* memory, u64 size, u64 seed) {
 constexpr u64 private_seed = 0x5052'4956'4154'4500;
 constexpr u64 shared_seed  = 0x5348'4152'4544'0000;
 
-/// Makes the 2 MiB around `gpa` there in the private view. The first 2 MiB go page by page, since
-/// the video hole is among them.
-void map_private(u64 gpa) {
-    const u64 block = gpa & ~(x86::large_page_size - 1);
-    u8* const bytes = layout::at_physical(layout::private_base + block);
+// A page shows its contents through one view only. An entry that is not present is either 0 or
+// this: what the page held in this view was destroyed by a write through the other one, so that the
+// next look finds noise. An entry that is present but not writable is a look at a page whose
+// contents stand in the other view; the first write takes the page over.
+constexpr u64 destroyed = bit(9); // a bit of the entry that is software's
+
+void write_noise(PageTableEntry& entry, u64 backing, u64 seed, u64 page) {
+    static constinit u64 times = 0; // never the same noise twice
+    if (entry.value == destroyed) {
+        fill_with_noise(layout::at_physical(backing), page_size, (seed ^ page) + (++times << 48));
+    }
+}
+
+/// Makes the 2 MiB around `gpa` there in the private view, where they were never touched. The first
+/// 2 MiB go page by page, since the video hole is among them.
+void map_private_block(u64 gpa) {
+    const u64 block       = gpa & ~(x86::large_page_size - 1);
+    PageTableEntry& entry = directory_entry(private_view, block);
+    if (entry.is_present()) {
+        return;
+    }
+    fill_with_noise(layout::at_physical(layout::private_base + block), x86::large_page_size,
+                    private_seed ^ block);
     if (block != 0) {
-        PageTableEntry& entry = directory_entry(private_view, block);
-        if (!entry.is_present()) {
-            fill_with_noise(bytes, x86::large_page_size, private_seed ^ block);
-            entry.value = (layout::private_base + block) | page_flags | PageTableEntry::large;
-        }
+        entry.value = (layout::private_base + block) | page_flags | PageTableEntry::large;
         return;
     }
-    if (page_entry(private_view, 0).is_present()) {
-        return;
-    }
-    fill_with_noise(bytes, x86::large_page_size, private_seed);
     for (u64 page = 0; page < x86::large_page_size; page += page_size) {
         if (page < video_begin || page >= video_end) {
             page_entry(private_view, page).value = (layout::private_base + page) | page_flags;
@@ -95,14 +109,55 @@ void map_private(u64 gpa) {
     }
 }
 
+/// The private view's entry for one page, its block split where it was one large page.
+PageTableEntry& private_page_entry(u64 page) {
+    map_private_block(page);
+    PageTableEntry& directory = directory_entry(private_view, page);
+    if (directory.is_large()) {
+        const u64 block  = page & ~(x86::large_page_size - 1);
+        PageTable* table = new_table();
+        for (u64 n = 0; n < 512; ++n) {
+            table->entry[n].value = (layout::private_base + block + n * page_size) | page_flags;
+        }
+        directory.value = layout::physical(table) | table_flags;
+    }
+    return page_entry(private_view, page);
+}
+
+void map_private(u64 gpa, bool write) {
+    map_private_block(gpa);
+    if (directory_entry(private_view, gpa).is_large()) {
+        return;
+    }
+    const u64 page        = gpa & ~(page_size - 1);
+    const u64 backing     = layout::private_base + page;
+    PageTableEntry& entry = page_entry(private_view, page);
+    if (!entry.is_present()) {
+        write_noise(entry, backing, private_seed, page);
+        entry.value = backing | (page_flags & ~PageTableEntry::writable);
+    }
+    if (write && (entry.value & PageTableEntry::writable) == 0) {
+        entry.value            = backing | page_flags;
+        PageTableEntry& shared = page_entry(shared_view, page);
+        if (shared.is_present() && shared.address(0) == page) {
+            shared.value = destroyed;
+            write_noise(shared, page, shared_seed, page);
+        }
+    }
+}
+
 /// Makes the page at `gpa` there in the shared view, as data: instructions are never fetched from
-/// shared memory.
-void map_shared(u64 gpa) {
+/// shared memory. What it holds is what a device may have written there already.
+void map_shared(u64 gpa, bool write) {
     const u64 page        = gpa & ~(page_size - 1);
     PageTableEntry& entry = page_entry(shared_view, page);
     if (!entry.is_present()) {
-        fill_with_noise(layout::at_physical(page), page_size, shared_seed ^ page);
-        entry.value = page | page_flags | PageTableEntry::no_execute;
+        shared_pages += entry.value == 0 ? 1 : 0;
+        entry.value = page | (page_flags & ~PageTableEntry::writable) | PageTableEntry::no_execute;
+    }
+    if (write && (entry.value & PageTableEntry::writable) == 0) {
+        entry.value |= PageTableEntry::writable;
+        private_page_entry(page).value = destroyed;
     }
 }
 
@@ -112,8 +167,15 @@ void map_shared(u64 gpa) {
 /// face only.
 void alias_private(u64 gpa) {
     const u64 page = gpa & ~(page_size - 1);
-    map_private(page);
+    map_private(page, true);
     page_entry(shared_view, page).value = (layout::private_base + page) | page_flags;
+}
+
+/// The gigabyte around `gpa`, at its own address.
+void map_own_gigabyte(u64 gpa) {
+    const u64 gigabyte = gpa & ~(gigabyte_size - 1);
+    shared_view.pointers->entry[x86::table_index(gpa, 3)].value =
+        gigabyte | page_flags | PageTableEntry::large;
 }
 
 PageTable* no_execute_copy(const PageTable& root) {
@@ -137,8 +199,7 @@ void build_nested_tables(const Options& options) {
     if (options.platform == Platform::native) {
         // One view, the machine's own: memory and devices at their addresses.
         for (u64 gigabyte = 0; gigabyte < 4; ++gigabyte) {
-            shared_view.pointers->entry[gigabyte].value =
-                (gigabyte << 30) | page_flags | PageTableEntry::large;
+            map_own_gigabyte(gigabyte << 30);
         }
         long_root->entry[0].value   = layout::physical(shared_view.pointers) | table_flags;
         legacy_root->entry[0].value = long_root->entry[0].value;
@@ -167,46 +228,148 @@ u64 nested_root(Vcpu& vcpu, bool no_execute_twin) {
     return layout::physical(no_execute_twin ? legacy_root_nx : legacy_root);
 }
 
+void map_firmware(std::span<u8> image) {
+    firmware       = image.data();
+    firmware_begin = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
+    u64 backing    = reinterpret_cast<u64>(firmware);
+    for (u64 gpa = firmware_begin; gpa < layout::monitor_physical; gpa += page_size) {
+        page_entry(private_view, gpa).value = backing | (page_flags & ~PageTableEntry::writable);
+        backing += page_size;
+    }
+}
+
+void show_flash(u64 gpa, std::span<const u8> array, bool readable) {
+    u64 backing = reinterpret_cast<u64>(array.data());
+    for (const u64 end = gpa + array.size(); gpa < end; gpa += page_size, backing += page_size) {
+        page_entry(shared_view, gpa).value =
+            readable
+                ? backing | (page_flags & ~PageTableEntry::writable) | PageTableEntry::no_execute
+                : 0;
+    }
+}
+
+void encrypt_shared_memory() {
+    // All of it, and now: a device may write to a page before the guest looks at it. The quickest
+    // under TCG are plain stores.
+    u64 state        = shared_seed;
+    const auto noise = [&state](u64 begin, u64 end) {
+        constexpr u64 at_once = 4;
+        for (auto* to = layout::at_physical<volatile u64>(begin);
+             to < layout::at_physical<volatile u64>(end); to += at_once) {
+            state += 0x9E37'79B9'7F4A'7C15;
+            const u64 mixed = (state ^ (state >> 29)) * 0xBF58'476D'1CE4'E5B9;
+            to[0]           = mixed;
+            to[1]           = ~mixed + state;
+            to[2]           = mixed ^ (state << 7);
+            to[3]           = mixed - (state >> 5);
+        }
+    };
+    noise(0, video_begin);
+    noise(video_end, memory_size);
+}
+
 bool is_guest_memory(u64 gpa) {
     return gpa < memory_size && (gpa < video_begin || gpa >= video_end);
 }
 
-NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
-    const u64 address = vcpu.without_c_bit(gpa);
-    const bool fetch  = (exitinfo1 & nested_fault::fetch) != 0;
-    const bool walk   = (exitinfo1 & nested_fault::guest_table) != 0;
-    if (vcpu.options.platform == Platform::native || !is_guest_memory(address)) {
-        return fetch || walk ? NestedFault::fetch_from_device : NestedFault::mmio;
+bool is_firmware(u64 gpa) {
+    return firmware != nullptr && gpa >= firmware_begin && gpa < layout::monitor_physical;
+}
+
+namespace {
+
+/// The entry for a page of firmware or flash seen through the wrong view.
+u64 noise_page() {
+    static constinit void* noise = nullptr;
+    if (noise == nullptr) {
+        noise = allocate_pages(1);
+        fill_with_noise(noise, page_size, shared_seed);
     }
+    return layout::physical(noise) | (page_flags & ~PageTableEntry::writable)
+           | PageTableEntry::no_execute;
+}
+
+/// Walks and fetches are private. A table in the firmware is probed as if it were written. Reads
+/// through the other view show noise.
+NestedFault resolve_firmware_fault(u64 address, bool is_private, bool table_or_code, bool write) {
+    const u64 page    = address & ~(page_size - 1);
+    const u64 backing = reinterpret_cast<u64>(firmware) + (page - firmware_begin);
+    if (table_or_code) {
+        page_entry(is_private ? private_view : shared_view, page).value = backing | page_flags;
+        return NestedFault::resolved;
+    }
+    if (write) {
+        return NestedFault::firmware_write;
+    }
+    page_entry(shared_view, page).value = noise_page();
+    return NestedFault::resolved;
+}
+
+/// The native guest's devices above the memory that only the monitor sees.
+NestedFault resolve_native_fault(u64 gpa) {
+    if (gpa < layout::hidden_end || gpa >= layout::native_end) {
+        return NestedFault::fetch_from_device;
+    }
+    map_own_gigabyte(gpa);
+    return NestedFault::resolved;
+}
+
+} // namespace
+
+NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
+    if (vcpu.options.platform == Platform::native) {
+        return resolve_native_fault(gpa);
+    }
+    const u64 address     = vcpu.without_c_bit(gpa);
+    const bool fetch      = (exitinfo1 & nested_fault::fetch) != 0;
+    const bool walk       = (exitinfo1 & nested_fault::guest_table) != 0;
+    const bool write      = (exitinfo1 & nested_fault::write) != 0;
     const bool is_private = !vcpu.is_long_mode() || (gpa & vcpu.c_bit()) != 0
                             || vcpu.options.hostile.lie == Lie::cbit_no_effect;
+    if (is_flash(address) && !fetch && !walk) {
+        PageTableEntry& entry = page_entry(is_private ? private_view : shared_view, address);
+        if (entry.is_present()) {
+            return NestedFault::firmware_write; // only the hypervisor can, when it is asked (MMIO)
+        }
+        if (!is_private) {
+            return NestedFault::mmio;
+        }
+        entry.value = noise_page();
+        return NestedFault::resolved;
+    }
+    if (is_firmware(address)) {
+        return resolve_firmware_fault(address, is_private, fetch || walk, write);
+    }
+    if (!is_guest_memory(address)) {
+        return fetch || walk ? NestedFault::fetch_from_device : NestedFault::mmio;
+    }
     if (is_private) {
-        map_private(address);
+        map_private(address, write || walk);
     } else if (fetch || walk) {
         alias_private(address);
     } else {
-        if (!page_entry(shared_view, address).is_present()) {
-            ++shared_pages;
-        }
-        map_shared(address);
+        map_shared(address, write);
     }
     return NestedFault::resolved;
 }
 
 u8* private_memory(u64 gpa) {
+    if (is_firmware(gpa)) {
+        return firmware + (gpa - firmware_begin);
+    }
     if (!is_guest_memory(gpa)) {
         return nullptr;
     }
-    map_private(gpa);
+    map_private(gpa, false);
     return layout::at_physical(layout::private_base + gpa);
 }
 
-u8* shared_memory(u64 gpa) {
-    if (!is_guest_memory(gpa)) {
-        return nullptr;
-    }
-    map_shared(gpa);
-    return layout::at_physical(gpa);
+u8* shared_memory(u64 gpa) { return is_guest_memory(gpa) ? layout::at_physical(gpa) : nullptr; }
+
+bool is_shared(u64 gpa) {
+    constexpr u64 wanted        = PageTableEntry::present | PageTableEntry::writable;
+    const PageTableEntry& entry = page_entry(shared_view, gpa);
+    return (entry.value & wanted) == wanted && entry.address(0) == (gpa & ~(page_size - 1));
 }
 
 u64 shared_page_count() { return shared_pages; }

@@ -33,6 +33,17 @@ bool parse_switch(Text text, bool& value) {
     return value || text == "0";
 }
 
+bool parse_guest(Text text, GuestKind& kind) {
+    constexpr const char* names[] = {"igvm", "kernel", "firmware"}; // by GuestKind
+    for (u8 n = 0; n < sizeof names / sizeof names[0]; ++n) {
+        if (text == names[n]) {
+            kind = static_cast<GuestKind>(n);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool apply(Text key, Text value, Options& options) {
     u64 number = 0;
     if (key == "memory") {
@@ -41,6 +52,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "platform") {
         options.platform = value == "native" ? Platform::native : Platform::sev_es;
         return value == "native" || value == "sev-es";
+    }
+    if (key == "guest") {
+        return parse_guest(value, options.guest);
     }
     if (key == "cbit") {
         // The nested tables have four levels: a position above 47 takes five.

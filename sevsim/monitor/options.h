@@ -9,9 +9,13 @@ namespace vestibule::sevsim {
 
 enum class Platform : u8 { native, sev_es };
 
+/// What the guest's file is.
+enum class GuestKind : u8 { igvm, kernel, firmware };
+
 struct Options {
     u64 memory              = 0; // bytes of guest memory
     Platform platform       = Platform::sev_es;
+    GuestKind guest         = GuestKind::igvm;
     unsigned c_bit_position = 47;
     bool trace              = false;
     bool profile            = false;

@@ -2,6 +2,7 @@
 
 #include "sevsim/monitor/dump.h"
 #include "sevsim/monitor/guest_memory.h"
+#include "sevsim/monitor/last_exits.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
@@ -20,6 +21,13 @@ struct Count {
     u64 count;
 };
 
+struct Breaches {
+    u64 count;
+    u64 told; // of these
+};
+
+constinit Breaches breaches[rule_count]{};
+
 constexpr const char* served_names[] = {"#VC", "GHCB", "MSR protocol"};
 
 constinit Count counts[128]{};
@@ -27,10 +35,27 @@ constinit u64 count_rows = 0;
 constinit u64 totals[3]{};
 constinit Vcpu* reported = nullptr;
 
+void send_violation(Rule rule, const char* detail) {
+    Breaches& all = breaches[static_cast<unsigned>(rule)];
+    Record("violation")
+        .text("rule", describe(rule).id)
+        .hex("rip", reported != nullptr ? reported->state().rip : 0)
+        .text("detail", detail)
+        .number("count", all.count - all.told)
+        .end();
+    all.told = all.count;
+}
+
 /// All that has gathered over a run.
 void send_counts() {
     flush_dump();
     send_profile();
+    for (const RuleDescription& row : rules) {
+        const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
+        if (all.count != all.told) {
+            send_violation(row.rule, "");
+        }
+    }
     for (u64 n = 0; n < count_rows; ++n) {
         Record("count")
             .text("kind", served_names[static_cast<unsigned>(counts[n].kind)])
@@ -79,14 +104,25 @@ void add_registers(Record& record, Vcpu& vcpu) {
 
 [[noreturn]] void end_with_detail(const char* kind, std::string_view detail) {
     send_counts();
+    send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", kind).text("detail", detail);
     finish(outcome, true);
 }
 
+/// The guest has ended the machine in good order.
+[[noreturn]] void end_as_asked(const char* kind) {
+    send_counts();
+    Record outcome("outcome");
+    outcome.text("kind", kind);
+    finish(outcome, false);
+}
+
 } // namespace
 
 void count(Served kind, u64 code, const char* name) {
+    remember_exit(served_names[static_cast<unsigned>(kind)], code, name,
+                  reported != nullptr ? reported->state().rip : 0);
     ++totals[static_cast<unsigned>(kind)];
     for (u64 n = 0; n < count_rows; ++n) {
         if (counts[n].kind == kind && counts[n].code == code) {
@@ -99,15 +135,21 @@ void count(Served kind, u64 code, const char* name) {
     }
 }
 
-void report_violation(const char* rule, const char* detail) {
-    Record("violation")
-        .text("rule", rule)
-        .hex("rip", reported != nullptr ? reported->state().rip : 0)
-        .text("detail", detail)
-        .end();
+void report_violation(Rule rule, const char* detail) {
+    Breaches& all = breaches[static_cast<unsigned>(rule)];
+    ++all.count;
+    // The first at once; then at each power of two, so that a guest that breaks a rule with every
+    // call is not slowed down, and a run that is killed has told at least half.
+    if ((all.count & (all.count - 1)) == 0) {
+        send_violation(rule, detail);
+    }
 }
 
 void set_reported_vcpu(Vcpu& vcpu) { reported = &vcpu; }
+
+void end_run_by_power_off() { end_as_asked("power-off"); }
+
+void end_run_by_reset() { end_as_asked("reset"); }
 
 void end_run_by_exit(u64 value) {
     send_counts();
@@ -118,6 +160,7 @@ void end_run_by_exit(u64 value) {
 
 void end_run_by_termination(u8 reason_set, u8 reason_code) {
     send_counts();
+    send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "terminate")
         .number("reason_set", reason_set)
@@ -131,6 +174,7 @@ void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail);
 
 void end_run_by_unsupported_event(u64 exit_code, u64 extra) {
     send_counts();
+    send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "unsupported-event")
         .number("value", exit_code)

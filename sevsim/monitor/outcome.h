@@ -1,6 +1,7 @@
 // How a run ends: the last records, then QEMU's exit port.
 #pragma once
 
+#include "sevsim/rules.h"
 #include "x86/types.h"
 
 #include <string_view>
@@ -19,13 +20,15 @@ enum class Served : u8 { vc, ghcb, msr_protocol };
 void count(Served kind, u64 code, const char* name);
 
 /// A rule that the guest broke: always reported, and the guest's own exit status no longer counts.
-void report_violation(const char* rule, const char* detail);
+void report_violation(Rule rule, const char* detail);
 
 /// From here on the ends of runs can show this vCPU.
 void set_reported_vcpu(Vcpu& vcpu);
 
 // Each ends the run; "value" and reason are the guest's.
 [[noreturn]] void end_run_by_exit(u64 value);
+[[noreturn]] void end_run_by_power_off();
+[[noreturn]] void end_run_by_reset();
 [[noreturn]] void end_run_by_termination(u8 reason_set, u8 reason_code);
 [[noreturn]] void end_run_by_shutdown(std::string_view detail);
 [[noreturn]] void end_run_by_halt(std::string_view detail);

@@ -105,6 +105,31 @@ void initialise(Vcpu& vcpu, const Options& options) {
     vmcb.nested_paging = 1;
 }
 
+void reset(Vcpu& vcpu) {
+    constexpr u16 code16 = 0x09B; // 16-bit, accessed
+    constexpr u16 data16 = 0x093;
+    constexpr u32 limit  = 0xFFFF;
+    memset(vcpu.vmcb.save_area.bytes, 0, sizeof vcpu.vmcb.save_area.bytes);
+    x86::Vmsa& state = vcpu.state();
+    state.cs         = {0xF000, code16, limit, 0xFFFF'0000};
+    state.ds         = {0, data16, limit, 0};
+    state.es = state.fs = state.gs = state.ss = state.ds;
+    state.gdtr.limit                          = limit;
+    state.idtr.limit                          = limit;
+    state.ldtr         = {0, static_cast<u16>(x86::SegmentAttributes::ldt), limit, 0};
+    state.tr           = {0, static_cast<u16>(x86::SegmentAttributes::busy_task), limit, 0};
+    state.efer         = x86::efer::svme;
+    state.cr0          = x86::cr0::cd | x86::cr0::nw | x86::cr0::et;
+    state.dr6          = x86::dr6_reset;
+    state.dr7          = x86::dr7_reset;
+    state.g_pat        = x86::pat_reset;
+    state.rflags       = x86::rflags::reserved_one;
+    state.rip          = 0xFFF0;
+    vcpu.registers     = {};
+    vcpu.registers.rdx = Cpu::cpuid(1).eax; // family, model, stepping
+    vcpu.set_cr3(0);
+}
+
 bool is_passed_through(Msr msr) {
     for (const Msr passed : passed_through) {
         if (passed == msr) {

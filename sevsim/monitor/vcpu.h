@@ -60,6 +60,10 @@ struct Vcpu {
 /// Prepares VMCB, intercepts and permission maps. The save area is left to the loader.
 void initialise(Vcpu& vcpu, const Options& options);
 
+/// The save area and registers after INIT or power-on (APM volume 2, section 14.1.3): real mode, at
+/// the reset vector.
+void reset(Vcpu& vcpu);
+
 /// True for an MSR that the guest reads and writes without anyone seeing it.
 bool is_passed_through(x86::Msr msr);
 

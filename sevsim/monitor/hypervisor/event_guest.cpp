@@ -10,7 +10,7 @@ namespace vestibule::sevsim {
 /// The hypervisor cannot see the IRET that ends an NMI's handler, so the guest has to say it.
 Answer serve_nmi_complete(Vcpu& vcpu, GhcbView&) {
     if (!vcpu.nmi_masked) {
-        report_violation("nmi-complete-without-nmi", "NMI complete, and no NMI was injected");
+        report_violation(Rule::nmi_complete_without_nmi, "NMI complete, and no NMI was injected");
     }
     vcpu.nmi_masked = false;
     return Answer::done();

@@ -59,10 +59,11 @@ Answer serve_rdpmc(Vcpu&, GhcbView& ghcb) {
     return Answer::done();
 }
 
-// --- CPUID: RAX, RCX; XCR0 for leaf 0xD, XSS may come with it ---
+// --- CPUID: RAX, RCX; XCR0 for leaf 0xD, XSS may come with it. Linux gives XCR0 with every leaf
+// (arch/x86/kernel/sev-shared.c, vc_handle_cpuid), which shows nothing of what the guest does ---
 
 Inputs cpuid_inputs(const GhcbView& ghcb) {
-    Inputs inputs{.required = fields(field::rax, field::rcx), .optional = {}};
+    Inputs inputs{.required = fields(field::rax, field::rcx), .optional = fields(field::xcr0)};
     if (low_half(ghcb.get(field::rax)) == extended_state) {
         inputs.required = inputs.required.with(field::xcr0);
         inputs.optional = fields(field::xss);

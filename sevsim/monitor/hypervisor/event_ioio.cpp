@@ -101,7 +101,7 @@ Answer serve_ioio(Vcpu& vcpu, GhcbView& ghcb) {
     }
     const u64 value = ghcb.get(field::rax);
     if ((value >> (8 * access.size())) != 0) {
-        report_violation("ghcb-stale-bits", "OUT shows more of RAX than its operand");
+        report_violation(Rule::ghcb_stale_bits, "OUT shows more of RAX than its operand");
     }
     write_guest_port(vcpu.options, access.port(), access.size(), low_half(value));
     return Answer::done();

@@ -1,29 +1,38 @@
 // MMIO read and write (exits 0x80000001 and 0x80000002): address in SW_EXITINFO1, length in
 // SW_EXITINFO2, the bytes in the scratch area (GHCB specification, section 4.1.5).
 #include "sevsim/monitor/hypervisor/events.h"
+#include "sevsim/monitor/hypervisor/flash.h"
 #include "sevsim/monitor/hypervisor/scratch.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/nested_tables.h"
-#include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/own_tables.h"
 
 namespace vestibule::sevsim {
 
 namespace {
 
-/// QEMU's devices are reached at their own addresses below this; the monitor's memory starts here,
-/// and it hides whatever devices there are above.
-constexpr u64 device_end = layout::monitor_physical;
-
 struct Access {
     u64 gpa;
     u64 length;
-
-    bool has_device() const { return gpa < device_end && gpa + length <= device_end; }
 };
+
+/// Where there is no TPM nothing answers, and a bus that nobody drives reads as ones. QEMU reads
+/// zeros from such an address, for which a driver waits long.
+bool is_absent_tpm(u64 gpa) {
+    constexpr u64 tpm_begin     = 0xFED4'0000;
+    constexpr u64 tpm_end       = 0xFED4'5000;
+    constexpr u64 tpm_vendor_id = 0xFED4'0F00;
+    return gpa >= tpm_begin && gpa < tpm_end
+           && *layout::at_physical<volatile u32>(tpm_vendor_id) == 0;
+}
 
 /// The device sees one access of the length that the guest used.
 u64 read_device(Access access) {
-    if (!access.has_device()) {
+    if (is_flash(access.gpa)) {
+        return read_flash(access.length);
+    }
+    if (device_register(access.gpa) == nullptr || is_absent_tpm(access.gpa)
+        || is_firmware(access.gpa)) {
         return ~u64{0};
     }
     switch (access.length) {
@@ -35,7 +44,11 @@ u64 read_device(Access access) {
 }
 
 void write_device(Access access, u64 value) {
-    if (!access.has_device()) {
+    if (is_flash(access.gpa)) {
+        write_flash(access.gpa, value);
+        return;
+    }
+    if (device_register(access.gpa) == nullptr || is_firmware(access.gpa)) {
         return;
     }
     switch (access.length) {

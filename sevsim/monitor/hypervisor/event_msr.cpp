@@ -38,7 +38,7 @@ Answer serve_msr(Vcpu&, GhcbView& ghcb) {
     const u32 number = lower_register(ghcb, field::rcx);
     const bool write = direction == 1;
     if (raises_no_vc(number, write)) {
-        report_violation("msr-not-intercepted",
+        report_violation(Rule::msr_not_intercepted,
                          "RDMSR or WRMSR asked for a register whose access raises no #VC");
         return Answer::general_protection();
     }

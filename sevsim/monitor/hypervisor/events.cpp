@@ -67,7 +67,8 @@ const Event* find_event(u64 code) {
 u32 lower_register(const GhcbView& ghcb, u16 offset) {
     const u64 value = ghcb.get(offset);
     if (high_half(value) != 0) {
-        report_violation("ghcb-stale-bits", "the upper half of a register of which 32 bits count");
+        report_violation(Rule::ghcb_stale_bits,
+                         "the upper half of a register of which 32 bits count");
     }
     return low_half(value);
 }

@@ -26,7 +26,7 @@ enum class Malformed : u64 {
     event         = 6,
 };
 
-void refuse(GhcbView& ghcb, Malformed reason, const char* rule, const char* detail) {
+void refuse(GhcbView& ghcb, Malformed reason, Rule rule, const char* detail) {
     report_violation(rule, detail);
     ghcb.clear_valid();
     ghcb.put(field::exit_info_1, response_malformed);
@@ -36,36 +36,50 @@ void refuse(GhcbView& ghcb, Malformed reason, const char* rule, const char* deta
 /// The header of every call: usage, version, exit code and both information words.
 bool check_header(GhcbView& ghcb) {
     if (ghcb.usage() != 0) {
-        refuse(ghcb, Malformed::usage, "ghcb-usage",
+        refuse(ghcb, Malformed::usage, Rule::ghcb_usage,
                "GHCB_USAGE is not 0; a page left private reads like this too");
         return false;
     }
-    if (ghcb.version() != 1 && ghcb.version() != 2) {
-        refuse(ghcb, Malformed::input, "ghcb-version", "PROTOCOL_VERSION is neither 1 nor 2");
+    if (ghcb.written_version() > 2) {
+        refuse(ghcb, Malformed::input, Rule::ghcb_version, "PROTOCOL_VERSION is neither 1 nor 2");
         return false;
     }
+    if (ghcb.written_version() == 0) {
+        report_violation(Rule::ghcb_version, "PROTOCOL_VERSION is 0");
+    }
     if (!ghcb.valid().has_all(always_valid)) {
-        refuse(ghcb, Malformed::missing_input, "ghcb-missing-input",
+        refuse(ghcb, Malformed::missing_input, Rule::ghcb_missing_input,
                "SW_EXITCODE, SW_EXITINFO1 or SW_EXITINFO2 is not marked valid");
         return false;
     }
     return true;
 }
 
+/// A field that is marked valid beyond these, and not zero: then it tells something.
+bool shows_more_than(const GhcbView& ghcb, Fields expected) {
+    for (u16 offset = 0; offset < field::bitmap; offset += 8) {
+        const Fields one = fields(offset);
+        if (ghcb.valid().has_all(one) && !expected.has_all(one) && ghcb.get(offset) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool check_inputs(GhcbView& ghcb, const Event& event) {
     const Inputs inputs = event.inputs(ghcb);
     if (!ghcb.valid().has_all(inputs.required)) {
-        refuse(ghcb, Malformed::missing_input, "ghcb-missing-input", event.name);
+        refuse(ghcb, Malformed::missing_input, Rule::ghcb_missing_input, event.name);
         return false;
     }
     const Fields expected = always_valid | inputs.required | inputs.optional;
-    if (!expected.has_all(ghcb.valid())) {
+    if (shows_more_than(ghcb, expected)) {
         // KVM does not mind; but it is a register of the guest's that nobody asked for.
-        report_violation("ghcb-extra-input", event.name);
+        report_violation(Rule::ghcb_extra_input, event.name);
     }
     if ((ghcb.get(field::exit_info_1) & ~inputs.info_1) != 0
         || (ghcb.get(field::exit_info_2) & ~inputs.info_2) != 0) {
-        report_violation("ghcb-exit-info", event.name);
+        report_violation(Rule::ghcb_exit_info, event.name);
     }
     return true;
 }
@@ -83,10 +97,10 @@ void finish(GhcbView& ghcb, const Event& event, const Answer& answer) {
         ghcb.put(field::exit_info_2, event::exception(x86::exception::general_protection));
         return;
     case Answer::Kind::invalid_scratch:
-        refuse(ghcb, Malformed::scratch, "ghcb-scratch", detail);
+        refuse(ghcb, Malformed::scratch, Rule::ghcb_scratch, detail);
         return;
     case Answer::Kind::invalid_input:
-        refuse(ghcb, Malformed::input, "ghcb-invalid-input", detail);
+        refuse(ghcb, Malformed::input, Rule::ghcb_invalid_input, detail);
         return;
     }
 }
@@ -115,9 +129,16 @@ void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, const GhcbView& 
 void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     u8* const page = shared_memory(gpa);
     if (page == nullptr) {
-        report_violation("ghcb-address", "the GHCB address is not guest memory");
+        report_violation(Rule::ghcb_address, "the GHCB address is not guest memory");
         end_run_by_monitor_error(
             "VMGEXIT with a GHCB outside memory: there is no one to answer to");
+    }
+    if (!is_shared(gpa) && vcpu.options.hostile.lie != Lie::cbit_no_effect) {
+        report_violation(Rule::ghcb_private, "VMGEXIT with a GHCB page that was never written to "
+                                             "through a mapping without the C-bit");
+    }
+    if ((vcpu.state().rflags & x86::rflags::interrupt) != 0) {
+        report_violation(Rule::vmgexit_interruptible, "VMGEXIT with RFLAGS.IF set");
     }
     GhcbView ghcb{page};
     const u64 code     = ghcb.get(field::exit_code);
@@ -126,10 +147,10 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     if (check_header(ghcb)) {
         count(Served::ghcb, code, name);
         if (event == nullptr) {
-            refuse(ghcb, Malformed::event, "ghcb-unknown-event",
+            refuse(ghcb, Malformed::event, Rule::ghcb_unknown_event,
                    "an exit code that this hypervisor does not serve");
         } else if (ghcb.version() < event->since) {
-            refuse(ghcb, Malformed::event, "ghcb-event-version",
+            refuse(ghcb, Malformed::event, Rule::ghcb_event_version,
                    "an event that the call's PROTOCOL_VERSION does not have");
         } else if (check_inputs(ghcb, *event)) {
             ghcb.clear_valid();

@@ -70,7 +70,12 @@ class GhcbView {
 
     u8 cpl() const { return copy[field::cpl]; }
 
-    u16 version() const { return static_cast<u16>(get(field::version & ~7) >> 16); }
+    /// What stands in PROTOCOL_VERSION.
+    u16 written_version() const { return static_cast<u16>(get(field::version & ~7) >> 16); }
+
+    /// By which the call is judged. KVM never looks, so OVMF, which leaves 0 there
+    /// (OvmfPkg/Sec/AmdSev.c, SevEsProtocolCheck), must be served.
+    u16 version() const { return written_version() == 0 ? u16{1} : written_version(); }
 
     u32 usage() const { return high_half(get(field::usage & ~7)); }
 

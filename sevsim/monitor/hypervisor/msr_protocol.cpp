@@ -71,13 +71,14 @@ void serve_msr_protocol(Vcpu& vcpu) {
     if (request == nullptr) {
         // KVM leaves the MSR as it is: the guest finds its own request where the answer should be.
         count(Served::msr_protocol, code, "unknown");
-        report_violation("msr-unknown-request", "a request code that the protocol does not have");
+        report_violation(Rule::msr_unknown_request,
+                         "a request code that the protocol does not have");
         trace(vcpu.options, "unknown", value, value);
         return;
     }
     count(Served::msr_protocol, code, request->name);
     if ((value & request->reserved) != 0) {
-        report_violation("msr-reserved-bits", "reserved bits of a request are not zero");
+        report_violation(Rule::msr_reserved_bits, "reserved bits of a request are not zero");
     }
     if (request->serve == terminate) {
         trace(vcpu.options, request->name, value, 0);

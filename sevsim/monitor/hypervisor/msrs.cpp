@@ -32,6 +32,13 @@ constexpr MsrRow msr_table[] = {
     {0x0000'02FF, 0x0000'02FF, Writes::pass  }, // MTRRdefType
     {0xC001'0010, 0xC001'0010, Writes::ignore}, // SYSCFG
     {0xC001'0015, 0xC001'0015, Writes::ignore}, // HWCR
+    // Zero for KVM's guests, who expect them of an AMD processor without asking first.
+    {0xC001'001F, 0xC001'001F, Writes::ignore}, // NB_CFG
+    {0xC001'0055, 0xC001'0055, Writes::ignore}, // interrupt pending message
+    {0xC001'0058, 0xC001'0058, Writes::ignore}, // MMIO configuration base
+    {0xC001'0112, 0xC001'0113, Writes::ignore}, // SMM: TSEG base and mask
+    {0xC001'1022, 0xC001'1022, Writes::ignore}, // DC_CFG
+    {0xC001'102A, 0xC001'102A, Writes::ignore}, // BU_CFG2
 };
 
 const MsrRow* find(u32 number) {

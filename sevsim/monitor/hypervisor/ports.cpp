@@ -1,6 +1,8 @@
 #include "sevsim/monitor/hypervisor/ports.h"
 
 #include "sevsim/monitor/dump.h"
+#include "sevsim/monitor/hypervisor/fw_cfg.h"
+#include "sevsim/monitor/hypervisor/machine_end.h"
 #include "sevsim/monitor/outcome.h"
 #include "sevsim/monitor/records.h"
 #include "x86/cpu.h"
@@ -15,15 +17,23 @@ bool is_monitor_port(u16 port, unsigned size) {
     if (port > record_port || port + size <= record_port) {
         return false;
     }
-    report_violation("monitor-port", "access to the monitor's record port");
+    report_violation(Rule::monitor_port, "access to the monitor's record port");
     return true;
 }
+
+/// Through these QEMU's ACPI tables ask whether there is a memory device
+/// (docs/specs/acpi_mem_hotplug.txt). There is one, but it is the monitor's.
+bool is_memory_hotplug(u16 port) { return port >= 0xA00 && port < 0xA18; }
 
 } // namespace
 
 u32 read_guest_port(u16 port, unsigned size) {
     if (is_monitor_port(port, size)) {
         return ~u32{0};
+    }
+    u32 filtered = 0;
+    if (filter_fw_cfg_read(port, filtered) || is_memory_hotplug(port)) {
+        return filtered;
     }
     switch (size) {
     case 1: return x86::Cpu::in8(port);
@@ -40,9 +50,10 @@ void write_guest_port(const Options& options, u16 port, unsigned size, u32 value
         dump(options, value, size);
         return;
     }
-    if (is_monitor_port(port, size)) {
+    if (is_monitor_port(port, size) || filter_fw_cfg_write(port, size, value)) {
         return;
     }
+    watch_for_machine_end(port, size, value);
     switch (size) {
     case 1: x86::Cpu::out8(port, static_cast<u8>(value)); break;
     case 2: x86::Cpu::out16(port, static_cast<u16>(value)); break;

@@ -54,14 +54,11 @@ x86::Segment segment(const igvm::NativeSegment& from) {
 /// What the context does not hold has its reset value.
 void load_native_context(Vcpu& vcpu, std::span<const u8> bytes) {
     const auto context = igvm::load<igvm::NativeVpContext>(bytes);
-    x86::Vmsa& state   = vcpu.state();
-    state.cs           = segment(context.code);
-    state.ds           = segment(context.data);
+    reset(vcpu);
+    x86::Vmsa& state = vcpu.state();
+    state.cs         = segment(context.code);
+    state.ds         = segment(context.data);
     state.es = state.fs = state.gs = state.ss = state.ds;
-    state.ldtr.attributes                     = static_cast<u16>(x86::SegmentAttributes::ldt);
-    state.ldtr.limit                          = 0xFFFF;
-    state.tr.attributes                       = static_cast<u16>(x86::SegmentAttributes::busy_task);
-    state.tr.limit                            = 0xFFFF;
     state.gdtr.limit                          = context.gdtr_limit;
     state.gdtr.base                           = context.gdtr_base;
     state.idtr.limit                          = context.idtr_limit;
@@ -69,9 +66,6 @@ void load_native_context(Vcpu& vcpu, std::span<const u8> bytes) {
     state.efer                                = context.efer | x86::efer::svme;
     state.cr0                                 = context.cr0;
     state.cr4                                 = context.cr4;
-    state.dr6                                 = x86::dr6_reset;
-    state.dr7                                 = x86::dr7_reset;
-    state.g_pat                               = x86::pat_reset;
     state.rflags                              = context.rflags;
     state.rip                                 = context.rip;
     state.rsp                                 = context.rsp;

@@ -1,0 +1,2 @@
+echo the script runs
+fs0:hello.efi

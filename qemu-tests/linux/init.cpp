@@ -1,0 +1,141 @@
+// The first process of the Linux that the tests boot (sevsim run --kernel): says that memory
+// encryption is on, sees that time passes, reads and writes a disk, executes CPUID in user mode,
+// and ends the machine. Statically linked against the C library; no C++ library.
+//
+// Its argument (what stands behind "--" on the kernel's command line) is how to end: "reboot",
+// "poweroff" or "panic".
+#include <cpuid.h>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace {
+
+constexpr int block = 4096;
+alignas(block) char buffer[block];
+
+int failures = 0;
+
+void check(bool good, const char* what) {
+    std::printf("init: %s: %s\n", what, good ? "ok" : "FAILED");
+    failures += good ? 0 : 1;
+}
+
+/// Repeats what the kernel has said about memory encryption.
+void say_features() {
+    const int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+    static char line[8192];
+    bool said = false;
+    for (;;) {
+        const ssize_t got = read(log, line, sizeof line - 1);
+        if (got <= 0) {
+            break;
+        }
+        line[got]         = '\0';
+        const char* found = std::strstr(line, "Memory Encryption Features active");
+        if (found != nullptr) {
+            std::printf("init: kernel log: %.*s\n", static_cast<int>(std::strcspn(found, "\n")),
+                        found);
+            said = true;
+        }
+    }
+    check(said, "memory encryption");
+    close(log);
+}
+
+double seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
+/// Sleeping needs the timer's interrupt.
+void use_timer() {
+    const double before = seconds();
+    constexpr int naps  = 5;
+    for (int n = 0; n < naps; ++n) {
+        usleep(20'000);
+    }
+    const double slept = seconds() - before;
+    check(slept >= 0.1 && slept < 20, "timer");
+}
+
+void load_modules() {
+    constexpr const char* names[] = {"virtio_ring",           "virtio",     "virtio_pci_legacy_dev",
+                                     "virtio_pci_modern_dev", "virtio_pci", "virtio_blk"};
+    for (const char* name : names) {
+        char path[64];
+        std::snprintf(path, sizeof path, "/modules/%s.ko", name);
+        const int module = open(path, O_RDONLY);
+        if (module < 0 || syscall(SYS_finit_module, module, "", 0) != 0) {
+            std::perror(path);
+        }
+        close(module);
+    }
+}
+
+/// The disk's first block begins with a greeting; what is written goes to the second one, and comes
+/// back. Past the cache, so that the device moves the bytes.
+void use_disk() {
+    constexpr char greeting[] = "disk for sevsim\n";
+    constexpr char written[]  = "written by the guest\n";
+    const int disk            = open("/dev/vda", O_RDWR | O_DIRECT | O_SYNC);
+    if (disk < 0) {
+        std::printf("init: no disk\n");
+        return;
+    }
+    const bool read_back = pread(disk, buffer, block, 0) == block
+                           && std::memcmp(buffer, greeting, sizeof greeting - 1) == 0;
+    check(read_back, "disk read");
+    std::memset(buffer, 0, block);
+    std::memcpy(buffer, written, sizeof written);
+    bool wrote = pwrite(disk, buffer, block, block) == block;
+    std::memset(buffer, 0xFF, block);
+    wrote = wrote && pread(disk, buffer, block, block) == block
+            && std::memcmp(buffer, written, sizeof written) == 0;
+    check(wrote, "disk write");
+    close(disk);
+}
+
+/// A #VC from user mode.
+void use_cpuid() {
+    unsigned eax = 0;
+    unsigned ebx = 0;
+    unsigned ecx = 0;
+    unsigned edx = 0;
+    __cpuid(0x8000001F, eax, ebx, ecx, edx);
+    check((eax & 0xA) == 0xA && ecx != 0, "CPUID in user mode");
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+    mkdir("/dev", 0755);
+    mount("dev", "/dev", "devtmpfs", 0, nullptr);
+    const int console = open("/dev/console", O_RDWR);
+    dup2(console, STDIN_FILENO);
+    dup2(console, STDOUT_FILENO);
+    dup2(console, STDERR_FILENO);
+    std::setvbuf(stdout, nullptr, _IONBF, 0);
+    std::printf("init: user space\n");
+    say_features();
+    use_timer();
+    use_cpuid();
+    load_modules();
+    use_disk();
+    std::printf("init: online processors: %ld\n", sysconf(_SC_NPROCESSORS_ONLN));
+    std::printf("init: %d failed\n", failures);
+    sync();
+    const char* const how = count > 1 ? arguments[1] : "poweroff";
+    if (std::strcmp(how, "panic") == 0) {
+        return 1; // whoever ends the first process ends the kernel
+    }
+    reboot(std::strcmp(how, "reboot") == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
+    return 1;
+}

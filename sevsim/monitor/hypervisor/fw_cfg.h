@@ -1,0 +1,13 @@
+// QEMU's firmware configuration device, without what QEMU keeps in it for the monitor's own start:
+// a firmware that finds a kernel there would boot the monitor again.
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::sevsim {
+
+/// Before the guest's access reaches the device. True where it is dealt with.
+bool filter_fw_cfg_read(u16 port, u32& value);
+bool filter_fw_cfg_write(u16 port, unsigned size, u32 value);
+
+} // namespace vestibule::sevsim

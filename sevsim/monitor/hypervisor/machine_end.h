@@ -1,0 +1,17 @@
+// The ports by which a guest ends the machine: reset and power-off. QEMU would only stop, without a
+// word of what had been.
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::sevsim {
+
+/// Ends the run where this write ends the machine.
+void watch_for_machine_end(u16 port, unsigned size, u32 value);
+
+/// SeaBIOS, which ran before the monitor, has given the ACPI registers their place. Firmware that
+/// finds them enabled leaves them there, but looks for them where it would have put them (OVMF
+/// does), so they are taken away as after a reset.
+void reset_power_management();
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,31 @@
+// Firmware below 4 GiB, and the vCPU as it leaves reset (APM volume 2, section 14.1.3): real mode,
+// CS at the last 64 KiB. The launch encrypts the code, which is a ROM from then on (QEMU's
+// sev_encrypt_flash, of the first flash device). A volume of variables before it is what the second
+// flash device would hold: the hypervisor's, not encrypted.
+#include "sevsim/monitor/hypervisor/flash.h"
+#include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/machine_end.h"
+#include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/loader.h"
+#include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/outcome.h"
+
+namespace vestibule::sevsim {
+
+void load_firmware(Vcpu& vcpu, std::span<u8> bytes) {
+    if (vcpu.options.platform == Platform::native) {
+        end_run_by_monitor_error("firmware runs on the SEV-ES platform only");
+    }
+    const u64 variables = variables_size(bytes);
+    map_firmware(bytes.subspan(variables));
+    if (variables != 0) {
+        constexpr u64 end = layout::monitor_physical; // 4 GiB, which is the guest's 4 GiB too
+        add_flash(end - bytes.size(), bytes.first(variables));
+    }
+    reset_power_management();
+    reset(vcpu);
+    load_hidden_state(vcpu);
+    vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
+}
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,77 @@
+// What a guest may not do: one table, by which the monitor names a breach and the host command
+// explains it (`sevsim run --help`) and can be told to let it pass (`--allow`). Sections are those
+// of the GHCB specification (56421). Freestanding: no library beyond x86/types.h.
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::sevsim {
+
+enum class Rule : u8 {
+    ghcb_address,
+    ghcb_event_version,
+    ghcb_exit_info,
+    ghcb_extra_input,
+    ghcb_invalid_input,
+    ghcb_missing_input,
+    ghcb_private,
+    ghcb_scratch,
+    ghcb_stale_bits,
+    ghcb_unknown_event,
+    ghcb_usage,
+    ghcb_version,
+    monitor_port,
+    msr_not_intercepted,
+    msr_reserved_bits,
+    msr_unknown_request,
+    nmi_complete_without_nmi,
+    vmgexit_interruptible,
+};
+
+struct RuleDescription {
+    Rule rule;
+    const char* id;
+    const char* what; ///< what the guest does wrong
+};
+
+// clang-format off
+inline constexpr RuleDescription rules[] = { // by Rule
+    {Rule::ghcb_address,             "ghcb-address",             "the GHCB address is not guest memory (2.3)"},
+    {Rule::ghcb_event_version,       "ghcb-event-version",       "an event that the call's protocol version does not have (4)"},
+    {Rule::ghcb_exit_info,           "ghcb-exit-info",           "bits of SW_EXITINFO1 or 2 that the event does not define (4)"},
+    {Rule::ghcb_extra_input,         "ghcb-extra-input",         "a field is valid, and not zero, that the event does not take (4)"},
+    {Rule::ghcb_invalid_input,       "ghcb-invalid-input",       "an input has a value that the event does not allow (4)"},
+    {Rule::ghcb_missing_input,       "ghcb-missing-input",       "a field that the event takes is not marked valid (4)"},
+    {Rule::ghcb_private,             "ghcb-private",             "the page announced as GHCB is not shared (2.1)"},
+    {Rule::ghcb_scratch,             "ghcb-scratch",             "data outside the scratch area (2.2)"},
+    {Rule::ghcb_stale_bits,          "ghcb-stale-bits",          "a register shows bits that the event does not take (4)"},
+    {Rule::ghcb_unknown_event,       "ghcb-unknown-event",       "an exit code that no event has (4)"},
+    {Rule::ghcb_usage,               "ghcb-usage",               "GHCB_USAGE is not 0 (2.1)"},
+    {Rule::ghcb_version,             "ghcb-version",             "PROTOCOL_VERSION was not negotiated (2.1); 0 is served as 1, others are refused"},
+    {Rule::monitor_port,             "monitor-port",             "access to the port by which the monitor reports"},
+    {Rule::msr_not_intercepted,      "msr-not-intercepted",      "the hypervisor is asked for an MSR whose access raises no #VC"},
+    {Rule::msr_reserved_bits,        "msr-reserved-bits",        "reserved bits of an MSR protocol request are not zero (2.3.1)"},
+    {Rule::msr_unknown_request,      "msr-unknown-request",      "a request that the MSR protocol does not have (2.3.1)"},
+    {Rule::nmi_complete_without_nmi, "nmi-complete-without-nmi", "NMI complete, and no NMI was injected (4)"},
+    {Rule::vmgexit_interruptible,    "vmgexit-interruptible",    "VMGEXIT through the GHCB page with interrupts on: one that raises #VC overwrites the call"},
+};
+// clang-format on
+
+inline constexpr size_t rule_count = sizeof rules / sizeof rules[0];
+
+namespace detail {
+constexpr bool in_order() {
+    for (size_t n = 0; n < rule_count; ++n) {
+        if (static_cast<size_t>(rules[n].rule) != n) {
+            return false;
+        }
+    }
+    return true;
+}
+} // namespace detail
+
+static_assert(detail::in_order());
+
+constexpr const RuleDescription& describe(Rule rule) { return rules[static_cast<size_t>(rule)]; }
+
+} // namespace vestibule::sevsim
