@@ -1,6 +1,7 @@
 // Prints what the guest's assembly needs to know of the C++ types, as NASM definitions. Runs on the
 // build machine, before anything freestanding is built.
 #include "boot/gdt.h"
+#include "boot/hand_over/header.h"
 #include "boot/legacy/handlers.h"
 #include "boot/selftest/registers.h"
 #include "ghcb/msr_protocol.h"
@@ -50,6 +51,8 @@ constexpr Constant constants[] = {
     {"MSR_GHCB", static_cast<unsigned long>(Msr::ghcb)},
     {"TERMINATE_C_BIT_NOT_PRIVATE",
      vestibule::ghcb::msr_protocol::encode_termination(vestibule::ghcb::reason::c_bit_not_private)},
+    {"PAYLOAD_HEADER_VERSION", vestibule::boot::PayloadHeader::current_version},
+    {"PAYLOAD_HEADER_SIZE", vestibule::boot::PayloadHeader::size},
     {"REGISTERS_RAX", offsetof(Registers, rax)},
     {"REGISTERS_RCX", offsetof(Registers, rcx)},
     {"REGISTERS_RDX", offsetof(Registers, rdx)},

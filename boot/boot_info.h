@@ -1,33 +1,74 @@
-// What the stub tells its payload. Public and versioned: fields are only added, at the end, and
-// `size` says how many bytes are there.
+/* What the stub tells its payload: for payloads in C and C++, so it needs <stdint.h> and nothing
+ * else. Public and versioned: fields are only added, at the end, and `size` says how many bytes are
+ * there.
+ *
+ * A payload is entered by `igvmtool build --payload` in 64-bit mode at its entry point, as a
+ * function of the System V ABI with the address of this structure as its argument (RDI) that must
+ * not return. It runs on the stub's stack of 16 KiB, with interrupts off and #VC served by the
+ * stub's handler until the payload loads an IDT of its own. The first 4 GiB are identity-mapped,
+ * private but for the GHCB page, readable, writable and executable but for the stub's 2 MiB. A
+ * Linux kernel gets what its own boot protocol says instead (boot/hand_over/header.h). */
 #pragma once
 
-#include "x86/types.h"
+#include <stdint.h>
 
+#define VESTIBULE_BOOT_INFO_MAGIC UINT64_C(0x004F464E49534556) /* "VESINFO" and a zero byte */
+
+#ifdef __cplusplus
 namespace vestibule::boot {
+enum class Platform : uint32_t { native = 0, sev_es = 1, sev_snp = 2 };
+}
 
-enum class Platform : u32 { native = 0, sev_es = 1 };
+using vestibule_platform = vestibule::boot::Platform;
+#else
+typedef uint32_t vestibule_platform;
 
-struct BootInfo {
-    static constexpr u64 expected_magic = 0x004F'464E'4953'4556; // "VESINFO" and a zero byte
+enum { VESTIBULE_NATIVE = 0, VESTIBULE_SEV_ES = 1, VESTIBULE_SEV_SNP = 2 };
+#endif
 
-    u64 magic;
-    u32 version; // 1
-    u32 size;    // in bytes
-    Platform platform;
-    u16 ghcb_version; // negotiated protocol version; 0 on a native machine
-    u16 reserved;
-    u64 c_bit;      // mask of the C-bit in page-table entries; 0 on a native machine
-    u64 ghcb_gpa;   // guest-physical address of vCPU 0's GHCB; 0 on a native machine
-    u64 sev_status; // MSR 0xC0010131
-    u64 image_base; // guest-physical address and size of stub, payload and their memory
-    u64 image_size;
+/* Addresses are guest-physical; 0 where there is no such thing. */
+struct vestibule_boot_info {
+    uint64_t magic;
+    uint32_t version; /* 1 */
+    uint32_t size;    /* in bytes */
+    vestibule_platform platform;
+    uint16_t ghcb_version; /* negotiated protocol version; 0 on a native machine */
+    uint16_t reserved;
+    uint64_t c_bit;      /* mask of the C-bit in page-table entries; 0 on a native machine */
+    uint64_t ghcb_gpa;   /* vCPU 0's GHCB; 0 on a native machine */
+    uint64_t sev_status; /* MSR 0xC0010131 */
+    uint64_t image_base; /* stub, built-in payload and their memory */
+    uint64_t image_size;
+
+    /* What igvmtool put beside the stub: part of the launch digest. */
+    uint64_t payload_base; /* from the payload's lowest address to its highest */
+    uint64_t payload_size;
+    uint64_t command_line; /* ASCII, ends with a zero byte that the size does not count */
+    uint64_t command_line_size;
+    uint64_t initrd;
+    uint64_t initrd_size;
+
+    /* SNP only: filled in at launch by the security processor. */
+    uint64_t cpuid_page;
+    uint64_t secrets_page;
+
+    /* SECURITY: written by the loader and not part of the launch digest, so to be believed in
+     * nothing. Under SEV-ES nobody encrypts these pages: they are to be read through a mapping
+     * without the C-bit. The formats are those of IGVM_VHS_MEMORY_MAP_ENTRY, of which an entry
+     * without pages is the last, and of a 32-bit number. */
+    uint64_t memory_map;
+    uint64_t memory_map_size;
+    uint64_t vp_count;
 };
 
-static_assert(sizeof(BootInfo) == 64);
+#ifdef __cplusplus
+namespace vestibule::boot {
+using BootInfo = ::vestibule_boot_info;
 
+static_assert(sizeof(BootInfo) == 152);
 } // namespace vestibule::boot
 
-/// The payload's entry. Interrupts are off, #VC is served, the first 4 GiB are identity-mapped
-/// private memory but for the GHCB page.
+/// The entry of a payload that is linked into the image; it finds the stub's fields alone filled
+/// in.
 extern "C" [[noreturn]] void payload_main(const vestibule::boot::BootInfo& info);
+#endif

@@ -29,3 +29,12 @@ entry64:
         xor     ebp, ebp
         call    stub_main
         ud2                             ; stub_main does not return
+
+; Where further vCPUs start, in whatever mode: these bytes mean the same in each. They have measured
+; state of their own so that no hypervisor can choose what they run, and wait to be told by a payload
+; that knows of them.
+        global  entry_ap
+entry_ap:
+        cli
+        hlt
+        jmp     short entry_ap

@@ -29,7 +29,7 @@ extern "C" [[noreturn]] void stub_main() {
     }
 
     const u64 base = boot::address_of(image_start);
-    payload_main({.magic        = boot::BootInfo::expected_magic,
+    payload_main({.magic        = VESTIBULE_BOOT_INFO_MAGIC,
                   .version      = 1,
                   .size         = sizeof(boot::BootInfo),
                   .platform     = machine.platform,
@@ -39,5 +39,17 @@ extern "C" [[noreturn]] void stub_main() {
                   .ghcb_gpa     = channel.gpa,
                   .sev_status   = machine.sev_status.value,
                   .image_base   = base,
-                  .image_size   = boot::address_of(image_end) - base});
+                  .image_size   = boot::address_of(image_end) - base,
+                  // What igvmtool placed beside the stub: boot/hand_over adds it.
+                  .payload_base      = 0,
+                  .payload_size      = 0,
+                  .command_line      = 0,
+                  .command_line_size = 0,
+                  .initrd            = 0,
+                  .initrd_size       = 0,
+                  .cpuid_page        = 0,
+                  .secrets_page      = 0,
+                  .memory_map        = 0,
+                  .memory_map_size   = 0,
+                  .vp_count          = 0});
 }

@@ -6,6 +6,9 @@ set(VESTIBULE_GUEST_DIR ${CMAKE_BINARY_DIR}/guest)
 set(VESTIBULE_STUB_IMAGE64 ${VESTIBULE_GUEST_DIR}/boot/vestibule.elf)
 set(VESTIBULE_STUB_IMAGE_compat ${VESTIBULE_GUEST_DIR}/boot/vestibule_compat.elf)
 set(VESTIBULE_STUB_IMAGE32 ${VESTIBULE_GUEST_DIR}/boot/vestibule32.elf)
+set(VESTIBULE_HAND_OVER_IMAGE64 ${VESTIBULE_GUEST_DIR}/boot/hand_over.elf)
+set(VESTIBULE_HAND_OVER_IMAGE_compat ${VESTIBULE_GUEST_DIR}/boot/hand_over_compat.elf)
+set(VESTIBULE_HAND_OVER_IMAGE32 ${VESTIBULE_GUEST_DIR}/boot/hand_over32.elf)
 set(VESTIBULE_MONITOR_IMAGE ${VESTIBULE_GUEST_DIR}/sevsim/monitor/monitor.elf)
 
 # What runs in 32-bit legacy mode is a third build, for i386, which leaves flat binaries that the
@@ -35,6 +38,7 @@ ExternalProject_Add(guest
   BUILD_ALWAYS ON
   INSTALL_COMMAND ""
   BUILD_BYPRODUCTS ${VESTIBULE_STUB_IMAGE64} ${VESTIBULE_STUB_IMAGE_compat} ${VESTIBULE_STUB_IMAGE32}
+    ${VESTIBULE_HAND_OVER_IMAGE64} ${VESTIBULE_HAND_OVER_IMAGE_compat} ${VESTIBULE_HAND_OVER_IMAGE32}
     ${VESTIBULE_MONITOR_IMAGE} ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
   DEPENDS guest32)
 
