@@ -1,8 +1,9 @@
-// Layout of the built file. QEMU writes a run of contiguous pages only when the run ends, so what
-// has to be there before the pages stands before all of them, and VP contexts stand last.
+// Order of the built file. QEMU writes a run of contiguous pages only when the run ends, so what
+// has to be there before the pages stands before all of them, and VP contexts stand last. A
+// parameter stands between its area and the area's insert.
 #include "igvm/build.h"
 
-#include "boot/initial_tables.h"
+#include "igvm/describe.h"
 #include "igvm/initial_state.h"
 
 #include <fmt/format.h>
@@ -15,7 +16,6 @@ namespace {
 struct Target {
     PlatformType platform;
     u32 mask;
-    u64 c_bit; // as a mask, 0 where memory is not encrypted
 };
 
 template <class T>
@@ -24,120 +24,150 @@ std::span<const u8> bytes_of(const T& value) {
     return {reinterpret_cast<const u8*>(&value), sizeof(T)};
 }
 
-PageData normal_page(u64 gpa, u32 mask) {
-    return {.gpa                = gpa,
-            .compatibility_mask = mask,
-            .file_offset        = 0,
-            .flags              = 0,
-            .data_type          = PageDataType::normal,
-            .reserved           = 0};
+void add_parameters(Writer& writer, const Layout& layout, u32 mask) {
+    for (u32 index = 0; index < layout.at.parameters.size(); ++index) {
+        const ParameterPage& page = layout.at.parameters[index];
+        writer.add(ParameterArea{
+            .number_of_bytes = page_size, .parameter_area_index = index, .file_offset = 0});
+        writer.add(ParameterUsage{.parameter_area_index = index, .byte_offset = 0}, page.parameter);
+        writer.add(ParameterInsert{
+            .gpa = page.gpa, .compatibility_mask = mask, .parameter_area_index = index});
+    }
 }
 
-/// The file's part of a segment. Its memory beyond that is not in the file at all: the stub clears
-/// it, and clearing costs less than measuring. Returns the number of pages.
-unsigned add_segment(Writer& writer, const StubSegment& segment, u64 base, u32 mask) {
+void add_required(Writer& writer, const Layout& layout, u32 mask) {
+    for (const boot::MemoryRange& range : layout.required) {
+        writer.add(RequiredMemory{.gpa                = range.base,
+                                  .compatibility_mask = mask,
+                                  .number_of_bytes    = static_cast<u32>(range.size),
+                                  .flags              = 0,
+                                  .reserved           = 0});
+    }
+}
+
+/// Returns the number of pages.
+unsigned add_pages(Writer& writer, const Placed& placed, u32 mask, const auto& progress) {
     unsigned pages = 0;
-    for (u64 at = 0; at < segment.data.size(); at += page_size, ++pages) {
-        const u64 size = std::min(page_size, segment.data.size() - at);
-        writer.add_page(normal_page(base + segment.address + at, mask),
-                        segment.data.subspan(at, size));
+    for (u64 at = 0; at < placed.bytes.size(); at += page_size, ++pages) {
+        const u64 size = std::min(page_size, placed.bytes.size() - at);
+        writer.add_page(PageData{.gpa                = placed.gpa + at,
+                                 .compatibility_mask = mask,
+                                 .file_offset        = 0,
+                                 .flags              = 0,
+                                 .data_type          = placed.type,
+                                 .reserved           = 0},
+                        std::span(placed.bytes).subspan(at, size));
+        progress();
     }
     return pages;
 }
 
-void add_vp_context(Writer& writer, const Target& target, boot::Entry entry, u64 base,
-                    u64 address) {
+/// vCPU 0 starts at the image's entry, others wait at entry_ap with the same registers. Native
+/// loaders take a context for vCPU 0 only.
+void add_vp_context(Writer& writer, const Target& target, const BuildOptions& options, u64 base,
+                    u64 address, u16 vp_index) {
     VpContext context{.gpa                = 0,
                       .compatibility_mask = target.mask,
                       .file_offset        = 0,
-                      .vp_index           = 0,
+                      .vp_index           = vp_index,
                       .reserved           = 0};
-    if (target.platform == PlatformType::sev_es) {
+    if (target.platform != PlatformType::native) {
         context.gpa = x86::vmsa_gpa;
-        writer.add(context, bytes_of(initial_vmsa(entry, base, address)));
-        return;
+        writer.add(context, bytes_of(initial_vmsa(target.platform, options.entry, base, address)));
+    } else if (vp_index == 0) {
+        const NativeVpContext registers = initial_native_context(options.entry, base, address);
+        std::vector<u8> page(page_size);
+        std::ranges::copy(bytes_of(registers), page.begin());
+        writer.add(context, page);
     }
-    const NativeVpContext registers = initial_native_context(entry, base, address);
-    std::vector<u8> page(page_size);
-    std::ranges::copy(bytes_of(registers), page.begin());
-    writer.add(context, page);
+}
+
+unsigned& counter(PageCount& count, Part part) {
+    switch (part) {
+    case Part::page_tables: return count.page_tables;
+    case Part::stub: return count.stub;
+    case Part::initrd: return count.initrd;
+    case Part::cpuid_page:
+    case Part::secrets_page: return count.snp;
+    case Part::hand_over:
+    case Part::payload:
+    case Part::zero_page: break;
+    }
+    return count.payload;
 }
 } // namespace
 
-bool is_buildable(PlatformType platform) {
-    return platform == PlatformType::native || platform == PlatformType::sev_es;
-}
+std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildOptions& options,
+                                            const GuestContents& contents,
+                                            const BuildProgress& progress) {
+    if (options.vcpus > 1 && !image.entry_ap) {
+        return std::unexpected("the image has no entry point for further vCPUs: expected the "
+                               "symbol entry_ap");
+    }
+    if (contents.payload != nullptr && !image.payload_header) {
+        return std::unexpected("the image runs its own payload and no other: expected the symbol "
+                               "payload_header");
+    }
+    auto layout = lay_out(image, options, contents);
+    if (!layout) {
+        return std::unexpected(layout.error());
+    }
 
-std::optional<std::string> wrong_option(const BuildOptions& options) {
-    if (options.platforms.empty()) {
-        return "at least one platform is needed";
-    }
-    if (!std::ranges::all_of(options.platforms, is_buildable)) {
-        return "images are built for the platforms native and sev-es";
-    }
-    for (const PlatformType platform : options.platforms) {
-        if (std::ranges::count(options.platforms, platform) != 1) {
-            return "a platform is named twice";
-        }
-    }
-    if (!x86::is_plausible_c_bit(options.c_bit)) {
-        return fmt::format("C-bit: found {}, expected one of the bits 32 to 51", options.c_bit);
-    }
-    if (!boot::is_loadable_base(options.base)) {
-        return fmt::format(
-            "base: found {:#x}, expected a multiple of 2 MiB, from 2 MiB to below 4 GiB, "
-            "whose bits 29:21 are neither 0 nor equal to its bits 38:30",
-            options.base);
-    }
-    return std::nullopt;
-}
-
-std::expected<BuiltFile, Error> build(const StubImage& image, const BuildOptions& options) {
     Writer writer;
     std::vector<Target> targets;
+    BuiltFile result;
     u32 all = 0;
     for (const PlatformType platform : options.platforms) {
-        const u64 c_bit = platform == PlatformType::native ? 0 : bit(options.c_bit);
-        targets.push_back(
-            {.platform = platform, .mask = writer.add_platform(platform), .c_bit = c_bit});
+        targets.push_back({.platform = platform, .mask = writer.add_platform(platform)});
+        result.pages.push_back({.platform = platform});
         all |= targets.back().mask;
     }
-    writer.add(RequiredMemory{.gpa                = options.base,
-                              .compatibility_mask = all,
-                              .number_of_bytes    = static_cast<u32>(image.size),
-                              .flags              = 0,
-                              .reserved           = 0});
-
-    PageCount count{
-        .platform = PlatformType::native, .page_tables = 0, .stub = 0, .payload = 0, .vmsa = 0};
-    if (has_initial_tables(options.entry)) {
-        count.page_tables = 1;
-        for (const Target& target : targets) {
-            x86::PageTable tables{};
-            boot::map_image(tables, options.base, target.c_bit);
-            writer.add_page(normal_page(options.base, target.mask), bytes_of(tables));
+    for (const Target& target : targets) {
+        if (target.platform == PlatformType::sev_snp) {
+            writer.add(GuestPolicy{
+                .policy = options.snp_policy, .compatibility_mask = target.mask, .reserved = 0});
         }
     }
-    for (const StubSegment& segment : image.segments) {
-        (segment.payload ? count.payload : count.stub) +=
-            add_segment(writer, segment, options.base, all);
+    add_parameters(writer, *layout, all);
+    add_required(writer, *layout, all);
+
+    u64 done        = 0;
+    const auto tick = [&] {
+        constexpr u64 now_and_then = 256;
+        if (++done % now_and_then == 0 && progress) {
+            progress(done);
+        }
+    };
+    for (const Placed& placed : layout->pages) {
+        u32 mask = 0;
+        for (const Target& target : targets) {
+            mask |= placed.platform.value_or(target.platform) == target.platform ? target.mask : 0;
+        }
+        const unsigned pages = add_pages(writer, placed, mask, tick);
+        for (PageCount& count : result.pages) {
+            if (placed.platform.value_or(count.platform) == count.platform) {
+                counter(count, placed.part) += pages;
+            }
+        }
     }
+
     // NOLINTNEXTLINE(bugprone-unchecked-optional-access): who calls has looked
     const u64 entry = image.entry_point(options.entry).value();
-    for (const Target& target : targets) {
-        add_vp_context(writer, target, options.entry, options.base, options.base + entry);
+    for (u64 i = 0; i < targets.size(); ++i) {
+        for (u32 vp = 0; vp < options.vcpus; ++vp) {
+            const u64 address = layout->at.base + (vp == 0 ? entry : image.entry_ap.value_or(0));
+            add_vp_context(writer, targets[i], options, layout->at.base, address,
+                           static_cast<u16>(vp));
+        }
+        result.pages[i].vmsa = targets[i].platform == PlatformType::native ? 0 : options.vcpus;
     }
 
     auto bytes = writer.finish();
     if (!bytes) {
-        return std::unexpected(bytes.error());
+        return std::unexpected(describe(bytes.error()));
     }
-    BuiltFile result{.bytes = std::move(*bytes), .pages = {}};
-    for (const Target& target : targets) {
-        count.platform = target.platform;
-        count.vmsa     = target.platform == PlatformType::sev_es ? 1 : 0;
-        result.pages.push_back(count);
-    }
+    result.bytes  = std::move(*bytes);
+    result.layout = std::move(*layout);
     return result;
 }
 

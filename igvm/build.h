@@ -1,43 +1,42 @@
-// From a guest image to an IGVM file: where the pages lie, which platform gets which, in which
-// order the headers stand so that every loader does the same with them.
+// From a guest image to an IGVM file: which platform gets what, and in which order the headers
+// stand so that every loader does the same with them. Where things lie is guest_layout.h's.
 #pragma once
 
-#include "boot/entry_state.h"
-#include "igvm/stub_image.h"
+#include "igvm/guest_layout.h"
 #include "igvm/writer.h"
 
-#include <optional>
+#include <functional>
 
 namespace vestibule::igvm {
-
-struct BuildOptions {
-    std::vector<PlatformType> platforms = {PlatformType::native, PlatformType::sev_es};
-    unsigned c_bit                      = 51;
-    u64 base                            = 0x20'0000;
-    boot::Entry entry                   = boot::Entry::long64;
-};
 
 /// Pages that one platform loads; where it measures, each costs about a millisecond at launch.
 struct PageCount {
     PlatformType platform;
-    unsigned page_tables;
-    unsigned stub;
-    unsigned payload;
-    unsigned vmsa;
+    unsigned page_tables = 0;
+    unsigned stub        = 0;
+    unsigned payload     = 0; // with what enters it
+    unsigned initrd      = 0;
+    unsigned snp         = 0; // CPUID and secrets page
+    unsigned vmsa        = 0;
+
+    [[nodiscard]] unsigned all() const {
+        return page_tables + stub + payload + initrd + snp + vmsa;
+    }
 };
 
 struct BuiltFile {
     std::vector<u8> bytes;
     std::vector<PageCount> pages;
+    Layout layout;
 };
 
-/// The platforms that images are built for.
-bool is_buildable(PlatformType platform);
+/// Called with the number of pages done, now and then.
+using BuildProgress = std::function<void(u64 pages)>;
 
-/// Why no file can be built with these options, if so.
-std::optional<std::string> wrong_option(const BuildOptions& options);
-
-/// The file; options have to be right, and the image to have an entry point for their mode.
-std::expected<BuiltFile, Error> build(const StubImage& image, const BuildOptions& options);
+/// The file, or in words why there is none. Options have to be right (wrong_option()), and the
+/// image to have an entry point for their mode.
+std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildOptions& options,
+                                            const GuestContents& contents = {},
+                                            const BuildProgress& progress = {});
 
 } // namespace vestibule::igvm

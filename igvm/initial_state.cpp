@@ -67,32 +67,35 @@ bool has_initial_tables(Entry entry) { return mode_of(entry).paging; }
 // KVM changes some registers on their way into the VMSA: it sets EFER.SVME and CR4.MCE and clears
 // CR0.CD and CR0.NW; QEMU sets CR0.ET and takes TR's base from LDTR. All of that is already so
 // here, so that the launch digest is that of this very page.
-x86::Vmsa initial_vmsa(Entry entry, u64 base, u64 address) {
+x86::Vmsa initial_vmsa(PlatformType platform, Entry entry, u64 base, u64 address) {
+    const bool snp     = platform == PlatformType::sev_snp;
+    const auto told    = snp ? boot::Platform::sev_snp : boot::Platform::sev_es;
     const Mode mode    = mode_of(entry);
     const Segment data = segment(boot::data_selector, SegmentAttributes::data, whole_limit);
     x86::Vmsa vmsa{};
-    vmsa.es      = data;
-    vmsa.cs      = segment(mode.code_selector, mode.code, whole_limit);
-    vmsa.ss      = data;
-    vmsa.ds      = data;
-    vmsa.fs      = data;
-    vmsa.gs      = data;
-    vmsa.ldtr    = segment(0, SegmentAttributes::ldt, 0xFFFF);
-    vmsa.tr      = segment(0, SegmentAttributes::busy_task, 0xFFFF);
-    vmsa.efer    = mode.efer | x86::efer::svme;
-    vmsa.cr4     = mode.cr4;
-    vmsa.cr3     = mode.paging ? base : 0;
-    vmsa.cr0     = mode.cr0;
-    vmsa.dr7     = x86::dr7_reset;
-    vmsa.dr6     = x86::dr6_reset;
-    vmsa.rflags  = x86::rflags::reserved_one;
-    vmsa.rip     = address;
-    vmsa.g_pat   = x86::pat_reset;
-    vmsa.rbx     = mode.told_base ? base : 0;
-    vmsa.rsi     = mode.told_base ? static_cast<u64>(boot::Platform::sev_es) : 0;
-    vmsa.xcr0    = 1;      // x87, the least there is
-    vmsa.mxcsr   = 0x1F80; // reset values of the FPU, which KVM_SEV_INIT2 guests get
-    vmsa.x87_fcw = 0x037F;
+    vmsa.es           = data;
+    vmsa.cs           = segment(mode.code_selector, mode.code, whole_limit);
+    vmsa.ss           = data;
+    vmsa.ds           = data;
+    vmsa.fs           = data;
+    vmsa.gs           = data;
+    vmsa.ldtr         = segment(0, SegmentAttributes::ldt, 0xFFFF);
+    vmsa.tr           = segment(0, SegmentAttributes::busy_task, 0xFFFF);
+    vmsa.efer         = mode.efer | x86::efer::svme;
+    vmsa.cr4          = mode.cr4;
+    vmsa.cr3          = mode.paging ? base : 0;
+    vmsa.cr0          = mode.cr0;
+    vmsa.dr7          = x86::dr7_reset;
+    vmsa.dr6          = x86::dr6_reset;
+    vmsa.rflags       = x86::rflags::reserved_one;
+    vmsa.rip          = address;
+    vmsa.g_pat        = x86::pat_reset;
+    vmsa.rbx          = mode.told_base ? base : 0;
+    vmsa.rsi          = mode.told_base ? static_cast<u64>(told) : 0;
+    vmsa.sev_features = snp ? 1 : 0; // SNPActive
+    vmsa.xcr0         = 1;           // x87, the least there is
+    vmsa.mxcsr        = 0x1F80;      // reset values of the FPU, which KVM_SEV_INIT2 guests get
+    vmsa.x87_fcw      = 0x037F;
     return vmsa;
 }
 

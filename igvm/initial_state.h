@@ -4,6 +4,7 @@
 #pragma once
 
 #include "boot/entry_state.h"
+#include "igvm/format.h"
 #include "igvm/vp_context.h"
 #include "x86/vmsa.h"
 
@@ -12,8 +13,8 @@ namespace vestibule::igvm {
 /// Whether the vCPU starts with paging on, and so on tables that are in the file (boot::map_image).
 bool has_initial_tables(boot::Entry entry);
 
-/// For SEV-ES: what KVM measures at launch. `address` is that of the first instruction.
-x86::Vmsa initial_vmsa(boot::Entry entry, u64 base, u64 address);
+/// For SEV-ES or SNP: what KVM measures at launch. `address` is that of the first instruction.
+x86::Vmsa initial_vmsa(PlatformType platform, boot::Entry entry, u64 base, u64 address);
 
 /// The same for the platform NATIVE.
 NativeVpContext initial_native_context(boot::Entry entry, u64 base, u64 address);

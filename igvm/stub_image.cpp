@@ -3,84 +3,34 @@
 // entry points that the ELF header does not name.
 #include "igvm/stub_image.h"
 
+#include "boot/hand_over/header.h"
 #include "igvm/reader.h"
 #include "x86/page_table.h"
 
-#include <elf.h>
-
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 namespace vestibule::igvm {
 
-static std::unexpected<ImageError> refuse(std::string_view expected, u64 offset, u64 found) {
-    return std::unexpected(
-        ImageError{.expected = expected, .offset = offset, .found = found, .section = {}});
-}
-
-/// Whether `count` entries of `size` bytes at `offset` are inside the file. ELF's counts have 16
-/// bits, so that the product cannot overflow.
-static bool holds_table(std::span<const u8> elf, u64 offset, u64 count, u64 size) {
-    return offset <= elf.size() && count * size <= elf.size() - offset;
-}
-
-static std::expected<Elf64_Ehdr, ImageError> read_elf_header(std::span<const u8> elf) {
-    if (elf.size() < sizeof(Elf64_Ehdr)) {
-        return refuse("a whole ELF64 header", 0, elf.size());
+/// Section headers are needed: without them nothing would say whether relocations are left.
+static std::expected<Elf64_Ehdr, ImageError> read_image_header(std::span<const u8> elf) {
+    const auto header = read_elf_header(elf);
+    if (!header) {
+        return std::unexpected(header.error());
     }
-    const auto header = load<Elf64_Ehdr>(elf);
-    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
-        return refuse("the magic of an ELF file", 0, load<u32>(elf));
-    }
-
-    struct Row {
-        std::string_view expected;
-        u64 offset;
-        u64 found;
-        bool right;
-    };
-
-    const Row rows[] = {
-        {.expected = "a 64-bit ELF",
-         .offset   = EI_CLASS,
-         .found    = header.e_ident[EI_CLASS],
-         .right    = header.e_ident[EI_CLASS] == ELFCLASS64},
-        {.expected = "a little-endian ELF",
-         .offset   = EI_DATA,
-         .found    = header.e_ident[EI_DATA],
-         .right    = header.e_ident[EI_DATA] == ELFDATA2LSB},
-        {.expected = "an executable, position-independent or not",
-         .offset   = offsetof(Elf64_Ehdr, e_type),
-         .found    = header.e_type,
-         .right    = header.e_type == ET_EXEC || header.e_type == ET_DYN},
-        {.expected = "an image for x86-64",
-         .offset   = offsetof(Elf64_Ehdr, e_machine),
-         .found    = header.e_machine,
-         .right    = header.e_machine == EM_X86_64},
-        {.expected = "program headers of 56 bytes",
-         .offset   = offsetof(Elf64_Ehdr, e_phentsize),
-         .found    = header.e_phentsize,
-         .right    = header.e_phentsize == sizeof(Elf64_Phdr)},
-        {.expected = "program headers, fewer than 65535, within the file",
-         .offset   = offsetof(Elf64_Ehdr, e_phoff),
-         .found    = header.e_phoff,
-         .right    = header.e_phnum != 0 && header.e_phnum != PN_XNUM
-                  && holds_table(elf, header.e_phoff, header.e_phnum, sizeof(Elf64_Phdr))},
-        // Without them nothing would say whether relocations are left.
+    const ImageRow rows[] = {
         {.expected = "section headers of 64 bytes",
          .offset   = offsetof(Elf64_Ehdr, e_shentsize),
-         .found    = header.e_shentsize,
-         .right    = header.e_shentsize == sizeof(Elf64_Shdr)},
+         .found    = header->e_shentsize,
+         .right    = header->e_shentsize == sizeof(Elf64_Shdr)},
         {.expected = "section headers within the file",
          .offset   = offsetof(Elf64_Ehdr, e_shoff),
-         .found    = header.e_shoff,
-         .right    = header.e_shoff != 0 && header.e_shnum != 0
-                  && holds_table(elf, header.e_shoff, header.e_shnum, sizeof(Elf64_Shdr))},
+         .found    = header->e_shoff,
+         .right    = header->e_shoff != 0 && header->e_shnum != 0
+                  && holds_table(elf, header->e_shoff, header->e_shnum, sizeof(Elf64_Shdr))},
     };
-    for (const Row& row : rows) {
-        if (!row.right) {
-            return refuse(row.expected, row.offset, row.found);
-        }
+    if (const auto right = all_right(rows); !right) {
+        return std::unexpected(right.error());
     }
     return header;
 }
@@ -106,13 +56,8 @@ static std::expected<StubSegment, ImageError> read_segment(std::span<const u8> e
         return refuse("an image that ends within 2 MiB", at + offsetof(Elf64_Phdr, p_memsz),
                       segment.p_memsz);
     }
-    if (segment.p_filesz > segment.p_memsz) {
-        return refuse("a file size not above the memory size", at + offsetof(Elf64_Phdr, p_filesz),
-                      segment.p_filesz);
-    }
-    if (segment.p_offset > elf.size() || segment.p_filesz > elf.size() - segment.p_offset) {
-        return refuse("a segment whose data is within the file",
-                      at + offsetof(Elf64_Phdr, p_offset), segment.p_offset);
+    if (const auto right = check_segment_data(elf, at, segment); !right) {
+        return std::unexpected(right.error());
     }
     return StubSegment{.address     = segment.p_vaddr,
                        .data        = elf.subspan(segment.p_offset, segment.p_filesz),
@@ -156,10 +101,15 @@ static std::optional<ImageError> read_entry_points(std::span<const u8> elf,
                 continue;
             }
             const auto name = string_at(elf, header, section.sh_link, symbol.st_name);
-            if (name == "entry_compat") {
-                image.entry_compat = symbol.st_value;
-            } else if (name == "entry32") {
-                image.entry32 = symbol.st_value;
+            for (const auto& [own, value] : {
+                     std::pair{"entry_compat",   &image.entry_compat  },
+                     {"entry32",        &image.entry32       },
+                     {"entry_ap",       &image.entry_ap      },
+                     {"payload_header", &image.payload_header}
+            }) {
+                if (name == own) {
+                    *value = symbol.st_value;
+                }
             }
         }
     }
@@ -185,6 +135,16 @@ static std::optional<ImageError> find_relocations(std::span<const u8> elf,
     return std::nullopt;
 }
 
+/// The image's bytes from `address` on, up to the end of the file's part of a segment.
+static std::span<const u8> data_at(const StubImage& image, u64 address) {
+    for (const StubSegment& segment : image.segments) {
+        if (address >= segment.address && address - segment.address < segment.data.size()) {
+            return segment.data.subspan(address - segment.address);
+        }
+    }
+    return {};
+}
+
 static bool is_code(const StubImage& image, u64 address) {
     return std::ranges::any_of(image.segments, [&](const StubSegment& segment) {
         return segment.executable && address >= segment.address
@@ -193,15 +153,17 @@ static bool is_code(const StubImage& image, u64 address) {
 }
 
 std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
-    const auto header = read_elf_header(elf);
+    const auto header = read_image_header(elf);
     if (!header) {
         return std::unexpected(header.error());
     }
-    StubImage image{.segments     = {},
-                    .entry        = header->e_entry,
-                    .entry_compat = {},
-                    .entry32      = {},
-                    .size         = page_size};
+    StubImage image{.segments       = {},
+                    .entry          = header->e_entry,
+                    .entry_compat   = {},
+                    .entry32        = {},
+                    .entry_ap       = {},
+                    .payload_header = {},
+                    .size           = page_size};
     for (u64 i = 0; i < header->e_phnum; ++i) {
         const u64 at     = header->e_phoff + i * sizeof(Elf64_Phdr);
         const auto entry = load<Elf64_Phdr>(elf, at);
@@ -224,12 +186,23 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
     if (auto error = read_entry_points(elf, *header, image)) {
         return std::unexpected(*error);
     }
-    for (const boot::Entry mode :
-         {boot::Entry::long64, boot::Entry::compat, boot::Entry::legacy32}) {
-        const auto entry = image.entry_point(mode);
+    for (const std::optional<u64> entry :
+         {std::optional(image.entry), image.entry_compat, image.entry32, image.entry_ap}) {
         if (entry && !is_code(image, *entry)) {
             return refuse("an entry point in the file's part of an executable segment",
                           offsetof(Elf64_Ehdr, e_entry), *entry);
+        }
+    }
+    if (image.payload_header) {
+        using boot::PayloadHeader;
+        const auto record = data_at(image, *image.payload_header);
+        if (record.size() < sizeof(PayloadHeader)) {
+            return refuse("a payload header in the file's part of a segment", 0,
+                          *image.payload_header);
+        }
+        const u32 version = load<u32>(record, offsetof(PayloadHeader, version));
+        if (version != PayloadHeader::current_version) {
+            return refuse("a payload header of version 1", 0, version);
         }
     }
     return image;

@@ -5,19 +5,18 @@
 //   - PT_LOAD segments are page-aligned, ascending, apart, and all within one 2 MiB region;
 //   - no relocations are left, since nobody would apply them;
 //   - the ELF's entry point is for 64-bit mode; where the symbols entry_compat and entry32 are
-//     defined, the image can also be entered there, in the mode of that name;
+//     defined, the image can also be entered there, in the mode of that name; entry_ap is where
+//     further vCPUs start, in any mode;
+//   - where the symbol payload_header is defined, igvmtool says there what payload it has placed
+//     (boot/hand_over/header.h);
 //   - p_flags bit 0x00100000 marks a segment as payload, all others are the stub's.
 // Memory beyond a segment's file size is for the stub to clear: it is not in the IGVM file.
 #pragma once
 
 #include "boot/entry_state.h"
-#include "x86/types.h"
+#include "igvm/elf_header.h"
 
-#include <expected>
 #include <optional>
-#include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
 namespace vestibule::igvm {
@@ -37,6 +36,8 @@ struct StubImage {
     u64 entry;                         // from the base, in 64-bit mode
     std::optional<u64> entry_compat;   // in compatibility mode
     std::optional<u64> entry32;        // in 32-bit legacy mode
+    std::optional<u64> entry_ap;       // of further vCPUs
+    std::optional<u64> payload_header; // within a segment's data
     u64 size;                          // from the base to the end, in whole pages
 
     /// Where the image is entered in that mode, if it can be.
@@ -48,13 +49,6 @@ struct StubImage {
         }
         return entry;
     }
-};
-
-struct ImageError {
-    std::string_view expected;
-    u64 offset; // in the file
-    u64 found;
-    std::string section; // of relocations, by name
 };
 
 std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf);

@@ -1,12 +1,9 @@
-// igvmtool build: the guest image in this program, or another one, as an IGVM file.
-#include "igvm/build.h"
+// igvmtool build: the stub with the selftest or with a payload, as an IGVM file.
+#include "igvm/build_arguments.h"
+#include "igvm/build_manifest.h"
 #include "igvm/describe.h"
 #include "igvm/file_io.h"
-#include "igvm/verbs.h"
-
-#include "stub32.h"
-#include "stub64.h"
-#include "stub_compat.h"
+#include "igvm/progress.h"
 
 #include <fmt/format.h>
 
@@ -15,121 +12,149 @@
 namespace vestibule::igvm {
 
 namespace {
-struct Arguments {
-    std::string out;
-    std::string stub;
-    std::vector<std::string> platforms = {"native", "sev-es"};
-    std::string entry                  = "64";
-    unsigned c_bit                     = BuildOptions{}.c_bit;
-    u64 base                           = BuildOptions{}.base;
-};
-
-/// The modes by the names that --entry knows, each with the built-in image that is entered in it.
-struct EntryName {
-    std::string_view name;
-    boot::Entry entry;
-    std::span<const u8> (*stub)();
-};
-
-constexpr EntryName entry_names[] = {
-    {.name = "32",     .entry = boot::Entry::legacy32, .stub = embedded::stub32     },
-    {.name = "compat", .entry = boot::Entry::compat,   .stub = embedded::stub_compat},
-    {.name = "64",     .entry = boot::Entry::long64,   .stub = embedded::stub64     },
-};
-
-const EntryName& entry_of(const Arguments& arguments) {
-    const auto* row = std::ranges::find(entry_names, arguments.entry, &EntryName::name);
-    if (row == std::end(entry_names)) {
-        throw CLI::ValidationError(
-            "--entry", fmt::format("found {}, expected 32, compat or 64", arguments.entry));
-    }
-    return *row;
-}
-
-BuildOptions options_of(const Arguments& arguments) {
-    BuildOptions options{.platforms = {},
-                         .c_bit     = arguments.c_bit,
-                         .base      = arguments.base,
-                         .entry     = entry_of(arguments).entry};
-    for (const std::string& name : arguments.platforms) {
-        const auto* row = std::ranges::find(platform_names, name, &PlatformName::name);
-        if (row == std::end(platform_names) || !is_buildable(row->platform)) {
-            throw CLI::ValidationError("--platform",
-                                       fmt::format("found {}, expected native or sev-es", name));
+/// A file's bytes, or those that are built in where no file is named.
+class Input {
+  public:
+    explicit Input(const std::string& path, const std::string& built_in_name = {},
+                   std::span<const u8> built_in = {})
+        : name_(path.empty() ? built_in_name : path), bytes_(built_in) {
+        if (path.empty()) {
+            return;
         }
-        options.platforms.push_back(row->platform);
+        auto mapped = MappedFile::open(path);
+        if (!mapped) {
+            throw Failure(mapped.error());
+        }
+        file_.emplace(std::move(*mapped));
+        bytes_ = file_->bytes();
     }
-    if (const auto wrong = wrong_option(options)) {
-        throw CLI::ValidationError(std::string(*wrong));
-    }
-    return options;
-}
 
-void print_summary(const Arguments& arguments, const BuiltFile& file) {
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+    [[nodiscard]] std::span<const u8> bytes() const { return bytes_; }
+
+    [[nodiscard]] BuildInput record() const { return {.name = name_, .bytes = bytes_}; }
+
+  private:
+    std::string name_;
+    std::optional<MappedFile> file_;
+    std::span<const u8> bytes_;
+};
+
+void print_summary(const BuildArguments& arguments, const BuiltFile& file) {
     fmt::print("{}: {} bytes\n", arguments.out, file.bytes.size());
     for (const PageCount& count : file.pages) {
-        const unsigned all = count.page_tables + count.stub + count.payload + count.vmsa;
+        std::string rest;
+        for (const auto& [pages, name] : {
+                 std::pair(count.initrd, "initrd"),
+                 {count.snp,  "CPUID and secrets"},
+                 {count.vmsa, "VMSA"             }
+        }) {
+            rest += pages != 0 ? fmt::format(" + {} {}", pages, name) : "";
+        }
         fmt::print("  {}: {} {} pages = {} page tables + {} stub + {} payload{}\n",
-                   name_of(count.platform), all, count.vmsa != 0 ? "measured" : "loaded",
-                   count.page_tables, count.stub, count.payload,
-                   count.vmsa != 0 ? fmt::format(" + {} VMSA", count.vmsa) : "");
+                   name_of(count.platform), count.all(), count.vmsa != 0 ? "measured" : "loaded",
+                   count.page_tables, count.stub, count.payload, rest);
     }
 }
 
-void build_file(const Arguments& arguments) {
-    const BuildOptions options = options_of(arguments);
-    std::vector<u8> other;
-    std::span<const u8> elf = entry_of(arguments).stub();
-    std::string name        = "the built-in image";
-    if (!arguments.stub.empty()) {
-        auto bytes = read_file(arguments.stub);
-        if (!bytes) {
-            throw Failure(bytes.error());
-        }
-        other = std::move(*bytes);
-        elf   = other;
-        name  = arguments.stub;
-    }
-    const auto image = read_stub_image(elf);
+StubImage image_or_fail(const Input& stub, const BuildArguments& arguments, boot::Entry entry) {
+    auto image = read_stub_image(stub.bytes());
     if (!image) {
-        throw Failure(fmt::format("{}: {}", name, describe(image.error())));
+        throw Failure(fmt::format("{}: {}", stub.name(), describe(image.error())));
     }
-    if (!image->entry_point(options.entry)) {
-        throw Failure(fmt::format(
-            "{}: no entry point for --entry {}: expected the symbol {}", name, arguments.entry,
-            options.entry == boot::Entry::compat ? "entry_compat" : "entry32"));
+    if (!image->entry_point(entry)) {
+        throw Failure(fmt::format("{}: no entry point for --entry {}: expected the symbol {}",
+                                  stub.name(), arguments.entry,
+                                  entry == boot::Entry::compat ? "entry_compat" : "entry32"));
     }
-    const auto file = build(*image, options);
-    if (!file) {
-        throw Failure(fmt::format("{}: {}", arguments.out, describe(file.error())));
+    return std::move(*image);
+}
+
+Payload payload_or_fail(const Input& file, const BuildArguments& arguments) {
+    if (arguments.payload_address && !takes_address(file.bytes())) {
+        throw CLI::ValidationError("--payload-address",
+                                   fmt::format("{} says itself where it lies", file.name()));
     }
-    if (const auto written = write_file(arguments.out, file->bytes); !written) {
+    auto payload = read_payload(file.bytes(), arguments.payload_address);
+    if (!payload) {
+        throw Failure(fmt::format("{}: {}", file.name(), describe(payload.error())));
+    }
+    if (arguments.memory && !payload->linux) {
+        throw CLI::ValidationError(
+            "--memory", "only a Linux kernel is told how much there is: expected a bzImage");
+    }
+    return std::move(*payload);
+}
+
+void write_or_fail(const std::string& path, std::span<const u8> bytes) {
+    if (const auto written = write_file(path, bytes); !written) {
         throw Failure(written.error());
     }
-    print_summary(arguments, *file);
 }
+
+void build_file(const BuildArguments& arguments) {
+    const BuildOptions options = options_of(arguments);
+    const EntryName& entry     = entry_of(arguments);
+    const bool with_payload    = !arguments.payload.empty();
+    const Input stub(arguments.stub, with_payload ? "built-in stub" : "built-in stub and selftest",
+                     with_payload ? entry.hand_over() : entry.selftest());
+    const StubImage image = image_or_fail(stub, arguments, options.entry);
+
+    GuestContents contents{
+        .payload = nullptr, .initrd = {}, .command_line = arguments.command_line};
+    const Input file(arguments.payload);
+    const Input initrd(arguments.initrd);
+    Payload payload;
+    if (with_payload) {
+        payload          = payload_or_fail(file, arguments);
+        contents.payload = &payload;
+        contents.initrd  = initrd.bytes();
+        if (!arguments.initrd.empty() && contents.initrd.empty()) {
+            throw Failure(fmt::format("{}: found 0 bytes, expected an initrd", arguments.initrd));
+        }
+    }
+
+    u64 pages = 0;
+    for (const Block& block : payload.blocks) {
+        pages += block.bytes.size() / page_size;
+    }
+    Progress progress("built", "pages", pages + contents.initrd.size() / page_size);
+    const auto built = build(image, options, contents, [&](u64 done) { progress.at(done); });
+    if (!built) {
+        throw Failure(fmt::format("{}: {}", arguments.out, built.error()));
+    }
+    write_or_fail(arguments.out, built->bytes);
+    if (!arguments.manifest.empty()) {
+        const std::string text = build_manifest({.options  = options,
+                                                 .contents = contents,
+                                                 .stub     = stub.record(),
+                                                 .payload  = file.record(),
+                                                 .initrd   = initrd.record(),
+                                                 .entry    = arguments.entry,
+                                                 .out      = arguments.out,
+                                                 .file     = *built});
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+        write_or_fail(arguments.manifest, {reinterpret_cast<const u8*>(text.data()), text.size()});
+    }
+    print_summary(arguments, *built);
+}
+
 } // namespace
 
 void add_build(CLI::App& app) {
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<BuildArguments>();
     CLI::App* verb = app.add_subcommand("build", "Make an IGVM file of a guest image");
-    verb->add_option("--out", arguments->out, "The file to write")->required();
-    verb->add_option("--stub", arguments->stub,
-                     "A guest image (ELF64) instead of the built-in one");
-    verb->add_option("--platform", arguments->platforms, "Platforms that the file is for")
-        ->delimiter(',')
-        ->capture_default_str();
-    verb->add_option("--entry", arguments->entry,
-                     "CPU mode of the first instruction: 32 (legacy protected mode, paging off), "
-                     "compat (32-bit code in long mode) or 64")
-        ->capture_default_str();
-    verb->add_option("--cbit", arguments->c_bit,
-                     "Position of the C-bit: 47 up to EPYC Rome, 51 from Milan on; with --entry 32 "
-                     "the guest finds it")
-        ->capture_default_str();
-    verb->add_option("--base", arguments->base, "Where the image lies in guest memory")
-        ->default_str("0x200000");
-    verb->footer("Example:\n  igvmtool build --out guest.igvm --platform sev-es --cbit 47");
+    add_build_options(*verb, *arguments);
+    verb->footer(
+        "Examples:\n"
+        "  igvmtool build --out guest.igvm --platform sev-es --cbit 47\n"
+        "  igvmtool build --out snp.igvm --platform sev-snp --vcpus 2 --policy 0xb0000\n"
+        "  igvmtool build --out guest.igvm --payload kernel.elf --initrd initrd.img "
+        "--cmdline 'console=ttyS0' --manifest guest.json\n"
+        "  igvmtool build --out linux.igvm --payload bzImage --initrd initrd.img --memory 512M\n"
+        "  igvmtool build --out flat.igvm --payload code.bin --payload-address 0x1000000 "
+        "--parameters memory-map,vp-count");
     verb->callback([arguments] { build_file(*arguments); });
 }
 

@@ -15,7 +15,7 @@ static BuiltFile must_build(const Bytes& elf, const BuildOptions& options) {
     const auto image = read_stub_image(elf);
     EXPECT_TRUE(image);
     auto file = build(*image, options);
-    EXPECT_TRUE(file) << file.error().rule_name();
+    EXPECT_TRUE(file) << file.error();
     return *file;
 }
 
@@ -161,7 +161,9 @@ TEST(IgvmBuild, WrongOptions) {
     };
     EXPECT_EQ(text({}), "");
     EXPECT_NE(text({.platforms = {}}), "");
-    EXPECT_NE(text({.platforms = {PlatformType::sev_snp}}), "");
+    EXPECT_NE(text({.platforms = {PlatformType::sev}}), "");
+    EXPECT_NE(text({.platforms = {PlatformType::tdx}}), "");
+    EXPECT_EQ(text({.platforms = {PlatformType::sev_snp}}), "");
     EXPECT_NE(text({
                   .platforms = {PlatformType::native, PlatformType::native}
     }),
@@ -170,6 +172,14 @@ TEST(IgvmBuild, WrongOptions) {
     EXPECT_EQ(text({.c_bit = 32}), "");
     EXPECT_NE(text({.c_bit = 52}), "");
     EXPECT_NE(text({.base = 0x4000'0000}), "");
+    EXPECT_NE(text({.vcpus = 0}), "");
+    EXPECT_EQ(text({.vcpus = 4096}), "");
+    EXPECT_NE(text({.vcpus = 4097}), "");
+    EXPECT_NE(text({.snp_policy = 0x1'0000}), "") << "bit 17 must be one";
+    EXPECT_NE(text({.memory = 0x10'0000}), "");
+    EXPECT_NE(text({.memory = 0x1000'0001}), "");
+    EXPECT_EQ(text({.memory = u64{1} << 32}), "");
+    EXPECT_NE(text({.memory = (u64{1} << 32) + page_size}), "");
 }
 
 TEST(IgvmBuild, MemoryIsTheImage) {

@@ -1,6 +1,7 @@
 // igvmtool's verbs as their users meet them: show's forms, diff, check, sign and verify; and every
 // example of every help text, run as it is printed.
 #include "igvm_launch_fixture.h"
+#include "igvm_payload_fixture.h"
 #include "igvm_rich_file.h"
 #include "igvm_tool_fixture.h"
 
@@ -160,6 +161,10 @@ TEST_F(IgvmTool, SignsAndVerifies) {
 /// Files that an example names and no example makes.
 TEST_F(IgvmTool, ExamplesWorkAsPrinted) {
     write("snp.igvm", worked_file());
+    write("kernel.elf", executable().finish());
+    write("bzImage", bzimage());
+    write("code.bin", Bytes(100, 0x90));
+    write("initrd.img", Bytes(10'000, 0x1D));
     std::filesystem::create_symlink(IGVMTOOL, path("igvmtool"));
     const auto help = run("--help");
     std::istringstream lines(help.out);
