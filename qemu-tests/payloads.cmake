@@ -1,0 +1,49 @@
+# Payloads that igvmtool has placed beside the stub, in the emulated machine.
+set(payload_dir ${VESTIBULE_GUEST_DIR}/qemu-tests/payloads)
+set(payload_initrd ${CMAKE_CURRENT_BINARY_DIR}/initrd)
+string(REPEAT "A" 5000 letters) # two pages, the sum of whose bytes is 325000
+file(WRITE ${payload_initrd} ${letters})
+
+# payload_test(<name> <file> BUILD <argument>... RUN <argument>... WANT <regex>...)
+function(payload_test name file)
+  cmake_parse_arguments(ARG "" "" "BUILD;RUN;WANT" ${ARGN})
+  set(image ${CMAKE_CURRENT_BINARY_DIR}/payload_${name}.igvm)
+  add_custom_target(image_payload_${name} ALL
+    COMMAND igvmtool build --out ${image} --cbit 47 --payload ${payload_dir}/${file} ${ARG_BUILD}
+      > ${image}.log
+    BYPRODUCTS ${image} VERBATIM)
+  add_dependencies(image_payload_${name} igvmtool guest)
+  add_test(NAME qemu.payload_${name}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${image};${ARG_RUN}"
+      -DSTATUS=0 "-DWANT=${ARG_WANT};exited with code 0" "-DREJECT=NOT;NOISE;UNKNOWN"
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(qemu.payload_${name} PROPERTIES TIMEOUT 90)
+endfunction()
+
+set(told "payload: hello\n" "payload: data 42\n" "payload: bss zero\n" "payload: boot info 1\n"
+  "payload: in its place\n" "payload: command line off by 0\n")
+set(told_files "command line .console=ttyS0 quiet.\n" "initrd of 5000\n" "initrd sum 325000\n")
+set(files --initrd ${payload_initrd} --cmdline "console=ttyS0 quiet")
+foreach(entry 32 compat 64)
+  payload_test(elf_${entry} tell.elf BUILD --entry ${entry} ${files}
+    WANT ${told} ${told_files} "platform 1\n" "Violations: none")
+endforeach()
+payload_test(elf_native tell.elf BUILD ${files} RUN --platform native
+  WANT ${told} ${told_files} "platform 0\n" "#VC 0, VMGEXIT 0")
+payload_test(elf_alone tell.elf
+  WANT ${told} "command line ..\n" "initrd of 0\n" "Violations: none")
+payload_test(pie tell_pie.elf BUILD ${files} WANT ${told} ${told_files} "Violations: none")
+payload_test(pie_elsewhere tell_pie.elf BUILD --payload-address 0x2345000 ${files}
+  WANT ${told} ${told_files} "Violations: none")
+# Over the place where the stub lies otherwise.
+payload_test(flat flat.bin BUILD --payload-address 0x200000
+  WANT "flat: boot info\n" "Violations: none")
+payload_test(bzimage bzimage.bin BUILD --memory 64M ${files} RUN --memory 64M
+  WANT "kernel: command line .console=ttyS0 quiet.\n" " 0[+]a0000:1 100000[+]100000:1 "
+    " [0-9a-f]+[+][0-9a-f]+:1\n" "initrd 4141414141414141[+]1388\n" "kernel: done\n"
+    "Violations: none")
+
+# Boot info for payloads in C.
+add_test(NAME boot_info.c
+  COMMAND clang-19 -std=c11 -ffreestanding -fsyntax-only -Wall -Wextra -Wpedantic -Werror
+    -I${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/payloads/boot_info.c)

@@ -1,0 +1,88 @@
+// A payload that says what it was given: its boot info, command line and initrd, and whether its
+// memory is as its ELF64 describes it. Linked on its own, with nothing of the stub: what it needs
+// it has from boot/boot_info.h. Every OUT is a #VC that the stub serves.
+#include "boot/boot_info.h"
+#include "boot/ports.h"
+#include "x86/cpu.h"
+
+using namespace vestibule;
+
+#pragma GCC visibility push(hidden)
+extern "C" [[noreturn]] void payload_start(const vestibule_boot_info& info);
+#pragma GCC visibility pop
+
+namespace {
+
+void write(char character) { x86::Cpu::out8(boot::port::com1, static_cast<u8>(character)); }
+
+void write(const char* text) {
+    for (; *text != '\0'; ++text) {
+        write(*text);
+    }
+}
+
+void write(u64 value) {
+    if (value >= 10) {
+        write(value / 10);
+    }
+    write(static_cast<char>('0' + value % 10));
+}
+
+// Large enough for whole pages that are in no file, and behind data on a page of its own.
+constinit volatile u8 zeroed[5 * page_size]{};
+constinit volatile u64 counter = 41;
+
+// A pointer in data: right only where it was linked for, or relocated to.
+constexpr char greeting[]                = "payload: hello\n";
+constinit const char* volatile relocated = greeting;
+
+bool is_zero() {
+    u8 any = 0;
+    for (const volatile u8& byte : zeroed) {
+        any = any | byte;
+    }
+    return any == 0;
+}
+
+void tell(const char* name, u64 value) {
+    write(name);
+    write(value);
+    write('\n');
+}
+
+} // namespace
+
+void payload_start(const vestibule_boot_info& info) {
+    write(relocated);
+    counter = counter + 1;
+    tell("payload: data ", counter);
+    write(is_zero() ? "payload: bss zero\n" : "payload: bss NOISE\n");
+    const bool known = info.magic == VESTIBULE_BOOT_INFO_MAGIC && info.version == 1
+                       && info.size == sizeof(vestibule_boot_info);
+    write(known ? "payload: boot info 1\n" : "payload: boot info UNKNOWN\n");
+    tell("payload: platform ", static_cast<u64>(info.platform));
+    const u64 own     = reinterpret_cast<u64>(&greeting[0]);
+    const bool inside = own >= info.payload_base && own - info.payload_base < info.payload_size;
+    write(inside ? "payload: in its place\n" : "payload: NOT in its place\n");
+
+    write("payload: command line [");
+    const auto* line = reinterpret_cast<const char*>(info.command_line);
+    write(line);
+    write("]\n");
+    u64 length = 0;
+    while (line[length] != '\0') {
+        ++length;
+    }
+    tell("payload: command line off by ", length - info.command_line_size);
+
+    const auto* initrd = reinterpret_cast<const u8*>(info.initrd);
+    u64 sum            = 0;
+    for (u64 i = 0; i < info.initrd_size; ++i) {
+        sum += initrd[i];
+    }
+    tell("payload: initrd of ", info.initrd_size);
+    tell("payload: initrd sum ", sum);
+
+    x86::Cpu::out8(boot::port::debug_exit, 0);
+    x86::Cpu::halt();
+}
