@@ -19,7 +19,7 @@ namespace vestibule::boot {
 enum class Platform : uint32_t { native = 0, sev_es = 1, sev_snp = 2 };
 }
 
-using vestibule_platform = vestibule::boot::Platform;
+using vestibule_platform = vestibule::boot::Platform; // NOLINT(readability-identifier-naming): C's
 #else
 typedef uint32_t vestibule_platform;
 
@@ -27,7 +27,7 @@ enum { VESTIBULE_NATIVE = 0, VESTIBULE_SEV_ES = 1, VESTIBULE_SEV_SNP = 2 };
 #endif
 
 /* Addresses are guest-physical; 0 where there is no such thing. */
-struct vestibule_boot_info {
+struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no namespaces
     uint64_t magic;
     uint32_t version; /* 1 */
     uint32_t size;    /* in bytes */

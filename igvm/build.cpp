@@ -47,16 +47,17 @@ void add_required(Writer& writer, const Layout& layout, u32 mask) {
 
 /// Returns the number of pages.
 unsigned add_pages(Writer& writer, const Placed& placed, u32 mask, const auto& progress) {
-    unsigned pages = 0;
-    for (u64 at = 0; at < placed.bytes.size(); at += page_size, ++pages) {
-        const u64 size = std::min(page_size, placed.bytes.size() - at);
+    const auto bytes = placed.content.bytes();
+    unsigned pages   = 0;
+    for (u64 at = 0; at < bytes.size(); at += page_size, ++pages) {
+        const u64 size = std::min(page_size, bytes.size() - at);
         writer.add_page(PageData{.gpa                = placed.gpa + at,
                                  .compatibility_mask = mask,
                                  .file_offset        = 0,
                                  .flags              = 0,
                                  .data_type          = placed.type,
                                  .reserved           = 0},
-                        std::span(placed.bytes).subspan(at, size));
+                        bytes.subspan(at, size));
         progress();
     }
     return pages;
@@ -114,6 +115,12 @@ std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildO
     }
 
     Writer writer;
+    u64 blobs = options.vcpus * options.platforms.size();
+    for (const Placed& placed : layout->pages) {
+        blobs += whole_pages(placed.content.size()) / page_size;
+    }
+    constexpr u64 others = 64; // headers; a guess too low costs time only
+    writer.reserve((blobs + others) * (sizeof(HeaderTag) + sizeof(PageData)), blobs * page_size);
     std::vector<Target> targets;
     BuiltFile result;
     u32 all = 0;
@@ -162,7 +169,7 @@ std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildO
         result.pages[i].vmsa = targets[i].platform == PlatformType::native ? 0 : options.vcpus;
     }
 
-    auto bytes = writer.finish();
+    auto bytes = std::move(writer).finish();
     if (!bytes) {
         return std::unexpected(describe(bytes.error()));
     }

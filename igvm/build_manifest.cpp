@@ -41,10 +41,10 @@ static ordered_json json_of(const BuildOptions& options, const std::string& entr
 
 static ordered_json json_of(const Placed& placed) {
     ordered_json row{
-        {"part",   name_of(placed.part)        },
-        {"gpa",    hex(placed.gpa)             },
-        {"bytes",  placed.bytes.size()         },
-        {"sha256", to_hex(sha256(placed.bytes))}
+        {"part",   name_of(placed.part)                  },
+        {"gpa",    hex(placed.gpa)                       },
+        {"bytes",  placed.content.size()                 },
+        {"sha256", to_hex(sha256(placed.content.bytes()))}
     };
     if (placed.platform) {
         row["platform"] = name_of(*placed.platform);

@@ -58,7 +58,7 @@ void PageMaker::add_page_tables() {
                         platform == PlatformType::native ? 0 : bit(options_.c_bit));
         layout_.pages.push_back({.part     = Part::page_tables,
                                  .gpa      = layout_.at.base,
-                                 .bytes    = bytes_of(tables),
+                                 .content  = Content(bytes_of(tables)),
                                  .platform = platform});
     }
 }
@@ -67,21 +67,21 @@ void PageMaker::add_page_tables() {
 /// clears it, and clearing costs less than measuring.
 void PageMaker::add_stub() {
     for (const StubSegment& segment : image_.segments) {
-        Placed placed{
-            .part     = segment.payload ? Part::hand_over : Part::stub,
-            .gpa      = layout_.at.base + segment.address,
-            .bytes    = {segment.data.begin(), segment.data.end()},
-            .platform = {}
-        };
+        Placed placed{.part     = segment.payload ? Part::hand_over : Part::stub,
+                      .gpa      = layout_.at.base + segment.address,
+                      .content  = Content(segment.data),
+                      .platform = {}};
         const u64 header = image_.payload_header.value_or(0) - segment.address;
-        if (contents_.payload == nullptr || header >= placed.bytes.size()) {
+        if (contents_.payload == nullptr || header >= segment.data.size()) {
             layout_.pages.push_back(std::move(placed));
             continue;
         }
         // The header differs by platform where one has what others have not.
         for (const PlatformType platform : options_.platforms) {
             const PayloadHeader record = header_for(platform);
-            std::memcpy(&placed.bytes[header], &record, sizeof(record));
+            std::vector<u8> bytes(segment.data.begin(), segment.data.end());
+            std::memcpy(&bytes[header], &record, sizeof(record));
+            placed.content = Content(std::move(bytes));
             placed.platform =
                 options_.is_for(PlatformType::sev_snp) ? std::optional(platform) : std::nullopt;
             layout_.pages.push_back(placed);
@@ -140,35 +140,35 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
 void PageMaker::add_payload() {
     if (contents_.payload != nullptr) {
         for (const Block& block : contents_.payload->blocks) {
-            layout_.pages.push_back(
-                {.part = Part::payload, .gpa = block.gpa, .bytes = block.bytes, .platform = {}});
+            layout_.pages.push_back({.part     = Part::payload,
+                                     .gpa      = block.gpa,
+                                     .content  = block.content,
+                                     .platform = {}});
         }
     }
     if (!contents_.initrd.empty()) {
-        layout_.pages.push_back({
-            .part     = Part::initrd,
-            .gpa      = layout_.at.initrd.base,
-            .bytes    = {contents_.initrd.begin(), contents_.initrd.end()},
-            .platform = {}
-        });
+        layout_.pages.push_back({.part     = Part::initrd,
+                                 .gpa      = layout_.at.initrd.base,
+                                 .content  = Content(contents_.initrd),
+                                 .platform = {}});
     }
     for (const PlatformType platform : options_.platforms) {
         if (contents_.linux() != nullptr) {
             layout_.pages.push_back({.part     = Part::zero_page,
                                      .gpa      = layout_.at.zero_page,
-                                     .bytes    = zero_page_for(platform),
+                                     .content  = Content(zero_page_for(platform)),
                                      .platform = platform});
         }
     }
     if (options_.is_for(PlatformType::sev_snp)) {
         layout_.pages.push_back({.part     = Part::cpuid_page,
                                  .gpa      = layout_.at.cpuid_page,
-                                 .bytes    = std::vector<u8>(page_size),
+                                 .content  = Content(std::vector<u8>(page_size)),
                                  .platform = PlatformType::sev_snp,
                                  .type     = PageDataType::cpuid_data});
         layout_.pages.push_back({.part     = Part::secrets_page,
                                  .gpa      = layout_.at.secrets_page,
-                                 .bytes    = std::vector<u8>(page_size),
+                                 .content  = Content(std::vector<u8>(page_size)),
                                  .platform = PlatformType::sev_snp,
                                  .type     = PageDataType::secrets});
     }

@@ -39,7 +39,7 @@ constexpr u64 whole_pages(u64 size) { return (size + page_size - 1) & ~(page_siz
 struct Placed {
     Part part;
     u64 gpa;
-    std::vector<u8> bytes; // filled up with zeros to whole pages
+    Content content; // filled up with zeros to whole pages
     std::optional<PlatformType> platform;
     PageDataType type = PageDataType::normal;
 };
@@ -61,6 +61,7 @@ struct Placement {
     boot::MemoryRange initrd{};
 };
 
+/// Refers to the bytes of image and contents, which must outlive it.
 struct Layout {
     Placement at;
     std::vector<Placed> pages;               // ascending; of an address, one for each platform

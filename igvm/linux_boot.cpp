@@ -154,10 +154,9 @@ std::expected<Payload, ImageError> read_bzimage(std::span<const u8> file) {
     payload.base   = (pref_address - real_mode) & ~(page_size - 1);
     payload.size   = (pref_address + init_size - payload.base + page_size - 1) & ~(page_size - 1);
     payload.entry  = pref_address + setup::entry64;
-    Block block{.gpa = payload.base, .bytes = {}};
-    block.bytes.resize(pref_address - real_mode - payload.base);
-    block.bytes.insert(block.bytes.end(), file.begin(), file.end());
-    payload.blocks.push_back(std::move(block));
+    std::vector<u8> bytes(pref_address - real_mode - payload.base);
+    bytes.insert(bytes.end(), file.begin(), file.end());
+    payload.blocks.push_back({.gpa = payload.base, .content = Content(std::move(bytes))});
     // The rest of init_size is the kernel's own to clear.
     const auto header = file.subspan(setup::start, header_end - setup::start);
     payload.linux     = LinuxKernel{

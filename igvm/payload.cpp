@@ -45,9 +45,7 @@ static std::expected<Payload, ImageError> read_flat(std::span<const u8> bytes, u
     payload.base  = address;
     payload.size  = (bytes.size() + page_size - 1) & ~(page_size - 1);
     payload.entry = address;
-    payload.blocks.push_back({
-        .gpa = address, .bytes = {bytes.begin(), bytes.end()}
-    });
+    payload.blocks.push_back({.gpa = address, .content = Content(bytes)});
     return payload;
 }
 

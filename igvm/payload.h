@@ -9,6 +9,7 @@
 #pragma once
 
 #include "boot/hand_over/header.h"
+#include "igvm/content.h"
 #include "igvm/elf_header.h"
 #include "igvm/linux_boot.h"
 
@@ -22,7 +23,7 @@ enum class PayloadFormat : u8 { elf64, flat, bzimage };
 /// Bytes at a page's address; the last page is filled up with zeros.
 struct Block {
     u64 gpa;
-    std::vector<u8> bytes;
+    Content content;
 };
 
 struct Payload {
@@ -49,7 +50,7 @@ PayloadFormat payload_format(std::span<const u8> bytes);
 /// Whether payloads of that form can be told where to lie; a flat binary must be.
 bool takes_address(std::span<const u8> bytes);
 
-/// The layout. `address` only where it is taken.
+/// The layout, which refers to the file's bytes. `address` only where it is taken.
 std::expected<Payload, ImageError> read_payload(std::span<const u8> bytes,
                                                 std::optional<u64> address);
 

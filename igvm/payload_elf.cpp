@@ -80,30 +80,31 @@ read_segments(std::span<const u8> elf, const Elf64_Ehdr& header, u64 bias) {
     return segments;
 }
 
-static u64 block_end(const Block& block) { return page_up(block.gpa + block.bytes.size()); }
+static u64 end_of(const Stretch& stretch) { return page_up(stretch.gpa + stretch.bytes.size()); }
 
 /// The pages that hold data, neighbours together.
-static std::vector<Block> blocks_of(const std::vector<Segment>& segments) {
-    std::vector<Block> blocks;
+static std::vector<Stretch> stretches_of(const std::vector<Segment>& segments) {
+    std::vector<Stretch> stretches;
     for (const Segment& segment : segments) {
         if (segment.data.empty()) {
             continue;
         }
         const u64 first = page_down(segment.gpa);
-        if (blocks.empty() || first > block_end(blocks.back())) {
-            blocks.push_back({.gpa = first, .bytes = {}});
+        if (stretches.empty() || first > end_of(stretches.back())) {
+            stretches.push_back({.gpa = first, .bytes = {}});
         }
-        Block& block = blocks.back();
-        block.bytes.resize(segment.data_end() - block.gpa);
-        std::ranges::copy(segment.data, block.bytes.begin()
-                                            + static_cast<std::ptrdiff_t>(segment.gpa - block.gpa));
+        Stretch& stretch = stretches.back();
+        stretch.bytes.resize(segment.data_end() - stretch.gpa);
+        std::ranges::copy(segment.data,
+                          stretch.bytes.begin()
+                              + static_cast<std::ptrdiff_t>(segment.gpa - stretch.gpa));
     }
-    return blocks;
+    return stretches;
 }
 
-/// The pages of memory that no block holds.
+/// The pages of memory that no stretch holds.
 static std::vector<boot::MemoryRange> cleared_of(const std::vector<Segment>& segments,
-                                                 const std::vector<Block>& blocks) {
+                                                 const std::vector<Stretch>& stretches) {
     std::vector<boot::MemoryRange> ranges;
     const auto add = [&](u64 first, u64 end) {
         if (first >= end) {
@@ -116,16 +117,16 @@ static std::vector<boot::MemoryRange> cleared_of(const std::vector<Segment>& seg
         }
         ranges.push_back({.base = first, .size = end - first});
     };
-    auto block = blocks.begin(); // both ascend: whoever is behind one segment stays so
+    auto stretch = stretches.begin(); // both ascend: whoever is behind one segment stays so
     for (const Segment& segment : segments) {
         u64 at        = page_down(segment.gpa);
         const u64 end = page_up(segment.end());
-        while (block != blocks.end() && block_end(*block) <= at) {
-            ++block;
+        while (stretch != stretches.end() && end_of(*stretch) <= at) {
+            ++stretch;
         }
-        for (auto next = block; next != blocks.end() && next->gpa < end; ++next) {
+        for (auto next = stretch; next != stretches.end() && next->gpa < end; ++next) {
             add(at, next->gpa);
-            at = std::max(at, block_end(*next));
+            at = std::max(at, end_of(*next));
         }
         add(at, end);
     }
@@ -174,16 +175,20 @@ std::expected<Payload, ImageError> read_elf_payload(std::span<const u8> elf,
     payload.base    = page_down(segments->front().gpa);
     payload.size    = page_up(segments->back().end()) - payload.base;
     payload.entry   = *entry;
-    payload.blocks  = blocks_of(*segments);
-    payload.cleared = cleared_of(*segments, payload.blocks);
+    auto stretches  = stretches_of(*segments);
+    payload.cleared = cleared_of(*segments, stretches);
     if (payload.cleared.size() > boot::PayloadHeader::max_cleared) {
         return refuse("at most 16 separate stretches of memory without data",
                       offsetof(Elf64_Ehdr, e_phnum), payload.cleared.size());
     }
     if (header->e_type == ET_DYN) {
-        if (const auto done = relocate(elf, *header, *bias, payload.blocks); !done) {
+        if (const auto done = relocate(elf, *header, *bias, stretches); !done) {
             return std::unexpected(done.error());
         }
+    }
+    for (Stretch& stretch : stretches) {
+        payload.blocks.push_back(
+            {.gpa = stretch.gpa, .content = Content(std::move(stretch.bytes))});
     }
     return payload;
 }

@@ -28,17 +28,17 @@ struct Tables {
 } // namespace
 
 /// `size` bytes of the pages with data, at a physical address; empty where not all of them are.
-static std::span<u8> bytes_at(std::vector<Block>& blocks, u64 gpa, u64 size) {
-    const auto behind = std::ranges::upper_bound(blocks, gpa, {}, &Block::gpa);
-    if (behind == blocks.begin()) {
+static std::span<u8> bytes_at(std::vector<Stretch>& stretches, u64 gpa, u64 size) {
+    const auto behind = std::ranges::upper_bound(stretches, gpa, {}, &Stretch::gpa);
+    if (behind == stretches.begin()) {
         return {};
     }
-    Block& block     = *std::prev(behind);
-    const u64 offset = gpa - block.gpa;
-    if (offset > block.bytes.size() || size > block.bytes.size() - offset) {
+    Stretch& stretch = *std::prev(behind);
+    const u64 offset = gpa - stretch.gpa;
+    if (offset > stretch.bytes.size() || size > stretch.bytes.size() - offset) {
         return {};
     }
-    return std::span(block.bytes).subspan(offset, size);
+    return std::span(stretch.bytes).subspan(offset, size);
 }
 
 static std::expected<Tables, ImageError> read_dynamic(std::span<const u8> elf, u64 at,
@@ -82,9 +82,10 @@ static std::expected<Tables, ImageError> read_dynamic(std::span<const u8> elf, u
     return tables;
 }
 
-static std::expected<void, ImageError> move_word(std::vector<Block>& blocks, u64 bias, u64 place,
-                                                 const Table& table, std::optional<u64> addend) {
-    const auto word = bytes_at(blocks, place + bias, sizeof(u64));
+static std::expected<void, ImageError> move_word(std::vector<Stretch>& stretches, u64 bias,
+                                                 u64 place, const Table& table,
+                                                 std::optional<u64> addend) {
+    const auto word = bytes_at(stretches, place + bias, sizeof(u64));
     if (word.empty()) {
         return refuse("relocations of the payload's own data", table.entry, place);
     }
@@ -93,9 +94,9 @@ static std::expected<void, ImageError> move_word(std::vector<Block>& blocks, u64
     return {};
 }
 
-static std::expected<void, ImageError> apply_rela(std::vector<Block>& blocks, u64 bias,
+static std::expected<void, ImageError> apply_rela(std::vector<Stretch>& stretches, u64 bias,
                                                   const Table& table) {
-    const auto bytes = bytes_at(blocks, table.address + bias, table.size);
+    const auto bytes = bytes_at(stretches, table.address + bias, table.size);
     if (bytes.size() != table.size) {
         return refuse("a table of relocations in the payload's data", table.entry, table.size);
     }
@@ -112,7 +113,7 @@ static std::expected<void, ImageError> apply_rela(std::vector<Block>& blocks, u6
                           table.entry, type);
         }
         if (const auto done =
-                move_word(blocks, bias, entry.r_offset, table, static_cast<u64>(entry.r_addend));
+                move_word(stretches, bias, entry.r_offset, table, static_cast<u64>(entry.r_addend));
             !done) {
             return done;
         }
@@ -121,9 +122,9 @@ static std::expected<void, ImageError> apply_rela(std::vector<Block>& blocks, u6
 }
 
 /// An even entry is the address of a word; an odd one is a bitmap of the 63 words behind the last.
-static std::expected<void, ImageError> apply_relr(std::vector<Block>& blocks, u64 bias,
+static std::expected<void, ImageError> apply_relr(std::vector<Stretch>& stretches, u64 bias,
                                                   const Table& table) {
-    const auto bytes = bytes_at(blocks, table.address + bias, table.size);
+    const auto bytes = bytes_at(stretches, table.address + bias, table.size);
     if (bytes.size() != table.size) {
         return refuse("a table of relocations in the payload's data", table.entry, table.size);
     }
@@ -132,7 +133,7 @@ static std::expected<void, ImageError> apply_relr(std::vector<Block>& blocks, u6
     for (u64 at = 0; at + sizeof(u64) <= entries.size(); at += sizeof(u64)) {
         const u64 entry = load<u64>(entries, at);
         if ((entry & 1) == 0) {
-            if (const auto done = move_word(blocks, bias, entry, table, {}); !done) {
+            if (const auto done = move_word(stretches, bias, entry, table, {}); !done) {
                 return done;
             }
             next = entry + sizeof(u64);
@@ -141,7 +142,7 @@ static std::expected<void, ImageError> apply_relr(std::vector<Block>& blocks, u6
         for (unsigned i = 1; i < 64; ++i) {
             if ((entry & bit(i)) != 0) {
                 const u64 place = next + (i - 1) * sizeof(u64);
-                if (const auto done = move_word(blocks, bias, place, table, {}); !done) {
+                if (const auto done = move_word(stretches, bias, place, table, {}); !done) {
                     return done;
                 }
             }
@@ -152,7 +153,7 @@ static std::expected<void, ImageError> apply_relr(std::vector<Block>& blocks, u6
 }
 
 std::expected<void, ImageError> relocate(std::span<const u8> elf, const Elf64_Ehdr& header,
-                                         u64 bias, std::vector<Block>& blocks) {
+                                         u64 bias, std::vector<Stretch>& stretches) {
     for (u64 i = 0; i < header.e_phnum; ++i) {
         const u64 at       = header.e_phoff + i * sizeof(Elf64_Phdr);
         const auto segment = load<Elf64_Phdr>(elf, at);
@@ -163,10 +164,10 @@ std::expected<void, ImageError> relocate(std::span<const u8> elf, const Elf64_Eh
         if (!tables) {
             return std::unexpected(tables.error());
         }
-        if (const auto done = apply_rela(blocks, bias, tables->rela); !done) {
+        if (const auto done = apply_rela(stretches, bias, tables->rela); !done) {
             return done;
         }
-        if (const auto done = apply_relr(blocks, bias, tables->relr); !done) {
+        if (const auto done = apply_relr(stretches, bias, tables->relr); !done) {
             return done;
         }
     }

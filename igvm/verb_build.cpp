@@ -117,7 +117,7 @@ void build_file(const BuildArguments& arguments) {
 
     u64 pages = 0;
     for (const Block& block : payload.blocks) {
-        pages += block.bytes.size() / page_size;
+        pages += block.content.size() / page_size;
     }
     Progress progress("built", "pages", pages + contents.initrd.size() / page_size);
     const auto built = build(image, options, contents, [&](u64 done) { progress.at(done); });

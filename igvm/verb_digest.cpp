@@ -4,6 +4,7 @@
 #include "igvm/digest.h"
 #include "igvm/igvm_launch.h"
 #include "igvm/launch_digest.h"
+#include "igvm/progress.h"
 
 #include <fmt/format.h>
 
@@ -47,7 +48,17 @@ std::vector<u8> snp_digest(const std::string& path, const File& file,
     if (!launch) {
         throw Failure(fmt::format("{}: {}", path, launch.error()));
     }
-    return measure(*launch, std::max(1u, std::thread::hardware_concurrency()));
+    u64 pages = 0;
+    for (const Step& step : launch->steps) {
+        pages += step.pages;
+    }
+    Progress progress("measured", "pages", pages);
+    u64 done = 0;
+    return measure(*launch, std::max(1u, std::thread::hardware_concurrency()),
+                   [&](const Step& step, const Digest384&, const Chain&) {
+                       done += step.pages;
+                       progress.at(done);
+                   });
 }
 
 } // namespace vestibule::igvm

@@ -5,9 +5,13 @@
 #include "igvm/crc32.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <string_view>
+#include <utility>
+
+#include <sys/mman.h>
 
 namespace vestibule::igvm {
 
@@ -59,7 +63,7 @@ void Writer::append(HeaderType type, std::span<const u8> content) {
 }
 
 u64 Writer::append_data(std::span<const u8> data) {
-    const u64 place = data_.size();
+    const u64 place = data_.size() - gap_;
     data_.insert(data_.end(), data.begin(), data.end());
     return place;
 }
@@ -75,7 +79,7 @@ u64 Writer::place(std::span<const u8> data) {
     const auto [first, last] = blobs_.equal_range(hash);
     for (auto known = first; known != last; ++known) {
         const Blob& blob = known->second;
-        if (std::ranges::equal(std::span(data_).subspan(blob.place, blob.size), data)) {
+        if (std::ranges::equal(this->data().subspan(blob.place, blob.size), data)) {
             return blob.place;
         }
     }
@@ -84,11 +88,45 @@ u64 Writer::place(std::span<const u8> data) {
     return place;
 }
 
-std::expected<std::vector<u8>, Error> Writer::finish() const {
-    const u64 start      = version_ == 1 ? sizeof(FixedHeader) : sizeof(FixedHeaderV2);
-    const u64 data_start = start + headers_.size();
+void Writer::reserve(u64 headers, u64 data) {
+    headers_.reserve(headers);
+    gap_ = sizeof(FixedHeaderV2) + headers;
+    data_.reserve(gap_ + data);
+    // Memory that is new costs a page fault for every page, which is more than copying into it.
+    const u64 first = (std::bit_cast<u64>(data_.data()) + page_size - 1) & ~(page_size - 1);
+    const u64 end   = std::bit_cast<u64>(data_.data()) + data_.capacity();
+    if (first < end) {
+        madvise(std::bit_cast<void*>(first), end - first, MADV_HUGEPAGE); // or not
+    }
+    data_.resize(gap_);
+}
+
+static u64 fixed_header_size(u32 version) {
+    return version == 1 ? sizeof(FixedHeader) : sizeof(FixedHeaderV2);
+}
+
+u64 Writer::data_start() const { return fixed_header_size(version_) + headers_.size(); }
+
+std::expected<std::vector<u8>, Error> Writer::finish() const& {
+    std::vector<u8> file;
+    file.reserve(data_start() + data().size());
+    file.resize(data_start());
+    file.insert(file.end(), data().begin(), data().end());
+    return complete(std::move(file));
+}
+
+std::expected<std::vector<u8>, Error> Writer::finish() && {
+    if (data_start() > gap_) {
+        return std::as_const(*this).finish();
+    }
+    data_.erase(data_.begin(), data_.begin() + static_cast<std::ptrdiff_t>(gap_ - data_start()));
+    return complete(std::move(data_));
+}
+
+std::expected<std::vector<u8>, Error> Writer::complete(std::vector<u8>&& file) const {
+    const u64 start = fixed_header_size(version_);
     // The igvm crate refuses a file that ends with its headers.
-    const u64 size = data_start + std::max<u64>(data_.size(), 1);
+    const u64 size = std::max<u64>(file.size(), data_start() + 1);
     if (size > std::numeric_limits<u32>::max()) {
         return std::unexpected(Error{.rule         = Rule::total_file_size,
                                      .header_index = Error::no_header,
@@ -96,15 +134,10 @@ std::expected<std::vector<u8>, Error> Writer::finish() const {
                                      .found        = size,
                                      .wanted       = std::nullopt});
     }
-
-    std::vector<u8> file;
-    file.reserve(size);
-    file.resize(start);
-    file.insert(file.end(), headers_.begin(), headers_.end());
-    file.insert(file.end(), data_.begin(), data_.end());
     file.resize(size);
+    std::ranges::copy(headers_, file.begin() + static_cast<std::ptrdiff_t>(start));
     for (const Reference& reference : references_) {
-        store(file, start + reference.field, static_cast<u32>(data_start + reference.data));
+        store(file, start + reference.field, static_cast<u32>(data_start() + reference.data));
     }
 
     const FixedHeaderV2 header{
@@ -119,13 +152,13 @@ std::expected<std::vector<u8>, Error> Writer::finish() const {
     };
     std::memcpy(file.data(), &header, start);
     Crc32 crc;
-    crc.add(std::span(file).first(data_start));
+    crc.add(std::span(file).first(data_start()));
     store(file, offsetof(FixedHeader, checksum), crc.value());
 
     if (const auto accepted = parse(file, optional_); !accepted) {
         return std::unexpected(accepted.error());
     }
-    return file;
+    return std::move(file);
 }
 
 } // namespace vestibule::igvm

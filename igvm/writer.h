@@ -19,6 +19,10 @@ class Writer {
     explicit Writer(u32 format_version = 1, Architecture architecture = Architecture::x64)
         : version_(format_version), architecture_(architecture) {}
 
+    /// A hint, before anything else: how many bytes of headers and data there will be. Where it
+    /// holds, nothing is copied twice.
+    void reserve(u64 headers, u64 data);
+
     /// Declares a platform and returns the mask bit that stands for it from now on.
     u32 add_platform(PlatformType platform, u64 shared_gpa_boundary = 0);
 
@@ -49,20 +53,26 @@ class Writer {
     /// a field of the last header that is to hold the file offset of a place.
     void refer(u64 field, u64 place);
 
-    [[nodiscard]] std::expected<std::vector<u8>, Error> finish() const;
+    [[nodiscard]] std::expected<std::vector<u8>, Error> finish() const&;
+    [[nodiscard]] std::expected<std::vector<u8>, Error> finish() &&;
 
   private:
     struct Blob {
-        u64 place; // in data_
+        u64 place; // in data()
         u64 size;
     };
 
     struct Reference {
         u64 field; // in headers_
-        u64 data;  // in data_
+        u64 data;  // in data()
     };
 
     u64 place(std::span<const u8> data);
+    [[nodiscard]] u64 data_start() const;
+    /// Completes a file whose data stand already behind room for its headers.
+    [[nodiscard]] std::expected<std::vector<u8>, Error> complete(std::vector<u8>&& file) const;
+
+    [[nodiscard]] std::span<const u8> data() const { return std::span(data_).subspan(gap_); }
 
     u32 version_;
     Architecture architecture_;
@@ -70,6 +80,7 @@ class Writer {
     unsigned platforms_       = 0;
     u64 last_content_         = 0; // of the last header, in headers_
     std::vector<u8> headers_;
+    u64 gap_ = 0; // room at the start of data_ for what will precede the data
     std::vector<u8> data_;
     std::vector<Reference> references_;
     std::unordered_multimap<u64, Blob> blobs_; // what place() has put into data_, by its hash

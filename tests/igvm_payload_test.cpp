@@ -29,8 +29,8 @@ static Ranges cleared(const Payload& payload) {
 
 static u8 byte_at(const Payload& payload, u64 gpa) {
     for (const Block& block : payload.blocks) {
-        if (gpa >= block.gpa && gpa - block.gpa < block.bytes.size()) {
-            return block.bytes[gpa - block.gpa];
+        if (gpa >= block.gpa && gpa - block.gpa < block.content.size()) {
+            return block.content.bytes()[gpa - block.gpa];
         }
     }
     ADD_FAILURE() << "no data at " << gpa;
@@ -45,7 +45,7 @@ TEST(IgvmPayload, SegmentsShareAPage) {
     EXPECT_EQ(payload.base, 0x100'0000u);
     EXPECT_EQ(payload.size, 0x6000u);
     ASSERT_EQ(payload.blocks.size(), 1u);
-    EXPECT_EQ(payload.blocks[0].bytes.size(), 0x2100u);
+    EXPECT_EQ(payload.blocks[0].content.size(), 0x2100u);
     EXPECT_EQ(byte_at(payload, 0x100'17FF), 0xC0);
     EXPECT_EQ(byte_at(payload, 0x100'1800), 0);
     EXPECT_EQ(byte_at(payload, 0x100'1900), 0xDA);
@@ -94,10 +94,10 @@ TEST(IgvmPayload, RelocatesWhatIsPositionIndependent) {
         EXPECT_EQ(payload.entry, base + 0x10);
         const Block& data = payload.blocks.back();
         const u64 at      = base + 0x1000 - data.gpa;
-        EXPECT_EQ(load<u64>(data.bytes, at), base + 0x5000) << "an addend of its own";
-        EXPECT_EQ(load<u64>(data.bytes, at + 8), 0x2222u);
-        EXPECT_EQ(load<u64>(data.bytes, at + 16), base + 0x3000) << "the addend in place";
-        EXPECT_EQ(load<u64>(data.bytes, at + 24), 0x4444u);
+        EXPECT_EQ(load<u64>(data.content.bytes(), at), base + 0x5000) << "an addend of its own";
+        EXPECT_EQ(load<u64>(data.content.bytes(), at + 8), 0x2222u);
+        EXPECT_EQ(load<u64>(data.content.bytes(), at + 16), base + 0x3000) << "the addend in place";
+        EXPECT_EQ(load<u64>(data.content.bytes(), at + 24), 0x4444u);
     }
     EXPECT_EQ(must_read(file).base, default_payload_address);
     EXPECT_TRUE(takes_address(file));
@@ -119,10 +119,10 @@ TEST(IgvmPayload, BitmapsOfRelocations) {
     const Payload payload = must_read(elf.finish(), 0x40'0000);
     const Block& block    = payload.blocks.back();
     const u64 at          = 0x40'1000 - block.gpa;
-    EXPECT_EQ(load<u64>(block.bytes, at), 0x40'1111u);
-    EXPECT_EQ(load<u64>(block.bytes, at + 8), 0x40'2222u);
-    EXPECT_EQ(load<u64>(block.bytes, at + 16), 0x3000u);
-    EXPECT_EQ(load<u64>(block.bytes, at + 24), 0x40'4444u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at), 0x40'1111u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 8), 0x40'2222u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 16), 0x3000u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 24), 0x40'4444u);
 }
 
 TEST(IgvmPayload, FlatBinary) {
@@ -150,9 +150,9 @@ TEST(IgvmPayload, BzImageIsCarriedWhole) {
     EXPECT_EQ(payload.base, 0xFF'F000u) << "real-mode code below the kernel";
     EXPECT_EQ(payload.size, 0x1'1000u) << "init_size";
     ASSERT_EQ(payload.blocks.size(), 1u);
-    const Bytes& bytes = payload.blocks[0].bytes;
+    const auto bytes = payload.blocks[0].content.bytes();
     ASSERT_EQ(bytes.size(), 0xC00 + file.size());
-    EXPECT_TRUE(std::ranges::equal(std::span(bytes).subspan(0xC00), file));
+    EXPECT_TRUE(std::ranges::equal(bytes.subspan(0xC00), file));
     EXPECT_EQ(byte_at(payload, 0x100'0000), 0x4B);
     EXPECT_TRUE(payload.cleared.empty());
     ASSERT_TRUE(payload.linux);
@@ -163,7 +163,7 @@ TEST(IgvmPayload, BzImageIsCarriedWhole) {
     Bytes four = bzimage();
     store(four, 0x1F1, u8{0});
     four.resize(0x2000, 0x4B);
-    EXPECT_EQ(must_read(four).blocks[0].bytes.size(), 0x600 + four.size())
+    EXPECT_EQ(must_read(four).blocks[0].content.size(), 0x600 + four.size())
         << "0 sectors stand for 4";
 }
 
@@ -312,7 +312,7 @@ TEST(IgvmPayload, SurvivesDamage) {
             EXPECT_LE(payload->size, payload_limit - payload->base);
             for (const Block& block : payload->blocks) {
                 EXPECT_GE(block.gpa, payload->base);
-                EXPECT_LE(block.gpa + block.bytes.size(), payload->base + payload->size);
+                EXPECT_LE(block.gpa + block.content.size(), payload->base + payload->size);
             }
         }
     }

@@ -158,6 +158,17 @@ TEST_F(IgvmTool, SignsAndVerifies) {
     EXPECT_EQ(read("x.igvm"), "");
 }
 
+/// A search that takes long, cut off: how far it is stands on a terminal and nowhere else.
+TEST_F(IgvmTool, ProgressOnATerminalAlone) {
+    ASSERT_EQ(run("build --platform sev-es --out guest.igvm").status, 0);
+    const std::string line = IGVMTOOL " explain guest.igvm --expected " + std::string(64, '0');
+    const auto terminal    = shell("timeout 4 script -qec '" + line + "' /dev/null");
+    EXPECT_TRUE(contains(terminal.out, "\r\033[Ktried ")) << terminal.out;
+    EXPECT_TRUE(contains(terminal.out, " hypotheses")) << terminal.out;
+    const auto file = shell("timeout 3 " + line);
+    EXPECT_FALSE(contains(file.out + file.errors, "\r")) << file.errors;
+}
+
 /// Files that an example names and no example makes.
 TEST_F(IgvmTool, ExamplesWorkAsPrinted) {
     write("snp.igvm", worked_file());

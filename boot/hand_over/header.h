@@ -44,7 +44,7 @@ struct PayloadHeader {
     u64 vp_count;
     u64 command_line_size;            // without the zero byte
     MemoryRange cleared[max_cleared]; // memory of the payload that nobody loads: to be zeroed
-    char command_line[size - 13 * 8 - max_cleared * sizeof(MemoryRange)];
+    char command_line[size - 13 * sizeof(u64) - max_cleared * sizeof(MemoryRange)];
 };
 
 static_assert(sizeof(PayloadHeader) == PayloadHeader::size);
