@@ -228,11 +228,11 @@ TEST(IgvmPayload, BrokenRelocations) {
          [&](Elf& elf) { tag(elf, 5, DT_PLTRELSZ); }                                                              },
         {"no relocations but relative ones with addends",                [&](Elf& elf) { tag(elf, 5, DT_RELSZ); } },
         {"R_X86_64_RELATIVE, the only relocation that needs no symbols",
-         [&](Elf& elf) { store(elf.contents[1], 4 * 8 + 8, u64{R_X86_64_64}); }                                   },
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64) + 8, u64{R_X86_64_64}); }                         },
         {"relocations of the payload's own data",
-         [&](Elf& elf) { store(elf.contents[1], 4 * 8, u64{0x7000}); }                                            },
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), u64{0x7000}); }                                  },
         {"relocations of the payload's own data",
-         [&](Elf& elf) { store(elf.contents[1], 4 * 8, ~u64{0}); }                                                },
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), ~u64{0}); }                                      },
     };
     for (const Break& test : breaks) {
         Elf elf = position_independent();
