@@ -19,9 +19,10 @@ namespace vestibule::boot {
 enum class Platform : uint32_t { native = 0, sev_es = 1, sev_snp = 2 };
 }
 
-using vestibule_platform = vestibule::boot::Platform; // NOLINT(readability-identifier-naming): C's
+using vestibule_boot_platform =
+    vestibule::boot::Platform; // NOLINT(readability-identifier-naming): C's
 #else
-typedef uint32_t vestibule_platform;
+typedef uint32_t vestibule_boot_platform;
 
 enum { VESTIBULE_NATIVE = 0, VESTIBULE_SEV_ES = 1, VESTIBULE_SEV_SNP = 2 };
 #endif
@@ -31,7 +32,7 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint64_t magic;
     uint32_t version; /* 1 */
     uint32_t size;    /* in bytes */
-    vestibule_platform platform;
+    vestibule_boot_platform platform;
     uint16_t ghcb_version; /* negotiated protocol version; 0 on a native machine */
     uint16_t reserved;
     uint64_t c_bit;      /* mask of the C-bit in page-table entries; 0 on a native machine */
