@@ -35,7 +35,7 @@ bool parse_switch(Text text, bool& value) {
 
 bool parse_guest(Text text, GuestKind& kind) {
     constexpr const char* names[] = {"igvm", "kernel", "firmware"}; // by GuestKind
-    for (u8 n = 0; n < sizeof names / sizeof names[0]; ++n) {
+    for (unsigned n = 0; n < sizeof names / sizeof names[0]; ++n) {
         if (text == names[n]) {
             kind = static_cast<GuestKind>(n);
             return true;
