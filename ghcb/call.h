@@ -12,7 +12,8 @@
 
 namespace vestibule::ghcb {
 
-/// The private copy of an answer. Registers that were not wanted are zero.
+/// The private copy of an answer. Registers that were not wanted are zero; after an outcome that is
+/// not done they mean nothing.
 struct Answer {
     static constexpr unsigned registers = 4;
 
@@ -39,23 +40,34 @@ class Exchange {
         valid = valid | FieldSet::of(field);
     }
 
-    /// The same for a register, by its number.
-    void put_register(unsigned number, u64 value) {
-        *at(field_of_register(number)) = value;
-        valid                          = valid | RegisterSet::of(number).fields();
+    /// The same for one general register.
+    void put_register(RegisterSet one, u64 value) {
+        *at(field_of_register(one.lowest())) = value;
+        valid                                = valid | one.fields();
     }
 
     /// Leaves to the hypervisor with everything put so far, and judges the answer. `wanted` are the
     /// registers (of RAX, RBX, RCX, RDX) that the event returns: each must be marked valid.
     ///
-    /// One body for all events: it is the largest thing in any of them.
+    /// One body for all events that are not in a hurry: it is the largest thing in any of them.
     [[gnu::noinline]] Answer exit(x86::ExitCode code, u64 exitinfo1, u64 exitinfo2,
                                   RegisterSet wanted) {
+        Answer answer{.outcome = leave(static_cast<u64>(code), exitinfo1, exitinfo2, wanted)};
+        for (RegisterSet rest = wanted; !rest.empty();) {
+            const unsigned number = rest.take_lowest();
+            answer.reg[number]    = answered(number);
+        }
+        return answer;
+    }
+
+    /// The same, but for the registers: `answered` gives them, if the outcome is done.
+    [[gnu::always_inline]] Outcome leave(u64 code, u64 exitinfo1, u64 exitinfo2,
+                                         RegisterSet wanted) {
         constexpr FieldSet always = FieldSet::of(Field::sw_exitcode)
                                     | FieldSet::of(Field::sw_exitinfo1)
                                     | FieldSet::of(Field::sw_exitinfo2);
         volatile Page& shared   = *channel.page;
-        shared.sw_exitcode      = static_cast<u64>(code);
+        shared.sw_exitcode      = code;
         shared.sw_exitinfo1     = exitinfo1;
         shared.sw_exitinfo2     = exitinfo2;
         shared.valid_bitmap[0]  = valid.low | always.low;
@@ -70,22 +82,24 @@ class Exchange {
 
         // SECURITY: the hypervisor can change the page at any moment. Each word is read once, into
         // private memory; only the copies are judged and used.
-        const FieldSet answered{shared.valid_bitmap[0], shared.valid_bitmap[1]};
-        Answer answer{.outcome = judge(shared.sw_exitinfo1, shared.sw_exitinfo2)};
-        for (RegisterSet rest = wanted; !rest.empty();) {
-            const unsigned number = rest.take_lowest();
-            answer.reg[number]    = *at(field_of_register(number));
-        }
+        const FieldSet marked{shared.valid_bitmap[0], shared.valid_bitmap[1]};
+        const u64 info1 = shared.sw_exitinfo1;
+        const u64 info2 = shared.sw_exitinfo2;
 
         // VMGEXIT works at CPL 3 too: with nothing valid, user code that executes it asks nothing.
         shared.valid_bitmap[0] = 0;
         shared.valid_bitmap[1] = 0;
 
-        if (answer.outcome.is_done() && !RegisterSet::in(answered).contains(wanted)) {
-            answer.outcome = Outcome::terminate(reason::ghcb_missing_output);
+        if (info1 != exitinfo1_done) [[unlikely]] {
+            return judge_refusal(info1, info2);
         }
-        return answer;
+        return RegisterSet::in(marked).contains(wanted)
+                   ? Outcome::done()
+                   : Outcome::terminate(reason::ghcb_missing_output);
     }
+
+    /// A register of the answer; to be read once, after an outcome that is done.
+    [[gnu::always_inline]] u64 answered(unsigned number) { return *at(field_of_register(number)); }
 
     /// Room for data of string I/O and memory-mapped I/O.
     volatile u8* buffer() { return channel.page->shared_buffer; }

@@ -139,10 +139,16 @@ struct RegisterSet {
 
     constexpr bool empty() const { return mask == 0; }
 
+    constexpr RegisterSet without(RegisterSet other) const {
+        return {static_cast<u16>(mask & ~other.mask)};
+    }
+
+    constexpr unsigned lowest() const { return static_cast<unsigned>(__builtin_ctz(mask)); }
+
     /// The lowest number in the set, which leaves it.
     constexpr unsigned take_lowest() {
-        const auto number = static_cast<unsigned>(__builtin_ctz(mask));
-        mask              = static_cast<u16>(mask & (mask - 1));
+        const unsigned number = lowest();
+        mask                  = static_cast<u16>(mask & (mask - 1));
         return number;
     }
 

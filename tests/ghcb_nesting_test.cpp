@@ -69,7 +69,7 @@ class GhcbNestingTest : public GhcbTest {
         watch.start();
         {
             ghcb::Call<MockCpu> call{channel};
-            call.put_register(1, 0xC0C0);
+            call.put_register(ghcb::registers::rcx, 0xC0C0);
             const ghcb::Answer answer =
                 call.exit(some_exit, 0, 0, ghcb::registers::rax | ghcb::registers::rdx);
             watch.stop();

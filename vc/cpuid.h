@@ -9,6 +9,10 @@ namespace vestibule::vc {
 
 struct CpuidEvent {
     static constexpr x86::ExitCode exit_code = x86::ExitCode::cpuid;
+    static constexpr Quick quick             = Quick::cpuid;
+    static constexpr Exchanged exchanged     = {.inputs  = registers::rax | registers::rcx,
+                                                .outputs = registers::rax | registers::rcx
+                                                           | registers::rdx | registers::rbx};
 
     static constexpr bool is_raised_by(Mnemonic mnemonic) { return mnemonic == Mnemonic::cpuid; }
 
@@ -17,14 +21,10 @@ struct CpuidEvent {
         if (low_half(request.frame.rax) == x86::cpuid_leaf::extended_state) {
             return serve_extended_state<Cpu>(request);
         }
-        return exchange<Cpu>(request, registers_exchanged);
+        return exchange<Cpu>(request.frame, request.context.ghcb, exchanged, 0);
     }
 
   private:
-    static constexpr Exchanged registers_exchanged = {.inputs  = registers::rax | registers::rcx,
-                                                      .outputs = registers::rax | registers::rcx
-                                                                 | registers::rdx | registers::rbx};
-
     /// The sizes depend on XCR0 and XSS, which the hypervisor cannot see.
     template <class Cpu>
     [[gnu::noinline, clang::minsize]] static ghcb::Outcome
@@ -36,7 +36,7 @@ struct CpuidEvent {
         if (low_half(request.frame.rcx) == 1 && request.context.uses_xss) {
             call.put(Field::xss, Cpu::rdmsr(x86::Msr::xss));
         }
-        return exchange(request, call, registers_exchanged);
+        return exchange(request, call, exchanged);
     }
 };
 

@@ -194,11 +194,18 @@ constexpr u8 opcode_row(u8& opcode, Reader& reader) {
     return opcode_table.row_of[1][opcode];
 }
 
-/// Instructions with prefixes, and long ones. Apart from the others, to keep those fast.
-template <class Reader>
-[[gnu::noinline]] constexpr Reader decode_rest(CodeSize code_size, u8 opcode, u8 row,
-                                               Instruction& instruction, Reader reader) {
+/// Decodes one instruction of code whose default sizes are `code_size`.
+///
+/// `next_byte(u8&)` yields the next byte of the instruction, false where there is none.
+template <class NextByte>
+constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
+    Decoded decoded;
+    Instruction& instruction = decoded.instruction;
+    InstructionReader reader{next_byte};
+
     Prefixes prefixes;
+    u8 opcode = reader.byte();
+    u8 row    = opcode_row(opcode, reader);
     if (!OpcodeTable::is_opcode(row)) {
         opcode = decode_prefixes(code_size, opcode, prefixes, reader);
         row    = opcode_row(opcode, reader);
@@ -215,27 +222,6 @@ template <class Reader>
     if (prefixes.has(LegacyPrefix::lock) && !takes_lock(instruction)) {
         reader.refuse(instruction.mnemonic == Mnemonic::none ? DecodeError::unknown_opcode
                                                              : DecodeError::lock_prefix);
-    }
-    return reader;
-}
-
-/// Decodes one instruction of code whose default sizes are `code_size`.
-///
-/// `next_byte(u8&)` yields the next byte of the instruction, false where there is none.
-template <class NextByte>
-constexpr Decoded decode(CodeSize code_size, NextByte&& next_byte) {
-    Decoded decoded;
-    Instruction& instruction = decoded.instruction;
-    InstructionReader reader{next_byte};
-
-    u8 opcode    = reader.byte();
-    const u8 row = opcode_row(opcode, reader);
-    if (OpcodeTable::is_opcode(row) && (opcode_table.opcode(row).form & form::long_mask) == 0) {
-        const OpcodeTable::Row known = opcode_table.opcode(row);
-        decode_row(code_size, Prefixes{}, known, instruction);
-        decode_short(known.form, instruction, reader);
-    } else {
-        reader = decode_rest(code_size, opcode, row, instruction, reader);
     }
     instruction.length = reader.length();
     if (instruction.mnemonic == Mnemonic::none) {

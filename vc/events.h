@@ -22,8 +22,8 @@ namespace vestibule::vc {
 
 /// What the table says of an intercepted instruction, by its mnemonic.
 struct EventRow {
-    u8 exit_code        = 0;
-    bool only_exchanges = false;
+    u8 exit_code = 0;
+    Quick quick  = Quick::never;
     Exchanged exchanged;
 };
 
@@ -34,7 +34,7 @@ struct EventTable {
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
         const Mnemonic mnemonic = request.instruction.mnemonic;
-        const EventRow& row     = rows.of[is_mmio(mnemonic) ? 0 : static_cast<u8>(mnemonic)];
+        const EventRow& row     = row_of(mnemonic);
         // SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
         // instruction, to have the handler "emulate" one that is not there.
         const u64 raised = is_mmio(mnemonic) ? mmio_exit : row.exit_code;
@@ -48,8 +48,9 @@ struct EventTable {
                 return outcome;
             }
         }
-        if (row.only_exchanges) {
-            return exchange<Cpu>(request, row.exchanged);
+        if (row.quick == Quick::always) {
+            return exchange<Cpu>(request.frame, request.context.ghcb, row.exchanged,
+                                 row.exchanged.exitinfo1);
         }
         (void)(... || serve_as<Cpu, Event>(request, outcome));
         return outcome;
@@ -61,6 +62,11 @@ struct EventTable {
                                                                               Context& context) {
         return serves(frame.error_code) ? refuse(frame, ghcb::reason::vc_opcode_mismatch)
                                         : report_unsupported<Cpu>(frame, context);
+    }
+
+    /// Of MMIO: that of no instruction.
+    static constexpr const EventRow& row_of(Mnemonic mnemonic) {
+        return rows.of[is_mmio(mnemonic) ? 0 : static_cast<u8>(mnemonic)];
     }
 
     static constexpr bool serves(u64 error_code) {
@@ -97,9 +103,11 @@ struct EventTable {
                 continue;
             }
             table.of[n].exit_code = static_cast<u8>(One::exit_code);
+            if constexpr (requires { One::quick; }) {
+                table.of[n].quick = One::quick;
+            }
             if constexpr (requires { One::exchanged; }) {
-                table.of[n].only_exchanges = true;
-                table.of[n].exchanged      = One::exchanged;
+                table.of[n].exchanged = One::exchanged;
             }
         }
     }
@@ -112,9 +120,17 @@ struct EventTable {
 
     static constexpr Rows rows = make_rows();
 
+    template <class One>
+    static consteval bool exchanges_only() {
+        if constexpr (requires { One::quick; }) {
+            return One::quick == Quick::always;
+        }
+        return false;
+    }
+
     template <class Cpu, class One>
     static bool serve_as(const Request& request, ghcb::Outcome& outcome) {
-        if constexpr (!requires { One::exchanged; }) {
+        if constexpr (!exchanges_only<One>()) {
             if (One::is_raised_by(request.instruction.mnemonic)) {
                 outcome = One::template serve<Cpu>(request);
                 return true;

@@ -9,6 +9,7 @@
 #include "vc/events.h"
 #include "vc/frame.h"
 #include "vc/memory.h"
+#include "vc/quick.h"
 #include "vc/refuse.h"
 #include "vc/undecoded.h"
 #include "x86/registers.h"
@@ -27,13 +28,32 @@ template <class Cpu>
 /// The instruction of the interrupted code. Its bytes are data to the handler, which SMAP keeps
 /// from those of user mode.
 template <class Cpu>
-Decoded decode_at(const Code& code, u64 rip) {
+Decoded decode_at(const Code& code, u64 rip, const OpeningBytes& opening) {
     const UserAccess<Cpu> user_access{code.cpl != 0};
-    const auto* next = reinterpret_cast<const volatile u8*>(linear_rip(code, rip));
-    return decode(code.size, [&next](u8& byte) {
-        byte = *next++;
+    const auto* bytes = reinterpret_cast<const volatile u8*>(linear_rip(code, rip));
+    u8 number         = 0;
+    return decode(code.size, [&](u8& byte) {
+        byte = number < opening.count ? opening.byte[number] : bytes[number];
+        ++number;
         return true;
     });
+}
+
+/// Any #VC; `length` becomes the instruction's.
+template <class Cpu>
+[[gnu::noinline, clang::minsize]] ghcb::Outcome serve_any(Frame& frame, Context& context,
+                                                          const OpeningBytes& opening, u8& length) {
+    const Code code = interrupted_code<Cpu>(frame, context.kernel_code64);
+    if (!code.known) {
+        return refuse(frame, ghcb::reason::vc_code_segment);
+    }
+    const Decoded decoded = decode_at<Cpu>(code, frame.rip, opening);
+    if (decoded.error != DecodeError::none) {
+        return Events::refuse_instruction<Cpu>(frame, context);
+    }
+    length = decoded.instruction.length;
+    return Events::serve<Cpu>(
+        {.frame = frame, .context = context, .instruction = decoded.instruction, .code = code});
 }
 
 /// Serves one #VC. When the outcome is done, the frame holds the registers as the instruction would
@@ -47,18 +67,17 @@ ghcb::Outcome handle(Frame& frame, Context& context) {
     if (names_no_instruction(frame.error_code)) {
         return serve_undecoded(frame.error_code);
     }
-    const Code code = interrupted_code<Cpu>(frame, context.kernel_code64);
-    if (!code.known) {
-        return refuse(frame, ghcb::reason::vc_code_segment);
+    ghcb::Outcome outcome = ghcb::Outcome::done();
+    OpeningBytes opening;
+    u8 length = 0;
+    if (frame.cs == context.kernel_code64) {
+        outcome = serve_quickly<Cpu>(frame, context, opening, length);
     }
-    const Decoded decoded = decode_at<Cpu>(code, frame.rip);
-    if (decoded.error != DecodeError::none) {
-        return Events::refuse_instruction<Cpu>(frame, context);
+    if (length == 0) {
+        outcome = serve_any<Cpu>(frame, context, opening, length);
     }
-    const ghcb::Outcome outcome = Events::serve<Cpu>(
-        {.frame = frame, .context = context, .instruction = decoded.instruction, .code = code});
     if (outcome.is_done()) {
-        frame.rip += decoded.instruction.length;
+        frame.rip += length;
         // A fault saves RF as one, so that its instruction can be restarted; this one is complete.
         frame.rflags &= ~x86::rflags::rf;
     }
