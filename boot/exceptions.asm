@@ -29,7 +29,7 @@ exception_entries:
 %endrep
 
 exception_common:
-        save_after_r15
+        save_aligned
         lea     rdi, [THE_FRAME]
         mov     esi, r15d               ; the vector
         call    exception_handler

@@ -22,7 +22,7 @@ extern u8 rdmsr_or_fault_failed[];
 
 // Called from assembly.
 void vc_early_handler(vc::Frame& frame);
-void vc_runtime_handler(vc::Frame& frame);
+[[clang::preserve_none]] void vc_runtime_handler(vc::Frame& frame);
 void exception_handler(vc::Frame& frame, u32 vector);
 }
 #pragma GCC visibility pop
@@ -48,7 +48,7 @@ void deliver_exception(vc::Frame& frame, u32 vector) {
     fail({ghcb::reason::set_exception, static_cast<u8>(vector)});
 }
 
-void conclude(vc::Frame& frame, const ghcb::Outcome& outcome) {
+void conclude(vc::Frame& frame, ghcb::Outcome outcome) {
     switch (outcome.kind) {
     case ghcb::Outcome::Kind::done:
     case ghcb::Outcome::Kind::again: return;
@@ -93,7 +93,10 @@ void vc_early_handler(vc::Frame& frame) {
 }
 
 void vc_runtime_handler(vc::Frame& frame) {
-    boot::conclude(frame, vc::handle<x86::Cpu>(frame, boot::vc_context()));
+    const ghcb::Outcome outcome = vc::handle<x86::Cpu>(frame, boot::vc_context());
+    if (!outcome.is_done()) {
+        boot::conclude(frame, outcome);
+    }
 }
 
 void exception_handler(vc::Frame& frame, u32 vector) { boot::deliver_exception(frame, vector); }

@@ -25,7 +25,7 @@ struct Answer {
 template <class Cpu>
 class Exchange {
   public:
-    explicit Exchange(Channel& channel) : channel{channel} {}
+    explicit Exchange(Channel& channel) : channel{channel}, page{channel.page} {}
 
     Exchange(const Exchange&)            = delete;
     Exchange& operator=(const Exchange&) = delete;
@@ -33,7 +33,7 @@ class Exchange {
     /// Writes an input and remembers that it is valid.
     void put(Field field, u64 value) {
         if (field == Field::cpl) { // a byte, its neighbours are reserved
-            *const_cast<volatile u8*>(&channel.page->cpl) = static_cast<u8>(value);
+            *const_cast<volatile u8*>(&page->cpl) = static_cast<u8>(value);
         } else {
             *at(field) = value;
         }
@@ -66,7 +66,7 @@ class Exchange {
         constexpr FieldSet always = FieldSet::of(Field::sw_exitcode)
                                     | FieldSet::of(Field::sw_exitinfo1)
                                     | FieldSet::of(Field::sw_exitinfo2);
-        volatile Page& shared   = *channel.page;
+        volatile Page& shared   = *page;
         shared.sw_exitcode      = code;
         shared.sw_exitinfo1     = exitinfo1;
         shared.sw_exitinfo2     = exitinfo2;
@@ -84,14 +84,13 @@ class Exchange {
         // private memory; only the copies are judged and used.
         const FieldSet marked{shared.valid_bitmap[0], shared.valid_bitmap[1]};
         const u64 info1 = shared.sw_exitinfo1;
-        const u64 info2 = shared.sw_exitinfo2;
 
         // VMGEXIT works at CPL 3 too: with nothing valid, user code that executes it asks nothing.
         shared.valid_bitmap[0] = 0;
         shared.valid_bitmap[1] = 0;
 
         if (info1 != exitinfo1_done) [[unlikely]] {
-            return judge_refusal(info1, info2);
+            return judge_refusal(info1, shared.sw_exitinfo2);
         }
         return RegisterSet::in(marked).contains(wanted)
                    ? Outcome::done()
@@ -102,7 +101,7 @@ class Exchange {
     [[gnu::always_inline]] u64 answered(unsigned number) { return *at(field_of_register(number)); }
 
     /// Room for data of string I/O and memory-mapped I/O.
-    volatile u8* buffer() { return channel.page->shared_buffer; }
+    volatile u8* buffer() { return page->shared_buffer; }
 
     /// An exit whose data are there.
     [[gnu::noinline]] Outcome exit_with_buffer(x86::ExitCode code, u64 exitinfo1, u64 exitinfo2) {
@@ -115,10 +114,11 @@ class Exchange {
 
   private:
     volatile u64* at(Field field) {
-        auto* bytes = reinterpret_cast<unsigned char*>(channel.page);
+        auto* bytes = reinterpret_cast<unsigned char*>(page);
         return reinterpret_cast<volatile u64*>(bytes + static_cast<unsigned>(field));
     }
 
+    Page* page;
     FieldSet valid{};
 };
 

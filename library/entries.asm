@@ -16,7 +16,7 @@
         extern  vestibule_early_vc
 vestibule_early_entry:
         push    r15
-        save_after_r15
+        save_aligned
         lea     rdi, [THE_FRAME]
         call    vestibule_early_vc
         restore_and_return
@@ -29,7 +29,7 @@ vestibule_early_entry:
 vestibule_vc_entry:
 vestibule_vc_entry_start:
         push    r15
-        save_after_r15
+        save_aligned
         lea     rdi, [THE_FRAME]
         load_block rsi
         movzx   edx, byte [rsi + CPU_VCS]
@@ -51,7 +51,7 @@ vestibule_nmi_entry:
 vestibule_nmi_entry_start:
         push    0                       ; an NMI has no error code, a frame has room for one
         push    r15
-        save_after_r15
+        save_aligned
         lea     rdi, [THE_FRAME]
         load_block rsi
         movzx   edx, byte [rsi + CPU_NMI]

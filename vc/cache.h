@@ -5,8 +5,8 @@
 
 namespace vestibule::vc {
 
-using InvdEvent = ExchangeEvent<x86::ExitCode::invd, Exchanged{}, Mnemonic::invd>;
+using InvdEvent = ExchangeEvent<x86::ExitCode::invd, Exchanged{}, 0, Mnemonic::invd>;
 using WbinvdEvent =
-    ExchangeEvent<x86::ExitCode::wbinvd, Exchanged{}, Mnemonic::wbinvd, Mnemonic::wbnoinvd>;
+    ExchangeEvent<x86::ExitCode::wbinvd, Exchanged{}, 0, Mnemonic::wbinvd, Mnemonic::wbnoinvd>;
 
 } // namespace vestibule::vc

@@ -8,10 +8,10 @@ namespace vestibule::vc {
 
 inline constexpr RegisterSet counter = registers::rax | registers::rdx;
 
-using RdtscEvent = ExchangeEvent<x86::ExitCode::rdtsc, Exchanged{{}, counter}, Mnemonic::rdtsc>;
-using RdtscpEvent =
-    ExchangeEvent<x86::ExitCode::rdtscp, Exchanged{{}, counter | registers::rcx}, Mnemonic::rdtscp>;
+using RdtscEvent  = ExchangeEvent<x86::ExitCode::rdtsc, Exchanged{{}, counter}, 0, Mnemonic::rdtsc>;
+using RdtscpEvent = ExchangeEvent<x86::ExitCode::rdtscp, Exchanged{{}, counter | registers::rcx}, 0,
+                                  Mnemonic::rdtscp>;
 using RdpmcEvent =
-    ExchangeEvent<x86::ExitCode::rdpmc, Exchanged{registers::rcx, counter}, Mnemonic::rdpmc>;
+    ExchangeEvent<x86::ExitCode::rdpmc, Exchanged{registers::rcx, counter}, 0, Mnemonic::rdpmc>;
 
 } // namespace vestibule::vc

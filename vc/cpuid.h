@@ -10,6 +10,7 @@ namespace vestibule::vc {
 struct CpuidEvent {
     static constexpr x86::ExitCode exit_code = x86::ExitCode::cpuid;
     static constexpr Quick quick             = Quick::cpuid;
+    static constexpr u8 exitinfo1            = 0;
     static constexpr Exchanged exchanged     = {.inputs  = registers::rax | registers::rcx,
                                                 .outputs = registers::rax | registers::rcx
                                                            | registers::rdx | registers::rbx};
@@ -21,7 +22,7 @@ struct CpuidEvent {
         if (low_half(request.frame.rax) == x86::cpuid_leaf::extended_state) {
             return serve_extended_state<Cpu>(request);
         }
-        return exchange<Cpu>(request.frame, request.context.ghcb, exchanged, 0);
+        return exchange<Cpu>(request, exchanged);
     }
 
   private:
@@ -29,14 +30,13 @@ struct CpuidEvent {
     template <class Cpu>
     [[gnu::noinline, clang::minsize]] static ghcb::Outcome
     serve_extended_state(const Request& request) {
-        using ghcb::Field;
-        ghcb::Call<Cpu> call{request.context.ghcb};
+        const bool with_xss = low_half(request.frame.rcx) == 1 && request.context.uses_xss;
         // Before CR4.OSXSAVE is set XCR0 has its reset value, and XGETBV would be #UD.
-        call.put(Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1);
-        if (low_half(request.frame.rcx) == 1 && request.context.uses_xss) {
-            call.put(Field::xss, Cpu::rdmsr(x86::Msr::xss));
-        }
-        return exchange(request, call, exchanged);
+        const Shown shown[] = {
+            {ghcb::Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1},
+            {ghcb::Field::xss,  with_xss ? Cpu::rdmsr(x86::Msr::xss) : 0               },
+        };
+        return exchange<Cpu>(request, exchanged, 0, 4, {shown, with_xss ? 2U : 1U});
     }
 };
 

@@ -36,9 +36,8 @@ struct Dr7WriteEvent {
             return ghcb::Outcome::raise(x86::exception::general_protection);
         }
         const u64 dr7 = (value & ~x86::dr7_read_as_zero) | x86::dr7_reset;
-        ghcb::Call<Cpu> call{request.context.ghcb};
-        call.put(ghcb::Field::rax, dr7);
-        const ghcb::Outcome outcome = exchange(request, call, {});
+        const Shown shown{ghcb::Field::rax, dr7};
+        const ghcb::Outcome outcome = exchange<Cpu>(request, {}, 0, 4, {&shown, 1});
         if (outcome.is_done()) {
             request.context.dr7 = dr7;
         }

@@ -13,11 +13,21 @@
         global  %1
         extern  %2
 %1:     push    r15
-        save_after_r15
+        save_aligned
         lea     rdi, [THE_FRAME]
         call    %2
         restore_and_return
 %endmacro
 
         vc_entry vc_early_entry, vc_early_handler
-        vc_entry vc_runtime_entry, vc_runtime_handler
+; The frequent one. All registers are in the frame, so the handler may use them as it likes (Clang's
+; convention preserve_none, boot/interrupts.cpp): its argument is in R12. It calls nobody else's code
+; and knows no vector registers, so nothing minds where RSP is.
+        global  vc_runtime_entry
+        extern  vc_runtime_handler
+vc_runtime_entry:
+        push    r15
+        save_after_r15
+        mov     r12, rsp
+        call    vc_runtime_handler
+        restore_from_frame

@@ -24,6 +24,7 @@ namespace vestibule::vc {
 struct EventRow {
     u8 exit_code = 0;
     Quick quick  = Quick::never;
+    u8 exitinfo1 = 0;
     Exchanged exchanged;
 };
 
@@ -49,8 +50,7 @@ struct EventTable {
             }
         }
         if (row.quick == Quick::always) {
-            return exchange<Cpu>(request.frame, request.context.ghcb, row.exchanged,
-                                 row.exchanged.exitinfo1);
+            return exchange<Cpu>(request, row.exchanged, row.exitinfo1);
         }
         (void)(... || serve_as<Cpu, Event>(request, outcome));
         return outcome;
@@ -64,9 +64,18 @@ struct EventTable {
                                         : report_unsupported<Cpu>(frame, context);
     }
 
+    /// Mnemonics from MOV on are known for one exit only.
+    static constexpr bool is_mmio(Mnemonic mnemonic) { return mnemonic >= Mnemonic::mov; }
+
     /// Of MMIO: that of no instruction.
     static constexpr const EventRow& row_of(Mnemonic mnemonic) {
         return rows.of[is_mmio(mnemonic) ? 0 : static_cast<u8>(mnemonic)];
+    }
+
+    /// False for exits for which vc/quick.h need not look at the instruction, and must not where
+    /// there may be none to look at.
+    static constexpr bool may_be_quick(u64 error_code) {
+        return error_code - quick_codes.first <= quick_codes.last - quick_codes.first;
     }
 
     static constexpr bool serves(u64 error_code) {
@@ -83,9 +92,6 @@ struct EventTable {
 
   private:
     static constexpr u64 mmio_exit = static_cast<u64>(x86::ExitCode::npf);
-
-    /// Mnemonics from MOV on are known for one exit only.
-    static constexpr bool is_mmio(Mnemonic mnemonic) { return mnemonic >= Mnemonic::mov; }
 
     struct Rows {
         EventRow of[static_cast<u8>(Mnemonic::write_dr7) + 1];
@@ -108,6 +114,7 @@ struct EventTable {
             }
             if constexpr (requires { One::exchanged; }) {
                 table.of[n].exchanged = One::exchanged;
+                table.of[n].exitinfo1 = One::exitinfo1;
             }
         }
     }
@@ -119,6 +126,24 @@ struct EventTable {
     }
 
     static constexpr Rows rows = make_rows();
+
+    struct Range {
+        u64 first = ~u64{0};
+        u64 last  = 0;
+    };
+
+    static consteval Range range_of_quick_codes() {
+        Range range{};
+        for (const EventRow& row : rows.of) {
+            if (row.quick != Quick::never) {
+                range.first = row.exit_code < range.first ? row.exit_code : range.first;
+                range.last  = row.exit_code > range.last ? row.exit_code : range.last;
+            }
+        }
+        return range;
+    }
+
+    static constexpr Range quick_codes = range_of_quick_codes();
 
     template <class One>
     static consteval bool exchanges_only() {
@@ -142,7 +167,8 @@ struct EventTable {
 
 // clang-format off
 using Events = EventTable<
-    IoioEvent,
+    OutEvent,
+    InEvent,
     CpuidEvent,
     RdmsrEvent,
     WrmsrEvent,

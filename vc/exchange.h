@@ -13,69 +13,82 @@ namespace vestibule::vc {
 using ghcb::RegisterSet;
 namespace registers = ghcb::registers;
 
-/// Which registers go out, and which (of RAX, RCX, RDX, RBX) come back.
+/// Which registers go out, and which come back: none, or the first few of RAX,
+/// RDX, RCX and RBX.
 struct Exchanged {
     RegisterSet inputs;
     RegisterSet outputs;
-    u8 exitinfo1 = 0;
 };
 
-/// One exchange of `size` bytes a register, beside what was put already. If the answer is accepted
-/// the frame holds the results: 8 and 16 bits, which only RAX has, leave the rest of it alone, 32
-/// bits clear the upper half.
+/// One exchange of the bytes of each register that `mask` covers, beside what was put already. If
+/// the answer is accepted the frame holds the results: 8 and 16 bits, which only RAX has, leave the
+/// rest of it alone, 32 bits clear the upper half.
 ///
-/// The registers that most events have come one by one and not in a loop, which takes a third of
-/// the instructions.
-template <class Cpu>
+/// `few`: RCX is the only input beside RAX, or RCX and RDX are. They come one by one and not in a
+/// loop, which takes a third of the instructions.
+template <bool few, class Cpu>
 [[gnu::always_inline]] inline ghcb::Outcome
-exchange_within(ghcb::Call<Cpu>& call, Frame& frame, Exchanged exchanged, u64 exitinfo1, u8 size) {
-    const u64 mask = size_mask(size);
-    const auto put = [&](RegisterSet one, u64 value) {
-        if (exchanged.inputs.contains(one)) {
-            call.put_register(one, value & mask);
+exchange_within(ghcb::Call<Cpu>& call, Frame& frame, Exchanged exchanged, u64 exitinfo1, u64 mask) {
+    RegisterSet inputs = exchanged.inputs;
+    if constexpr (few) {
+        if (inputs.contains(registers::rax)) {
+            call.put_register(registers::rax, frame.rax & mask);
         }
-    };
-    put(registers::rax, frame.rax);
-    put(registers::rcx, frame.rcx);
-    put(registers::rdx, frame.rdx);
-    constexpr RegisterSet usual = registers::rax | registers::rcx | registers::rdx;
-    for (RegisterSet rest = exchanged.inputs.without(usual); !rest.empty();) {
-        const unsigned number = rest.take_lowest();
-        call.put_register(RegisterSet::of(number), saved_register(frame, number) & mask);
+        if (inputs.contains(registers::rcx)) {
+            call.put_register(registers::rcx, frame.rcx & mask);
+            if (inputs.contains(registers::rdx)) {
+                call.put_register(registers::rdx, frame.rdx & mask);
+            }
+        }
+    } else {
+        while (!inputs.empty()) {
+            const unsigned number = inputs.take_lowest();
+            call.put_register(RegisterSet::of(number), saved_register(frame, number) & mask);
+        }
     }
 
     const ghcb::Outcome outcome = call.leave(frame.error_code, exitinfo1, 0, exchanged.outputs);
-    if (!outcome.is_done()) {
+    if (!outcome.is_done() || exchanged.outputs.empty()) {
         return outcome;
     }
-    const auto take = [&](RegisterSet one, u64& reg) {
-        if (exchanged.outputs.contains(one)) {
-            reg = call.answered(one.lowest()) & mask;
-        }
-    };
-    if (exchanged.outputs.contains(registers::rax)) {
-        const u64 kept = size >= 4 ? 0 : frame.rax & ~mask;
-        frame.rax      = kept | (call.answered(0) & mask);
+    u64 rax = call.answered(0) & mask;
+    if (mask < size_mask(4)) [[unlikely]] {
+        rax |= frame.rax & ~mask;
     }
-    take(registers::rdx, frame.rdx);
-    take(registers::rcx, frame.rcx);
-    take(registers::rbx, frame.rbx);
+    frame.rax = rax;
+    if (exchanged.outputs.contains(registers::rdx)) {
+        frame.rdx = call.answered(registers::rdx.lowest()) & mask;
+        if (exchanged.outputs.contains(registers::rcx)) {
+            frame.rcx = call.answered(registers::rcx.lowest()) & mask;
+            if (exchanged.outputs.contains(registers::rbx)) {
+                frame.rbx = call.answered(registers::rbx.lowest()) & mask;
+            }
+        }
+    }
     return outcome;
 }
 
-/// For events that put more than registers.
-template <class Cpu>
-[[gnu::noinline, clang::minsize]] ghcb::Outcome
-exchange(const Request& request, ghcb::Call<Cpu>& call, Exchanged exchanged, u8 size = 4) {
-    return exchange_within(call, request.frame, exchanged, exchanged.exitinfo1, size);
-}
+/// What an event shows that is in no register, or not as it is there.
+struct Shown {
+    ghcb::Field field;
+    u64 value;
+};
 
-/// An event that is no more than this, once for all of them.
+struct ShownList {
+    const Shown* first = nullptr;
+    unsigned count     = 0;
+};
+
+/// The same where speed does not matter, once for all events.
 template <class Cpu>
-[[gnu::noinline]] ghcb::Outcome exchange(Frame& frame, ghcb::Channel& channel, Exchanged exchanged,
-                                         u64 exitinfo1, u8 size = 4) {
-    ghcb::Call<Cpu> call{channel};
-    return exchange_within(call, frame, exchanged, exitinfo1, size);
+[[gnu::noinline, clang::minsize]] ghcb::Outcome exchange(const Request& request,
+                                                         Exchanged exchanged, u64 exitinfo1 = 0,
+                                                         u8 size = 4, ShownList shown = {}) {
+    ghcb::Call<Cpu> call{request.context.ghcb};
+    for (unsigned n = 0; n < shown.count; ++n) {
+        call.put(shown.first[n].field, shown.first[n].value);
+    }
+    return exchange_within<false>(call, request.frame, exchanged, exitinfo1, size_mask(size));
 }
 
 /// Which of an event's requests vc/quick.h can serve.
@@ -87,10 +100,11 @@ enum class Quick : u8 {
 };
 
 /// What the table of events holds of such an event.
-template <x86::ExitCode code, Exchanged registers, Mnemonic... mnemonics>
+template <x86::ExitCode code, Exchanged registers, u8 info1, Mnemonic... mnemonics>
 struct ExchangeEvent {
     static constexpr x86::ExitCode exit_code = code;
     static constexpr Exchanged exchanged     = registers;
+    static constexpr u8 exitinfo1            = info1;
     static constexpr Quick quick             = Quick::always;
 
     static constexpr bool is_raised_by(Mnemonic mnemonic) {

@@ -28,63 +28,61 @@ template <class Cpu>
 /// The instruction of the interrupted code. Its bytes are data to the handler, which SMAP keeps
 /// from those of user mode.
 template <class Cpu>
-Decoded decode_at(const Code& code, u64 rip, const OpeningBytes& opening) {
+Decoded decode_at(const Code& code, u64 rip, OpeningBytes opening) {
     const UserAccess<Cpu> user_access{code.cpl != 0};
     const auto* bytes = reinterpret_cast<const volatile u8*>(linear_rip(code, rip));
     u8 number         = 0;
     return decode(code.size, [&](u8& byte) {
-        byte = number < opening.count ? opening.byte[number] : bytes[number];
+        byte = number < opening.count ? opening[number] : bytes[number];
         ++number;
         return true;
     });
 }
 
-/// Any #VC; `length` becomes the instruction's.
+/// Any #VC for which there is an instruction.
 template <class Cpu>
-[[gnu::noinline, clang::minsize]] ghcb::Outcome serve_any(Frame& frame, Context& context,
-                                                          const OpeningBytes& opening, u8& length) {
+[[gnu::noinline, clang::minsize]] Served serve_any(Frame& frame, Context& context,
+                                                   OpeningBytes opening) {
     const Code code = interrupted_code<Cpu>(frame, context.kernel_code64);
     if (!code.known) {
-        return refuse(frame, ghcb::reason::vc_code_segment);
+        return {.outcome = refuse(frame, ghcb::reason::vc_code_segment)};
     }
     const Decoded decoded = decode_at<Cpu>(code, frame.rip, opening);
     if (decoded.error != DecodeError::none) {
-        return Events::refuse_instruction<Cpu>(frame, context);
+        return {.outcome = Events::refuse_instruction<Cpu>(frame, context)};
     }
-    length = decoded.instruction.length;
-    return Events::serve<Cpu>(
-        {.frame = frame, .context = context, .instruction = decoded.instruction, .code = code});
+    return {
+        .outcome = Events::serve<Cpu>(
+            {.frame = frame, .context = context, .instruction = decoded.instruction, .code = code}),
+        .length = decoded.instruction.length};
 }
 
 /// Serves one #VC. When the outcome is done, the frame holds the registers as the instruction would
 /// have left them; `again` is the same after part of a string instruction. A #DB among the
 /// exceptions is due behind that. For any other outcome the frame is as it was.
 template <class Cpu>
-ghcb::Outcome handle(Frame& frame, Context& context) {
+[[gnu::always_inline]] inline ghcb::Outcome handle(Frame& frame, Context& context) {
     if (!context.ghcb.has_room()) {
         return ghcb::Outcome::terminate(ghcb::reason::ghcb_reentered);
     }
-    if (names_no_instruction(frame.error_code)) {
-        return serve_undecoded(frame.error_code);
+    Served served;
+    if (frame.cs == context.kernel_code64 && Events::may_be_quick(frame.error_code)) {
+        served = serve_quickly<Cpu>(frame, context);
     }
-    ghcb::Outcome outcome = ghcb::Outcome::done();
-    OpeningBytes opening;
-    u8 length = 0;
-    if (frame.cs == context.kernel_code64) {
-        outcome = serve_quickly<Cpu>(frame, context, opening, length);
+    if (served.length == 0) {
+        if (names_no_instruction(frame.error_code)) {
+            return serve_undecoded(frame.error_code);
+        }
+        served = serve_any<Cpu>(frame, context, served.opening);
     }
-    if (length == 0) {
-        outcome = serve_any<Cpu>(frame, context, opening, length);
-    }
-    if (outcome.is_done()) {
-        frame.rip += length;
+    if (served.outcome.is_done()) [[likely]] {
+        frame.rip += served.length;
         // A fault saves RF as one, so that its instruction can be restarted; this one is complete.
         frame.rflags &= ~x86::rflags::rf;
+    } else if (!served.outcome.is_again()) {
+        return served.outcome;
     }
-    if ((frame.rflags & x86::rflags::tf) != 0 && (outcome.is_done() || outcome.is_again())) {
-        return single_step<Cpu>();
-    }
-    return outcome;
+    return (frame.rflags & x86::rflags::tf) != 0 ? single_step<Cpu>() : served.outcome;
 }
 
 } // namespace vestibule::vc

@@ -60,8 +60,7 @@ struct IoioStringEvent {
                       load(reinterpret_cast<const volatile void*>(place.linear), size));
             }
         }
-        const Outcome outcome =
-            call.exit_with_buffer(IoioEvent::exit_code, IoioEvent::encode(request, in), count);
+        const Outcome outcome = call.exit_with_buffer(exit_code, encode_ioio(request, in), count);
         if (!outcome.is_done()) {
             return outcome;
         }

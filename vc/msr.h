@@ -8,8 +8,8 @@ namespace vestibule::vc {
 inline constexpr RegisterSet msr_value = registers::rax | registers::rdx;
 
 using RdmsrEvent =
-    ExchangeEvent<x86::ExitCode::msr, Exchanged{registers::rcx, msr_value}, Mnemonic::rdmsr>;
-using WrmsrEvent = ExchangeEvent<x86::ExitCode::msr, Exchanged{registers::rcx | msr_value, {}, 1},
+    ExchangeEvent<x86::ExitCode::msr, Exchanged{registers::rcx, msr_value}, 0, Mnemonic::rdmsr>;
+using WrmsrEvent = ExchangeEvent<x86::ExitCode::msr, Exchanged{registers::rcx | msr_value, {}}, 1,
                                  Mnemonic::wrmsr>;
 
 } // namespace vestibule::vc

@@ -10,61 +10,64 @@
 
 namespace vestibule::vc {
 
-/// Bytes of the instruction that were read already.
+/// Bytes of the instruction that were read already, the first one lowest.
 struct OpeningBytes {
-    u8 byte[2] = {};
-    u8 count   = 0;
+    u16 bytes = 0;
+    u8 count  = 0;
+
+    constexpr u8 operator[](unsigned n) const { return static_cast<u8>(bytes >> (8 * n)); }
 };
 
-/// Serves the #VC if it is one of those: `length` is then the instruction's, else zero.
+/// What came of a #VC, and how long its instruction is.
+struct Served {
+    ghcb::Outcome outcome = ghcb::Outcome::done();
+    u8 length             = 0; // 0: not served, if the outcome is done
+    OpeningBytes opening  = {};
+};
+
+/// Serves the #VC if it is one of those.
 template <class Cpu>
-[[gnu::always_inline]] inline ghcb::Outcome serve_quickly(Frame& frame, Context& context,
-                                                          OpeningBytes& opening, u8& length) {
+[[gnu::always_inline]] inline Served serve_quickly(Frame& frame, Context& context) {
     const auto* code = reinterpret_cast<const volatile u8*>(frame.rip);
     const u8 first   = code[0];
-    u8 bytes         = 1;
+    u8 length        = 1;
     u8 row           = opcode_table.row_of[0][first];
-    opening          = {.byte = {first}, .count = 1};
+    OpeningBytes opening{.bytes = first, .count = 1};
     if (first == 0x0F) {
         const u8 second = code[1];
-        bytes           = 2;
+        length          = 2;
         row             = opcode_table.row_of[1][second];
-        opening         = {
-                    .byte = {first, second},
-                      .count = 2
-        };
+        opening         = {.bytes = static_cast<u16>(first | second << 8), .count = 2};
     }
+    const Served not_here{.opening = opening};
     if (!OpcodeTable::is_opcode(row)) {
-        return ghcb::Outcome::done();
+        return not_here;
     }
     const OpcodeTable::Row known = opcode_table.opcode(row);
-    const EventRow& event        = Events::row_of(known.mnemonic);
+    if ((known.form & form::long_mask) != 0 || Events::is_mmio(known.mnemonic)) {
+        return not_here;
+    }
     // SECURITY (WeSee, CVE-2024-25742): what stands there must be what the exit code claims.
-    if ((known.form & form::long_mask) != 0 || event.exit_code != frame.error_code) {
-        return ghcb::Outcome::done();
+    const EventRow& event = Events::row_of(known.mnemonic);
+    if (event.exit_code != frame.error_code) {
+        return not_here;
     }
-    Exchanged exchanged = event.exchanged;
-    u64 exitinfo1       = exchanged.exitinfo1;
-    u8 size             = 4;
-    switch (event.quick) {
-    case Quick::never: return ghcb::Outcome::done();
-    case Quick::always: break;
-    case Quick::cpuid:
-        if (low_half(frame.rax) == x86::cpuid_leaf::extended_state) {
-            return ghcb::Outcome::done(); // needs more than registers
+    u64 exitinfo1 = event.exitinfo1;
+    u64 mask      = size_mask(4);
+    if (event.quick != Quick::always) {
+        if (event.quick == Quick::port) {
+            const u64 port = (known.form & form::port_in_dx) != 0 ? frame.rdx : code[length++];
+            const bool one = (known.form & form::byte_operand) != 0;
+            mask           = one ? size_mask(1) : size_mask(4);
+            exitinfo1      = encode_port(exitinfo1, one ? 1 : 4, 8, port);
+        } else if (event.quick == Quick::never
+                   || low_half(frame.rax) == x86::cpuid_leaf::extended_state) {
+            return not_here;
         }
-        break;
-    case Quick::port: {
-        const bool in  = known.mnemonic == Mnemonic::in;
-        const u64 port = (known.form & form::port_in_dx) != 0 ? frame.rdx : code[bytes++];
-        exchanged      = IoioEvent::exchanged_by(in);
-        size           = (known.form & form::byte_operand) != 0 ? 1 : 4;
-        exitinfo1      = IoioEvent::encode_plain(in, size, 8, port);
-        break;
     }
-    }
-    length = bytes;
-    return exchange<Cpu>(frame, context.ghcb, exchanged, exitinfo1, size);
+    ghcb::Call<Cpu> call{context.ghcb};
+    return {.outcome = exchange_within<true>(call, frame, event.exchanged, exitinfo1, mask),
+            .length  = length};
 }
 
 } // namespace vestibule::vc

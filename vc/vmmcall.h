@@ -15,12 +15,11 @@ struct VmmcallEvent {
     static ghcb::Outcome serve(const Request& request) {
         // The upper halves do not belong to 32-bit code: they are what 64-bit code left in them.
         const u8 size = request.code.size == CodeSize::bits64 ? 8 : 4;
-        ghcb::Call<Cpu> call{request.context.ghcb};
-        call.put(ghcb::Field::cpl, request.code.cpl);
-        return exchange(request, call,
-                        {.inputs  = registers::rax | request.context.vmmcall_registers,
-                         .outputs = registers::rax},
-                        size);
+        const Shown cpl{ghcb::Field::cpl, request.code.cpl};
+        return exchange<Cpu>(request,
+                             {.inputs  = registers::rax | request.context.vmmcall_registers,
+                              .outputs = registers::rax},
+                             0, size, {&cpl, 1});
     }
 };
 
