@@ -62,13 +62,20 @@ TEST_F(ReadsTest, EachWordOfTheAnswerOnce) {
                                     {at::rdx, 4}
                     });
                 }).outcome.is_done());
-    for (const unsigned offset : {at::sw_exitinfo1, at::sw_exitinfo2, at::rax, at::rbx, at::rcx,
-                                  at::rdx, at::valid_bitmap, at::valid_bitmap + 8}) {
+    for (const unsigned offset : {at::sw_exitinfo1, at::rax, at::rbx, at::rcx, at::rdx,
+                                  at::valid_bitmap, at::valid_bitmap + 8}) {
         EXPECT_EQ(reads_of(offset), 1) << std::hex << offset;
     }
     EXPECT_EQ(std::ranges::count_if(watch.accesses,
                                     [](const PageWatch::Access& access) { return !access.write; }),
-              8);
+              7);
+}
+
+TEST_F(ReadsTest, EachWordOfARefusalOnce) {
+    EXPECT_TRUE(
+        raises(exit<all_four>([](RawPage view) { view.answer(1, 0x8000'030D); }).outcome, 13, 0));
+    EXPECT_EQ(reads_of(at::sw_exitinfo1), 1);
+    EXPECT_EQ(reads_of(at::sw_exitinfo2), 1);
 }
 
 TEST_F(ReadsTest, NothingIsReadBeforeVmgexit) {

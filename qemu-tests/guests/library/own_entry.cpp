@@ -11,7 +11,7 @@ using namespace vestibule::guests;
 #pragma GCC visibility push(hidden)
 extern "C" {
 extern u8 vc_runtime_entry[]; // vc/entry64.asm; it and its neighbour call these
-void vc_runtime_handler(vc::Frame& frame);
+[[clang::preserve_none]] void vc_runtime_handler(vc::Frame& frame); // vc/entry64.asm
 void vc_early_handler(vc::Frame& frame);
 void exception_handler(vc::Frame& frame, u32 vector);
 }

@@ -108,7 +108,7 @@ record:
         pushfq
         pop     qword [oracle_handler_rflags]
         mov     [oracle_handler_ss], ss
-        save_after_r15
+        save_aligned
         lea     rdi, [THE_FRAME]
         mov     esi, r15d
         call    oracle_record           ; does not return
@@ -117,7 +117,7 @@ record:
         global  oracle_vc_entry
 oracle_vc_entry:
         push    r15
-        save_after_r15
+        save_aligned
         lea     rdi, [THE_FRAME]
         call    oracle_vc_handler
         restore_and_return
