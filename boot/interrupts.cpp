@@ -13,7 +13,6 @@ using namespace vestibule;
 extern "C" {
 // Assembly: the gates' targets (boot/exceptions.asm, vc/entry64.asm).
 extern u8 exception_entries[];
-extern u8 vc_early_entry[];
 extern u8 vc_runtime_entry[];
 // Assembly: RDMSR that may fault.
 u32 rdmsr_or_fault(u32 msr, u64* value);
@@ -21,7 +20,6 @@ extern u8 rdmsr_or_fault_instruction[];
 extern u8 rdmsr_or_fault_failed[];
 
 // Called from assembly.
-void vc_early_handler(vc::Frame& frame);
 [[clang::preserve_none]] void vc_runtime_handler(vc::Frame& frame);
 void exception_handler(vc::Frame& frame, u32 vector);
 }
@@ -30,9 +28,6 @@ void exception_handler(vc::Frame& frame, u32 vector);
 namespace vestibule::boot {
 
 namespace {
-
-/// Bytes from one entry in exception_entries to the next.
-constexpr u64 exception_entry_stride = 16;
 
 constinit x86::InterruptGate idt[x86::exception::count]{};
 constinit vc::Context context{};
@@ -65,19 +60,18 @@ void install_early_handlers() {
     const x86::TableRegister gdtr{.limit = sizeof(stub_gdt) - 1, .base = address_of(stub_gdt)};
     x86::Cpu::lgdt(gdtr);
     for (u64 vector = 0; vector < x86::exception::count; ++vector) {
-        const u64 entry = vector == x86::exception::vmm_communication
-                              ? address_of(vc_early_entry)
-                              : address_of(exception_entries) + vector * exception_entry_stride;
-        idt[vector]     = x86::InterruptGate::to(entry, code64_selector);
+        idt[vector] = x86::InterruptGate::to(
+            address_of(exception_entries) + vector * exception_entry_stride, code64_selector);
     }
     const x86::TableRegister idtr{.limit = sizeof(idt) - 1, .base = address_of(idt)};
     x86::Cpu::lidt(idtr);
 }
 
 void install_runtime_handler() {
-    context.kernel_code64 = code64_selector;
-    context.c_bit         = measured_c_bit();
-    context.dr7           = x86::dr7_reset;
+    context.kernel_code64  = code64_selector;
+    context.c_bit          = measured_c_bit();
+    context.page_addresses = vc::page_addresses(0, context.c_bit);
+    context.dr7            = x86::dr7_reset;
     idt[x86::exception::vmm_communication] =
         x86::InterruptGate::to(address_of(vc_runtime_entry), code64_selector);
 }
@@ -88,10 +82,6 @@ bool rdmsr_safely(x86::Msr msr, u64& value) {
 
 } // namespace vestibule::boot
 
-void vc_early_handler(vc::Frame& frame) {
-    boot::conclude(frame, vc::handle_early<x86::Cpu>(frame));
-}
-
 void vc_runtime_handler(vc::Frame& frame) {
     const ghcb::Outcome outcome = vc::handle<x86::Cpu>(frame, boot::vc_context());
     if (!outcome.is_done()) {
@@ -99,4 +89,10 @@ void vc_runtime_handler(vc::Frame& frame) {
     }
 }
 
-void exception_handler(vc::Frame& frame, u32 vector) { boot::deliver_exception(frame, vector); }
+void exception_handler(vc::Frame& frame, u32 vector) {
+    if (vector == x86::exception::vmm_communication) {
+        boot::conclude(frame, vc::handle_early<x86::Cpu>(frame));
+    } else {
+        boot::deliver_exception(frame, vector);
+    }
+}

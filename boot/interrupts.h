@@ -5,6 +5,9 @@
 
 namespace vestibule::boot {
 
+/// Bytes from the entry of one exception to that of the next (boot/exceptions.asm).
+inline constexpr u64 exception_entry_stride = 8;
+
 /// Loads GDT and IDT: #VC to the early handler, every other exception to a coded termination. Until
 /// then nothing may run that can raise either.
 void install_early_handlers();

@@ -103,9 +103,12 @@ class Exchange {
     /// Room for data of string I/O and memory-mapped I/O.
     volatile u8* buffer() { return page->shared_buffer; }
 
+    /// Tells where that is.
+    void put_buffer() { put(Field::sw_scratch, channel.gpa + offsetof(Page, shared_buffer)); }
+
     /// An exit whose data are there.
     [[gnu::noinline]] Outcome exit_with_buffer(x86::ExitCode code, u64 exitinfo1, u64 exitinfo2) {
-        put(Field::sw_scratch, channel.gpa + offsetof(Page, shared_buffer));
+        put_buffer();
         return exit(code, exitinfo1, exitinfo2, {}).outcome;
     }
 

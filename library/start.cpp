@@ -84,7 +84,7 @@ vc::Context context_of(const vestibule_setup& setup, PerCpu& cpu) {
         .direct_map        = setup.direct_map,
         .dr7               = x86::dr7_reset,
         .kernel_code64     = setup.kernel_code,
-        .physical_bits     = setup.physical_bits,
+        .page_addresses    = vc::page_addresses(setup.physical_bits, setup.c_bit),
         .uses_xss          = setup.uses_xss != 0,
         .vmmcall_registers = {setup.vmmcall_registers},
         .user_may          = setup.user_may != nullptr ? library::ask_program : nullptr

@@ -4,68 +4,9 @@
 #pragma once
 
 #include "vc_fixture.h"
-#include <cstdlib>
 #include <stdexcept>
 
 namespace vestibule::test {
-
-/// Bits of a page-table entry (APM volume 2, section 5.3).
-namespace entry_bit {
-inline constexpr u64 present  = 1;
-inline constexpr u64 writable = 2;
-inline constexpr u64 user     = 4;
-inline constexpr u64 large    = 0x80;
-inline constexpr u64 c_bit    = u64{1} << 51;
-} // namespace entry_bit
-
-inline constexpr u64 kernel_data = entry_bit::present | entry_bit::writable | entry_bit::c_bit;
-
-class GuestTables {
-  public:
-    static constexpr u64 base  = 0x4000'0000; // guest-physical
-    static constexpr u64 pages = 64;
-
-    GuestTables()
-        : memory{static_cast<u8*>(mmap(nullptr, pages * page_size, PROT_READ | PROT_WRITE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))} {
-        root = allocate();
-    }
-
-    GuestTables(const GuestTables&)            = delete;
-    GuestTables& operator=(const GuestTables&) = delete;
-
-    ~GuestTables() { munmap(memory, pages * page_size); }
-
-    u64 direct_map() const { return reinterpret_cast<u64>(memory) - base; }
-
-    u64& at(u64 gpa) const { return *reinterpret_cast<u64*>(memory + (gpa - base)); }
-
-    u64 allocate() { return base + page_size * used++; }
-
-    /// The entry of `level` (1: page table) that `linear` goes through; tables above it are made,
-    /// with every right.
-    u64& entry(u64 linear, unsigned level) {
-        u64 table = root;
-        for (unsigned n = levels;; --n) {
-            u64& here = at(table + (linear >> (12 + 9 * (n - 1)) & 511) * 8);
-            if (n == level) {
-                return here;
-            }
-            if (here == 0) {
-                here = allocate() | entry_bit::present | entry_bit::writable | entry_bit::user
-                       | entry_bit::c_bit;
-            }
-            table = here & 0x0007'FFFF'FFFF'F000;
-        }
-    }
-
-    unsigned levels = 4;
-    u64 root        = 0;
-
-  private:
-    u8* memory;
-    u64 used = 0;
-};
 
 class MemoryTest : public VcTest {
   protected:
@@ -81,10 +22,7 @@ class MemoryTest : public VcTest {
             throw std::runtime_error("mmap");
         }
         mprotect(data + data_pages * page_size, page_size, PROT_READ | PROT_WRITE);
-        context.c_bit      = entry_bit::c_bit;
-        context.direct_map = tables.direct_map();
         MockCpu::cr0_value = cr0_wp;
-        MockCpu::cr3_value = tables.root | entry_bit::c_bit;
     }
 
     ~MemoryTest() override { munmap(data, (data_pages + 1) * page_size); }
@@ -126,14 +64,14 @@ class MemoryTest : public VcTest {
         if (!low_code) {
             return handle(error_code, code);
         }
-        frame.rip        = place_low(code);
+        frame.rip = place_low(code);
+        map_code(frame.rip);
         frame.error_code = error_code;
         before           = frame;
         context.ghcb     = channel;
         return vc::handle<MockCpu>(frame, context);
     }
 
-    GuestTables tables;
     u8* data; // and a page for code
     bool low_code = false;
 };

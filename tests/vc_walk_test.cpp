@@ -69,7 +69,7 @@ TEST_F(WalkTest, LargePages) {
 
 TEST_F(WalkTest, ReservedBits) {
     tables.entry(address, 1) = 0x0001'2345'6000 | all_rights;
-    context.physical_bits    = 46;
+    context.page_addresses   = vc::page_addresses(46, entry_bit::c_bit);
     EXPECT_FALSE(walk(address).faults);
     for (unsigned level = 1; level <= 4; ++level) {
         for (unsigned bit = 46; bit < 51; ++bit) {

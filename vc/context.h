@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ghcb/call.h"
+#include "x86/page_table.h"
 #include "x86/types.h"
 
 namespace vestibule::vc {
@@ -16,8 +17,8 @@ struct Context {
     u64 dr7           = 0; // as the interrupted code last wrote it, x86::dr7_reset at first
     u16 kernel_code64 = 0; // selector of the 64-bit code segment at CPL 0
 
-    /// Of guest-physical addresses; 0: all bits below the C-bit count.
-    u8 physical_bits = 0;
+    /// The bits of a page-table entry that are an address (page_addresses below).
+    u64 page_addresses = 0;
     /// XSAVES is in use, so IA32_XSS exists and CPUID 0xD depends on it.
     bool uses_xss = false;
     /// What a hypercall shows beside RAX and CPL. KVM's need RBX, RCX, RDX and RSI. Never RSP.
@@ -25,5 +26,11 @@ struct Context {
     /// Asked where vc/policy.h leaves it to the program whether user mode is served.
     bool (*user_may)(const Request&) = nullptr;
 };
+
+/// Where guest-physical addresses have `physical_bits`, or 0: as many as there are below the C-bit.
+constexpr u64 page_addresses(u8 physical_bits, u64 c_bit) {
+    const u64 beyond = physical_bits != 0 ? bit(physical_bits) : c_bit;
+    return (beyond - 1) & x86::PageTableEntry::address_mask;
+}
 
 } // namespace vestibule::vc

@@ -1,5 +1,5 @@
-; Interrupt gates lead here in 64-bit mode. Each entry lays the interrupted registers out as a
-; vc::Frame (vc/frame.h), calls its handler with the frame's address, and returns to whatever the
+; The runtime handler's interrupt gate leads here. The entry lays the interrupted registers out as a
+; vc::Frame (vc/frame.h), calls the handler with the frame's address, and returns to whatever the
 ; frame holds by then. The CPU has pushed SS, RSP, RFLAGS, CS, RIP and the error code on a stack that
 ; it aligned to 16 (APM volume 2, section 8.9.3).
 %include "guest_asm.inc"
@@ -9,20 +9,9 @@
         default rel
         section .text
 
-%macro  vc_entry 2                      ; name, handler
-        global  %1
-        extern  %2
-%1:     push    r15
-        save_aligned
-        lea     rdi, [THE_FRAME]
-        call    %2
-        restore_and_return
-%endmacro
-
-        vc_entry vc_early_entry, vc_early_handler
-; The frequent one. All registers are in the frame, so the handler may use them as it likes (Clang's
-; convention preserve_none, boot/interrupts.cpp): its argument is in R12. It calls nobody else's code
-; and knows no vector registers, so nothing minds where RSP is.
+; All registers are in the frame, so the handler may use them as it likes (Clang's convention
+; preserve_none, boot/interrupts.cpp): its argument is in R12. It calls nobody else's code and knows
+; no vector registers, so nothing minds where RSP is.
         global  vc_runtime_entry
         extern  vc_runtime_handler
 vc_runtime_entry:

@@ -58,8 +58,8 @@ struct EventTable {
 
     /// For an instruction that does not raise the exit it is said to have raised.
     template <class Cpu>
-    [[gnu::noinline, clang::minsize]] static ghcb::Outcome refuse_instruction(const Frame& frame,
-                                                                              Context& context) {
+    [[gnu::noinline]] static ghcb::Outcome refuse_instruction(const Frame& frame,
+                                                              Context& context) {
         return serves(frame.error_code) ? refuse(frame, ghcb::reason::vc_opcode_mismatch)
                                         : report_unsupported<Cpu>(frame, context);
     }

@@ -20,33 +20,24 @@ struct Exchanged {
     RegisterSet outputs;
 };
 
-/// One exchange of the bytes of each register that `mask` covers, beside what was put already. If
-/// the answer is accepted the frame holds the results: 8 and 16 bits, which only RAX has, leave the
+/// One exchange where RCX is the only input beside RAX, or RCX and RDX are: register by register,
+/// which takes a third of the instructions of a loop. `mask` covers the bytes that count. If the
+/// answer is accepted the frame holds the results: 8 and 16 bits, which only RAX has, leave the
 /// rest of it alone, 32 bits clear the upper half.
-///
-/// `few`: RCX is the only input beside RAX, or RCX and RDX are. They come one by one and not in a
-/// loop, which takes a third of the instructions.
-template <bool few, class Cpu>
-[[gnu::always_inline]] inline ghcb::Outcome
-exchange_within(ghcb::Call<Cpu>& call, Frame& frame, Exchanged exchanged, u64 exitinfo1, u64 mask) {
-    RegisterSet inputs = exchanged.inputs;
-    if constexpr (few) {
-        if (inputs.contains(registers::rax)) {
-            call.put_register(registers::rax, frame.rax & mask);
-        }
-        if (inputs.contains(registers::rcx)) {
-            call.put_register(registers::rcx, frame.rcx & mask);
-            if (inputs.contains(registers::rdx)) {
-                call.put_register(registers::rdx, frame.rdx & mask);
-            }
-        }
-    } else {
-        while (!inputs.empty()) {
-            const unsigned number = inputs.take_lowest();
-            call.put_register(RegisterSet::of(number), saved_register(frame, number) & mask);
+template <class Cpu>
+[[gnu::always_inline]] inline ghcb::Outcome exchange_quickly(ghcb::Call<Cpu>& call, Frame& frame,
+                                                             Exchanged exchanged, u64 exitinfo1,
+                                                             u64 mask) {
+    const RegisterSet inputs = exchanged.inputs;
+    if (inputs.contains(registers::rax)) {
+        call.put_register(registers::rax, frame.rax & mask);
+    }
+    if (inputs.contains(registers::rcx)) {
+        call.put_register(registers::rcx, frame.rcx & mask);
+        if (inputs.contains(registers::rdx)) {
+            call.put_register(registers::rdx, frame.rdx & mask);
         }
     }
-
     const ghcb::Outcome outcome = call.leave(frame.error_code, exitinfo1, 0, exchanged.outputs);
     if (!outcome.is_done() || exchanged.outputs.empty()) {
         return outcome;
@@ -79,16 +70,29 @@ struct ShownList {
     unsigned count     = 0;
 };
 
-/// The same where speed does not matter, once for all events.
+/// The same for any registers and what is shown beside them, where speed does not matter.
 template <class Cpu>
 [[gnu::noinline, clang::minsize]] ghcb::Outcome exchange(const Request& request,
                                                          Exchanged exchanged, u64 exitinfo1 = 0,
                                                          u8 size = 4, ShownList shown = {}) {
+    Frame& frame = request.frame;
     ghcb::Call<Cpu> call{request.context.ghcb};
     for (unsigned n = 0; n < shown.count; ++n) {
         call.put(shown.first[n].field, shown.first[n].value);
     }
-    return exchange_within<false>(call, request.frame, exchanged, exitinfo1, size_mask(size));
+    for (RegisterSet inputs = exchanged.inputs; !inputs.empty();) {
+        const auto number = static_cast<u8>(inputs.take_lowest());
+        call.put_register(RegisterSet::of(number), read_register(frame, {.number = number}, size));
+    }
+    const ghcb::Answer answer =
+        call.exit(static_cast<x86::ExitCode>(frame.error_code), exitinfo1, 0, exchanged.outputs);
+    if (answer.outcome.is_done()) {
+        for (RegisterSet outputs = exchanged.outputs; !outputs.empty();) {
+            const auto number = static_cast<u8>(outputs.take_lowest());
+            write_register(frame, {.number = number}, size, answer.reg[number]);
+        }
+    }
+    return answer.outcome;
 }
 
 /// Which of an event's requests vc/quick.h can serve.

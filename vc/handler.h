@@ -5,11 +5,11 @@
 #include "ghcb/call.h"
 #include "vc/code.h"
 #include "vc/context.h"
-#include "vc/decode.h"
 #include "vc/events.h"
+#include "vc/fetch.h"
 #include "vc/frame.h"
-#include "vc/memory.h"
 #include "vc/quick.h"
+#include "vc/quick_mmio.h"
 #include "vc/refuse.h"
 #include "vc/undecoded.h"
 #include "x86/registers.h"
@@ -25,21 +25,8 @@ template <class Cpu>
     return ghcb::Outcome::raise(x86::exception::debug);
 }
 
-/// The instruction of the interrupted code. Its bytes are data to the handler, which SMAP keeps
+/// Any #VC for which there is an instruction. Its bytes are data to the handler, which SMAP keeps
 /// from those of user mode.
-template <class Cpu>
-Decoded decode_at(const Code& code, u64 rip, OpeningBytes opening) {
-    const UserAccess<Cpu> user_access{code.cpl != 0};
-    const auto* bytes = reinterpret_cast<const volatile u8*>(linear_rip(code, rip));
-    u8 number         = 0;
-    return decode(code.size, [&](u8& byte) {
-        byte = number < opening.count ? opening[number] : bytes[number];
-        ++number;
-        return true;
-    });
-}
-
-/// Any #VC for which there is an instruction.
 template <class Cpu>
 [[gnu::noinline, clang::minsize]] Served serve_any(Frame& frame, Context& context,
                                                    OpeningBytes opening) {
@@ -47,7 +34,15 @@ template <class Cpu>
     if (!code.known) {
         return {.outcome = refuse(frame, ghcb::reason::vc_code_segment)};
     }
-    const Decoded decoded = decode_at<Cpu>(code, frame.rip, opening);
+    Fetch<Cpu> fetch{.code = code, .frame = frame, .context = context, .opening = opening};
+    Decoded decoded;
+    {
+        const UserAccess<Cpu> user_access{code.cpl != 0};
+        decoded = decode(code.size, [&](u8& byte) { return fetch.next(byte); });
+    }
+    if (!fetch.is_mapped) { // executed again, it faults as it should
+        return {.outcome = ghcb::Outcome::again()};
+    }
     if (decoded.error != DecodeError::none) {
         return {.outcome = Events::refuse_instruction<Cpu>(frame, context)};
     }
@@ -58,16 +53,20 @@ template <class Cpu>
 }
 
 /// Serves one #VC. When the outcome is done, the frame holds the registers as the instruction would
-/// have left them; `again` is the same after part of a string instruction. A #DB among the
-/// exceptions is due behind that. For any other outcome the frame is as it was.
+/// have left them; `again` is the same after part of a string instruction, or of none. A #DB among
+/// the exceptions is due behind that. For any other outcome the frame is as it was.
 template <class Cpu>
 [[gnu::always_inline]] inline ghcb::Outcome handle(Frame& frame, Context& context) {
     if (!context.ghcb.has_room()) {
         return ghcb::Outcome::terminate(ghcb::reason::ghcb_reentered);
     }
     Served served;
-    if (frame.cs == context.kernel_code64 && Events::may_be_quick(frame.error_code)) {
-        served = serve_quickly<Cpu>(frame, context);
+    if (frame.cs == context.kernel_code64) {
+        if (Events::may_be_quick(frame.error_code)) {
+            served = serve_quickly<Cpu>(frame, context);
+        } else if (frame.error_code == static_cast<u64>(x86::ExitCode::npf)) {
+            served = serve_mmio_quickly<Cpu>(frame, context);
+        }
     }
     if (served.length == 0) {
         if (names_no_instruction(frame.error_code)) {
@@ -79,7 +78,7 @@ template <class Cpu>
         frame.rip += served.length;
         // A fault saves RF as one, so that its instruction can be restarted; this one is complete.
         frame.rflags &= ~x86::rflags::rf;
-    } else if (!served.outcome.is_again()) {
+    } else if (!served.outcome.is_again() || served.length == 0) {
         return served.outcome;
     }
     return (frame.rflags & x86::rflags::tf) != 0 ? single_step<Cpu>() : served.outcome;

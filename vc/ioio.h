@@ -35,7 +35,7 @@ struct PortEvent {
     static constexpr bool is_raised_by(Mnemonic asked) { return asked == mnemonic; }
 
     template <class Cpu>
-    static ghcb::Outcome serve(const Request& request) {
+    [[clang::minsize]] static ghcb::Outcome serve(const Request& request) {
         return exchange<Cpu>(request, registers, encode_ioio(request, in != 0),
                              request.instruction.operand_size);
     }

@@ -17,7 +17,7 @@ struct IoioStringEvent {
     }
 
     template <class Cpu>
-    static ghcb::Outcome serve(const Request& request) {
+    [[clang::minsize]] static ghcb::Outcome serve(const Request& request) {
         using ghcb::Outcome;
         const Instruction& instruction = request.instruction;
         const bool in                  = instruction.mnemonic == Mnemonic::ins;

@@ -28,7 +28,7 @@ class Reach {
     }
 
     /// Where `size` bytes at `offset` are. An exception leaves CR2 as the CPU would.
-    [[gnu::noinline]] ghcb::Outcome find(u64 offset, u8 size, Place& place) {
+    [[gnu::noinline, clang::minsize]] ghcb::Outcome find(u64 offset, u8 size, Place& place) {
         if (!view.linear(offset, size, place.linear)) {
             return ghcb::Outcome::raise(view.vector);
         }
@@ -66,8 +66,8 @@ class Reach {
 
 /// One element of `segment`.
 template <class Cpu>
-[[gnu::noinline]] ghcb::Outcome find_place(const Request& request, Segment segment, bool write,
-                                           u64 offset, u8 size, Place& place) {
+[[gnu::noinline, clang::minsize]] ghcb::Outcome
+find_place(const Request& request, Segment segment, bool write, u64 offset, u8 size, Place& place) {
     return Reach<Cpu>{request, segment, write}.find(offset, size, place);
 }
 

@@ -13,8 +13,8 @@ namespace vestibule::vc {
 
 /// The value of `size` bytes, from memory if they are private, else from the hypervisor.
 template <class Cpu>
-[[gnu::noinline]] ghcb::Outcome read_place(const Request& request, const Place& place, u8 size,
-                                           u64& value) {
+[[gnu::noinline, clang::minsize]] ghcb::Outcome
+read_place(const Request& request, const Place& place, u8 size, u64& value) {
     if (place.is_private) {
         value = load(reinterpret_cast<const volatile void*>(place.linear), size);
         return ghcb::Outcome::done();
@@ -28,8 +28,8 @@ template <class Cpu>
 }
 
 template <class Cpu>
-[[gnu::noinline]] ghcb::Outcome write_place(const Request& request, const Place& place, u8 size,
-                                            u64 value) {
+[[gnu::noinline, clang::minsize]] ghcb::Outcome
+write_place(const Request& request, const Place& place, u8 size, u64 value) {
     if (place.is_private) {
         store(reinterpret_cast<volatile void*>(place.linear), size, value);
         return ghcb::Outcome::done();
@@ -56,7 +56,7 @@ struct MmioEvent {
     static constexpr bool is_raised_by(Mnemonic mnemonic) { return mnemonic >= Mnemonic::mov; }
 
     template <class Cpu>
-    static ghcb::Outcome serve(const Request& request) {
+    [[clang::minsize]] static ghcb::Outcome serve(const Request& request) {
         using ghcb::Outcome;
         Frame& frame                   = request.frame;
         const Instruction& instruction = request.instruction;
@@ -147,7 +147,7 @@ struct MmioEvent {
                    : 0;
     }
 
-    static ghcb::Outcome next_element(const Request& request, bool moves) {
+    [[clang::minsize]] static ghcb::Outcome next_element(const Request& request, bool moves) {
         const u64 step = element_step(request);
         if (moves) {
             move_on(request, gpr::rsi, step);

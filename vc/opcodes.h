@@ -256,8 +256,12 @@ struct OpcodeTable {
 
     static constexpr u8 refused = 1 + static_cast<u8>(LegacyPrefix::repeat_f3) + 1;
 
+    static constexpr unsigned count = 1 + (sizeof(opcodes) / sizeof(Opcode));
+
     u8 row_of[2][256];
-    Row rows[1 + (sizeof(opcodes) / sizeof(Opcode))];
+    // The columns of the rows, one by one: together they would be padded to a third more.
+    u16 form[count];
+    Mnemonic mnemonic[count];
 
     static constexpr bool is_opcode(u8 row) { return row >= refused; }
 
@@ -265,7 +269,9 @@ struct OpcodeTable {
 
     static constexpr LegacyPrefix prefix(u8 row) { return static_cast<LegacyPrefix>(row - 1); }
 
-    [[nodiscard]] constexpr Row opcode(u8 row) const { return rows[row - refused]; }
+    [[nodiscard]] constexpr Row opcode(u8 row) const {
+        return {.mnemonic = mnemonic[row - refused], .form = form[row - refused]};
+    }
 
     static consteval OpcodeTable make() {
         OpcodeTable table{};
@@ -279,7 +285,8 @@ struct OpcodeTable {
         for (const Opcode& opcode : opcodes) {
             ++row;
             table.row_of[static_cast<u8>(opcode.map)][opcode.byte] = static_cast<u8>(refused + row);
-            table.rows[row] = {.mnemonic = opcode.mnemonic, .form = opcode.form};
+            table.form[row]                                        = opcode.form;
+            table.mnemonic[row]                                    = opcode.mnemonic;
         }
         return table;
     }

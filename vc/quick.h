@@ -6,17 +6,10 @@
 
 #include "vc/events.h"
 #include "vc/opcodes.h"
+#include "vc/opening.h"
 #include "vc/request.h"
 
 namespace vestibule::vc {
-
-/// Bytes of the instruction that were read already, the first one lowest.
-struct OpeningBytes {
-    u16 bytes = 0;
-    u8 count  = 0;
-
-    constexpr u8 operator[](unsigned n) const { return static_cast<u8>(bytes >> (8 * n)); }
-};
 
 /// What came of a #VC, and how long its instruction is.
 struct Served {
@@ -37,7 +30,7 @@ template <class Cpu>
         const u8 second = code[1];
         length          = 2;
         row             = opcode_table.row_of[1][second];
-        opening         = {.bytes = static_cast<u16>(first | second << 8), .count = 2};
+        opening         = {.bytes = u64{second} << 8 | first, .count = 2};
     }
     const Served not_here{.opening = opening};
     if (!OpcodeTable::is_opcode(row)) {
@@ -66,7 +59,7 @@ template <class Cpu>
         }
     }
     ghcb::Call<Cpu> call{context.ghcb};
-    return {.outcome = exchange_within<true>(call, frame, event.exchanged, exitinfo1, mask),
+    return {.outcome = exchange_quickly(call, frame, event.exchanged, exitinfo1, mask),
             .length  = length};
 }
 

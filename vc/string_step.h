@@ -30,7 +30,8 @@ inline void move_on(const Request& request, u8 number, u64 by) {
 
 /// Accounts for `count` elements. Where some are left the instruction is to be executed again,
 /// which lets interrupts in between as the CPU does.
-[[gnu::noinline]] inline ghcb::Outcome count_down(const Request& request, u64 count) {
+[[gnu::noinline, clang::minsize]] inline ghcb::Outcome count_down(const Request& request,
+                                                                  u64 count) {
     const u64 left = elements_left(request) - count;
     if (request.instruction.repeat) {
         move_on(request, gpr::rcx, -count);

@@ -24,45 +24,52 @@ struct Translation {
     u32 error_code  = 0; // of the #PF
 };
 
+constexpr Translation reserved_bit(u32 access) {
+    return {.faults = true, .error_code = access | page_fault::present | page_fault::reserved};
+}
+
 /// `access` is page_fault::write, page_fault::user, both or none. `rflags` are the interrupted
 /// ones: their AC lifts SMAP.
 template <class Cpu>
 [[gnu::noinline]] Translation walk(const Context& context, u64 linear, u32 access, u64 rflags) {
     using x86::PageTableEntry;
-    const u64 cr4 = Cpu::cr4();
-    const u64 physical =
-        (context.physical_bits != 0 ? bit(context.physical_bits) : context.c_bit) - 1;
-    const u64 reserved = PageTableEntry::address_mask & ~physical & ~context.c_bit;
+    constexpr u64 addresses = PageTableEntry::address_mask;
+    const u64 cr4           = Cpu::cr4();
+    const u64 physical      = context.page_addresses;
+    const u64 reserved      = addresses & ~(physical | context.c_bit);
 
-    unsigned shift = (cr4 & x86::cr4::la57) != 0 ? 57 : 48;
+    // The address's indices come to the top of `path` one after the other.
+    unsigned shift = (cr4 & x86::cr4::la57) != 0 ? 48 : 39;
+    u64 path       = linear << (64 - 9 - shift);
     u64 entry      = Cpu::cr3();
     u64 rights     = ~u64{0};
-    u64 offset     = 0; // the bits of the address that the entry leaves to its page
-    do {
-        shift -= 9;
-        const u64 table = entry & physical & PageTableEntry::address_mask;
-        const u64 index = (linear >> shift) & 511;
-        entry  = *reinterpret_cast<const volatile u64*>(context.direct_map + table + index * 8);
-        offset = bit(shift) - 1;
+    u64 offset     = page_size - 1; // the bits of the address that the entry leaves to its page
+    for (;;) {
+        const u64 table = context.direct_map + (entry & physical);
+        entry = *reinterpret_cast<const volatile u64*>(table + (path >> 55) * sizeof(u64));
         if ((entry & PageTableEntry::present) == 0) {
             return {.faults = true, .error_code = access};
         }
+        if ((entry & reserved) != 0) {
+            return reserved_bit(access);
+        }
         rights &= entry;
-        // A large page has none above 1 GiB, and no address bits below its size but the PAT bit's.
-        const bool large = shift != 12 && (entry & PageTableEntry::large) != 0;
-        u64 forbidden    = reserved;
-        if (large) {
-            forbidden |= shift > 30 ? PageTableEntry::large
-                                    : offset & PageTableEntry::address_mask & ~PageTableEntry::pat;
-        }
-        if ((entry & forbidden) != 0) {
-            return {.faults     = true,
-                    .error_code = access | page_fault::present | page_fault::reserved};
-        }
-        if (large) {
+        if (shift == 12) {
             break;
         }
-    } while (shift != 12);
+        if ((entry & PageTableEntry::large) != 0) {
+            // None above 1 GiB, and no address bits below its size but the PAT bit's.
+            offset = bit(shift) - 1;
+            const u64 forbidden =
+                shift > 30 ? PageTableEntry::large : offset & addresses & ~PageTableEntry::pat;
+            if ((entry & forbidden) != 0) {
+                return reserved_bit(access);
+            }
+            break;
+        }
+        path <<= 9;
+        shift -= 9;
+    }
 
     const bool user       = (access & page_fault::user) != 0;
     const bool user_page  = (rights & PageTableEntry::user) != 0;
@@ -73,7 +80,7 @@ template <class Cpu>
         || (write && !write_page && (user || (Cpu::cr0() & x86::cr0::wp) != 0))) {
         return {.faults = true, .error_code = access | page_fault::present};
     }
-    return {.gpa = (entry & physical & PageTableEntry::address_mask & ~offset) | (linear & offset),
+    return {.gpa        = (entry & physical & ~offset) | (linear & offset),
             .is_private = (entry & context.c_bit) != 0};
 }
 

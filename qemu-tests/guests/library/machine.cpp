@@ -1,6 +1,7 @@
 #include "qemu-tests/guests/library/machine.h"
 
 #include "boot/image.h"
+#include "boot/interrupts.h"
 #include "boot/ports.h"
 #include "ghcb/termination.h"
 
@@ -22,9 +23,8 @@ constinit Machine machine{};
 
 namespace {
 
-constexpr u64 entry_stride = 16;
-constexpr u8 leave_user    = 0x80;
-constinit unsigned wrong   = 0;
+constexpr u8 leave_user  = 0x80;
+constinit unsigned wrong = 0;
 
 struct Tables {
     x86::PageTable pml4;
@@ -61,8 +61,9 @@ void make_segments() {
 
 void make_gates() {
     for (unsigned vector = 0; vector < x86::exception::count; ++vector) {
-        machine.idt[vector] = x86::InterruptGate::to(
-            address_of(exception_entries) + vector * entry_stride, boot::code64_selector);
+        machine.idt[vector] = x86::InterruptGate::to(address_of(exception_entries)
+                                                         + vector * boot::exception_entry_stride,
+                                                     boot::code64_selector);
     }
     vestibule_set_gate(machine.idt, x86::exception::vmm_communication, vestibule_early_entry,
                        boot::code64_selector, 0);
