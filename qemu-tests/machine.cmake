@@ -18,6 +18,26 @@ sevsim_test(unsupported_event unsupported_event STATUS 1
   WANT "gave up on an exit that it does not support \\(0x8a\\): MONITOR" "Violations: none")
 sevsim_test(ap_reset_hold ap_reset_hold STATUS 1 WANT "halted for good: AP reset hold")
 
+# More vCPUs than one.
+sevsim_test(machine_second_vcpu second_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2
+  WANT "2 vCPUs" "0x6 +AP reset hold +- +- +1\n" "0x80000004 +AP reset hold +- +2 " "exited with code 0"
+    "Violations: none")
+sevsim_test(machine_second_vcpu_repeatable second_vcpu BUILD --vcpus 2 STATUS 0
+  ARGS --smp 2 --repeatable WANT "exited with code 0")
+sevsim_test(machine_vcpu_missing second_vcpu BUILD --vcpus 2 STATUS 1
+  WANT "a context for a vCPU that this machine does not have: try more .--smp.")
+sevsim_test(machine_context_missing vestibule STATUS 1 ARGS --smp 2
+  WANT "the file has not one context for each vCPU .--smp.")
+sevsim_test(machine_too_many_vcpus vestibule STATUS 2 ARGS --smp 9 WANT "--smp")
+sevsim_test(machine_smp_native vestibule STATUS 2 ARGS --smp 2 --platform native WANT "--smp starts")
+add_test(NAME qemu.machine_smp_firmware
+  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;/dev/null;--smp;2"
+    -DSTATUS=2 "-DWANT=--smp is for" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+sevsim_test(machine_smp_profile vestibule STATUS 2 ARGS --smp 2 --profile WANT "--profile counts")
+
+# The interrupt shadow.
+sevsim_test(machine_sti_hlt sti_hlt STATUS 0 ARGS --timeout 20 WANT "exited with code 0")
+
 # The exit code with which each instruction comes to the guest.
 sevsim_test(vc_codes vc_codes STATUS 0 ARGS --hostile tsc-exits WANT "exited with code 0")
 

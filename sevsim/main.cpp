@@ -114,6 +114,10 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
            "Guest memory: bytes, K, M or G; 32M to 2G in steps of 2M")
         ->type_name("SIZE")
         ->default_str("256M");
+    run.add_option("--smp", options.vcpus, "How many vCPUs")
+        ->check(CLI::Range(1u, most_vcpus))
+        ->type_name("N")
+        ->capture_default_str();
     run.add_option_function<unsigned>(
            "--timeout",
            [&options](unsigned seconds) { options.timeout = std::chrono::seconds{seconds}; },
@@ -208,6 +212,22 @@ int command_line(std::span<char*> arguments) {
     }
     if (options.kind == GuestKind::firmware && options.platform == "native") {
         fmt::print(stderr, "sevsim: --firmware runs on the SEV-ES platform only\n");
+        return wrong_use;
+    }
+    if (options.vcpus != 1 && options.platform == "native") {
+        fmt::print(stderr,
+                   "sevsim: --smp starts vCPUs by the protocol of SEV-ES, so a native guest "
+                   "has one\n");
+        return wrong_use;
+    }
+    if (options.vcpus != 1 && options.kind == GuestKind::firmware) {
+        fmt::print(stderr, "sevsim: --smp is for --kernel and IGVM files: the second vCPU's way "
+                           "through a firmware's reset block is not served\n");
+        return wrong_use;
+    }
+    if (options.vcpus != 1 && options.profile) {
+        fmt::print(stderr, "sevsim: --profile counts instructions by a clock that all vCPUs share, "
+                           "so the guest has one\n");
         return wrong_use;
     }
     if (options.profile && options.platform == "native") {

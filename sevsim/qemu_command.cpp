@@ -55,6 +55,9 @@ std::string monitor_command_line(const RunOptions& options) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
                                    options.platform, c_bit, options.trace.empty() ? 0 : 1);
     line += fmt::format(" guest={}", guest_names[static_cast<unsigned>(options.kind)]);
+    if (options.vcpus != 1) {
+        line += fmt::format(" smp={}", options.vcpus);
+    }
     if (options.profile) {
         line += " profile=1";
     }
@@ -92,6 +95,9 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-initrd", modules(files.guest),
     };
     // clang-format on
+    if (options.vcpus != 1) {
+        command.insert(command.end(), {"-smp", fmt::format("{}", options.vcpus)});
+    }
     if (options.profile || options.repeatable) {
         // The clock counts the CPU's instructions and nothing else, so that they can be counted by
         // it, and so that a run is the same every time.

@@ -92,7 +92,8 @@ constexpr OutcomeName outcome_names[] = {
 void read_start(const Json&, Members& members, RunRecords& records) {
     Start start{.platform = members.text("platform"),
                 .c_bit    = members.number("c_bit", 63),
-                .memory   = members.number("memory")};
+                .memory   = members.number("memory"),
+                .vcpus    = members.optional_number("vcpus").value_or(1)};
     if (records.start) {
         members.complain("record", "one start");
     }
@@ -224,6 +225,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     if (set && reason) {
         outcome.reason = {static_cast<u8>(*set), static_cast<u8>(*reason)};
     }
+    outcome.vcpu         = members.optional_number("vcpu");
     outcome.vmruns       = members.optional_number("vmruns");
     outcome.vc           = members.optional_number("vc");
     outcome.vmgexits     = members.optional_number("vmgexits");

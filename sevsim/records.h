@@ -36,6 +36,7 @@ struct Outcome {
     u64 value        = 0; ///< of `exit` and `unsupported_event`: the guest's exit code
     std::string detail;
     std::optional<ReasonCodes> reason; ///< of `terminate`
+    std::optional<u64> vcpu;           ///< whose registers
     std::vector<std::pair<std::string, std::string>> registers;
     std::string code; ///< the bytes at RIP
     std::optional<u64> vmruns, vc, vmgexits, shared_pages;
@@ -45,6 +46,7 @@ struct Start {
     std::string platform;
     u64 c_bit  = 0;
     u64 memory = 0;
+    u64 vcpus  = 1;
 };
 
 /// All breaches of one rule.

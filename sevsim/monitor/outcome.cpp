@@ -4,6 +4,7 @@
 #include "sevsim/monitor/guest_memory.h"
 #include "sevsim/monitor/last_exits.h"
 #include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/processors.h"
 #include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
 #include "sevsim/monitor/vcpu.h"
@@ -89,9 +90,14 @@ void add_registers(Record& record, Vcpu& vcpu) {
 [[noreturn]] void finish(Record& outcome, bool with_state) {
     if (reported != nullptr) {
         if (with_state) {
+            outcome.number("vcpu", reported->index);
             add_registers(outcome, *reported);
         }
-        outcome.number("vmruns", reported->vmruns);
+        u64 vmruns = 0;
+        for (const Vcpu& vcpu : vcpus()) {
+            vmruns += vcpu.vmruns;
+        }
+        outcome.number("vmruns", vmruns);
     }
     outcome.number("vc", totals[static_cast<unsigned>(Served::vc)])
         .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
