@@ -67,6 +67,12 @@ sevsim_test(profile_native vestibule STATUS 2 ARGS --profile --platform native W
 sevsim_test(profile_without_count vestibule STATUS 1 ARGS --profile -- -icount shift=1
   WANT "QEMU's clock does not count instructions")
 
+# When a guest asked for what.
+image_file(drawn vestibule 64)
+add_test(NAME qemu.machine_timeline
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${drawn}
+    -DPICTURE=${CMAKE_CURRENT_BINARY_DIR}/timeline.svg -P ${CMAKE_CURRENT_SOURCE_DIR}/timeline.cmake)
+
 # Instructions per #VC, of handlers whose length is known.
 sevsim_test(profile_known profile_known STATUS 1 ARGS --profile
   WANT "UNEXPECTED_EXCEPTION \\(set 5, code 0xf\\)"

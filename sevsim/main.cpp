@@ -31,6 +31,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm --platform native --memory 64M
   sevsim run guest.igvm --trace exits.jsonl     every #VC and VMGEXIT, a JSON object a line
   sevsim run guest.igvm --profile               instructions per #VC
+  sevsim run guest.igvm --timeline boot.svg     when it asked for what, as a picture
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
   sevsim run guest.igvm --hostile vc:0x72@20    a forged CPUID where the 20th #VC was to be
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
@@ -126,6 +127,9 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
         ->type_name("S")
         ->default_str("60");
     run.add_option("--trace", options.trace, "Write what the monitor sees to FILE, as JSON lines")
+        ->type_name("FILE");
+    run.add_option("--timeline", options.timeline,
+                   "Draw the run, VMGEXITs over time by kind, into FILE, an SVG picture")
         ->type_name("FILE");
     run.add_option("--dump", options.dump,
                    "Write the bytes that the guest sends to port 0x5EA to FILE; without this they "

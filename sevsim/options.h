@@ -44,6 +44,7 @@ struct RunOptions {
     std::chrono::milliseconds timeout{60'000};
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace
+    std::string timeline;             ///< empty: no picture
     bool repeatable = false;
     bool profile    = false;
     std::string dump; ///< empty: no dump

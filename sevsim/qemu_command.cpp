@@ -61,6 +61,9 @@ std::string monitor_command_line(const RunOptions& options) {
     if (options.profile) {
         line += " profile=1";
     }
+    if (!options.timeline.empty()) {
+        line += " timeline=1";
+    }
     if (!options.dump.empty()) {
         line += " dump=1";
     }

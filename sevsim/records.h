@@ -83,6 +83,14 @@ struct ProfileSample {
     u64 count    = 0;
 };
 
+/// So many VMGEXITs of a kind in one slice of time (sevsim/slice.h).
+struct Slice {
+    u64 at = 0;
+    std::string kind; ///< GHCB or MSR protocol
+    std::string name;
+    u64 count = 0;
+};
+
 /// All that a run has told.
 struct RunRecords {
     std::optional<Start> start;
@@ -90,6 +98,7 @@ struct RunRecords {
     std::vector<Violation> violations;
     std::vector<LastExit> last_exits; ///< oldest first
     std::vector<ProfileSample> profile;
+    std::vector<Slice> slices;
     std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
     std::string dumped;            ///< what the last record has brought for the dump
     std::optional<Outcome> outcome;

@@ -217,6 +217,15 @@ std::string printable(std::string_view text) {
     return clean;
 }
 
+std::string outcome_line(const RunResult& result) {
+    if (!result.records.outcome) {
+        return end_in_words(result);
+    }
+    const Outcome& outcome = *result.records.outcome;
+    return fmt::format("{}{}{}", outcome_in_words(outcome), outcome.detail.empty() ? "" : ": ",
+                       printable(outcome.detail));
+}
+
 std::string report(const RunResult& result) {
     const RunRecords& records = result.records;
     std::string text{disclaimer};
@@ -229,17 +238,11 @@ std::string report(const RunResult& result) {
         fmt::format_to(out, "\nRecords of the monitor that could not be read: {}\n",
                        records.malformed);
     }
-    if (!records.outcome) {
-        fmt::format_to(out, "\nOutcome: {}\n", end_in_words(result));
-        return text;
-    }
-    const Outcome& outcome = *records.outcome;
-    if (!is_end_of_choice(outcome.kind)) {
+    if (records.outcome && !is_end_of_choice(records.outcome->kind)) {
         print_last_exits(records, out);
         print_state(records, out);
     }
-    fmt::format_to(out, "\nOutcome: {}{}{}\n", outcome_in_words(outcome),
-                   outcome.detail.empty() ? "" : ": ", printable(outcome.detail));
+    fmt::format_to(out, "\nOutcome: {}\n", outcome_line(result));
     return text;
 }
 

@@ -12,6 +12,7 @@
 #include "sevsim/monitor/processors.h"
 #include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
+#include "sevsim/monitor/timeline.h"
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
 
@@ -93,6 +94,9 @@ void monitor_main(u32 multiboot_information) {
         .number("memory", options.memory)
         .number("vcpus", options.vcpus)
         .end();
+    if (options.timeline) {
+        start_timeline();
+    }
     release_processors();
     run(vcpus()[0]);
 }

@@ -76,6 +76,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "dump") {
         return parse_switch(value, options.dump);
     }
+    if (key == "timeline") {
+        return parse_switch(value, options.timeline);
+    }
     if (key == "hostile") {
         return read_hostility(value.begin, value.length, options.hostile) == nullptr;
     }

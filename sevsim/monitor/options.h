@@ -24,6 +24,7 @@ struct Options {
     bool trace              = false;
     bool profile            = false;
     bool dump               = false;
+    bool timeline           = false;
     Hostility hostile;
 
     /// The one that lies about the C-bit name.
