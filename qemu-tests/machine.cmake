@@ -67,6 +67,15 @@ sevsim_test(profile_native vestibule STATUS 2 ARGS --profile --platform native W
 sevsim_test(profile_without_count vestibule STATUS 1 ARGS --profile -- -icount shift=1
   WANT "QEMU's clock does not count instructions")
 
+# gdb, which scripts/setup installs.
+find_program(GDB gdb REQUIRED)
+image_file(debugged exit_with_3 64)
+add_test(NAME qemu.machine_gdb
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${debugged}
+    -DSYMBOLS=${VESTIBULE_GUEST_DIR}/qemu-tests/guests/exit_with_3.elf -DGDB=${GDB}
+    -DLOG=${CMAKE_CURRENT_BINARY_DIR}/gdb.log -P ${CMAKE_CURRENT_SOURCE_DIR}/gdb.cmake)
+set_tests_properties(qemu.machine_gdb PROPERTIES TIMEOUT 90)
+
 # When a guest asked for what.
 image_file(drawn vestibule 64)
 add_test(NAME qemu.machine_timeline

@@ -1,5 +1,6 @@
 // sevsim: an SEV-ES machine in software. The command line.
 #include "monitor_image.h"
+#include "sevsim/monitor/layout.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
 #include "sevsim/rules.h"
@@ -131,6 +132,13 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     run.add_option("--timeline", options.timeline,
                    "Draw the run, VMGEXITs over time by kind, into FILE, an SVG picture")
         ->type_name("FILE");
+    run.add_option("--gdb", options.gdb,
+                   "Wait for gdb at this port of 127.0.0.1 before the guest starts; no --timeout "
+                   "unless it is given (docs/sevsim.md says how to go on)")
+        ->check(CLI::Range(u16{1}, u16{65'535}))
+        ->expected(0, 1)
+        ->default_str("1234")
+        ->type_name("PORT");
     run.add_option("--dump", options.dump,
                    "Write the bytes that the guest sends to port 0x5EA to FILE; without this they "
                    "go nowhere")
@@ -209,6 +217,15 @@ int command_line(std::span<char*> arguments) {
         app.parse(count, arguments.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (options.gdb != 0) {
+        if (run->count("--timeout") == 0) {
+            options.timeout = std::chrono::hours{24};
+        }
+        fmt::print(stderr,
+                   "sevsim: waiting for gdb: target remote :{}\n"
+                   "sevsim: the guest's private memory lies at physical address {:#x}\n",
+                   options.gdb, layout::private_base);
     }
     if (!guest.choose(options)) {
         fmt::print(stderr, "sevsim: {}\n", one_guest);

@@ -45,6 +45,7 @@ struct RunOptions {
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace
     std::string timeline;             ///< empty: no picture
+    u16 gdb         = 0;              ///< the port where gdb is waited for; 0: none
     bool repeatable = false;
     bool profile    = false;
     std::string dump; ///< empty: no dump

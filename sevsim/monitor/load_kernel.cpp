@@ -109,8 +109,10 @@ bool contains(const char* text, const char* word) {
 
 /// Writes "tsc_early_khz=KHZ "; how long that is.
 u64 write_tsc_frequency(char* to, u64 khz) {
-    u64 length = strlen(tsc_parameter);
-    memcpy(to, tsc_parameter, length);
+    u64 length = 0;
+    for (const char* from = tsc_parameter; *from != '\0'; ++from) {
+        to[length++] = *from;
+    }
     u64 scale = 1;
     while (khz / scale >= 10) {
         scale *= 10;
