@@ -4,6 +4,9 @@ sevsim_test(library_exceptions library_exceptions STATUS 0 WANT "^exceptions: do
 sevsim_test(library_own_entry library_own_entry STATUS 0 WANT "^by our own entry\n" ${well})
 sevsim_test(library_setups library_setups STATUS 0
   WANT "^refused\n" "refused\nsetups: 34\n" ${well} REJECT "wrong")
+sevsim_test(library_user_vmgexit library_user_vmgexit STATUS 1
+  WANT "^started\ndone\n" "vmgexit-user +1 " "ghcb-missing-input +1 " "exited with code 0"
+  REJECT "changed")
 sevsim_test(library_nmis library_nmis STATUS 0 WANT "^round\nround\nno NMI\n" ${well})
 
 # Rules of the library broken: the guest ends, and says why.

@@ -21,6 +21,7 @@ enum class Lie : u8 {
     vc_instead,
     vc_at_entry,
     nmi,
+    termination_returns,
 };
 
 /// What stands behind a lie's name.
@@ -51,6 +52,7 @@ inline constexpr LieDescription lies[] = {
     {Lie::vc_instead,     LieForm::code_at, "vc",             "the guest's N-th #VC comes with exit code CODE instead of its own"},
     {Lie::vc_at_entry,    LieForm::code_at, "vc-at-entry",    "a #VC with exit code CODE when the guest is entered for the N-th time"},
     {Lie::nmi,            LieForm::at,      "nmi",            "an NMI right before the N-th VMGEXIT, one more after NMI complete"},
+    {Lie::termination_returns, LieForm::plain, "termination-returns", "the guest goes on behind its termination request"},
 };
 // clang-format on
 

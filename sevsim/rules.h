@@ -8,6 +8,7 @@
 namespace vestibule::sevsim {
 
 enum class Rule : u8 {
+    exit_after_termination,
     ghcb_address,
     ghcb_event_version,
     ghcb_exit_info,
@@ -26,6 +27,7 @@ enum class Rule : u8 {
     msr_unknown_request,
     nmi_complete_without_nmi,
     vmgexit_interruptible,
+    vmgexit_user,
 };
 
 struct RuleDescription {
@@ -36,6 +38,7 @@ struct RuleDescription {
 
 // clang-format off
 inline constexpr RuleDescription rules[] = { // by Rule
+    {Rule::exit_after_termination,   "exit-after-termination",   "VMGEXIT of a guest that has asked for its termination, and was not obeyed (2.3.1)"},
     {Rule::ghcb_address,             "ghcb-address",             "the GHCB address is not guest memory (2.3)"},
     {Rule::ghcb_event_version,       "ghcb-event-version",       "an event that the call's protocol version does not have (4)"},
     {Rule::ghcb_exit_info,           "ghcb-exit-info",           "bits of SW_EXITINFO1 or 2 that the event does not define (4)"},
@@ -54,6 +57,7 @@ inline constexpr RuleDescription rules[] = { // by Rule
     {Rule::msr_unknown_request,      "msr-unknown-request",      "a request that the MSR protocol does not have (2.3.1)"},
     {Rule::nmi_complete_without_nmi, "nmi-complete-without-nmi", "NMI complete, and no NMI was injected (4)"},
     {Rule::vmgexit_interruptible,    "vmgexit-interruptible",    "VMGEXIT through the GHCB page with interrupts on: one that raises #VC overwrites the call"},
+    {Rule::vmgexit_user,             "vmgexit-user",             "VMGEXIT at CPL 3: what is in the GHCB may be another's call"},
 };
 // clang-format on
 

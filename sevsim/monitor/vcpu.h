@@ -31,6 +31,7 @@ struct Vcpu {
     // What the hypervisor remembers of the guest's calls.
     u64 told_dr7;     // the last DR7 write that it was asked for
     u32 logical_id;   // of its local APIC, by which interprocessor interrupts can name it
+    bool terminated;  // it has asked for the guest's end
     bool nmi_pending; // to be injected
     bool nmi_masked;  // from the injection of an NMI to the guest's NMI complete
     Options options;

@@ -3,6 +3,7 @@
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/outcome.h"
 
@@ -58,7 +59,11 @@ Answer serve_features(Vcpu&, GhcbView&) { return Answer::done(hypervisor_feature
 // --- Ends ---
 
 /// SW_EXITINFO1: reason set in [3:0], reason code in [11:4].
-Answer serve_termination(Vcpu&, GhcbView& ghcb) {
+Answer serve_termination(Vcpu& vcpu, GhcbView& ghcb) {
+    if (tells(vcpu.options, Lie::termination_returns)) {
+        vcpu.terminated = true;
+        return Answer::done();
+    }
     const u64 reason = ghcb.get(field::exit_info_1);
     end_run_by_termination(reason & 0xF, static_cast<u8>(reason >> 4));
 }

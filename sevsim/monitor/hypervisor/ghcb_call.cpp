@@ -132,8 +132,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     u8* const page = shared_memory(gpa);
     if (page == nullptr) {
         report_violation(Rule::ghcb_address, "the GHCB address is not guest memory");
-        end_run_by_monitor_error(
-            "VMGEXIT with a GHCB outside memory: there is no one to answer to");
+        end_run_by_halt("VMGEXIT with a GHCB outside memory: there is nobody to answer to");
     }
     if (!is_shared(gpa) && vcpu.options.hostile.lie != Lie::cbit_no_effect) {
         report_violation(Rule::ghcb_private, "VMGEXIT with a GHCB page that was never written to "

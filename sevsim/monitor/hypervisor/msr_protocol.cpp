@@ -33,7 +33,11 @@ u64 reset_hold(Vcpu& vcpu, u64) {
 u64 features(Vcpu&, u64) { return (hypervisor_features << 12) | 0x081; }
 
 /// Reason set in [15:12], reason code in [23:16].
-u64 terminate(Vcpu&, u64 request) {
+u64 terminate(Vcpu& vcpu, u64 request) {
+    if (tells(vcpu.options, Lie::termination_returns)) {
+        vcpu.terminated = true;
+        return request;
+    }
     end_run_by_termination((request >> 12) & 0xF, static_cast<u8>(request >> 16));
 }
 
@@ -104,6 +108,12 @@ u64 ghcb_msr_at_reset(const Options& options) {
 }
 
 void serve_vmgexit(Vcpu& vcpu) {
+    if (vcpu.terminated) {
+        report_violation(Rule::exit_after_termination, "VMGEXIT after a termination request");
+    }
+    if (vcpu.state().cpl == 3) {
+        report_violation(Rule::vmgexit_user, "VMGEXIT at CPL 3");
+    }
     if ((vcpu.ghcb_msr & 0xFFF) == 0) {
         serve_ghcb_page(vcpu, vcpu.ghcb_msr);
     } else {
