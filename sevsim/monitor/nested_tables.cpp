@@ -3,173 +3,26 @@
 #include "sevsim/monitor/hypervisor/flash.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory.h"
-#include "x86/page_table.h"
+#include "sevsim/monitor/nested_entries.h"
+#include "sevsim/monitor/nested_pages.h"
 
 namespace vestibule::sevsim {
 
+using namespace nested;
 using x86::PageTable;
 using x86::PageTableEntry;
 
 namespace {
 
-constexpr u64 table_flags = PageTableEntry::present | PageTableEntry::writable
-                            | PageTableEntry::user | PageTableEntry::accessed;
 constexpr u64 gigabyte_size = u64{1} << 30;
-constexpr u64 page_flags    = table_flags | PageTableEntry::dirty;
 
-/// The hole for legacy video memory is a device, not memory.
-constexpr u64 video_begin = 0xA'0000;
-constexpr u64 video_end   = 0xC'0000;
-
-struct View {
-    PageTable* pointers; // of the page directories, for the 512 GiB that the view covers
-};
-
-constinit u64 memory_size  = 0;
-constinit u64 shared_pages = 0;
-constinit View private_view{};
-constinit View shared_view{};
+constinit u64 memory_size           = 0;
 constinit u64 firmware_begin        = 0; // guest-physical, up to 4 GiB; 0: there is none
 constinit u8* firmware              = nullptr;
 constinit PageTable* long_root      = nullptr;
 constinit PageTable* legacy_root    = nullptr;
 constinit PageTable* long_root_nx   = nullptr;
 constinit PageTable* legacy_root_nx = nullptr;
-
-PageTable* new_table() { return static_cast<PageTable*>(allocate_pages(1)); }
-
-PageTable* table_at(PageTableEntry entry) {
-    return reinterpret_cast<PageTable*>(entry.address(0) - layout::monitor_physical
-                                        + layout::monitor_virtual);
-}
-
-PageTable* next_table(PageTable& table, unsigned index) {
-    PageTableEntry& entry = table.entry[index];
-    if (!entry.is_present()) {
-        entry.value = layout::physical(new_table()) | table_flags;
-    }
-    return table_at(entry);
-}
-
-/// The entry for the 2 MiB, or with `split` for the 4 KiB, around a guest-physical address.
-PageTableEntry& directory_entry(View view, u64 gpa) {
-    return next_table(*view.pointers, x86::table_index(gpa, 3))->entry[x86::table_index(gpa, 2)];
-}
-
-PageTableEntry& page_entry(View view, u64 gpa) {
-    PageTable* directory = next_table(*view.pointers, x86::table_index(gpa, 3));
-    return next_table(*directory, x86::table_index(gpa, 2))->entry[x86::table_index(gpa, 1)];
-}
-
-/// Noise that depends on place and view (splitmix64, public domain constants).
-void fill_with_noise(void* memory, u64 size, u64 seed) {
-    auto* words = static_cast<u64*>(memory);
-    for (u64 n = 0; n < size / sizeof(u64); ++n) {
-        seed += 0x9E37'79B9'7F4A'7C15;
-        u64 mixed = (seed ^ (seed >> 30)) * 0xBF58'476D'1CE4'E5B9;
-        mixed     = (mixed ^ (mixed >> 27)) * 0x94D0'49BB'1331'11EB;
-        words[n]  = mixed ^ (mixed >> 31);
-    }
-}
-
-constexpr u64 private_seed = 0x5052'4956'4154'4500;
-constexpr u64 shared_seed  = 0x5348'4152'4544'0000;
-
-// A page shows its contents through one view only. An entry that is not present is either 0 or
-// this: what the page held in this view was destroyed by a write through the other one, so that the
-// next look finds noise. An entry that is present but not writable is a look at a page whose
-// contents stand in the other view; the first write takes the page over.
-constexpr u64 destroyed = bit(9); // a bit of the entry that is software's
-
-void write_noise(PageTableEntry& entry, u64 backing, u64 seed, u64 page) {
-    static constinit u64 times = 0; // never the same noise twice
-    if (entry.value == destroyed) {
-        fill_with_noise(layout::at_physical(backing), page_size, (seed ^ page) + (++times << 48));
-    }
-}
-
-/// Makes the 2 MiB around `gpa` there in the private view, where they were never touched. The first
-/// 2 MiB go page by page, since the video hole is among them.
-void map_private_block(u64 gpa) {
-    const u64 block       = gpa & ~(x86::large_page_size - 1);
-    PageTableEntry& entry = directory_entry(private_view, block);
-    if (entry.is_present()) {
-        return;
-    }
-    fill_with_noise(layout::at_physical(layout::private_base + block), x86::large_page_size,
-                    private_seed ^ block);
-    if (block != 0) {
-        entry.value = (layout::private_base + block) | page_flags | PageTableEntry::large;
-        return;
-    }
-    for (u64 page = 0; page < x86::large_page_size; page += page_size) {
-        if (page < video_begin || page >= video_end) {
-            page_entry(private_view, page).value = (layout::private_base + page) | page_flags;
-        }
-    }
-}
-
-/// The private view's entry for one page, its block split where it was one large page.
-PageTableEntry& private_page_entry(u64 page) {
-    map_private_block(page);
-    PageTableEntry& directory = directory_entry(private_view, page);
-    if (directory.is_large()) {
-        const u64 block  = page & ~(x86::large_page_size - 1);
-        PageTable* table = new_table();
-        for (u64 n = 0; n < 512; ++n) {
-            table->entry[n].value = (layout::private_base + block + n * page_size) | page_flags;
-        }
-        directory.value = layout::physical(table) | table_flags;
-    }
-    return page_entry(private_view, page);
-}
-
-void map_private(u64 gpa, bool write) {
-    map_private_block(gpa);
-    if (directory_entry(private_view, gpa).is_large()) {
-        return;
-    }
-    const u64 page        = gpa & ~(page_size - 1);
-    const u64 backing     = layout::private_base + page;
-    PageTableEntry& entry = page_entry(private_view, page);
-    if (!entry.is_present()) {
-        write_noise(entry, backing, private_seed, page);
-        entry.value = backing | (page_flags & ~PageTableEntry::writable);
-    }
-    if (write && (entry.value & PageTableEntry::writable) == 0) {
-        entry.value            = backing | page_flags;
-        PageTableEntry& shared = page_entry(shared_view, page);
-        if (shared.is_present() && shared.address(0) == page) {
-            shared.value = destroyed;
-            write_noise(shared, page, shared_seed, page);
-        }
-    }
-}
-
-/// Makes the page at `gpa` there in the shared view, as data: instructions are never fetched from
-/// shared memory. What it holds is what a device may have written there already.
-void map_shared(u64 gpa, bool write) {
-    const u64 page        = gpa & ~(page_size - 1);
-    PageTableEntry& entry = page_entry(shared_view, page);
-    if (!entry.is_present()) {
-        shared_pages += entry.value == 0 ? 1 : 0;
-        entry.value = page | (page_flags & ~PageTableEntry::writable) | PageTableEntry::no_execute;
-    }
-    if (write && (entry.value & PageTableEntry::writable) == 0) {
-        entry.value |= PageTableEntry::writable;
-        private_page_entry(page).value = destroyed;
-    }
-}
-
-/// A walk or a fetch through a mapping without the C-bit: the CPU treats both as private, so this
-/// page of the shared view shows the private one.
-/// Limit: a page that serves first as shared data and then as a table, or the reverse, shows one
-/// face only.
-void alias_private(u64 gpa) {
-    const u64 page = gpa & ~(page_size - 1);
-    map_private(page, true);
-    page_entry(shared_view, page).value = (layout::private_base + page) | page_flags;
-}
 
 /// The gigabyte around `gpa`, at its own address.
 void map_own_gigabyte(u64 gpa) {
@@ -191,11 +44,10 @@ PageTable* no_execute_copy(const PageTable& root) {
 } // namespace
 
 void build_nested_tables(const Options& options) {
-    memory_size           = options.memory;
-    private_view.pointers = new_table();
-    shared_view.pointers  = new_table();
-    long_root             = new_table();
-    legacy_root           = new_table();
+    memory_size = options.memory;
+    make_views();
+    long_root   = new_table();
+    legacy_root = new_table();
     if (options.platform == Platform::native) {
         // One view, the machine's own: memory and devices at their addresses.
         for (u64 gigabyte = 0; gigabyte < 4; ++gigabyte) {
@@ -372,6 +224,6 @@ bool is_shared(u64 gpa) {
     return (entry.value & wanted) == wanted && entry.address(0) == (gpa & ~(page_size - 1));
 }
 
-u64 shared_page_count() { return shared_pages; }
+u64 shared_page_count() { return shared_pages(); }
 
 } // namespace vestibule::sevsim

@@ -1,0 +1,29 @@
+// What the pages of guest memory show through each view of the nested tables (nested_tables.h).
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::sevsim::nested {
+
+/// The hole for legacy video memory is a device, not memory.
+inline constexpr u64 video_begin = 0xA'0000;
+inline constexpr u64 video_end   = 0xC'0000;
+
+/// Makes the page at `gpa` there in the private view; what it holds, where `write` is not set, may
+/// stand in the other view.
+void map_private(u64 gpa, bool write);
+
+/// Makes the page at `gpa` there in the shared view, as data: instructions are never fetched from
+/// shared memory. What it holds is what a device may have written there already.
+void map_shared(u64 gpa, bool write);
+
+/// A walk or a fetch through a mapping without the C-bit: the CPU treats both as private, so this
+/// page of the shared view shows the private one.
+/// Limit: a page that serves first as shared data and then as a table, or the reverse, shows one
+/// face only.
+void alias_private(u64 gpa);
+
+/// How many pages have been mapped by map_shared().
+u64 shared_pages();
+
+} // namespace vestibule::sevsim::nested
