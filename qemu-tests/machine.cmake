@@ -18,6 +18,26 @@ sevsim_test(unsupported_event unsupported_event STATUS 1
   WANT "gave up on an exit that it does not support \\(0x8a\\): MONITOR" "Violations: none")
 sevsim_test(ap_reset_hold ap_reset_hold STATUS 1 WANT "halted for good: AP reset hold")
 
+# More vCPUs than one.
+sevsim_test(machine_second_vcpu second_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2
+  WANT "2 vCPUs" "0x6 +AP reset hold +- +- +1\n" "0x80000004 +AP reset hold +- +2 " "exited with code 0"
+    "Violations: none")
+sevsim_test(machine_second_vcpu_repeatable second_vcpu BUILD --vcpus 2 STATUS 0
+  ARGS --smp 2 --repeatable WANT "exited with code 0")
+sevsim_test(machine_vcpu_missing second_vcpu BUILD --vcpus 2 STATUS 1
+  WANT "a context for a vCPU that this machine does not have: try more .--smp.")
+sevsim_test(machine_context_missing vestibule STATUS 1 ARGS --smp 2
+  WANT "the file has not one context for each vCPU .--smp.")
+sevsim_test(machine_too_many_vcpus vestibule STATUS 2 ARGS --smp 9 WANT "--smp")
+sevsim_test(machine_smp_native vestibule STATUS 2 ARGS --smp 2 --platform native WANT "--smp starts")
+add_test(NAME qemu.machine_smp_firmware
+  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;/dev/null;--smp;2"
+    -DSTATUS=2 "-DWANT=--smp is for" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+sevsim_test(machine_smp_profile vestibule STATUS 2 ARGS --smp 2 --profile WANT "--profile counts")
+
+# The interrupt shadow.
+sevsim_test(machine_sti_hlt sti_hlt STATUS 0 ARGS --timeout 20 WANT "exited with code 0")
+
 # The exit code with which each instruction comes to the guest.
 sevsim_test(vc_codes vc_codes STATUS 0 ARGS --hostile tsc-exits WANT "exited with code 0")
 
@@ -46,6 +66,21 @@ sevsim_test(vc_without_idt vestibule STATUS 1 ARGS --hostile vc-at-entry:0x72@1
 sevsim_test(profile_native vestibule STATUS 2 ARGS --profile --platform native WANT "--profile")
 sevsim_test(profile_without_count vestibule STATUS 1 ARGS --profile -- -icount shift=1
   WANT "QEMU's clock does not count instructions")
+
+# gdb, which scripts/setup installs.
+find_program(GDB gdb REQUIRED)
+image_file(debugged exit_with_3 64)
+add_test(NAME qemu.machine_gdb
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${debugged}
+    -DSYMBOLS=${VESTIBULE_GUEST_DIR}/qemu-tests/guests/exit_with_3.elf -DGDB=${GDB}
+    -DLOG=${CMAKE_CURRENT_BINARY_DIR}/gdb.log -P ${CMAKE_CURRENT_SOURCE_DIR}/gdb.cmake)
+set_tests_properties(qemu.machine_gdb PROPERTIES TIMEOUT 90)
+
+# When a guest asked for what.
+image_file(drawn vestibule 64)
+add_test(NAME qemu.machine_timeline
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${drawn}
+    -DPICTURE=${CMAKE_CURRENT_BINARY_DIR}/timeline.svg -P ${CMAKE_CURRENT_SOURCE_DIR}/timeline.cmake)
 
 # Instructions per #VC, of handlers whose length is known.
 sevsim_test(profile_known profile_known STATUS 1 ARGS --profile

@@ -74,8 +74,9 @@ struct [[gnu::packed]] E820Entry {
     u64 size;
     u32 type;
 
-    static constexpr u32 usable = 1;
-    static constexpr u32 acpi   = 3; // tables, free once they have been read
+    static constexpr u32 usable   = 1;
+    static constexpr u32 reserved = 2;
+    static constexpr u32 acpi     = 3; // tables, free once they have been read
 };
 
 /// The boot parameters ("zero page"), as far as they are filled in here.

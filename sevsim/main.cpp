@@ -1,5 +1,6 @@
 // sevsim: an SEV-ES machine in software. The command line.
 #include "monitor_image.h"
+#include "sevsim/monitor/layout.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
 #include "sevsim/rules.h"
@@ -31,6 +32,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm --platform native --memory 64M
   sevsim run guest.igvm --trace exits.jsonl     every #VC and VMGEXIT, a JSON object a line
   sevsim run guest.igvm --profile               instructions per #VC
+  sevsim run guest.igvm --timeline boot.svg     when it asked for what, as a picture
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
   sevsim run guest.igvm --hostile vc:0x72@20    a forged CPUID where the 20th #VC was to be
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
@@ -114,6 +116,10 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
            "Guest memory: bytes, K, M or G; 32M to 2G in steps of 2M")
         ->type_name("SIZE")
         ->default_str("256M");
+    run.add_option("--smp", options.vcpus, "How many vCPUs")
+        ->check(CLI::Range(1u, most_vcpus))
+        ->type_name("N")
+        ->capture_default_str();
     run.add_option_function<unsigned>(
            "--timeout",
            [&options](unsigned seconds) { options.timeout = std::chrono::seconds{seconds}; },
@@ -123,6 +129,16 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
         ->default_str("60");
     run.add_option("--trace", options.trace, "Write what the monitor sees to FILE, as JSON lines")
         ->type_name("FILE");
+    run.add_option("--timeline", options.timeline,
+                   "Draw the run, VMGEXITs over time by kind, into FILE, an SVG picture")
+        ->type_name("FILE");
+    run.add_option("--gdb", options.gdb,
+                   "Wait for gdb at this port of 127.0.0.1 before the guest starts; no --timeout "
+                   "unless it is given (docs/sevsim.md says how to go on)")
+        ->check(CLI::Range(u16{1}, u16{65'535}))
+        ->expected(0, 1)
+        ->default_str("1234")
+        ->type_name("PORT");
     run.add_option("--dump", options.dump,
                    "Write the bytes that the guest sends to port 0x5EA to FILE; without this they "
                    "go nowhere")
@@ -202,12 +218,37 @@ int command_line(std::span<char*> arguments) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
     }
+    if (options.gdb != 0) {
+        if (run->count("--timeout") == 0) {
+            options.timeout = std::chrono::hours{24};
+        }
+        fmt::print(stderr,
+                   "sevsim: waiting for gdb: target remote :{}\n"
+                   "sevsim: the guest's private memory lies at physical address {:#x}\n",
+                   options.gdb, layout::private_base);
+    }
     if (!guest.choose(options)) {
         fmt::print(stderr, "sevsim: {}\n", one_guest);
         return wrong_use;
     }
     if (options.kind == GuestKind::firmware && options.platform == "native") {
         fmt::print(stderr, "sevsim: --firmware runs on the SEV-ES platform only\n");
+        return wrong_use;
+    }
+    if (options.vcpus != 1 && options.platform == "native") {
+        fmt::print(stderr,
+                   "sevsim: --smp starts vCPUs by the protocol of SEV-ES, so a native guest "
+                   "has one\n");
+        return wrong_use;
+    }
+    if (options.vcpus != 1 && options.kind == GuestKind::firmware) {
+        fmt::print(stderr, "sevsim: --smp is for --kernel and IGVM files: the second vCPU's way "
+                           "through a firmware's reset block is not served\n");
+        return wrong_use;
+    }
+    if (options.vcpus != 1 && options.profile) {
+        fmt::print(stderr, "sevsim: --profile counts instructions by a clock that all vCPUs share, "
+                           "so the guest has one\n");
         return wrong_use;
     }
     if (options.profile && options.platform == "native") {

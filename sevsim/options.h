@@ -23,6 +23,9 @@ inline constexpr u64 largest_guest  = 2 * gib;
 /// Bit 51 would need the monitor in 5-level paging: nested paging's depth follows its host's.
 inline constexpr unsigned c_bit = 47;
 
+/// The monitor has room for so many.
+inline constexpr unsigned most_vcpus = 8;
+
 /// What the guest's file is, and so how the guest is entered.
 enum class GuestKind : u8 {
     igvm,     ///< an IGVM file: its own pages and VP context
@@ -37,9 +40,12 @@ struct RunOptions {
     std::string append; ///< the kernel's command line
     std::string platform = "sev-es";
     u64 memory           = 256 * mib;
+    unsigned vcpus       = 1;
     std::chrono::milliseconds timeout{60'000};
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace
+    std::string timeline;             ///< empty: no picture
+    u16 gdb         = 0;              ///< the port where gdb is waited for; 0: none
     bool repeatable = false;
     bool profile    = false;
     std::string dump; ///< empty: no dump

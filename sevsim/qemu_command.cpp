@@ -55,8 +55,14 @@ std::string monitor_command_line(const RunOptions& options) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
                                    options.platform, c_bit, options.trace.empty() ? 0 : 1);
     line += fmt::format(" guest={}", guest_names[static_cast<unsigned>(options.kind)]);
+    if (options.vcpus != 1) {
+        line += fmt::format(" smp={}", options.vcpus);
+    }
     if (options.profile) {
         line += " profile=1";
+    }
+    if (!options.timeline.empty()) {
+        line += " timeline=1";
     }
     if (!options.dump.empty()) {
         line += " dump=1";
@@ -92,6 +98,14 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-initrd", modules(files.guest),
     };
     // clang-format on
+    if (options.gdb != 0) {
+        // Stopped before the monitor's first instruction, so that no breakpoint comes too late.
+        // Nobody but this machine's users can connect.
+        command.insert(command.end(), {"-gdb", fmt::format("tcp:127.0.0.1:{}", options.gdb), "-S"});
+    }
+    if (options.vcpus != 1) {
+        command.insert(command.end(), {"-smp", fmt::format("{}", options.vcpus)});
+    }
     if (options.profile || options.repeatable) {
         // The clock counts the CPU's instructions and nothing else, so that they can be counted by
         // it, and so that a run is the same every time.

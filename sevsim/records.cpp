@@ -1,77 +1,16 @@
 // Lines to records, each member checked before it is used.
 #include "sevsim/records.h"
 
+#include "sevsim/record_members.h"
+#include "sevsim/slice.h"
+
 #include <algorithm>
 #include <charconv>
-#include <expected>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace vestibule::sevsim {
 
 namespace {
-
-// Registers keep the order in which the monitor names them.
-using Json = nlohmann::ordered_json;
-
-/// Reads members of one object; remembers the first that is missing or has the wrong form.
-class Members {
-  public:
-    explicit Members(const Json& object) : object_{object} {}
-
-    std::string text(const char* name) {
-        const Json* member = required(name);
-        if (member == nullptr || !member->is_string()) {
-            complain(name, "a string");
-            return {};
-        }
-        return member->get<std::string>();
-    }
-
-    std::string optional_text(const char* name) { return object_.contains(name) ? text(name) : ""; }
-
-    u64 number(const char* name, u64 largest = ~u64{0}) {
-        const Json* member = required(name);
-        if (member == nullptr || !member->is_number_unsigned() || member->get<u64>() > largest) {
-            complain(name, fmt::format("a number from 0 to {}", largest));
-            return 0;
-        }
-        return member->get<u64>();
-    }
-
-    std::optional<u64> optional_number(const char* name, u64 largest = ~u64{0}) {
-        return object_.contains(name) ? std::optional{number(name, largest)} : std::nullopt;
-    }
-
-    u64 hexadecimal(const char* name) {
-        const std::string digits = text(name);
-        const char* const end    = digits.data() + digits.size();
-        u64 value                = 0;
-        if (!digits.starts_with("0x")
-            || std::from_chars(digits.data() + 2, end, value, 16)
-                   != std::from_chars_result{end, std::errc{}}) {
-            complain(name, "a string \"0x...\"");
-        }
-        return value;
-    }
-
-    void complain(const char* name, std::string_view expected) {
-        if (wrong_.empty()) {
-            wrong_ = fmt::format("member \"{}\": expected {}", name, expected);
-        }
-    }
-
-    const std::string& wrong() const { return wrong_; }
-
-  private:
-    const Json* required(const char* name) const {
-        const auto found = object_.find(name);
-        return found == object_.end() ? nullptr : &*found;
-    }
-
-    const Json& object_;
-    std::string wrong_;
-};
 
 struct OutcomeName {
     const char* name;
@@ -92,7 +31,8 @@ constexpr OutcomeName outcome_names[] = {
 void read_start(const Json&, Members& members, RunRecords& records) {
     Start start{.platform = members.text("platform"),
                 .c_bit    = members.number("c_bit", 63),
-                .memory   = members.number("memory")};
+                .memory   = members.number("memory"),
+                .vcpus    = members.optional_number("vcpus").value_or(1)};
     if (records.start) {
         members.complain("record", "one start");
     }
@@ -170,6 +110,18 @@ void read_profile_rest(const Json&, Members& members, RunRecords& records) {
     }
 }
 
+void read_slice(const Json&, Members& members, RunRecords& records) {
+    constexpr u64 latest       = 86'400'000 / slice_milliseconds; // the longest --timeout
+    constexpr std::size_t most = 4'000'000;
+    Slice slice{.at    = members.number("at", latest),
+                .kind  = members.text("kind"),
+                .name  = members.text("name"),
+                .count = members.number("count", u64{1} << 48)};
+    if (members.wrong().empty() && records.slices.size() < most) {
+        records.slices.push_back(std::move(slice));
+    }
+}
+
 void read_last_exit(const Json&, Members& members, RunRecords& records) {
     LastExit exit{.kind  = members.text("kind"),
                   .code  = members.hexadecimal("code"),
@@ -224,6 +176,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     if (set && reason) {
         outcome.reason = {static_cast<u8>(*set), static_cast<u8>(*reason)};
     }
+    outcome.vcpu         = members.optional_number("vcpu");
     outcome.vmruns       = members.optional_number("vmruns");
     outcome.vc           = members.optional_number("vc");
     outcome.vmgexits     = members.optional_number("vmgexits");
@@ -263,6 +216,7 @@ constexpr RecordKind record_kinds[] = {
     {"last-exit",    read_last_exit,    false},
     {"profile",      read_profile,      false},
     {"profile-rest", read_profile_rest, false},
+    {"slice",        read_slice,        false},
     {"outcome",      read_outcome,      true },
 };
 

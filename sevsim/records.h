@@ -36,6 +36,7 @@ struct Outcome {
     u64 value        = 0; ///< of `exit` and `unsupported_event`: the guest's exit code
     std::string detail;
     std::optional<ReasonCodes> reason; ///< of `terminate`
+    std::optional<u64> vcpu;           ///< whose registers
     std::vector<std::pair<std::string, std::string>> registers;
     std::string code; ///< the bytes at RIP
     std::optional<u64> vmruns, vc, vmgexits, shared_pages;
@@ -45,6 +46,7 @@ struct Start {
     std::string platform;
     u64 c_bit  = 0;
     u64 memory = 0;
+    u64 vcpus  = 1;
 };
 
 /// All breaches of one rule.
@@ -81,6 +83,14 @@ struct ProfileSample {
     u64 count    = 0;
 };
 
+/// So many VMGEXITs of a kind in one slice of time (sevsim/slice.h).
+struct Slice {
+    u64 at = 0;
+    std::string kind; ///< GHCB or MSR protocol
+    std::string name;
+    u64 count = 0;
+};
+
 /// All that a run has told.
 struct RunRecords {
     std::optional<Start> start;
@@ -88,6 +98,7 @@ struct RunRecords {
     std::vector<Violation> violations;
     std::vector<LastExit> last_exits; ///< oldest first
     std::vector<ProfileSample> profile;
+    std::vector<Slice> slices;
     std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
     std::string dumped;            ///< what the last record has brought for the dump
     std::optional<Outcome> outcome;

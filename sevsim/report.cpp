@@ -26,6 +26,9 @@ void print_machine(const RunRecords& records, Text out) {
         fmt::format_to(out, "Platform {}, C-bit {}, {} MiB of memory",
                        printable(records.start->platform), records.start->c_bit,
                        records.start->memory >> 20);
+        if (records.start->vcpus != 1) {
+            fmt::format_to(out, ", {} vCPUs", records.start->vcpus);
+        }
         if (records.outcome) {
             const Outcome& outcome = *records.outcome;
             const char* separator  = "; ";
@@ -121,9 +124,14 @@ void print_last_exits(const RunRecords& records, Text out) {
     }
 }
 
-void print_state(const Outcome& outcome, Text out) {
+void print_state(const RunRecords& records, Text out) {
+    const Outcome& outcome = *records.outcome;
     if (!outcome.registers.empty()) {
-        fmt::format_to(out, "\nRegisters\n");
+        fmt::format_to(out, "\nRegisters");
+        if (records.start && records.start->vcpus != 1 && outcome.vcpu) {
+            fmt::format_to(out, " of vCPU {}", *outcome.vcpu);
+        }
+        fmt::format_to(out, "\n");
     }
     constexpr std::size_t in_a_line = 4;
     for (std::size_t i = 0; i < outcome.registers.size(); ++i) {
@@ -209,6 +217,15 @@ std::string printable(std::string_view text) {
     return clean;
 }
 
+std::string outcome_line(const RunResult& result) {
+    if (!result.records.outcome) {
+        return end_in_words(result);
+    }
+    const Outcome& outcome = *result.records.outcome;
+    return fmt::format("{}{}{}", outcome_in_words(outcome), outcome.detail.empty() ? "" : ": ",
+                       printable(outcome.detail));
+}
+
 std::string report(const RunResult& result) {
     const RunRecords& records = result.records;
     std::string text{disclaimer};
@@ -221,17 +238,11 @@ std::string report(const RunResult& result) {
         fmt::format_to(out, "\nRecords of the monitor that could not be read: {}\n",
                        records.malformed);
     }
-    if (!records.outcome) {
-        fmt::format_to(out, "\nOutcome: {}\n", end_in_words(result));
-        return text;
-    }
-    const Outcome& outcome = *records.outcome;
-    if (!is_end_of_choice(outcome.kind)) {
+    if (records.outcome && !is_end_of_choice(records.outcome->kind)) {
         print_last_exits(records, out);
-        print_state(outcome, out);
+        print_state(records, out);
     }
-    fmt::format_to(out, "\nOutcome: {}{}{}\n", outcome_in_words(outcome),
-                   outcome.detail.empty() ? "" : ": ", printable(outcome.detail));
+    fmt::format_to(out, "\nOutcome: {}\n", outcome_line(result));
     return text;
 }
 

@@ -20,6 +20,9 @@ struct RunResult {
 /// The report: what ran, exits served, violations, and the outcome last.
 std::string report(const RunResult& result);
 
+/// The outcome alone, in words: without what a program could not print anywhere.
+std::string outcome_line(const RunResult& result);
+
 /// 0 if the guest exited with code 0, powered off or reset the machine, and broke no rule but
 /// allowed ones; 1 otherwise.
 int exit_status(const RunResult& result);

@@ -5,6 +5,7 @@
 #include "sevsim/process.h"
 #include "sevsim/qemu_command.h"
 #include "sevsim/qemu_version.h"
+#include "sevsim/timeline.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -28,7 +29,7 @@ bool write_all(int fd, std::string_view bytes) {
     return true;
 }
 
-/// The file of --trace or --dump, or nothing.
+/// The file of --trace, --dump or --timeline, or nothing.
 class OutputFile {
   public:
     explicit OutputFile(const std::string& path)
@@ -150,7 +151,8 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     }
     OutputFile trace{options.trace};
     OutputFile dump{options.dump};
-    for (OutputFile* file : {&trace, &dump}) {
+    OutputFile picture{options.timeline};
+    for (OutputFile* file : {&trace, &dump, &picture}) {
         if (const auto error = file->error()) {
             return std::unexpected(*error);
         }
@@ -202,7 +204,15 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
         return std::unexpected(end.error());
     }
     reader.finish();
-    for (OutputFile* file : {&trace, &dump}) {
+    RunResult result{.records   = reader.records(),
+                     .qemu      = *end,
+                     .timeout   = options.timeout,
+                     .line_open = line_open,
+                     .allowed   = options.allowed};
+    if (picture.get() != nullptr) {
+        picture.put(timeline(result));
+    }
+    for (OutputFile* file : {&trace, &dump, &picture}) {
         if (const auto error = file->error()) {
             return std::unexpected(*error);
         }
@@ -210,11 +220,7 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     if (output_failed) {
         return std::unexpected(std::string{"the guest's output could not be written"});
     }
-    return RunResult{.records   = reader.records(),
-                     .qemu      = *end,
-                     .timeout   = options.timeout,
-                     .line_open = line_open,
-                     .allowed   = options.allowed};
+    return result;
 }
 
 } // namespace vestibule::sevsim

@@ -3,6 +3,7 @@
 #include "igvm_rich_file.h"
 
 #include "igvm/show.h"
+#include "xml.h"
 
 #include <nlohmann/json.hpp>
 
@@ -28,35 +29,6 @@ Json json_of(const Bytes& file, std::string_view name = "rich.igvm") {
 
 std::string svg_of(const Bytes& file, std::string_view name = "rich.igvm") {
     return show_svg(*parse(file, OptionalHeaders::kept), name);
-}
-
-/// Tags that close what was opened, quoted attributes, no stray markup characters.
-void expect_well_formed(const std::string& xml) {
-    std::vector<std::string> open;
-    for (u64 at = 0; at < xml.size(); ++at) {
-        if (xml[at] == '&') {
-            const u64 end = xml.find(';', at);
-            ASSERT_LT(end - at, 6u) << xml.substr(at, 20);
-        }
-        ASSERT_NE(xml[at], '>') << at;
-        if (xml[at] != '<') {
-            continue;
-        }
-        const u64 end = xml.find('>', at);
-        ASSERT_NE(end, std::string::npos);
-        const std::string tag = xml.substr(at + 1, end - at - 1);
-        ASSERT_EQ(std::ranges::count(tag, '"') % 2, 0) << tag;
-        ASSERT_EQ(tag.find('<'), std::string::npos) << tag;
-        if (tag.starts_with('/')) {
-            ASSERT_FALSE(open.empty());
-            ASSERT_EQ(open.back(), tag.substr(1));
-            open.pop_back();
-        } else if (!tag.ends_with('/')) {
-            open.push_back(tag.substr(0, tag.find(' ')));
-        }
-        at = end;
-    }
-    EXPECT_TRUE(open.empty());
 }
 
 const Json* find(const Json& list, std::string_view type, u64 number = 0) {

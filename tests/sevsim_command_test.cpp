@@ -213,6 +213,31 @@ TEST(QemuCommand, CountsInstructionsForARepeatableRun) {
     EXPECT_EQ(value_of(command, "-append").find("profile"), std::string::npos);
 }
 
+TEST(QemuCommand, HasAProcessorForEachVcpu) {
+    RunOptions options;
+    EXPECT_EQ(value_of(qemu_command(options, files, 0), "-smp"), "");
+    options.vcpus      = 3;
+    const auto command = qemu_command(options, files, 0);
+    EXPECT_EQ(value_of(command, "-smp"), "3");
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" smp=3"));
+}
+
+TEST(QemuCommand, WaitsForGdbOnThisMachineOnly) {
+    RunOptions options;
+    EXPECT_EQ(value_of(qemu_command(options, files, 0), "-gdb"), "");
+    options.gdb        = 4321;
+    const auto command = qemu_command(options, files, 0);
+    EXPECT_EQ(value_of(command, "-gdb"), "tcp:127.0.0.1:4321");
+    EXPECT_NE(std::ranges::find(command, "-S"), command.end());
+}
+
+TEST(QemuCommand, AsksForSlicesOnlyForAPicture) {
+    RunOptions options;
+    EXPECT_EQ(monitor_command_line(options).find("timeline"), std::string::npos);
+    options.timeline = "boot.svg";
+    EXPECT_TRUE(monitor_command_line(options).ends_with(" timeline=1"));
+}
+
 TEST(QemuCommand, HandsOnAKernelsFilesAsModules) {
     RunOptions options;
     options.kind   = GuestKind::kernel;

@@ -191,6 +191,9 @@ struct Cpu {
         return from_halves(high, low);
     }
 
+    /// Tells the processor that it spins (and QEMU to let another one run).
+    static void pause() { asm volatile("pause"); }
+
     [[noreturn]] static void halt() {
         for (;;) {
             asm volatile("cli; hlt" : : : "memory");

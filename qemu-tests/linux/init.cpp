@@ -27,9 +27,10 @@ void check(bool good, const char* what) {
     failures += good ? 0 : 1;
 }
 
-/// Repeats what the kernel has said about memory encryption.
+/// Repeats what the kernel has said about memory encryption and its processors.
 void say_features() {
-    const int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+    constexpr const char* wanted[] = {"Memory Encryption Features active", "smp: Brought up"};
+    const int log                  = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
     static char line[8192];
     bool said = false;
     for (;;) {
@@ -37,12 +38,13 @@ void say_features() {
         if (got <= 0) {
             break;
         }
-        line[got]         = '\0';
-        const char* found = std::strstr(line, "Memory Encryption Features active");
-        if (found != nullptr) {
-            std::printf("init: kernel log: %.*s\n", static_cast<int>(std::strcspn(found, "\n")),
-                        found);
-            said = true;
+        line[got] = '\0';
+        for (const char* what : wanted) {
+            if (const char* found = std::strstr(line, what); found != nullptr) {
+                std::printf("init: kernel log: %.*s\n", static_cast<int>(std::strcspn(found, "\n")),
+                            found);
+                said |= what == wanted[0];
+            }
         }
     }
     check(said, "memory encryption");

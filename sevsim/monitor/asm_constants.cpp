@@ -1,6 +1,7 @@
 // Prints what the monitor's assembly needs to know of the C++ types, as NASM definitions. Runs on
 // the build machine, before anything freestanding is built.
 #include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/options.h"
 #include "sevsim/monitor/svm.h"
 #include "x86/registers.h"
 
@@ -25,6 +26,7 @@ constexpr Constant constants[] = {
     {"EFER_VALUE", x86::efer::lme | x86::efer::nxe | x86::efer::svme},
     {"CR0_VALUE", x86::cr0::pg | x86::cr0::wp | x86::cr0::ne | x86::cr0::et | x86::cr0::pe},
     {"CR4_VALUE", x86::cr4::pae},
+    {"MOST_VCPUS", vestibule::sevsim::most_vcpus},
     {"GUEST_RCX", offsetof(GuestRegisters, rcx)},
     {"GUEST_RDX", offsetof(GuestRegisters, rdx)},
     {"GUEST_RBX", offsetof(GuestRegisters, rbx)},

@@ -11,6 +11,7 @@
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/processors.h"
 #include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
 #include "x86/exit_code.h"
@@ -127,10 +128,15 @@ void handle_rdtsc(Vcpu& vcpu) {
 /// HLT leaves an SEV-ES guest by itself (an automatic exit), so it raises no #VC.
 void handle_hlt(Vcpu& vcpu) {
     if ((vcpu.state().rflags & x86::rflags::interrupt) == 0) {
-        end_run_by_halt("HLT with interrupts off: nothing wakes it");
+        stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+        vcpu.skip_instruction(fetch_instruction(vcpu).opcode + 1);
+        return;
     }
     vcpu.may_halt = true;
 }
+
+/// Another processor has something for this vCPU: run() will find it.
+void handle_nmi(Vcpu&) { take_wake_up(); }
 
 void handle_shutdown(Vcpu&) { end_run_by_shutdown("triple fault"); }
 
@@ -176,6 +182,7 @@ constexpr ExitRow sev_es_exits[] = {
     {exit_value(ExitCode::cpuid),     exit_value(ExitCode::cpuid),     reflect_exit          },
     {vmexit::npf,                     vmexit::npf,                     handle_nested_fault   },
     {vmexit::hlt,                     vmexit::hlt,                     handle_hlt            },
+    {vmexit::nmi,                     vmexit::nmi,                     handle_nmi            },
     {vmexit::cr3_read,                vmexit::cr3_read,                read_cr3              },
     {vmexit::cr3_write,               vmexit::cr3_write,               write_cr3             },
     {vmexit::cr0_write,               vmexit::cr0_write,               write_cr0             },
@@ -202,6 +209,21 @@ constexpr ExitRow native_exits[] = {
     {vmexit::vmrun,              vmexit::vmrun,              handle_svm_instruction},
 };
 
+/// The instruction behind STI is executed before any interrupt is taken: STI and HLT put a CPU to
+/// sleep from which every interrupt wakes it. QEMU's VMRUN does not load the interrupt shadow, so
+/// an interrupt would come before the HLT, and the sleep after it. Where the exit came between the
+/// two, the guest executes both.
+void step_back_to_sti(Vcpu& vcpu) {
+    constexpr u8 sti     = 0xFB;
+    const bool in_shadow = (vcpu.vmcb.interrupt_shadow & 1) != 0;
+    u8 before            = 0;
+    if (in_shadow && (vcpu.vmcb.event_injection & event::valid) == 0
+        && read_code_before(vcpu, before) && before == sti) {
+        --vcpu.state().rip;
+        vcpu.state().rflags &= ~x86::rflags::interrupt;
+    }
+}
+
 template <size_t count>
 bool handle_by_table(Vcpu& vcpu, const ExitRow (&rows)[count]) {
     const u64 code = vcpu.vmcb.exitcode;
@@ -221,6 +243,8 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
     count(Served::vc, exit_code, name);
     if (vcpu.options.trace) {
         Record("vc")
+            .number("vcpu", vcpu.index)
+            .number("time", vcpu.registers.left_at)
             .hex("rip", vcpu.state().rip)
             .hex("code", exit_code)
             .text("name", name)
@@ -238,10 +262,14 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 void handle_exit(Vcpu& vcpu) {
     vcpu.may_halt    = false;
     const u64 code   = vcpu.vmcb.exitcode;
+    const u64 rip    = vcpu.state().rip;
     const bool known = vcpu.options.platform == Platform::sev_es
                            ? handle_by_table(vcpu, sev_es_exits)
                            : handle_by_table(vcpu, native_exits);
     if (known) {
+        if (vcpu.state().rip == rip) {
+            step_back_to_sti(vcpu);
+        }
         return;
     }
     if (code == vmexit::invalid || code == vmexit::invalid_32_bit) {

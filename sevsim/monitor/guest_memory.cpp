@@ -95,6 +95,12 @@ const u8* private_byte(Vcpu& vcpu, u64 linear) {
     return gpa == nowhere ? nullptr : private_memory(gpa);
 }
 
+/// The linear address `offset` bytes from the guest's RIP.
+u64 code_address(Vcpu& vcpu, u64 offset) {
+    const u64 linear = vcpu.state().rip + offset;
+    return vcpu.is_64_bit_code() ? linear : (linear + vcpu.state().cs.base) & 0xFFFF'FFFF;
+}
+
 } // namespace
 
 bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count) {
@@ -109,19 +115,20 @@ bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count) {
 }
 
 u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count) {
-    const bool is_64_bit = vcpu.is_64_bit_code();
     for (u64 n = 0; n < count; ++n) {
-        u64 linear = vcpu.state().rip + n;
-        if (!is_64_bit) {
-            linear = (linear + vcpu.state().cs.base) & 0xFFFF'FFFF;
-        }
-        const u8* at = private_byte(vcpu, linear);
+        const u8* at = private_byte(vcpu, code_address(vcpu, n));
         if (at == nullptr) {
             return n;
         }
         bytes[n] = *at;
     }
     return count;
+}
+
+bool read_code_before(Vcpu& vcpu, u8& byte) {
+    const u8* at = private_byte(vcpu, code_address(vcpu, ~u64{0}));
+    byte         = at != nullptr ? *at : u8{0};
+    return at != nullptr;
 }
 
 FetchedInstruction fetch_instruction(Vcpu& vcpu) {

@@ -9,6 +9,9 @@ namespace vestibule::sevsim {
 /// Reads up to `count` bytes of code at the guest's RIP; how many could be read.
 u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count);
 
+/// Reads the byte of code before the guest's RIP; false where it is not there.
+bool read_code_before(Vcpu& vcpu, u8& byte);
+
 /// Reads the guest's private memory at a linear address; false where some of it is not there.
 bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count);
 

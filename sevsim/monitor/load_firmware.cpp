@@ -12,9 +12,13 @@
 
 namespace vestibule::sevsim {
 
-void load_firmware(Vcpu& vcpu, std::span<u8> bytes) {
+void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
+    Vcpu& vcpu = vcpus[0];
     if (vcpu.options.platform == Platform::native) {
         end_run_by_monitor_error("firmware runs on the SEV-ES platform only");
+    }
+    if (vcpus.size() != 1) {
+        end_run_by_monitor_error("firmware has one vCPU here");
     }
     const u64 variables = variables_size(bytes);
     map_firmware(bytes.subspan(variables));
@@ -24,7 +28,6 @@ void load_firmware(Vcpu& vcpu, std::span<u8> bytes) {
     }
     reset_power_management();
     reset(vcpu);
-    load_hidden_state(vcpu);
     vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
 }
 

@@ -77,21 +77,19 @@ void load_native_context(Vcpu& vcpu, std::span<const u8> bytes) {
 }
 
 void load_context(Vcpu& vcpu, const igvm::File& file, const igvm::VpContext& context) {
-    if (context.vp_index != 0) {
-        end_run_by_monitor_error("a context for a second vCPU: this machine has one");
-    }
     const auto bytes = file.data(context.file_offset, page_size);
     if (vcpu.options.platform == Platform::native) {
         load_native_context(vcpu, bytes);
     } else {
         load_vmsa(vcpu, bytes);
     }
-    load_hidden_state(vcpu);
+    vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
 }
 
 } // namespace
 
-void load_igvm(Vcpu& vcpu, std::span<const u8> bytes) {
+void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
+    Vcpu& vcpu      = vcpus[0];
     const auto file = igvm::parse(bytes);
     if (!file) {
         end_run_by_monitor_error(file.error().expected());
@@ -103,21 +101,24 @@ void load_igvm(Vcpu& vcpu, std::span<const u8> bytes) {
         end_run_by_monitor_error(native ? "the file is not for the NATIVE platform"
                                         : "the file is not for the SEV-ES platform");
     }
-    bool has_context = false;
+    size_t contexts = 0;
     for (const igvm::Header header : file->directives(mask)) {
         if (const auto page = header.as<igvm::PageData>()) {
             load_page(vcpu, *file, *page);
         } else if (const auto context = header.as<igvm::VpContext>()) {
-            load_context(vcpu, *file, *context);
-            has_context = true;
+            if (context->vp_index >= vcpus.size()) {
+                end_run_by_monitor_error(
+                    "a context for a vCPU that this machine does not have: try more (--smp)");
+            }
+            load_context(vcpus[context->vp_index], *file, *context);
+            ++contexts;
         } else if (header.type != igvm::HeaderType::required_memory) {
             end_run_by_monitor_error("a directive that this machine does not serve");
         }
     }
-    if (!has_context) {
-        end_run_by_monitor_error("the file has no context for vCPU 0");
+    if (contexts != vcpus.size()) {
+        end_run_by_monitor_error("the file has not one context for each vCPU (--smp)");
     }
-    vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
 }
 
 } // namespace vestibule::sevsim

@@ -10,6 +10,7 @@
 #include "sevsim/monitor/multiboot.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/parking.h"
 #include "sevsim/monitor/tsc_frequency.h"
 #include "x86/descriptor.h"
 
@@ -28,6 +29,8 @@ constexpr u64 command_line_max = 0x1'0000;
 constexpr u64 gdt_gpa          = 0x3'0000;
 constexpr u64 stack_gpa        = 0x4'0000;
 constexpr u64 low_memory_end   = 0x10'0000;
+
+constexpr const char* tsc_parameter = "tsc_early_khz=";
 
 /// Copies into the guest's memory as the launch encrypts it.
 void put(Vcpu& vcpu, u64 gpa, const void* from, u64 size) {
@@ -104,34 +107,43 @@ bool contains(const char* text, const char* word) {
     return false;
 }
 
+/// Writes "tsc_early_khz=KHZ "; how long that is.
+u64 write_tsc_frequency(char* to, u64 khz) {
+    u64 length = 0;
+    for (const char* from = tsc_parameter; *from != '\0'; ++from) {
+        to[length++] = *from;
+    }
+    u64 scale = 1;
+    while (khz / scale >= 10) {
+        scale *= 10;
+    }
+    for (; scale != 0; scale /= 10) {
+        to[length++] = static_cast<char>('0' + khz / scale % 10);
+    }
+    to[length++] = ' ';
+    return length;
+}
+
 /// KVM tells its guests the frequency of their time-stamp counter. A kernel that measures it
 /// against the legacy timer, each access of which is a #VC, gives up; so it is told on its command
-/// line.
+/// line, in front, since what stands behind "--" is not the kernel's.
 void put_command_line(Vcpu& vcpu, std::span<const u8> given, boot::SetupHeader& header) {
     static constinit char text[command_line_max]{};
-    constexpr const char* parameter = " tsc_early_khz=";
-    constexpr u64 digits            = 20;
-    const u64 limit                 = std::min<u64>(header.cmdline_size, command_line_max - 1);
-    u64 length                      = given.size() - 1; // without its zero
-    if (length > limit) {
+    constexpr u64 digits = 20;
+    const u64 limit      = std::min<u64>(header.cmdline_size, command_line_max - 1);
+    const auto* wanted   = reinterpret_cast<const char*>(given.data());
+    const u64 size       = given.size() - 1; // without its zero
+    u64 length           = 0;
+    if (size > limit) {
         end_run_by_monitor_error("--append is longer than this kernel takes");
     }
-    memcpy(text, given.data(), length);
-    if (!contains(text, parameter + 1) && length + strlen(parameter) + digits <= limit) {
+    if (!contains(wanted, tsc_parameter) && size + strlen(tsc_parameter) + digits <= limit) {
         if (const u64 khz = tsc_frequency_khz(); khz != 0) {
-            for (const char* from = parameter; *from != '\0'; ++from) {
-                text[length++] = *from;
-            }
-            u64 scale = 1;
-            while (khz / scale >= 10) {
-                scale *= 10;
-            }
-            for (; scale != 0; scale /= 10) {
-                text[length++] = static_cast<char>('0' + khz / scale % 10);
-            }
+            length = write_tsc_frequency(text, khz);
         }
     }
-    put(vcpu, command_line_gpa, text, length + 1);
+    memcpy(text + length, wanted, size);
+    put(vcpu, command_line_gpa, text, length + size + 1);
     header.cmd_line_ptr = static_cast<u32>(command_line_gpa);
 }
 
@@ -156,7 +168,9 @@ void enter_at(Vcpu& vcpu, u64 address) {
 
 } // namespace
 
-void load_kernel(Vcpu& vcpu, const GuestFiles& files, const MultibootInformation& information) {
+void load_kernel(std::span<Vcpu> vcpus, const GuestFiles& files,
+                 const MultibootInformation& information) {
+    Vcpu& vcpu = vcpus[0];
     static constinit boot::BootParameters parameters{};
     const std::span<const u8> file = files.guest;
     if (file.size() < boot::header_offset + sizeof(boot::SetupHeader)
@@ -174,6 +188,10 @@ void load_kernel(Vcpu& vcpu, const GuestFiles& files, const MultibootInformation
         end_run_by_monitor_error("no bzImage: it ends within its own set-up code");
     }
     take_over_firmware(vcpu, information, parameters);
+    if (vcpus.size() > 1) {
+        reserve_parking(parameters);
+        park_processors(vcpus);
+    }
     const u64 load = header.relocatable_kernel != 0 ? header.pref_address : low_memory_end;
     put(vcpu, load, file.data() + setup_size, file.size() - setup_size);
     header.code32_start   = static_cast<u32>(load);
@@ -190,7 +208,6 @@ void load_kernel(Vcpu& vcpu, const GuestFiles& files, const MultibootInformation
     }
     put(vcpu, parameters_gpa, &parameters, sizeof parameters);
     enter_at(vcpu, load);
-    load_hidden_state(vcpu);
     vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
 }
 

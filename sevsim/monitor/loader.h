@@ -1,4 +1,4 @@
-// Puts the guest into the machine: its pages, and the first state of its vCPU.
+// Puts the guest into the machine: its pages, and the first state of its vCPUs.
 #pragma once
 
 #include "sevsim/monitor/vcpu.h"
@@ -20,12 +20,13 @@ struct GuestFiles {
 // Each ends the run where the file cannot be launched here.
 
 /// An IGVM file, as its platform's launch loads it.
-void load_igvm(Vcpu& vcpu, std::span<const u8> bytes);
+void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes);
 
 /// A Linux kernel, by the 32-bit boot protocol, with what firmware has left in memory for it.
-void load_kernel(Vcpu& vcpu, const GuestFiles& files, const MultibootInformation& information);
+void load_kernel(std::span<Vcpu> vcpus, const GuestFiles& files,
+                 const MultibootInformation& information);
 
 /// Firmware, from the reset vector. The file is the guest's from here on.
-void load_firmware(Vcpu& vcpu, std::span<u8> bytes);
+void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes);
 
 } // namespace vestibule::sevsim

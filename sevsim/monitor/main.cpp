@@ -1,7 +1,5 @@
 // The monitor: boots under plain QEMU as the first-level hypervisor and turns the machine into an
 // SEV-ES one for its guest (the method: README.md).
-#include "sevsim/monitor/exits.h"
-#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loader.h"
 #include "sevsim/monitor/memory.h"
@@ -9,39 +7,23 @@
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/options.h"
 #include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/own_exceptions.h"
 #include "sevsim/monitor/own_tables.h"
+#include "sevsim/monitor/processors.h"
 #include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
+#include "sevsim/monitor/timeline.h"
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
-#include "x86/descriptor.h"
 
 #include <iterator>
 
 using namespace vestibule;
 using namespace vestibule::sevsim;
 
-extern "C" {
-extern u8 monitor_exception_entry[];
-[[noreturn]] void monitor_exception(const u64* stack, u64 cr2);
-[[noreturn]] void monitor_main(u32 multiboot_information);
-}
+extern "C" [[noreturn]] void monitor_main(u32 multiboot_information);
 
 namespace {
-
-constinit Vcpu vcpu{};
-constinit x86::InterruptGate idt[x86::exception::count]{};
-
-constexpr u16 code_selector = 8;
-
-void catch_own_exceptions() {
-    for (x86::InterruptGate& gate : idt) {
-        gate =
-            x86::InterruptGate::to(reinterpret_cast<u64>(monitor_exception_entry), code_selector);
-    }
-    const x86::TableRegister idtr{.limit = sizeof(idt) - 1, .base = reinterpret_cast<u64>(idt)};
-    x86::Cpu::lidt(idtr);
-}
 
 /// The legacy timer would interrupt the guest from its first instruction on (QEMU's SVM passes IRQ
 /// 0 through).
@@ -71,27 +53,18 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
 }
 
 void load_guest(const GuestFiles& files, const MultibootInformation& information) {
-    switch (vcpu.options.guest) {
-    case GuestKind::igvm: load_igvm(vcpu, files.guest); break;
-    case GuestKind::kernel: load_kernel(vcpu, files, information); break;
-    case GuestKind::firmware: load_firmware(vcpu, files.guest); break;
+    const Options& options = vcpus()[0].options;
+    switch (options.guest) {
+    case GuestKind::igvm: load_igvm(vcpus(), files.guest); break;
+    case GuestKind::kernel: load_kernel(vcpus(), files, information); break;
+    case GuestKind::firmware: load_firmware(vcpus(), files.guest); break;
     }
-    if (vcpu.options.platform == Platform::sev_es) {
+    if (options.platform == Platform::sev_es) {
         encrypt_shared_memory();
     }
 }
 
 } // namespace
-
-void monitor_exception(const u64* stack, u64 cr2) {
-    Record("monitor-exception")
-        .hex("cr2", cr2)
-        .hex("stack0", stack[0])
-        .hex("stack1", stack[1])
-        .hex("stack2", stack[2])
-        .end();
-    end_run_by_monitor_error("the monitor itself took an exception");
-}
 
 void monitor_main(u32 multiboot_information) {
     catch_own_exceptions();
@@ -104,27 +77,26 @@ void monitor_main(u32 multiboot_information) {
         || !parse_options(layout::at_physical<const char>(information->command_line), options)) {
         end_run_by_monitor_error("the monitor's command line is not understood");
     }
+    start_processors(options);
     const GuestFiles files = take_files(*information, options);
     build_nested_tables(options);
     if (options.profile) {
         calibrate_profile(options);
     }
-    initialise(vcpu, options);
+    for (Vcpu& vcpu : vcpus()) {
+        initialise(vcpu, options);
+    }
     load_guest(files, *information);
-    set_reported_vcpu(vcpu);
+    set_reported_vcpu(vcpus()[0]);
     Record("start")
         .text("platform", options.platform == Platform::native ? "native" : "sev-es")
         .number("c_bit", options.c_bit_position)
         .number("memory", options.memory)
+        .number("vcpus", options.vcpus)
         .end();
-    for (;;) {
-        // HLT with interrupts on is let through until something else happens.
-        u32& misc = vcpu.vmcb.intercept_misc1;
-        misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
-        attack_at_entry(vcpu);
-        profile_entry(vcpu);
-        enter(vcpu, nested_root(vcpu, false));
-        profile_run(vcpu);
-        handle_exit(vcpu);
+    if (options.timeline) {
+        start_timeline();
     }
+    release_processors();
+    run(vcpus()[0]);
 }

@@ -62,6 +62,11 @@ bool apply(Text key, Text value, Options& options) {
         options.c_bit_position = static_cast<unsigned>(number);
         return understood;
     }
+    if (key == "smp") {
+        const bool understood = parse_number(value, number) && number >= 1 && number <= most_vcpus;
+        options.vcpus         = static_cast<unsigned>(number);
+        return understood;
+    }
     if (key == "trace") {
         return parse_switch(value, options.trace);
     }
@@ -70,6 +75,9 @@ bool apply(Text key, Text value, Options& options) {
     }
     if (key == "dump") {
         return parse_switch(value, options.dump);
+    }
+    if (key == "timeline") {
+        return parse_switch(value, options.timeline);
     }
     if (key == "hostile") {
         return read_hostility(value.begin, value.length, options.hostile) == nullptr;

@@ -7,6 +7,9 @@
 
 namespace vestibule::sevsim {
 
+/// Kept small: each has a stack and a page or two of the monitor's memory.
+inline constexpr unsigned most_vcpus = 8;
+
 enum class Platform : u8 { native, sev_es };
 
 /// What the guest's file is.
@@ -17,9 +20,11 @@ struct Options {
     Platform platform       = Platform::sev_es;
     GuestKind guest         = GuestKind::igvm;
     unsigned c_bit_position = 47;
+    unsigned vcpus          = 1;
     bool trace              = false;
     bool profile            = false;
     bool dump               = false;
+    bool timeline           = false;
     Hostility hostile;
 
     /// The one that lies about the C-bit name.

@@ -4,8 +4,10 @@
 #include "sevsim/monitor/guest_memory.h"
 #include "sevsim/monitor/last_exits.h"
 #include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/processors.h"
 #include "sevsim/monitor/profile.h"
 #include "sevsim/monitor/records.h"
+#include "sevsim/monitor/timeline.h"
 #include "sevsim/monitor/vcpu.h"
 #include "x86/cpu.h"
 #include "x86/exit_code.h"
@@ -49,6 +51,7 @@ void send_violation(Rule rule, const char* detail) {
 /// All that has gathered over a run.
 void send_counts() {
     flush_dump();
+    send_timeline();
     send_profile();
     for (const RuleDescription& row : rules) {
         const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
@@ -58,7 +61,7 @@ void send_counts() {
     }
     for (u64 n = 0; n < count_rows; ++n) {
         Record("count")
-            .text("kind", served_names[static_cast<unsigned>(counts[n].kind)])
+            .text("kind", name_of(counts[n].kind))
             .hex("code", counts[n].code)
             .text("name", counts[n].name)
             .number("count", counts[n].count)
@@ -89,9 +92,14 @@ void add_registers(Record& record, Vcpu& vcpu) {
 [[noreturn]] void finish(Record& outcome, bool with_state) {
     if (reported != nullptr) {
         if (with_state) {
+            outcome.number("vcpu", reported->index);
             add_registers(outcome, *reported);
         }
-        outcome.number("vmruns", reported->vmruns);
+        u64 vmruns = 0;
+        for (const Vcpu& vcpu : vcpus()) {
+            vmruns += vcpu.vmruns;
+        }
+        outcome.number("vmruns", vmruns);
     }
     outcome.number("vc", totals[static_cast<unsigned>(Served::vc)])
         .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
@@ -120,9 +128,13 @@ void add_registers(Record& record, Vcpu& vcpu) {
 
 } // namespace
 
+const char* name_of(Served kind) { return served_names[static_cast<unsigned>(kind)]; }
+
 void count(Served kind, u64 code, const char* name) {
-    remember_exit(served_names[static_cast<unsigned>(kind)], code, name,
-                  reported != nullptr ? reported->state().rip : 0);
+    if (kind != Served::vc && reported != nullptr) {
+        add_to_timeline(reported->registers.left_at, kind, name);
+    }
+    remember_exit(name_of(kind), code, name, reported != nullptr ? reported->state().rip : 0);
     ++totals[static_cast<unsigned>(kind)];
     for (u64 n = 0; n < count_rows; ++n) {
         if (counts[n].kind == kind && counts[n].code == code) {

@@ -16,6 +16,9 @@ inline constexpr u16 debug_exit_port = 0xF4;
 /// Kinds of exits in the table that the host prints.
 enum class Served : u8 { vc, ghcb, msr_protocol };
 
+/// What the records call it.
+const char* name_of(Served kind);
+
 /// Counts one exit of a kind. `name` must be a literal.
 void count(Served kind, u64 code, const char* name);
 

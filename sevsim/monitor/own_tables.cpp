@@ -37,8 +37,10 @@ void map_own_memory() {
         layout::physical(&high) | table;
     high.entry[x86::table_index(layout::monitor_virtual, 3)].value =
         layout::monitor_physical | gigabyte_page;
-    x86::Cpu::set_cr3(layout::physical(&root));
+    load_own_tables();
 }
+
+void load_own_tables() { x86::Cpu::set_cr3(layout::physical(&root)); }
 
 u8* device_register(u64 gpa) {
     constexpr u64 canonical_end = bit(47); // of the lower half

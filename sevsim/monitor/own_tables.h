@@ -9,6 +9,9 @@ namespace vestibule::sevsim {
 /// Leaves the page tables of start.asm, which lie in low memory, which is to be the guest's.
 void map_own_memory();
 
+/// Loads them on one more processor.
+void load_own_tables();
+
 /// A device's register at a guest-physical address, wherever the guest has put the device. nullptr
 /// where the monitor's memory, which is nobody's device, hides it, or no address can be.
 u8* device_register(u64 gpa);

@@ -7,6 +7,8 @@
         extern  monitor_end
         extern  monitor_load_address
         extern  monitor_main
+        global  start_tables            ; processor_start.asm
+        global  high_gdt_register
 
 MULTIBOOT_MAGIC equ 0x1BADB002
 MULTIBOOT_FLAGS equ 0x00010003          ; page-aligned modules, memory map, addresses below are used
@@ -89,6 +91,7 @@ gdt_register:
         dd      gdt
 
         align   4096
+start_tables:
 root:   times   512 dq 0
 identity:
         times   512 dq 0

@@ -19,7 +19,7 @@ using x86::Msr;
 
 namespace {
 
-alignas(page_size) constinit u8 host_save_area[page_size]{};
+alignas(page_size) constinit u8 host_save_areas[most_vcpus][page_size]{};
 alignas(page_size) constinit u8 msr_permissions[2 * page_size]{};
 alignas(page_size) constinit u8 io_permissions[3 * page_size]{};
 
@@ -47,7 +47,7 @@ void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
     vmcb.intercept_cr_write = (1u << 0) | (1u << 3);
     vmcb.intercept_dr_read  = 1u << 7;
     vmcb.intercept_dr_write = 1u << 7;
-    vmcb.intercept_misc1    = rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
+    vmcb.intercept_misc1    = nmi | rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
     vmcb.intercept_misc2    = vmrun | vmmcall | vmload | vmsave | stgi | clgi | skinit | wbinvd
                            | intercept::monitor | mwait;
     if (options.hostile.lie == Lie::tsc_exits) {
@@ -90,7 +90,6 @@ void Vcpu::set_cr3(u64 value) {
 }
 
 void initialise(Vcpu& vcpu, const Options& options) {
-    Cpu::wrmsr(Msr::vm_hsave_pa, layout::physical(host_save_area));
     vcpu.options  = options;
     vcpu.told_dr7 = x86::dr7_reset;
     Vmcb& vmcb    = vcpu.vmcb;
@@ -103,6 +102,10 @@ void initialise(Vcpu& vcpu, const Options& options) {
     vmcb.msrpm_base    = layout::physical(msr_permissions);
     vmcb.asid          = 1;
     vmcb.nested_paging = 1;
+}
+
+void set_host_save_area(unsigned processor) {
+    Cpu::wrmsr(Msr::vm_hsave_pa, layout::physical(host_save_areas[processor]));
 }
 
 void reset(Vcpu& vcpu) {

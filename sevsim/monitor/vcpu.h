@@ -8,18 +8,31 @@
 
 namespace vestibule::sevsim {
 
+/// What keeps a vCPU from running: INIT, SIPI and NMI change it (hypervisor/ipi.h).
+enum class Activity : u8 {
+    running,
+    waits_for_sipi, // not started yet, or INIT has come
+    reset_hold,     // the guest has asked for it, and waits for the answer
+    halted,         // HLT with interrupts off
+};
+
 struct Vcpu {
     Vmcb vmcb;
     GuestRegisters registers;
-    u64 cr3;       // as the guest wrote it
-    u64 ghcb_msr;  // MSR 0xC0010130
-    u64 vmruns;    // how often the guest was entered
-    bool may_halt; // HLT is let through until the next exit
-    u64 emulated;  // instructions that the monitor did in the guest's place
+    u64 cr3;        // as the guest wrote it
+    u64 ghcb_msr;   // MSR 0xC0010130
+    u64 vmruns;     // how often the guest was entered
+    unsigned index; // also its APIC ID, and its processor's
+    Activity activity;
+    bool init_received; // INIT has come since it was last entered
+    u8 woken;           // its processor need not sleep any longer (processors.h)
+    bool may_halt;      // HLT is let through until the next exit
+    u64 emulated;       // instructions that the monitor did in the guest's place
     // What the hypervisor remembers of the guest's calls.
-    u64 told_dr7;      // the last DR7 write that it was asked for
-    u64 ap_jump_table; // 0: not set
-    bool nmi_masked;   // from the injection of an NMI to the guest's NMI complete
+    u64 told_dr7;     // the last DR7 write that it was asked for
+    u32 logical_id;   // of its local APIC, by which interprocessor interrupts can name it
+    bool nmi_pending; // to be injected
+    bool nmi_masked;  // from the injection of an NMI to the guest's NMI complete
     Options options;
 
     x86::Vmsa& state() { return vmcb.save(); }
@@ -60,6 +73,9 @@ struct Vcpu {
 /// Prepares VMCB, intercepts and permission maps. The save area is left to the loader.
 void initialise(Vcpu& vcpu, const Options& options);
 
+/// Gives the processor that this runs on the page where VMRUN keeps the monitor's own state.
+void set_host_save_area(unsigned processor);
+
 /// The save area and registers after INIT or power-on (APM volume 2, section 14.1.3): real mode, at
 /// the reset vector.
 void reset(Vcpu& vcpu);
@@ -70,7 +86,8 @@ bool is_passed_through(x86::Msr msr);
 /// Enters the guest on the nested tables at `nested_cr3` and comes back with the next #VMEXIT.
 void enter(Vcpu& vcpu, u64 nested_cr3);
 
-/// Moves the whole save area into the CPU, for state that VMRUN does not load.
+/// Moves the whole save area into the processor that this runs on, for state that VMRUN does not
+/// load.
 void load_hidden_state(Vcpu& vcpu);
 
 /// Has the guest take an exception on its next entry.

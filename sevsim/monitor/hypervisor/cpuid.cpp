@@ -16,6 +16,7 @@ constexpr u32 hypervisor_first  = 0x4000'0000;
 constexpr u32 hypervisor_last   = 0x4000'FFFF;
 constexpr u32 extended_first    = 0x8000'0000;
 constexpr u32 extended_features = 0x8000'0001;
+constexpr u32 power_management  = 0x8000'0007;
 constexpr u32 svm               = 0x8000'000A;
 constexpr u32 memory_encryption = 0x8000'001F;
 constexpr u32 extended_last     = 0x8000'0021;
@@ -54,6 +55,11 @@ CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
         break;
     case leaf_number::extended_first: result.eax = leaf_number::extended_last; break;
     case leaf_number::extended_features: result.ecx &= ~(1u << 2); break; // SVM
+    case leaf_number::power_management:
+        // Invariant TSC, as this processor has it: QEMU's is one clock for all processors. Without
+        // it a guest with several goes by the HPET, each look at which is a #VC.
+        result.edx |= 1u << 8;
+        break;
     case leaf_number::svm: result = {}; break;
     default: break;
     }

@@ -2,6 +2,7 @@
 // specification, section 4.1, exits 0x80000003 and up).
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/outcome.h"
 
@@ -16,29 +17,38 @@ Answer serve_nmi_complete(Vcpu& vcpu, GhcbView&) {
     return Answer::done();
 }
 
-/// A second vCPU, which could send the SIPI, is not there.
-Answer serve_ap_reset_hold(Vcpu&, GhcbView&) {
-    end_run_by_halt("AP reset hold: nobody sends the SIPI that would end it");
+/// SW_EXITINFO2 is not 0 where a SIPI has ended it, which is all that ends it here.
+Answer serve_ap_reset_hold(Vcpu& vcpu, GhcbView&) {
+    hold_until_sipi(vcpu);
+    return Answer::done(1);
 }
 
 // --- AP jump table: SW_EXITINFO1 is 0 to set the address in SW_EXITINFO2, 1 to get it ---
+
+namespace {
+
+constinit u64 ap_jump_table = 0; // of the machine; 0: not set
+
+} // namespace
+
+void set_ap_jump_table(u64 gpa) { ap_jump_table = gpa; }
 
 Inputs ap_jump_table_inputs(const GhcbView& ghcb) {
     const bool set = ghcb.get(field::exit_info_1) == 0;
     return {.required = {}, .optional = {}, .info_1 = ~u64{0}, .info_2 = set ? ~u64{0} : 0};
 }
 
-Answer serve_ap_jump_table(Vcpu& vcpu, GhcbView& ghcb) {
+Answer serve_ap_jump_table(Vcpu&, GhcbView& ghcb) {
     switch (ghcb.get(field::exit_info_1)) {
     case 0: {
         const u64 gpa = ghcb.get(field::exit_info_2);
         if (gpa % page_size != 0 || !is_guest_memory(gpa)) {
             return Answer::invalid_input("the AP jump table's address is no page of memory");
         }
-        vcpu.ap_jump_table = gpa;
+        set_ap_jump_table(gpa);
         return Answer::done();
     }
-    case 1: return Answer::done(vcpu.ap_jump_table);
+    case 1: return Answer::done(ap_jump_table);
     default: return Answer::invalid_input("SW_EXITINFO1 of AP jump table is neither 0 nor 1");
     }
 }

@@ -2,8 +2,10 @@
 // SW_EXITINFO2, the bytes in the scratch area (GHCB specification, section 4.1.5).
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/flash.h"
+#include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/scratch.h"
 #include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/local_apic.h"
 #include "sevsim/monitor/nested_tables.h"
 #include "sevsim/monitor/own_tables.h"
 
@@ -43,7 +45,19 @@ u64 read_device(Access access) {
     }
 }
 
-void write_device(Access access, u64 value) {
+/// The local APIC is the processor's own, and so the vCPU's, but for what goes to other vCPUs and
+/// is more than an interrupt. True where the write is dealt with.
+bool write_local_apic(Vcpu& vcpu, Access access, u64 value) {
+    if (access.gpa == local_apic::logical_id) {
+        vcpu.logical_id = low_half(value) >> 24;
+    }
+    return access.gpa == local_apic::command && send_ipi(vcpu, low_half(value));
+}
+
+void write_device(Vcpu& vcpu, Access access, u64 value) {
+    if (write_local_apic(vcpu, access, value)) {
+        return;
+    }
     if (is_flash(access.gpa)) {
         write_flash(access.gpa, value);
         return;
@@ -99,10 +113,10 @@ Answer serve_mmio_read(Vcpu& vcpu, GhcbView& ghcb) {
 }
 
 Answer serve_mmio_write(Vcpu& vcpu, GhcbView& ghcb) {
-    return serve(vcpu, ghcb, [](Access access, const u8* bytes) {
+    return serve(vcpu, ghcb, [&vcpu](Access access, const u8* bytes) {
         u64 value = 0;
         memcpy(&value, bytes, access.length);
-        write_device(access, value);
+        write_device(vcpu, access, value);
     });
 }
 

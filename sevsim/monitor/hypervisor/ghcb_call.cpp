@@ -110,6 +110,8 @@ void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, const GhcbView& 
         return;
     }
     Record("vmgexit")
+        .number("vcpu", vcpu.index)
+        .number("time", vcpu.registers.left_at)
         .hex("code", asked.get(field::exit_code))
         .text("name", name)
         .hex("info1", asked.get(field::exit_info_1))

@@ -17,6 +17,10 @@ u64 ghcb_msr_at_reset(const Options& options);
 /// that there are so far belong to SEV-SNP.
 inline constexpr u64 hypervisor_features = 0;
 
+/// What a guest that asks for the AP jump table is told, as long as none has set another: what its
+/// firmware would have set.
+void set_ap_jump_table(u64 gpa);
+
 /// A call through the GHCB page at a guest-physical address (section 4).
 void serve_ghcb_page(Vcpu& vcpu, u64 gpa);
 

@@ -1,6 +1,7 @@
 // The hypervisor's side of the GHCB MSR protocol (GHCB specification, section 2.3.1).
 #include "sevsim/monitor/hypervisor/cpuid.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/outcome.h"
 #include "sevsim/monitor/records.h"
@@ -23,8 +24,10 @@ u64 cpuid(Vcpu& vcpu, u64 request) {
                                from_halves(values[wanted], 0) | (wanted << 30) | 0x005);
 }
 
-u64 reset_hold(Vcpu&, u64) {
-    end_run_by_halt("AP reset hold: nobody sends the SIPI that would end it");
+/// The data are not 0 where a SIPI has ended it.
+u64 reset_hold(Vcpu& vcpu, u64) {
+    hold_until_sipi(vcpu);
+    return (u64{1} << 12) | 0x007;
 }
 
 u64 features(Vcpu&, u64) { return (hypervisor_features << 12) | 0x081; }
@@ -58,9 +61,15 @@ const Request* find(u64 code) {
     return nullptr;
 }
 
-void trace(const Options& options, const char* name, u64 request, u64 answer) {
-    if (options.trace) {
-        Record("msr").text("name", name).hex("request", request).hex("answer", answer).end();
+void trace(const Vcpu& vcpu, const char* name, u64 request, u64 answer) {
+    if (vcpu.options.trace) {
+        Record("msr")
+            .number("vcpu", vcpu.index)
+            .number("time", vcpu.registers.left_at)
+            .text("name", name)
+            .hex("request", request)
+            .hex("answer", answer)
+            .end();
     }
 }
 
@@ -73,7 +82,7 @@ void serve_msr_protocol(Vcpu& vcpu) {
         count(Served::msr_protocol, code, "unknown");
         report_violation(Rule::msr_unknown_request,
                          "a request code that the protocol does not have");
-        trace(vcpu.options, "unknown", value, value);
+        trace(vcpu, "unknown", value, value);
         return;
     }
     count(Served::msr_protocol, code, request->name);
@@ -81,10 +90,10 @@ void serve_msr_protocol(Vcpu& vcpu) {
         report_violation(Rule::msr_reserved_bits, "reserved bits of a request are not zero");
     }
     if (request->serve == terminate) {
-        trace(vcpu.options, request->name, value, 0);
+        trace(vcpu, request->name, value, 0);
     }
     vcpu.ghcb_msr = request->serve(vcpu, value);
-    trace(vcpu.options, request->name, value, vcpu.ghcb_msr);
+    trace(vcpu, request->name, value, vcpu.ghcb_msr);
 }
 
 } // namespace

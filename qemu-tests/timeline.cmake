@@ -1,0 +1,22 @@
+# Runs an image with --timeline: what the picture's legend counts must be what the report counts.
+#   cmake -DSEVSIM=<file> -DIMAGE=<file> -DPICTURE=<file to make> -P timeline.cmake
+file(REMOVE ${PICTURE})
+execute_process(COMMAND ${SEVSIM} run ${IMAGE} --timeline ${PICTURE} RESULT_VARIABLE status
+  OUTPUT_VARIABLE report)
+file(READ ${PICTURE} picture)
+if(NOT status EQUAL 0 OR NOT picture MATCHES "^<svg .*the guest exited with code 0.*</svg>\n$")
+  message(FATAL_ERROR "${report}\n${picture}\nStatus ${status}, or no picture of that run.")
+endif()
+if(NOT report MATCHES "VMGEXIT ([0-9]+)")
+  message(FATAL_ERROR "${report}\nThe report counts no VMGEXITs.")
+endif()
+set(wanted ${CMAKE_MATCH_1})
+set(drawn 0)
+string(REGEX MATCHALL ">[^<>]+: [0-9]+</text>" kinds "${picture}")
+foreach(kind IN LISTS kinds)
+  string(REGEX MATCH "([0-9]+)</text>$" number "${kind}")
+  math(EXPR drawn "${drawn} + ${CMAKE_MATCH_1}")
+endforeach()
+if(NOT drawn EQUAL wanted)
+  message(FATAL_ERROR "${picture}\n${drawn} VMGEXITs drawn of ${wanted}.")
+endif()
