@@ -96,10 +96,11 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
     if (outcome.is_done()) {
         outcome = judge_segments(setup);
     }
-    vc::Context context = context_of(setup, cpu);
-    if (outcome.is_done()) {
-        outcome = judge_memory(context, cpu);
+    if (!outcome.is_done()) {
+        return outcome;
     }
+    vc::Context context = context_of(setup, cpu);
+    outcome             = judge_memory(context, cpu);
     ghcb::EncryptionLeaf encryption;
     if (outcome.is_done() && !ghcb::ask_encryption<x86::Cpu>(encryption)) {
         outcome = Outcome::terminate(reason::msr_bad_response);

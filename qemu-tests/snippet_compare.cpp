@@ -4,6 +4,7 @@
 // The recorded files hold what the snippets wrote to the recording port, in order. At least MINIMUM
 // snippets must have been compared.
 #include "qemu-tests/guests/oracle/record.h"
+#include "x86/exit_code.h"
 
 #include <charconv>
 #include <cstddef>
@@ -211,6 +212,47 @@ unsigned compare_recorded(const char* native_path, const char* handled_path) {
     return 1;
 }
 
+/// Which #VCs the snippets raised, in which code.
+class Coverage {
+  public:
+    void add(const Record& record) {
+        if (record.vcs != 0) {
+            ++raised[record.exit_code][record.code_size];
+            if (record.cpl == 3) {
+                ++raised[record.exit_code][at_cpl_3];
+            }
+        }
+    }
+
+    void print() const {
+        fmt::print("{:18}{:>10}{:>10}{:>10}{:>10}\n", "Snippets whose #VC", "64-bit", "32-bit",
+                   "16-bit", "CPL 3");
+        for (const auto& [code, columns] : raised) {
+            fmt::print("{:18}", fmt::format("{:#x} {}", code, x86::exit_name(code)));
+            for (const u64 column : order) {
+                const auto at = columns.find(column);
+                fmt::print("{:>10}", at == columns.end() ? 0 : at->second);
+            }
+            fmt::print("\n");
+        }
+        for (const u64 column : order) {
+            std::size_t kinds = 0;
+            for (const auto& [code, columns] : raised) {
+                kinds += columns.count(column);
+            }
+            fmt::print("counted: kinds of #VC compared with real execution, {}: {}\n",
+                       column == at_cpl_3 ? "at CPL 3" : fmt::format("in {}-bit code", column),
+                       kinds);
+        }
+    }
+
+  private:
+    static constexpr u64 at_cpl_3 = 3;
+    static constexpr u64 order[]  = {64, 32, 16, at_cpl_3};
+
+    std::map<u64, std::map<u64, unsigned>> raised; // by exit code, then by column
+};
+
 int compare(char** arguments, std::size_t minimum) {
     const auto native  = read_dump(arguments[1]);
     const auto handled = read_dump(arguments[2]);
@@ -226,6 +268,7 @@ int compare(char** arguments, std::size_t minimum) {
     u64 vcs                 = 0;
     std::map<u64, unsigned> by_line;
     std::map<u64, unsigned> by_ending;
+    Coverage coverage;
     for (std::size_t n = 0; n < native->size(); ++n) {
         const Snippet& one   = (*native)[n];
         const Snippet& other = (*handled)[n];
@@ -245,6 +288,7 @@ int compare(char** arguments, std::size_t minimum) {
         }
         wrong += found.empty() ? 0 : 1;
         vcs += other.record.vcs;
+        coverage.add(other.record);
         ++by_line[one.record.line];
         ++by_ending[one.record.state.vector];
     }
@@ -261,8 +305,10 @@ int compare(char** arguments, std::size_t minimum) {
     }
     fmt::print("Snippets by line of conformance.md: {}\n", lines);
     fmt::print("Snippets by the vector that they end in: {}\n", endings);
-    fmt::print("{} snippets compared natively, {} #VC, {} disagreements\n", native->size(), vcs,
-               wrong);
+    coverage.print();
+    fmt::print("{} #VC in all\n", vcs);
+    fmt::print("counted: snippets compared with real execution: {}\n", native->size());
+    fmt::print("counted: snippets that disagree: {}\n", wrong);
     if (native->size() < minimum) {
         fmt::print("fewer than {} snippets\n", minimum);
         return 1;

@@ -111,6 +111,10 @@ class Enumeration {
                     static_cast<unsigned long long>(forms),
                     static_cast<unsigned long long>(accepted),
                     static_cast<unsigned long long>(disagreed));
+        std::printf("counted: forms that decoder and Zydis were asked: %llu\n"
+                    "counted: forms on which they disagree: %llu\n",
+                    static_cast<unsigned long long>(forms),
+                    static_cast<unsigned long long>(disagreed));
         for (const DecodeOracle::Difference& difference : oracle.listed_differences()) {
             if (difference.count != 0) {
                 std::printf("  and %llu times: %s\n",

@@ -4,8 +4,9 @@
 
 namespace vestibule::test {
 
-static constexpr u64 cr4_tsd = 1 << 2;
-static constexpr u64 cr4_pce = 1 << 8;
+static constexpr u64 cr4_tsd  = 1 << 2;
+static constexpr u64 cr4_pce  = 1 << 8;
+static constexpr u64 cr4_la57 = 1 << 12; // the test's tables have four levels
 
 struct UserEvent {
     const char* name;
@@ -118,7 +119,8 @@ TEST_F(PolicyTest, KernelCodeIsNotAsked) {
 }
 
 TEST_F(PolicyTest, TsdAndPceDecideAboutCounters) {
-    for (const u64 cr4 : {u64{0}, cr4_tsd, cr4_pce, cr4_tsd | cr4_pce, ~cr4_tsd, ~cr4_pce}) {
+    for (const u64 cr4 : {u64{0}, cr4_tsd, cr4_pce, cr4_tsd | cr4_pce, ~(cr4_tsd | cr4_la57),
+                          ~(cr4_pce | cr4_la57)}) {
         MockCpu::cr4_value = cr4;
         const bool tsc     = (cr4 & cr4_tsd) == 0;
         const bool pmc     = (cr4 & cr4_pce) != 0;

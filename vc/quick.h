@@ -37,7 +37,7 @@ template <class Cpu>
         return not_here;
     }
     const OpcodeTable::Row known = opcode_table.opcode(row);
-    if ((known.form & form::long_mask) != 0 || Events::is_mmio(known.mnemonic)) {
+    if ((known.form & form::long_mask) != 0) {
         return not_here;
     }
     // SECURITY (WeSee, CVE-2024-25742): what stands there must be what the exit code claims.

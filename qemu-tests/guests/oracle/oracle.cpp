@@ -22,7 +22,8 @@ extern const Row snippet_rows_end[];
 namespace {
 
 constinit State state{};
-constinit u64 vcs = 0;
+constinit u64 vcs       = 0;
+constinit u64 exit_code = 0;
 
 constexpr u64 cr2_canary  = 0x5A5A'0000'5A5A'0000;
 constexpr u32 port_canary = 0x8877'6655;
@@ -95,7 +96,8 @@ class Oracle {
             context.ghcb.holders = 0; // whatever became of the row before
         }
         x86::Cpu::set_cr2(cr2_canary);
-        vcs = 0;
+        vcs       = 0;
+        exit_code = 0;
     }
 
     void finish(const Row& row) const {
@@ -182,7 +184,10 @@ class Oracle {
         devices.dump(Record::magic_row);
         dump_words(row.name, sizeof row.name);
         devices.dump(row.line);
+        devices.dump(row.code_size);
+        devices.dump(row.cs & 3);
         devices.dump(vcs);
+        devices.dump(exit_code);
         devices.dump((row.flags & Row::unintercepted) != 0 ? 1 : 0);
         dump_words(&state, sizeof state);
         devices.dump(changes);
@@ -221,8 +226,8 @@ void oracle_record(const vc::Frame& frame, u32 vector) {
 }
 
 void oracle_vc_handler(vc::Frame& frame) {
-    using Kind = ghcb::Outcome::Kind;
-    ++vcs;
+    using Kind            = ghcb::Outcome::Kind;
+    exit_code             = vcs++ == 0 ? frame.error_code : exit_code;
     ghcb::Outcome outcome = vc::handle<x86::Cpu>(frame, boot::vc_context());
     if (outcome.kind == Kind::raise) {
         outcome = vc::deliver<x86::Cpu>(frame, outcome.vector, outcome.error_code);

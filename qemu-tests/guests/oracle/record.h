@@ -33,8 +33,11 @@ struct Record {
 
     u64 magic;
     char name[64];
-    u64 line;          // of conformance.md, or 0
+    u64 line;      // of conformance.md, or 0
+    u64 code_size; // 64, 32 or 16
+    u64 cpl;
     u64 vcs;           // #VCs that the snippet raised
+    u64 exit_code;     // of the first one
     u64 unintercepted; // 1 where it must not raise any
     State state;
     u64 changes; // so many changed words of memory follow
