@@ -36,6 +36,21 @@ static_assert(cpu_signature(25, 1, 1) == 0xA0'0F11);
 static_assert(cpu_signature(25, 17, 0) == 0xA1'0F10);
 static_assert(cpu_signature(26, 0, 0) == 0xB0'0F00);
 
+/// Processors whose own signature is none of the models': what `-cpu host` gives a guest (CPUID 1
+/// EAX as AMD's microcode packages name it).
+inline constexpr CpuType host_cpus[] = {
+    {.name = "EPYC Milan-X",        .signature = cpu_signature(25, 1,   2)},
+    {.name = "EPYC Genoa",          .signature = cpu_signature(25, 17,  1)},
+    {.name = "EPYC Genoa-X",        .signature = cpu_signature(25, 17,  2)},
+    {.name = "EPYC Bergamo, Siena", .signature = cpu_signature(25, 160, 2)},
+    {.name = "EPYC Turin",          .signature = cpu_signature(26, 2,   1)},
+    {.name = "EPYC Turin Dense",    .signature = cpu_signature(26, 17,  0)},
+};
+
+static_assert(cpu_signature(25, 160, 2) == 0xAA'0F02);
+static_assert(cpu_signature(26, 2, 1) == 0xB0'0F21);
+static_assert(cpu_signature(26, 17, 0) == 0xB1'0F10);
+
 /// The signature behind "EPYC-Milan" or "EPYC-Milan-v2".
 constexpr std::optional<u32> find_cpu_signature(std::string_view name) {
     for (const CpuType& type : cpu_types) {

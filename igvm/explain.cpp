@@ -2,6 +2,7 @@
 // threads, neighbours together, since they have most of their chains in common.
 #include "igvm/explain.h"
 
+#include "igvm/context_fields.h"
 #include "igvm/explain_search.h"
 
 #include <fmt/format.h>
@@ -17,34 +18,35 @@
 namespace vestibule::igvm {
 
 namespace {
-u64 word_at(const x86::Vmsa& vmsa, u64 offset) {
-    std::array<u8, sizeof(vmsa)> page;
-    std::memcpy(page.data(), &vmsa, sizeof(vmsa));
-    u64 word = 0;
-    std::memcpy(&word, page.data() + offset, sizeof(word));
-    return word;
+std::string_view whose(const Cause& cause) {
+    return !cause.others ? "of vCPU 0" : !cause.first_vcpu ? "of vCPUs from 1 on" : "of each vCPU";
 }
 
-/// "MXCSR at 0x408: 0x1f80 here, 0x0 there", for every word of the VMSA that differs.
+/// "mxcsr at 0x408: 0x1f80 here, 0x0 there", for every field of the VMSA that differs.
 std::string vmsa_words(const Cause& cause, const std::vector<Step>& steps) {
     for (const Step& step : steps) {
         if (step.type != PageType::vmsa || !(step.vcpu == 0 ? cause.first_vcpu : cause.others)) {
             continue;
         }
-        x86::Vmsa before;
-        std::memcpy(&before, step.data.data(), sizeof(before));
-        x86::Vmsa after = before;
-        cause.vmsa(after);
+        x86::Vmsa vmsa;
+        std::memcpy(&vmsa, step.data.data(), sizeof(vmsa));
+        cause.vmsa(vmsa);
+        std::array<u8, sizeof(vmsa)> after;
+        std::memcpy(after.data(), &vmsa, sizeof(vmsa));
+        const auto here  = context_values(ContextKind::vmsa, step.data);
+        const auto there = context_values(ContextKind::vmsa, after);
         std::string words;
-        for (u64 at = 0; at < sizeof(before); at += sizeof(u64)) {
-            const u64 here  = word_at(before, at);
-            const u64 there = word_at(after, at);
-            if (here != there) {
-                words += fmt::format("{} at {:#x}: {:#x} here, {:#x} there",
-                                     words.empty() ? "" : ",", at, here, there);
+        for (u64 i = 0; i < here.size(); ++i) {
+            const u64 at = here[i].offset;
+            if (here[i].value != there[i].value) {
+                words += fmt::format(
+                    "{}{} at {:#x}: {:#x} here, {:#x} there", words.empty() ? "" : ", ",
+                    context_field_at(ContextKind::vmsa, at), at, here[i].value, there[i].value);
             }
         }
-        return fmt::format("VMSA of vCPU {}, {}{}", step.vcpu, cause.field, words);
+        if (!words.empty()) {
+            return fmt::format("VMSA {}, {}", whose(cause), words);
+        }
     }
     return std::string(cause.field);
 }
@@ -57,6 +59,13 @@ std::string step_in_words(const std::vector<Step>& steps, u64 at) {
     return fmt::format("{} page{} of type {} at {:#x} ({})", step.pages, step.pages == 1 ? "" : "s",
                        static_cast<int>(step.type), step.gpa, step.what);
 }
+
+/// A digest is as good a hash as any.
+struct ByDigest {
+    std::size_t operator()(const Search::Signature& signature) const {
+        return signature.front() ^ signature.back();
+    }
+};
 
 class Explainer {
   public:
@@ -86,7 +95,7 @@ class Explainer {
         const auto work         = [&](bool reports) {
             Search search(question_, causes_);
             search.forget_numbers(variations.size());
-            constexpr u64 neighbours = 16;
+            constexpr u64 neighbours = 48; // all counts of vCPUs at once, most often
             while (!enough()) {
                 const u64 first = next.fetch_add(neighbours);
                 if (first >= arrangements.size()) {
@@ -127,7 +136,7 @@ class Explainer {
     }
 
     /// Whether fewer causes make the same arrangement; remembers it otherwise.
-    bool is_smaller(const std::string& signature, unsigned count) {
+    bool is_smaller(const Search::Signature& signature, unsigned count) {
         const std::scoped_lock lock(mutex_);
         const auto [entry, is_new] = smallest_.try_emplace(signature, count);
         return entry->second < count;
@@ -182,7 +191,7 @@ class Explainer {
     std::atomic<u64> found_count_ = 0;
     std::mutex mutex_; // of the rest
     std::vector<Explanation> found_;
-    std::unordered_map<std::string, unsigned> smallest_;
+    std::unordered_map<Search::Signature, unsigned, ByDigest> smallest_;
 };
 } // namespace
 
@@ -190,7 +199,7 @@ std::expected<Answer, std::string> explain(const Question& question) {
     if (auto launch = question.launch(question.plan); !launch) {
         return std::unexpected(launch.error());
     }
-    Answer answer{.causes = causes_for(question.plan), .explanations = {}};
+    Answer answer{.causes = causes_for(question.plan, question.alternatives), .explanations = {}};
     Explainer explainer(question, answer.causes);
     for (unsigned count = 0; count <= question.most_causes && answer.explanations.empty();
          ++count) {

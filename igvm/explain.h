@@ -9,6 +9,7 @@ namespace vestibule::igvm {
 
 struct Question {
     Plan plan;
+    Alternatives alternatives;
     std::function<std::expected<Launch, std::string>(const Plan&)> launch;
     std::span<const u8> file;                  // whose pages need to be hashed but once
     std::function<bool(const Chain&)> matches; // whether this is the digest that was found

@@ -3,6 +3,7 @@
 
 #include "igvm/cpu_types.h"
 #include "igvm/vmsa_causes.h"
+#include "x86/sev.h"
 
 #include <fmt/format.h>
 
@@ -158,6 +159,13 @@ void add_order_causes(std::vector<Cause>& causes) {
     causes.push_back(step_cause(
         "VMSAs behind the pages", "order", "KVM measures them at launch finish",
         [](Steps& steps) { reorder(steps, [](const Step& s) { return is_vmsa(s) ? 1u : 0u; }); }));
+    causes.push_back(step_cause("VMSAs at 0xfffffffff000", "vmsa address",
+                                "KVM measures them there, wherever the file has them",
+                                [](Steps& steps) {
+                                    for (Step& step : steps) {
+                                        step.gpa = is_vmsa(step) ? x86::vmsa_gpa : step.gpa;
+                                    }
+                                }));
     causes.push_back(plan_cause(
         "CPUID pages last", "cpuid", "EC2", [](Plan& p) { p.options.vmm.cpuid_pages_last = true; },
         [](const Plan& p) { return yes_no(p.options.vmm.cpuid_pages_last); }));
@@ -227,54 +235,97 @@ void add_type_causes(std::vector<Cause>& causes, bool snp) {
         [](Plan& p) { p.options.vmm.measures_shared = false; }, shared));
 }
 
-void add_boot_causes(std::vector<Cause>& causes, const Plan& plan) {
+std::string line_of(const Plan& plan) {
     if (!plan.boot) {
-        return;
+        return "no kernel";
     }
-    const auto line = [](const Plan& p) {
-        return p.boot ? fmt::format("\"{}\"", p.boot->command_line) : "no kernel";
-    };
-    const auto add_line = [&](const char* name, const char* who, auto edit) {
+    return fmt::format("\"{}\"{}", plan.boot->command_line,
+                       plan.boot->hashes_terminator ? "" : " without its zero");
+}
+
+void add_line_causes(std::vector<Cause>& causes, const Alternatives& alternatives) {
+    const auto add = [&](std::string name, std::string who, auto edit) {
         causes.push_back(plan_cause(
-            name, "command line", who,
+            std::move(name), "command line", std::move(who),
             [edit](Plan& p) {
                 if (p.boot) {
-                    edit(p.boot->command_line);
+                    edit(*p.boot);
                 }
             },
-            line));
+            line_of));
     };
     causes.push_back(plan_cause(
         "no kernel hashes", "command line", "kernel-hashes=off, or a kernel that was not passed",
-        [](Plan& p) { p.boot.reset(); }, line));
-    add_line("empty command line", "no -append", [](std::string& text) { text.clear(); });
-    add_line("command line with a line feed", "a file that was read with its last line feed",
-             [](std::string& text) { text += '\n'; });
-    add_line("command line with a space", "a line put together by a script",
-             [](std::string& text) { text += ' '; });
-    add_line("command line trimmed", "a tool that trims what it passes on",
-             [](std::string& text) { text.erase(text.find_last_not_of(" \t\r\n") + 1); });
-    causes.push_back(plan_cause(
-        "no initrd", "initrd", "no -initrd",
-        [](Plan& p) {
-            if (p.boot) {
-                p.boot->initrd.clear();
-            }
-        },
-        [](const Plan& p) {
-            return p.boot ? fmt::format("{} bytes", p.boot->initrd.size()) : "no kernel";
-        }));
+        [](Plan& p) { p.boot.reset(); }, line_of));
+    for (const std::string& line : alternatives.command_lines) {
+        add(fmt::format("command line \"{}\"", line), "another -append",
+            [line](DirectBoot& boot) { boot.command_line = line; });
+    }
+    add("empty command line", "no -append", [](DirectBoot& boot) { boot.command_line.clear(); });
+    add("command line with a line feed", "a file that was read with its last line feed",
+        [](DirectBoot& boot) { boot.command_line += '\n'; });
+    add("command line with a space", "a line put together by a script",
+        [](DirectBoot& boot) { boot.command_line += ' '; });
+    add("command line trimmed", "a tool that trims what it passes on", [](DirectBoot& boot) {
+        boot.command_line.erase(boot.command_line.find_last_not_of(" \t\r\n") + 1);
+    });
+    add("command line without its zero",
+        "a verifier that hashes the text alone; QEMU hashes its C string",
+        [](DirectBoot& boot) { boot.hashes_terminator = false; });
+}
+
+void add_file_causes(std::vector<Cause>& causes, const std::string& what,
+                     Digest256 DirectBoot::* hash, std::string_view option,
+                     const std::vector<Alternatives::File>& others) {
+    const Digest256 none = sha256({});
+    const auto value     = [hash, none](const Plan& p) {
+        if (!p.boot) {
+            return std::string("no kernel");
+        }
+        const Digest256& now = (*p.boot).*hash;
+        return now == none ? std::string("no bytes") : "SHA-256 " + to_hex(now);
+    };
+    const auto add = [&](std::string name, std::string who, const Digest256& now) {
+        causes.push_back(plan_cause(
+            std::move(name), what, std::move(who),
+            [hash, now](Plan& p) {
+                if (p.boot) {
+                    (*p.boot).*hash = now;
+                }
+            },
+            value));
+    };
+    for (const Alternatives::File& other : others) {
+        add(fmt::format("{} {}", what, other.name), fmt::format("another {}", option), other.hash);
+    }
+    add(fmt::format("no {}", what), fmt::format("no {}, or an empty file", option), none);
+}
+
+void add_boot_causes(std::vector<Cause>& causes, const Plan& plan,
+                     const Alternatives& alternatives) {
+    if (plan.boot) {
+        add_line_causes(causes, alternatives);
+        add_file_causes(causes, "initrd", &DirectBoot::initrd, "-initrd", alternatives.initrds);
+        add_file_causes(causes, "kernel", &DirectBoot::kernel, "-kernel", alternatives.kernels);
+    }
 }
 
 void add_vcpu_causes(std::vector<Cause>& causes) {
+    const auto add_signature = [&](std::string name, std::string who, u32 signature) {
+        causes.push_back(plan_cause(
+            std::move(name), "signature", std::move(who),
+            [signature](Plan& p) { p.options.cpu_signature = signature; },
+            [](const Plan& p) { return fmt::format("{:#x}", p.options.cpu_signature); }));
+    };
     for (const CpuType& type : cpu_types) {
         if (type.name != "EPYC-IBPB") { // has EPYC's signature
-            causes.push_back(plan_cause(
-                fmt::format("CPU signature of {}", type.name), "signature",
-                "QEMU's -cpu decides what RDX holds at reset",
-                [&type](Plan& p) { p.options.cpu_signature = type.signature; },
-                [](const Plan& p) { return fmt::format("{:#x}", p.options.cpu_signature); }));
+            add_signature(fmt::format("CPU signature of {}", type.name),
+                          "QEMU's -cpu decides what RDX holds at reset", type.signature);
         }
+    }
+    for (const CpuType& host : host_cpus) {
+        add_signature(fmt::format("CPU signature of the host, {}", host.name),
+                      "QEMU's -cpu host gives the guest the processor's own", host.signature);
     }
     causes.push_back(step_cause("VMSA of the first vCPU alone", "vcpus",
                                 "kernels patched for an SVSM measure no other", [](Steps& steps) {
@@ -301,13 +352,13 @@ void add_vcpu_causes(std::vector<Cause>& causes) {
 }
 } // namespace
 
-std::vector<Cause> causes_for(const Plan& plan) {
+std::vector<Cause> causes_for(const Plan& plan, const Alternatives& alternatives) {
     const bool snp = plan.options.platform == PlatformType::sev_snp;
     std::vector<Cause> causes;
     add_monitor_causes(causes, plan);
     add_order_causes(causes);
     add_type_causes(causes, snp);
-    add_boot_causes(causes, plan);
+    add_boot_causes(causes, plan, alternatives);
     add_tail_causes(causes, snp);
     if (plan.options.platform != PlatformType::sev) {
         add_vcpu_causes(causes);

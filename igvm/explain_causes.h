@@ -37,8 +37,20 @@ struct Cause {
     [[nodiscard]] bool is_of_vmsa() const { return static_cast<bool>(vmsa); }
 };
 
+/// What else may have been booted, by the names that the user has for it.
+struct Alternatives {
+    struct File {
+        std::string name;
+        Digest256 hash;
+    };
+
+    std::vector<File> kernels;
+    std::vector<File> initrds;
+    std::vector<std::string> command_lines;
+};
+
 /// The causes that can apply to such a launch. Those that alter its end stand last, so that
 /// neighbours have most of the chain in common.
-std::vector<Cause> causes_for(const Plan& plan);
+std::vector<Cause> causes_for(const Plan& plan, const Alternatives& alternatives = {});
 
 } // namespace vestibule::igvm

@@ -3,8 +3,6 @@
 
 #include "igvm/reader.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -44,10 +42,8 @@ bool Search::is_in_file(const Step& step) const {
 }
 
 const Digest384& Search::contents(const Step& step) {
-    if (launch_.platform != PlatformType::sev_snp || !is_in_file(step)
-        || step.type != PageType::normal) {
-        other_contents_ =
-            launch_.platform == PlatformType::sev_snp ? contents_of(step) : Digest384{};
+    if (!is_in_file(step) || step.type != PageType::normal) {
+        other_contents_ = contents_of(step);
         return other_contents_;
     }
     const auto [entry, is_new] = contents_.try_emplace(step.data.data());
@@ -58,9 +54,14 @@ const Digest384& Search::contents(const Step& step) {
 }
 
 Search::Vcpu& Search::vcpu_of(const Step& step) {
-    const bool first           = step.vcpu == 0;
+    const bool first = step.vcpu == 0;
+    Vcpu*& known     = known_vcpus_[{step.data.data(), first}];
+    if (known != nullptr) {
+        return *known;
+    }
     const auto [entry, is_new] = vcpus_.try_emplace({sha384(step.data), first});
     Vcpu& vcpu                 = entry->second;
+    known                      = &vcpu;
     if (is_new) {
         std::memcpy(&vcpu.vmsa, step.data.data(), sizeof(vcpu.vmsa));
         vcpu.id    = load<u64>(entry->first.first) + (first ? 1 : 0);
@@ -76,24 +77,57 @@ Search::Vcpu& Search::vcpu_of(const Step& step) {
     return vcpu;
 }
 
-bool Search::arrange(const Combination& combination) {
-    Plan plan = question_.plan;
+const Launch* Search::launch_for(const Combination& combination) {
+    PlanCauses altering;
+    altering.fill(no_cause);
+    u64 count = 0;
     for (const u16 cause : combination.span()) {
         if (causes_[cause].plan) {
-            causes_[cause].plan(plan);
+            altering[count++] = cause;
         }
     }
+    if (const auto known = launches_.find(altering); known != launches_.end()) {
+        return known->second ? &*known->second : nullptr;
+    }
+    // All that go with the counts of vCPUs, which change fastest; but large ones are not hoarded.
+    constexpr u64 most_launches = 64;
+    constexpr u64 most_steps    = u64{1} << 18;
+    if (launches_.size() >= most_launches || steps_kept_ > most_steps) {
+        launches_.clear();
+        known_vcpus_.clear();
+        steps_kept_ = 0;
+    }
+    Plan plan = question_.plan;
+    for (const u16 cause : std::span(altering).first(count)) {
+        causes_[cause].plan(plan);
+    }
     auto launch = question_.launch(plan);
+    auto& kept  = launches_[altering];
     if (!launch) {
+        return nullptr;
+    }
+    steps_kept_ += launch->steps.size();
+    return &kept.emplace(std::move(*launch));
+}
+
+bool Search::arrange(const Combination& combination) {
+    const Launch* const launch = launch_for(combination);
+    if (launch == nullptr) {
         return false;
     }
-    launch_ = std::move(*launch);
-    steps_  = launch_.steps;
+    platform_ = launch->platform;
+    steps_    = launch->steps;
     for (const u16 cause : combination.span()) {
         if (causes_[cause].steps) {
             causes_[cause].steps(steps_);
         }
     }
+    draw_head();
+    note_tail();
+    return true;
+}
+
+void Search::draw_head() {
     const auto vmsa = std::ranges::find(steps_, PageType::vmsa, &Step::type);
     first_vmsa_     = static_cast<u64>(vmsa - steps_.begin());
 
@@ -104,54 +138,57 @@ bool Search::arrange(const Combination& combination) {
         ++same;
     }
     if (chains_.empty()) {
-        chains_.emplace_back(launch_.platform);
+        chains_.emplace_back(platform_);
     }
+    const bool snp = platform_ == PlatformType::sev_snp;
     chains_.erase(chains_.begin() + static_cast<std::ptrdiff_t>(same) + 1, chains_.end());
     for (u64 at = same; at < first_vmsa_; ++at) {
         Chain next = chains_.back();
-        next.add(steps_[at], contents(steps_[at]));
+        next.add(steps_[at], snp ? contents(steps_[at]) : Digest384{});
         chains_.push_back(std::move(next));
     }
     drawn_.assign(steps_.begin(), vmsa);
-
-    tail_.clear();
-    tail_contents_.clear();
-    const u8* known = nullptr;
-    for (u64 at = first_vmsa_; at < steps_.size(); ++at) {
-        const Step& step = steps_[at];
-        if (step.type != PageType::vmsa) {
-            tail_.push_back(nullptr);
-            tail_contents_.push_back(contents(step));
-            known = nullptr;
-            continue;
-        }
-        // All vCPUs but the first are usually one page.
-        const bool again = step.data.data() == known && step.vcpu > 1;
-        tail_.push_back(again ? tail_.back() : &vcpu_of(step));
-        tail_contents_.emplace_back();
-        known = step.data.data();
-    }
-    return true;
 }
 
-std::string Search::signature() const {
-    const auto before = chains_.back().digest();
-    std::string text(before.begin(), before.end());
+void Search::note_tail() {
+    std::swap(tail_, tail_before_);
+    tail_.clear();
+    for (u64 at = first_vmsa_; at < steps_.size(); ++at) {
+        const Step& step   = steps_[at];
+        const bool is_vmsa = step.type == PageType::vmsa;
+        tail_.push_back({.vcpu     = is_vmsa ? &vcpu_of(step) : nullptr,
+                         .type     = step.type,
+                         .gpa      = step.gpa,
+                         .pages    = step.pages,
+                         .contents = is_vmsa ? Digest384{} : contents(step)});
+    }
+    auto head = chains_.back().digest();
+    const bool goes_on =
+        head == head_ && tail_before_.size() <= tail_.size()
+        && std::ranges::equal(tail_before_, std::span(tail_).first(tail_before_.size()));
+    family_ += goes_on ? 0 : 1;
+    head_ = std::move(head);
+}
+
+Search::Signature Search::signature() const {
+    Signature signature{};
+    std::memcpy(signature.data(), head_.data(), head_.size());
     // What follows is hashed by FNV-1a: with 256 vCPUs it is long.
-    u64 hash       = 0xCBF2'9CE4'8422'2325;
+    u64& hash      = signature.back();
+    hash           = 0xCBF2'9CE4'8422'2325;
     const auto add = [&](u64 value) { hash = (hash ^ value) * 0x100'0000'01B3; };
-    for (u64 at = 0; at < tail_.size(); ++at) {
-        const Step& step = steps_[first_vmsa_ + at];
+    for (const Tail& step : tail_) {
         add(static_cast<u64>(step.type));
         add(step.gpa);
         add(step.pages);
-        add(tail_[at] != nullptr ? tail_[at]->id : load<u64>(tail_contents_[at]));
+        add(step.vcpu != nullptr ? step.vcpu->id : load<u64>(step.contents));
     }
-    return text + fmt::format(" {:x}", hash);
+    return signature;
 }
 
 void Search::forget_numbers(u64 count) {
     numbers_ = count;
+    ends_.assign(count, std::nullopt);
     for (auto& [key, vcpu] : vcpus_) {
         vcpu.digests.clear();
     }
@@ -167,43 +204,51 @@ x86::Vmsa Search::varied(const Vcpu& vcpu, const Combination& combination) const
     return vmsa;
 }
 
+void Search::add_varied(Chain& chain, u64 at, const Combination& combination, u64 number) {
+    const Step& step = steps_[first_vmsa_ + at];
+    Vcpu* const vcpu = tail_[at].vcpu;
+    if (vcpu == nullptr) {
+        chain.add(step, tail_[at].contents);
+        return;
+    }
+    const auto page = [&] {
+        const x86::Vmsa vmsa = varied(*vcpu, combination);
+        std::array<u8, sizeof(x86::Vmsa)> bytes;
+        std::memcpy(bytes.data(), &vmsa, sizeof(vmsa));
+        return bytes;
+    };
+    if (platform_ != PlatformType::sev_snp) {
+        const auto bytes = page();
+        Step altered     = step;
+        altered.data     = bytes;
+        chain.add(altered, {});
+        return;
+    }
+    vcpu->digests.resize(std::max<u64>(vcpu->digests.size(), numbers_));
+    auto& digest = vcpu->digests[number];
+    if (!digest) {
+        digest = sha384(page());
+    }
+    chain.add(step, *digest);
+}
+
 std::optional<bool> Search::matches(const Combination& combination, u64 number) {
     for (const u16 cause : combination.span()) {
-        const bool idle = std::ranges::none_of(
-            tail_, [&](const Vcpu* vcpu) { return vcpu != nullptr && vcpu->altered_by[cause]; });
+        const bool idle = std::ranges::none_of(tail_, [&](const Tail& step) {
+            return step.vcpu != nullptr && step.vcpu->altered_by[cause];
+        });
         if (idle) {
             return std::nullopt;
         }
     }
-    const bool snp = launch_.platform == PlatformType::sev_snp;
-    Chain chain    = chains_.back();
-    for (u64 at = 0; at < tail_.size(); ++at) {
-        const Step& step = steps_[first_vmsa_ + at];
-        Vcpu* const vcpu = tail_[at];
-        if (vcpu == nullptr) {
-            chain.add(step, tail_contents_[at]);
-            continue;
-        }
-        if (!snp) {
-            const x86::Vmsa vmsa = varied(*vcpu, combination);
-            std::array<u8, sizeof(x86::Vmsa)> page;
-            std::memcpy(page.data(), &vmsa, sizeof(vmsa));
-            Step altered = step;
-            altered.data = page;
-            chain.add(altered, {});
-            continue;
-        }
-        vcpu->digests.resize(std::max<u64>(vcpu->digests.size(), numbers_));
-        auto& digest = vcpu->digests[number];
-        if (!digest) {
-            const x86::Vmsa vmsa = varied(*vcpu, combination);
-            std::array<u8, sizeof(x86::Vmsa)> page;
-            std::memcpy(page.data(), &vmsa, sizeof(vmsa));
-            digest = sha384(page);
-        }
-        chain.add(step, *digest);
+    auto& end = ends_[number];
+    if (!end || end->family != family_) {
+        end = Drawn{.family = family_, .links = 0, .chain = chains_.back()};
     }
-    return question_.matches(chain);
+    for (; end->links < tail_.size(); ++end->links) {
+        add_varied(end->chain, end->links, combination, number);
+    }
+    return question_.matches(end->chain);
 }
 
 } // namespace vestibule::igvm

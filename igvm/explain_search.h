@@ -1,7 +1,8 @@
 // The trying in explain.h. A hypothesis is an arrangement of the launch (causes that alter the plan
 // or the steps) with a variation of its VMSAs. What is before the first VMSA is hashed once an
 // arrangement, from where it differs from the arrangement before; a VMSA's variation is hashed
-// once; so a hypothesis costs little more than the links of its VMSAs.
+// once; and where an arrangement only has more vCPUs than those before it, their chains are drawn
+// on.
 #pragma once
 
 #include "igvm/explain.h"
@@ -31,14 +32,18 @@ class Search {
     /// Sets the arrangement; false where there is no such launch.
     bool arrange(const Combination& combination);
 
-    /// Something that is the same where two arrangements give the same launch.
-    [[nodiscard]] std::string signature() const;
+    /// What is the same where two arrangements give the same launch: the digest before the first
+    /// VMSA, and a hash of what follows.
+    using Signature = std::array<u64, sizeof(Digest384) / sizeof(u64) + 1>;
+
+    [[nodiscard]] Signature signature() const;
 
     /// Whether the arrangement gives the digest with its VMSAs varied; nothing where the variation
     /// is one of fewer causes.
     std::optional<bool> matches(const Combination& combination, u64 number);
 
-    /// Digests of varied VMSAs are kept by number; call this before combinations of another count.
+    /// What belongs to a variation is kept by its number; call this before combinations of another
+    /// count.
     void forget_numbers(u64 count);
 
     [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
@@ -53,6 +58,21 @@ class Search {
         std::vector<std::optional<Digest384>> digests;
     };
 
+    /// A variation's chain through the tails of arrangements that continue each other.
+    struct Drawn {
+        u64 family; // of such arrangements
+        u64 links;
+        Chain chain;
+    };
+
+    /// Those of a combination that alter the plan.
+    using PlanCauses              = std::array<u16, 3>;
+    static constexpr u16 no_cause = 0xFFFF;
+
+    const Launch* launch_for(const Combination& combination);
+    void draw_head();
+    void note_tail();
+    void add_varied(Chain& chain, u64 at, const Combination& combination, u64 number);
     const Digest384& contents(const Step& step);
     [[nodiscard]] bool is_in_file(const Step& step) const;
     Vcpu& vcpu_of(const Step& step);
@@ -61,7 +81,10 @@ class Search {
     const Question& question_;
     std::span<const Cause> causes_;
 
-    Launch launch_;
+    /// Neighbours often alter the plan in the same way, so that one launch serves them all.
+    std::map<PlanCauses, std::optional<Launch>> launches_; // none where there is no such launch
+    u64 steps_kept_ = 0;                                   // in all of them
+    PlatformType platform_{};
     std::vector<Step> steps_;
     u64 first_vmsa_ = 0;
     std::vector<Step> drawn_;   // the steps through which chains_ has been drawn
@@ -70,8 +93,24 @@ class Search {
     std::unordered_map<const u8*, Digest384> contents_; // of pages of the file
     Digest384 other_contents_{};
     std::map<std::pair<Digest384, bool>, Vcpu> vcpus_;
-    std::vector<Vcpu*> tail_; // of each step from the first VMSA on; null where it is none
-    std::vector<Digest384> tail_contents_;
+    std::map<std::pair<const u8*, bool>, Vcpu*> known_vcpus_; // by where launches_ have their pages
+
+    /// A step from the first VMSA on.
+    struct Tail {
+        Vcpu* vcpu; // null where it is no VMSA
+        PageType type;
+        u64 gpa;
+        u64 pages;
+        Digest384 contents; // where it is none; off SNP only to tell it from others
+
+        bool operator==(const Tail&) const = default;
+    };
+
+    std::vector<Tail> tail_;
+    std::vector<Tail> tail_before_;          // of the arrangement before
+    std::vector<u8> head_;                   // the digest before the first VMSA
+    u64 family_ = 0;                         // of arrangements whose tails continue each other
+    std::vector<std::optional<Drawn>> ends_; // of each variation
     u64 numbers_ = 0;
 };
 

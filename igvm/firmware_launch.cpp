@@ -160,6 +160,7 @@ class Composer {
         const u32 ap_start = firmware_.reset_address.value_or(reset_vector);
         const u64 features =
             options_.launch.sev_features.value_or(snp_ ? x86::SevStatus::snp >> 2 : 0);
+        launch_.steps.reserve(launch_.steps.size() + count);
         for (u32 vcpu = 0; vcpu < count; ++vcpu) {
             if (vcpu < 2) {
                 const bool first = vcpu == 0;

@@ -164,6 +164,7 @@ class Composer {
         const u64 implied  = contexts_.contains(0) ? contexts_.at(0).vmsa.sev_features
                                                    : (snp_ ? x86::SevStatus::snp >> 2 : 0);
         const u64 features = options_.sev_features.value_or(implied);
+        launch_.steps.reserve(launch_.steps.size() + count);
         std::optional<std::span<const u8>> same;
         for (u32 vcpu = 0; vcpu < count; ++vcpu) {
             const auto given = contexts_.find(vcpu);

@@ -1,7 +1,6 @@
 // See kernel_hashes.h.
 #include "igvm/kernel_hashes.h"
 
-#include "igvm/digest.h"
 #include "igvm/guid.h"
 
 #include <cstring>
@@ -33,17 +32,18 @@ static_assert(sizeof(Table) == hash_table_size);
 } // namespace
 
 std::vector<u8> hash_table(const DirectBoot& boot) {
-    // The command line's terminating zero is part of it.
     std::vector<u8> line(boot.command_line.begin(), boot.command_line.end());
-    line.push_back(0);
+    if (boot.hashes_terminator) {
+        line.push_back(0);
+    }
     const Table table{
         .guid   = table_guid,
         .length = offsetof(Table, padding),
         .entries =
             {
                       {.guid = cmdline_guid, .length = sizeof(Entry), .hash = sha256(line)},
-                      {.guid = initrd_guid, .length = sizeof(Entry), .hash = sha256(boot.initrd)},
-                      {.guid = kernel_guid, .length = sizeof(Entry), .hash = sha256(boot.kernel)},
+                      {.guid = initrd_guid, .length = sizeof(Entry), .hash = boot.initrd},
+                      {.guid = kernel_guid, .length = sizeof(Entry), .hash = boot.kernel},
                       },
         .padding = {}
     };

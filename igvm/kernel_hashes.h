@@ -2,18 +2,16 @@
 // what it may boot (QEMU target/i386/sev.c, sev_add_kernel_loader_hashes).
 #pragma once
 
-#include "x86/types.h"
-
-#include <span>
-#include <string>
-#include <vector>
+#include "igvm/digest.h"
 
 namespace vestibule::igvm {
 
+/// What is booted, by the hashes of its files: those are what is measured, and files are large.
 struct DirectBoot {
-    std::vector<u8> kernel;
-    std::vector<u8> initrd; // empty where there is none
+    Digest256 kernel;
+    Digest256 initrd; // of no bytes where there is none
     std::string command_line;
+    bool hashes_terminator = true; // the command line's zero
 };
 
 inline constexpr u64 hash_table_size = 176; // with its padding

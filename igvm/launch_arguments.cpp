@@ -3,7 +3,6 @@
 
 #include "igvm/cpu_types.h"
 #include "igvm/describe.h"
-#include "igvm/file_io.h"
 
 #include <fmt/format.h>
 
@@ -12,12 +11,21 @@
 namespace vestibule::igvm {
 
 namespace {
-std::vector<u8> read(const std::string& path) {
-    auto bytes = read_file(path);
-    if (!bytes) {
-        throw Failure(bytes.error());
+/// Of those that a command line may name, a file's bytes stay in the file: it may be 4 GiB.
+MappedFile map(const std::string& path) {
+    auto file = MappedFile::open(path);
+    if (!file) {
+        throw Failure(file.error());
     }
-    return std::move(*bytes);
+    return std::move(*file);
+}
+
+/// Where there are two, the arguments are wrong and none is opened.
+const std::string& path_of(const LaunchArguments& arguments) {
+    if (arguments.file.empty() == arguments.firmware.empty()) {
+        throw CLI::RequiredError("an IGVM file, or --firmware,");
+    }
+    return arguments.firmware.empty() ? arguments.file : arguments.firmware;
 }
 
 u32 signature_of(const std::string& name) {
@@ -39,6 +47,8 @@ u32 signature_of(const std::string& name) {
                     name));
 }
 } // namespace
+
+Digest256 hash_of_file(const std::string& path) { return sha256(map(path).bytes()); }
 
 std::string monitor_names(bool firmware) {
     std::string names;
@@ -76,10 +86,7 @@ void add_launch_options(CLI::App& verb, LaunchArguments& arguments) {
     verb.add_option("--append", arguments.append, "Its command line")->needs(kernel);
 }
 
-Subject::Subject(const LaunchArguments& arguments) {
-    if (arguments.file.empty() == arguments.firmware.empty()) {
-        throw CLI::RequiredError("an IGVM file, or --firmware,");
-    }
+Subject::Subject(const LaunchArguments& arguments) : path_(path_of(arguments)), bytes_(map(path_)) {
     const bool firmware    = !arguments.firmware.empty();
     const std::string name = arguments.vmm.empty() ? (firmware ? "qemu" : "igvm") : arguments.vmm;
     const auto* profile    = find_profile(name);
@@ -92,10 +99,8 @@ Subject::Subject(const LaunchArguments& arguments) {
     options_.cpu_signature = signature_of(arguments.vcpu_type);
     options_.sev_features  = arguments.sev_features;
 
-    path_  = firmware ? arguments.firmware : arguments.file;
-    bytes_ = read(path_);
     if (firmware) {
-        auto parsed = parse_firmware(bytes_);
+        auto parsed = parse_firmware(bytes_.bytes());
         if (!parsed) {
             const FirmwareError& error = parsed.error();
             throw Failure(fmt::format("{}: offset {:#x}: found {:#x}, expected {}", path_,
@@ -103,13 +108,13 @@ Subject::Subject(const LaunchArguments& arguments) {
         }
         firmware_ = std::move(*parsed);
         if (!arguments.kernel.empty()) {
-            boot_ = DirectBoot{.kernel       = read(arguments.kernel),
-                               .initrd       = arguments.initrd.empty() ? std::vector<u8>()
-                                                                        : read(arguments.initrd),
+            boot_ = DirectBoot{.kernel       = hash_of_file(arguments.kernel),
+                               .initrd       = arguments.initrd.empty() ? sha256({})
+                                                                        : hash_of_file(arguments.initrd),
                                .command_line = arguments.append.value_or("")};
         }
     } else {
-        const auto parsed = parse(bytes_);
+        const auto parsed = parse(bytes_.bytes());
         if (!parsed) {
             throw Failure(fmt::format("{}: {}", path_, describe(parsed.error())));
         }

@@ -2,6 +2,7 @@
 // vCPUs. Wrong use is CLI::ValidationError, work that fails is Failure.
 #pragma once
 
+#include "igvm/file_io.h"
 #include "igvm/firmware_launch.h"
 #include "igvm/igvm_launch.h"
 #include "igvm/verbs.h"
@@ -43,7 +44,7 @@ class Subject {
 
     [[nodiscard]] const std::optional<DirectBoot>& boot() const { return boot_; }
 
-    [[nodiscard]] const std::vector<u8>& bytes() const { return bytes_; }
+    [[nodiscard]] std::span<const u8> bytes() const { return bytes_.bytes(); }
 
     [[nodiscard]] std::expected<Launch, std::string> launch(const LaunchOptions& options) const {
         return launch(options, boot_);
@@ -56,12 +57,15 @@ class Subject {
     void choose_platform(const std::string& name);
 
     std::string path_;
-    std::vector<u8> bytes_;
+    MappedFile bytes_;
     std::optional<File> file_;
     std::optional<Firmware> firmware_;
     std::optional<DirectBoot> boot_;
     LaunchOptions options_;
 };
+
+/// The SHA-256 of a file, of any that a launch is made from.
+Digest256 hash_of_file(const std::string& path);
 
 /// "igvm, qemu, ...": the monitors that launch files, or firmware.
 std::string monitor_names(bool firmware);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 namespace vestibule::igvm {
 
@@ -19,25 +20,35 @@ u64 load_value(std::span<const u8> bytes) {
     return value;
 }
 
-/// What a field should hold in the end.
-Page wanted(const VmsaEffect& effect, const Page& page, const x86::Vmsa& vmsa) {
-    Page result      = page;
-    const auto field = std::span(result).subspan(effect.offset, effect.size);
-    const u64 held   = load_value(field);
-    u64 value        = 0;
+/// What a field should hold in the end; zeros follow where it is longer.
+u64 wanted(const VmsaEffect& effect, const Page& page, const x86::Vmsa& vmsa) {
+    const auto bytes = std::span(page);
+    const u64 held   = load_value(bytes.subspan(effect.offset, effect.size));
     switch (effect.effect) {
-    case Effect::set_bits: value = held | effect.value; break;
-    case Effect::clear_bits: value = held & ~effect.value; break;
+    case Effect::set_bits: return held | effect.value;
+    case Effect::clear_bits: return held & ~effect.value;
     case Effect::drop: break;
-    case Effect::refuse: value = effect.value; break;
-    case Effect::copy:
-        value = load_value(std::span(page).subspan(effect.value, effect.size));
-        break;
-    case Effect::ss_dpl: value = (vmsa.ss.attributes >> dpl_shift) & dpl_mask; break;
+    case Effect::refuse: return effect.value;
+    case Effect::copy: return load_value(bytes.subspan(effect.value, effect.size));
+    case Effect::ss_dpl: return (vmsa.ss.attributes >> dpl_shift) & dpl_mask;
     }
-    std::ranges::fill(field, u8{0});
-    std::memcpy(field.data(), &value, std::min(field.size(), sizeof(value)));
-    return result;
+    return 0;
+}
+
+/// Where a field first differs from a value with zeros behind it. Most fields do not differ, and
+/// explain asks a million times: memcmp() before anything that goes byte by byte.
+std::optional<u64> first_difference(std::span<const u8> field, u64 value) {
+    static constexpr Page zeros{};
+    const u64 size = std::min(field.size(), sizeof(value));
+    const auto end = field.subspan(size);
+    if (std::memcmp(field.data(), &value, size) == 0
+        && std::memcmp(end.data(), zeros.data(), end.size()) == 0) {
+        return std::nullopt;
+    }
+    Page all{};
+    std::memcpy(all.data(), &value, size);
+    const auto first = std::ranges::mismatch(field, std::span(all).first(field.size())).in1;
+    return static_cast<u64>(first - field.begin());
 }
 } // namespace
 
@@ -85,14 +96,18 @@ std::vector<VmsaChange> pass_through(x86::Vmsa& vmsa, Vmm vmm, PlatformType plat
         if (!here || !effect.vmms.has(vmm)) {
             continue;
         }
-        const Page after = wanted(effect, page, vmsa);
-        const auto first = std::ranges::mismatch(page, after).in1;
-        if (first == page.end()) {
+        const u64 value  = wanted(effect, page, vmsa);
+        const auto field = std::span(page).subspan(effect.offset, effect.size);
+        const auto first = first_difference(field, value);
+        if (!first) {
             continue;
         }
+        Page after      = page;
+        const auto into = std::span(after).subspan(effect.offset, effect.size);
+        std::ranges::fill(into, u8{0});
+        std::memcpy(into.data(), &value, std::min(into.size(), sizeof(value)));
         // Whole words, so that values read as the manual writes them.
-        const auto byte  = static_cast<u64>(first - page.begin());
-        const u64 at     = std::max<u64>(byte & ~u64{7}, effect.offset);
+        const u64 at     = std::max<u64>((effect.offset + *first) & ~u64{7}, effect.offset);
         const u64 length = effect.offset + effect.size - at;
         changes.push_back({.effect = &effect,
                            .offset = at,

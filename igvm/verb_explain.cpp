@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <thread>
@@ -23,6 +24,9 @@ struct Arguments {
     LaunchArguments launch;
     std::string expected;
     std::string report;
+    std::vector<std::string> other_kernels;
+    std::vector<std::string> other_initrds;
+    std::vector<std::string> other_lines;
     unsigned most_causes = 3;
     bool json            = false;
 };
@@ -55,39 +59,53 @@ std::vector<u8> expected_digest(const Arguments& arguments, PlatformType platfor
     return digest;
 }
 
-/// The last step before the VMSAs, one in the middle, the last: where two chains part is found by
-/// comparing them there first.
-std::vector<std::string> checkpoints(const Launch& launch) {
-    std::vector<std::string> lines;
+/// A digest on the way. Where two chains part is found by comparing them there first.
+struct Checkpoint {
+    u64 step; // it is behind
+    u64 steps;
+    u64 gpa;
+    std::string digest;
+};
+
+/// Behind a step in the middle of the pages, and behind the last page.
+std::vector<Checkpoint> checkpoints(const Launch& launch) {
+    std::vector<Checkpoint> result;
     Chain chain(launch.platform);
-    u64 pages = 0;
-    for (const Step& step : launch.steps) {
-        pages += step.type == PageType::vmsa ? 0 : 1;
-    }
-    u64 page = 0;
-    for (const Step& step : launch.steps) {
-        chain.add(step);
-        if (step.type == PageType::vmsa) {
+    const u64 pages = static_cast<u64>(std::ranges::count_if(
+        launch.steps, [](const Step& s) { return s.type != PageType::vmsa; }));
+    u64 step        = 0;
+    u64 page        = 0;
+    for (const Step& each : launch.steps) {
+        chain.add(each);
+        ++step;
+        if (each.type == PageType::vmsa) {
             continue;
         }
         ++page;
         if (page == (pages + 1) / 2 || page == pages) {
-            lines.push_back(fmt::format("behind step {} of {}, {:#x}: {}", page,
-                                        launch.steps.size(), step.gpa, to_hex(chain.digest())));
+            result.push_back({.step   = step,
+                              .steps  = launch.steps.size(),
+                              .gpa    = each.gpa,
+                              .digest = to_hex(chain.digest())});
         }
     }
-    return lines;
+    return result;
 }
 
-void print_failure(const Subject& subject, const Answer& answer) {
+/// What was tried, by groups of causes that exclude each other.
+std::map<std::string, unsigned> groups_of(const Answer& answer) {
     std::map<std::string, unsigned> groups;
     for (const Cause& cause : answer.causes) {
         const bool feature = cause.group.starts_with("SEV_FEATURES");
         ++groups[feature ? "SEV_FEATURES bits" : cause.group];
     }
+    return groups;
+}
+
+void print_failure(const Launch& base, const Answer& answer) {
     fmt::print("No explanation. These were tried, alone and together:\n ");
     std::string_view between;
-    for (const auto& [group, count] : groups) {
+    for (const auto& [group, count] : groups_of(answer)) {
         fmt::print("{} {} ({})", between, group, count);
         between = ",";
     }
@@ -95,17 +113,16 @@ void print_failure(const Subject& subject, const Answer& answer) {
                "If the other side can print its digest on the way (igvmmeasure, the monitor's "
                "trace), compare there first, and go on in the half that differs with `measure "
                "--ledger`:\n");
-    if (const auto launch = subject.launch(subject.options())) {
-        for (const std::string& line : checkpoints(*launch)) {
-            fmt::print("  {}\n", line);
-        }
+    for (const Checkpoint& point : checkpoints(base)) {
+        fmt::print("  behind step {} of {}, {:#x}: {}\n", point.step, point.steps, point.gpa,
+                   point.digest);
     }
 }
 
-void print(const Subject& subject, const Answer& answer, const std::string& own, double seconds) {
+void print(const Launch& base, const Answer& answer, const std::string& own, double seconds) {
     const u64 count = answer.explanations.size();
     if (count == 0) {
-        print_failure(subject, answer);
+        print_failure(base, answer);
     } else if (answer.explanations.front().causes.empty()) {
         fmt::print("The digest is as expected: {}\n", own);
     } else {
@@ -125,8 +142,8 @@ void print(const Subject& subject, const Answer& answer, const std::string& own,
     fmt::print("{} hypotheses in {:.2f} s\n", answer.tried, seconds);
 }
 
-void print_json(const Subject& subject, const Answer& answer, const std::string& own,
-                const std::string& expected, double seconds) {
+void print_json(const Subject& subject, const Launch& base, const Answer& answer,
+                const std::string& own, const std::string& expected, double seconds) {
     ordered_json object{
         {"file",          subject.path()                           },
         {"platform",      igvm::name_of(subject.options().platform)},
@@ -148,7 +165,31 @@ void print_json(const Subject& subject, const Answer& answer, const std::string&
         }
         object["explanations"].push_back(causes);
     }
+    if (answer.explanations.empty()) {
+        object["causes_tried"] = groups_of(answer);
+        for (const Checkpoint& point : checkpoints(base)) {
+            object["checkpoints"].push_back({
+                {"step", point.step},
+                {"steps", point.steps},
+                {"gpa", fmt::format("{:#x}", point.gpa)},
+                {"digest", point.digest}
+            });
+        }
+    }
     fmt::print("{}\n", object.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+Alternatives alternatives_of(const Arguments& arguments) {
+    const auto hashes = [](const std::vector<std::string>& paths) {
+        std::vector<Alternatives::File> files;
+        for (const std::string& path : paths) {
+            files.push_back({.name = path, .hash = hash_of_file(path)});
+        }
+        return files;
+    };
+    return {.kernels       = hashes(arguments.other_kernels),
+            .initrds       = hashes(arguments.other_initrds),
+            .command_lines = arguments.other_lines};
 }
 
 void run(const Arguments& arguments) {
@@ -168,13 +209,14 @@ void run(const Arguments& arguments) {
     {
         Progress progress("tried", "hypotheses");
         answer = explain({
-            .plan        = {.options = subject.options(), .boot = subject.boot()},
-            .launch      = [&](const Plan& p) { return subject.launch(p.options, p.boot); },
-            .file        = subject.bytes(),
-            .matches     = [&](const Chain& chain) { return chain.equals(expected); },
-            .most_causes = arguments.most_causes,
-            .threads     = threads,
-            .progress    = [&](u64 tried) { progress.at(tried); }
+            .plan         = {.options = subject.options(), .boot = subject.boot()},
+            .alternatives = alternatives_of(arguments),
+            .launch       = [&](const Plan& p) { return subject.launch(p.options, p.boot); },
+            .file         = subject.bytes(),
+            .matches      = [&](const Chain& chain) { return chain.equals(expected); },
+            .most_causes  = arguments.most_causes,
+            .threads      = threads,
+            .progress     = [&](u64 tried) { progress.at(tried); }
         });
     }
     const double seconds =
@@ -183,9 +225,9 @@ void run(const Arguments& arguments) {
         throw Failure(fmt::format("{}: {}", subject.path(), answer.error()));
     }
     if (arguments.json) {
-        print_json(subject, *answer, own, to_hex(expected), seconds);
+        print_json(subject, *base, *answer, own, to_hex(expected), seconds);
     } else {
-        print(subject, *answer, own, seconds);
+        print(*base, *answer, own, seconds);
     }
     if (answer->explanations.empty()) {
         throw Failure(
@@ -203,6 +245,16 @@ void add_explain(CLI::App& app) {
     verb->add_option("--report", arguments->report,
                      "An SEV-SNP attestation report (0x4a0 bytes) that holds it")
         ->excludes(expected);
+    const auto add_other = [verb](const char* name, std::vector<std::string>& values,
+                                  const char* text) {
+        verb->add_option(name, values, text)
+            ->allow_extra_args(false)
+            ->needs(verb->get_option("--kernel"));
+    };
+    add_other("--or-kernel", arguments->other_kernels,
+              "Another kernel that may have been booted; as often as you like");
+    add_other("--or-initrd", arguments->other_initrds, "Another initrd, likewise");
+    add_other("--or-append", arguments->other_lines, "Another command line, likewise");
     verb->add_option("--depth", arguments->most_causes, "How many causes may come together")
         ->check(CLI::Range(1, 3))
         ->capture_default_str();

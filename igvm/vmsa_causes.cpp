@@ -155,10 +155,7 @@ std::vector<Cause> vmsa_causes() {
     for (const Row& row : rows) {
         causes.push_back(of_row(row));
     }
-    for (const CpuType& type : cpu_types) {
-        if (type.name == "EPYC-IBPB") { // has EPYC's signature
-            continue;
-        }
+    const auto add_rdx = [&](std::string name, u32 signature) {
         Cause cause = of_row({.name   = "",
                               .group  = "rdx",
                               .where  = Where::first,
@@ -167,9 +164,17 @@ std::vector<Cause> vmsa_causes() {
                               .offset = offsetof(Vmsa, rdx),
                               .size   = sizeof(u64),
                               .who    = "the CPU model decides where the monitor sets RDX"});
-        cause.name  = fmt::format("RDX of {} in VP 0", type.name);
-        cause.vmsa  = [signature = type.signature](Vmsa& vmsa) { vmsa.rdx = signature; };
+        cause.name  = std::move(name);
+        cause.vmsa  = [signature](Vmsa& vmsa) { vmsa.rdx = signature; };
         causes.push_back(std::move(cause));
+    };
+    for (const CpuType& type : cpu_types) {
+        if (type.name != "EPYC-IBPB") { // has EPYC's signature
+            add_rdx(fmt::format("RDX of {} in VP 0", type.name), type.signature);
+        }
+    }
+    for (const CpuType& host : host_cpus) {
+        add_rdx(fmt::format("RDX of the host, {}, in VP 0", host.name), host.signature);
     }
     return causes;
 }

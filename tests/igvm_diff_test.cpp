@@ -97,15 +97,17 @@ TEST(IgvmDiff, OneThingChanged) {
 TEST(IgvmDiff, RegistersByName) {
     Plan plan;
     plan.change = [](x86::Vmsa& vmsa) {
-        vmsa.cr4           = 0x20;
-        vmsa.cs.attributes = 0xC9B;
-        vmsa.sev_features  = 0x21;
-        vmsa.reserved9[8]  = 1;
+        vmsa.cr4                                   = 0x20;
+        vmsa.cs.attributes                         = 0xC9B;
+        vmsa.sev_features                          = 0x21;
+        vmsa.reserved9[8]                          = 1;
+        vmsa.reserved9[sizeof(vmsa.reserved9) - 1] = 1; // the page's last byte
     };
     EXPECT_EQ(against_plain(plan),
               (Lines{"register 1 VP 0 cs.attributes: 0xa9b | 0xc9b",
                      "register 1 VP 0 cr4: 0x60 | 0x20", "register 1 VP 0 sev_features: 0x1 | 0x21",
-                     "register 1 VP 0 reserved9+0x8: 0x0 | 0x1"}));
+                     "register 1 VP 0 reserved9+0x8: 0x0 | 0x1",
+                     "register 1 VP 0 reserved9+0x830: 0x0 | 0x100000000000000"}));
 }
 
 /// Platforms declared the other way round have other masks; the files say the same of each.

@@ -150,6 +150,10 @@ TEST(IgvmDigest, Measure) {
     const Bytes abc = {'a', 'b', 'c'};
     EXPECT_EQ(to_hex(launch_measure(context, sha256(abc))),
               "2feb8d99fd73004cfae9ff44e3652f5d16b9a78d9539b9bc3f3af056c92d48e6");
+    // With all four bytes of the policy, by Python's hmac.
+    context.policy = 0x3701'8005;
+    EXPECT_EQ(to_hex(launch_measure(context, sha256(abc))),
+              "cf137f09b06e3d125c924e0fdc307b57cdfcd889ddd5f4ad26c8b635a8e0747d");
 }
 
 TEST(IgvmDigest, WorkedFile) {

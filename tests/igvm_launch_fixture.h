@@ -34,8 +34,9 @@ inline PageData page_data(u32 mask, u64 gpa, PageDataType type = PageDataType::n
             .reserved           = 0};
 }
 
-inline void add_vmsa(Writer& writer, u32 mask, const x86::Vmsa& vmsa, u16 vp_index = 0) {
-    writer.add(VpContext{.gpa                = x86::vmsa_gpa,
+inline void add_vmsa(Writer& writer, u32 mask, const x86::Vmsa& vmsa, u16 vp_index = 0,
+                     u64 gpa = x86::vmsa_gpa) {
+    writer.add(VpContext{.gpa                = gpa,
                          .compatibility_mask = mask,
                          .file_offset        = 0,
                          .vp_index           = vp_index,

@@ -100,6 +100,35 @@ TEST(IgvmLaunch, RunsEndWhereAttributesChange) {
     }));
 }
 
+/// One after another in memory and in the file, each pair with one attribute that differs: an
+/// insert overtakes the second alone.
+TEST(IgvmLaunch, EachAttributeEndsARun) {
+    const auto second_alone = [](const PageData& first, const PageData& second, bool with_data) {
+        Writer writer;
+        writer.add_platform(PlatformType::sev_snp);
+        writer.add_platform(PlatformType::native);
+        add_area(writer, 0, 1);
+        for (const PageData& page : {first, second}) {
+            writer.add_page(page, with_data ? hlt_page() : Bytes{});
+        }
+        insert(writer, 1, 0, 0x10000);
+        const auto pages = pages_of(must_finish(writer), snp(Vmm::qemu));
+        EXPECT_EQ(pages.size(), 4u);
+        return std::get<1>(pages[0]) == first.gpa && std::get<1>(pages[1]) == 0x10000
+               && std::get<1>(pages[2]) == second.gpa;
+    };
+    const PageData first = page_data(1, 0x1000);
+    EXPECT_FALSE(second_alone(first, page_data(1, 0x2000), true)) << "one run";
+    EXPECT_TRUE(second_alone(first, page_data(1, 0x3000), true)) << "address";
+    EXPECT_TRUE(
+        second_alone(first, page_data(1, 0x2000, PageDataType::normal, PageData::unmeasured), true))
+        << "flags";
+    EXPECT_TRUE(second_alone(first, page_data(3, 0x2000), true)) << "mask";
+    EXPECT_TRUE(second_alone(page_data(1, 0x1000, PageDataType::secrets),
+                             page_data(1, 0x2000, PageDataType::cpuid_data), false))
+        << "type";
+}
+
 TEST(IgvmLaunch, TypesOfPages) {
     Writer writer;
     const u32 mask = writer.add_platform(PlatformType::sev_snp);
@@ -174,6 +203,35 @@ TEST(IgvmLaunch, EveryVcpuHasAVmsa) {
 
     options.vcpus = max_vcpus + 1;
     EXPECT_FALSE(launch_in(file, options));
+}
+
+/// KVM_SEV_INIT2 takes SEV_FEATURES once, before there is a vCPU: VP 0's, or the user's.
+TEST(IgvmLaunch, SevFeaturesAreOneForAll) {
+    Writer writer;
+    const u32 mask = writer.add_platform(PlatformType::sev_snp);
+    writer.add_page(page_data(mask, 0x1000), hlt_page());
+    add_vmsa(writer, mask, qemu_vmsa(0x21), 0);
+    add_vmsa(writer, mask, qemu_vmsa(1), 1);
+    const Bytes file        = must_finish(writer);
+    const auto features_for = [&](Vmm vmm, std::optional<u64> asked, std::optional<u32> vcpus) {
+        auto options         = snp(vmm);
+        options.sev_features = asked;
+        options.vcpus        = vcpus;
+        const auto launch    = launch_in(file, options);
+        EXPECT_TRUE(launch);
+        std::vector<u64> features;
+        for (const Step& step : launch->steps) {
+            if (step.type == PageType::vmsa) {
+                features.push_back(load<x86::Vmsa>(step.data).sev_features);
+            }
+        }
+        return features;
+    };
+    using Features = std::vector<u64>;
+    EXPECT_EQ(features_for(Vmm::kvm_6_12, {}, 3), (Features{0x21, 0x21, 0x21}));
+    EXPECT_EQ(features_for(Vmm::kvm_6_12, 0x201, 3), (Features{0x201, 0x201, 0x201}));
+    EXPECT_EQ(features_for(Vmm::igvm, {}, {}), (Features{0x21, 1}));
+    EXPECT_EQ(features_for(Vmm::igvm, 0x201, {}), (Features{0x201, 0x201}));
 }
 
 TEST(IgvmLaunch, WhatKvmAndQemuDoToAVmsa) {

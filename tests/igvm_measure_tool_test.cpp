@@ -18,9 +18,10 @@ constexpr const char* native_zero_digest = "792e9fd7fa55f406813178ff29050a733eca
                                            "0bc73545813ea77c28d7322c4c0a0a57383403bea";
 
 Bytes report_with(std::span<const u8> digest) {
-    Bytes report(report_size);
-    report[0] = 2;
-    std::ranges::copy(digest, report.begin() + report_measurement);
+    // Offsets as the SEV-SNP firmware ABI has them, table ATTESTATION_REPORT.
+    Bytes report(0x4A0, 0x5A);
+    store(report, 0, u32{2});
+    std::ranges::copy(digest, report.begin() + 0x90);
     return report;
 }
 } // namespace
@@ -148,6 +149,45 @@ TEST_F(IgvmTool, Explains) {
         EXPECT_TRUE(contains(nothing.out, part)) << part << " in\n" << nothing.out;
     }
     EXPECT_TRUE(contains(nothing.errors, "guest.igvm: found no explanation")) << nothing.errors;
+    const auto as_json =
+        run("explain guest.igvm --depth 1 --json --expected " + std::string(96, '0'));
+    EXPECT_EQ(as_json.status, 1);
+    const Json failure = Json::parse(as_json.out);
+    EXPECT_EQ(failure.at("causes_tried").at("SEV_FEATURES bits"), 18);
+    const Json ledger  = Json::parse(run("measure guest.igvm --ledger --json").out).at("ledger");
+    const Json& points = failure.at("checkpoints");
+    ASSERT_EQ(points.size(), 2u) << as_json.out;
+    for (const Json& point : points) {
+        EXPECT_EQ(point.at("digest"), ledger[point.at("step").get<u64>() - 1].at("digest"));
+        EXPECT_EQ(point.at("gpa"), ledger[point.at("step").get<u64>() - 1].at("gpa"));
+    }
+    EXPECT_EQ(points[0].at("step"), 2);
+    EXPECT_EQ(points[1].at("step"), 4);
+}
+
+/// Which of several kernels, initrds and command lines it was.
+TEST_F(IgvmTool, ExplainsByOtherFiles) {
+    write("amdsev.fd", amd_sev_volume());
+    write("kernel", Bytes{1});
+    write("kernel-2", Bytes{2});
+    write("initrd-2", Bytes{3});
+    const std::string firmware = "--firmware amdsev.fd --kernel ";
+    const Json booted          = Json::parse(
+        run("measure " + firmware + "kernel-2 --initrd initrd-2 --append 'a b' --json").out);
+    const std::string expected = booted.at("launch_digest").get<std::string>();
+    const std::string line     = "explain " + firmware + "kernel --append a --expected " + expected;
+    const auto found           = run(line
+                                     + " --or-kernel initrd-2 --or-kernel kernel-2 --or-initrd initrd-2 "
+                                                 "--or-append c --or-append 'a b'");
+    EXPECT_EQ(found.status, 0) << found.out << found.errors;
+    for (const char* part :
+         {"kernel kernel-2: SHA-256 ", "initrd initrd-2: no bytes here, SHA-256 ",
+          "command line \"a b\": \"a\" here, \"a b\" there"}) {
+        EXPECT_TRUE(contains(found.out, part)) << part << " in\n" << found.out;
+    }
+    EXPECT_EQ(run(line + " --depth 1").status, 1);
+    EXPECT_EQ(run(line + " --or-kernel none").status, 1);
+    EXPECT_EQ(run("explain --firmware amdsev.fd --or-append x --expected " + expected).status, 2);
 }
 
 TEST_F(IgvmTool, RefusesReports) {

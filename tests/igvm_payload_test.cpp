@@ -125,6 +125,26 @@ TEST(IgvmPayload, BitmapsOfRelocations) {
     EXPECT_EQ(load<u64>(block.content.bytes(), at + 24), 0x40'4444u);
 }
 
+/// A bitmap stands for 63 words, whether or not it has any: the next goes on behind them.
+TEST(IgvmPayload, BitmapsFollowEachOther) {
+    Elf elf        = position_independent();
+    Bytes& data    = elf.contents[1];
+    const u64 rela = 4 * sizeof(u64);
+    store(data, rela, u64{0x1008 - 64 * sizeof(u64)}); // between the segments
+    store(data, rela + 8, u64{1});
+    store(data, rela + 16, u64{1 | 2}); // word 1
+    Bytes& dynamic = elf.contents[2];
+    store(dynamic, 1 * 16 + 8, u64{0}); // DT_RELASZ
+    store(dynamic, 3 * 16 + 8, u64{0x1000 + rela});
+    store(dynamic, 4 * 16 + 8, u64{24});
+    const Payload payload = must_read(elf.finish(), 0x40'0000);
+    const Block& block    = payload.blocks.back();
+    const u64 at          = 0x40'1000 - block.gpa;
+    EXPECT_EQ(load<u64>(block.content.bytes(), at), 0x1111u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 8), 0x40'2222u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 16), 0x3000u);
+}
+
 TEST(IgvmPayload, FlatBinary) {
     const Bytes file(0x1801, 0x90);
     const Payload payload = must_read(file, 0x10'0000);

@@ -386,6 +386,27 @@ TEST(IgvmRules, NoneIsLeftUntested) {
     }
 }
 
+/// What ends with the address space wraps nowhere, and one page more does.
+TEST(IgvmRules, TheLastPageOfTheAddressSpace) {
+    const auto finish = [](u64 gpa, u32 size) {
+        Writer writer;
+        const u32 mask = writer.add_platform(PlatformType::native);
+        writer.add(RequiredMemory{.gpa                = gpa,
+                                  .compatibility_mask = mask,
+                                  .number_of_bytes    = size,
+                                  .flags              = 0,
+                                  .reserved           = 0});
+        return writer.finish();
+    };
+    constexpr u64 last_page = ~u64{0} - page_size + 1;
+    EXPECT_TRUE(finish(last_page, page_size));
+    EXPECT_TRUE(finish(last_page - page_size, 2 * page_size));
+    EXPECT_TRUE(finish(last_page, 0));
+    const auto beyond = finish(last_page, 2 * page_size);
+    ASSERT_FALSE(beyond);
+    EXPECT_EQ(beyond.error().rule, Rule::gpa_range);
+}
+
 /// AArch64 files are none that this project builds, but show has to read them.
 TEST(IgvmRules, ArmFile) {
     Writer writer(2, Architecture::aarch64);

@@ -197,6 +197,24 @@ TEST(IgvmSign, OtherPlatformsKeepTheirPolicy) {
     EXPECT_EQ(policy_of(*parse(*result), tdx), 5u);
 }
 
+TEST(IgvmSign, OtherPlatformsKeepTheirBlock) {
+    Writer writer;
+    const u32 snp = writer.add_platform(PlatformType::sev_snp);
+    const u32 tdx = writer.add_platform(PlatformType::tdx);
+    writer.add(block_for(snp | tdx));
+    const Bytes file  = must_finish(writer);
+    const auto result = with_id_block(*parse(file), block_for(snp), policy);
+    ASSERT_TRUE(result) << result.error().rule_name();
+    std::vector<u32> masks;
+    const auto parsed = parse(*result);
+    for (const Header header : parsed->directives()) {
+        if (const auto block = header.as<SnpIdBlock>()) {
+            masks.push_back(block->compatibility_mask);
+        }
+    }
+    EXPECT_EQ(masks, (std::vector<u32>{snp, tdx}));
+}
+
 TEST(IgvmSign, OnlyP384) {
     const KeyFile wrong("P-256");
     const auto key = PrivateKey::read(wrong.path());

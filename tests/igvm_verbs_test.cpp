@@ -237,6 +237,10 @@ TEST_F(IgvmTool, FourGibibytes) {
     EXPECT_EQ(run("show huge.igvm --json --svg huge.svg").status, 0);
     EXPECT_EQ(run("check huge.igvm --vmm qemu").status, 0);
     write("small.igvm", must_finish(writer));
+    const auto measured = run("measure huge.igvm --json");
+    EXPECT_EQ(measured.status, 0) << measured.errors;
+    EXPECT_EQ(Json::parse(measured.out).at("launch_digest"),
+              Json::parse(run("measure small.igvm --json").out).at("launch_digest"));
     const auto same = run("diff small.igvm huge.igvm");
     EXPECT_EQ(same.status, 0) << same.out << same.errors;
     rusage usage{};

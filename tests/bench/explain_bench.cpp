@@ -47,14 +47,15 @@ int run() {
     const auto file             = parse(bytes);
     const auto start            = std::chrono::steady_clock::now();
     const auto answer           = explain({
-                  .plan        = {.options = {.vmm = profile_of(Vmm::qemu), .vcpus = {}, .sev_features = {}},
-                                  .boot    = {}},
-                  .launch      = [&](const Plan& plan) { return launch_of(*file, plan.options); },
-                  .file        = bytes,
-                  .matches     = [](const Chain&) { return false; },
-                  .most_causes = 3,
-                  .threads     = 2,
-                  .progress    = {}
+                  .plan         = {.options = {.vmm = profile_of(Vmm::qemu), .vcpus = {}, .sev_features = {}},
+                                   .boot    = {}},
+                  .alternatives = {},
+                  .launch       = [&](const Plan& plan) { return launch_of(*file, plan.options); },
+                  .file         = bytes,
+                  .matches      = [](const Chain&) { return false; },
+                  .most_causes  = 3,
+                  .threads      = 2,
+                  .progress     = {}
     });
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
