@@ -30,7 +30,7 @@ inline constexpr Problem no_problem{};
 template <class... Parts>
 constexpr Problem problem(Trouble kind, const Parts&... parts) {
     Problem result{.kind = kind, .words = {}};
-    (result.words << ... << parts);
+    ((void)(result.words << parts), ...);
     return result;
 }
 
