@@ -150,9 +150,6 @@ Problem read_elf(Bytes file, ElfPayload& payload) {
             return problem(Trouble::unsupported, "its PVH note asks to be entered in 32-bit "
                                                  "protected mode, which is not supported");
         }
-        if (segment.type == elf::segment_interp) {
-            return problem(Trouble::unsupported, "it is a program that wants a dynamic linker");
-        }
         if (segment.type == elf::segment_dynamic && segment.file_size != 0) {
             if (!file.hold(segment.offset, segment.file_size)) {
                 return damaged("its dynamic section, ", segment.file_size, " bytes at ",

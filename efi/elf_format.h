@@ -64,7 +64,6 @@ inline constexpr u16 count_elsewhere           = 0xFFFF; // PN_XNUM
 
 inline constexpr u32 segment_load    = 1;
 inline constexpr u32 segment_dynamic = 2;
-inline constexpr u32 segment_interp  = 3;
 inline constexpr u32 segment_note    = 4;
 inline constexpr u32 flag_executable = 1;
 

@@ -135,7 +135,6 @@ constexpr Damage damages[] = {
     {"entry point 0x101000",                          [](Elf& elf) { elf.header.entry = linked_at + 0x1000; }         },
     {"no segment to load",
      [](Elf& elf) { elf.segments[0].type = elf.segments[1].type = elf::segment_note; }                                },
-    {"dynamic linker",                                [](Elf& elf) { elf.add(elf::segment_interp, 0, 0, 0, 1, 1); }   },
     {"dynamic section, 100 bytes at 0x27ff",
      [](Elf& elf) { elf.add(elf::segment_dynamic, 0, file_size - 1, 0, 100, 100); }                                   },
     {"more than 32 segments",
