@@ -27,7 +27,7 @@ class Volume {
     EFI_FILE_PROTOCOL* root_ = nullptr;
 };
 
-inline constexpr Text own_folder  = "\\EFI\\vestibule\\";
+inline constexpr Text own_folder  = R"(\EFI\vestibule\)";
 inline constexpr Text config_name = "vestibule.conf";
 
 } // namespace vestibule::efi

@@ -24,7 +24,7 @@ Problem wait_for_key(u32 seconds) {
               && which == 1;
     }
     (void)services().CloseEvent(timer);
-    if (!key) {
+    if (!key || in == nullptr) {
         return no_problem;
     }
     EFI_INPUT_KEY pressed;

@@ -86,14 +86,15 @@ bad_payload(large -DTYPE=3 -DADDRESS=0 -DMEMORY=0xC0000000)
 bad_payload(away -DTYPE=2 -DADDRESS=0xF0000000 -DMEMORY=0x1000)
 bad_payload(pvh -DTYPE=2 -DADDRESS=0x1000000 -DMEMORY=0x1000 -DPVH)
 set(cut ${dir}/cut.elf)
-add_custom_target(efi_cut_elf COMMAND head -c 3000 ${payload_dir}/tell.elf > ${cut}
+add_custom_target(efi_cut_elf COMMAND head -c 1000 ${payload_dir}/tell.elf > ${cut}
   BYPRODUCTS ${cut} VERBATIM)
 add_dependencies(efi_cut_elf guest)
 
 set(broken "")
 set(broken_want "")
-# efi_broken(<name> <regex> <configuration> [<name>=<file>]...)
-function(efi_broken name words configuration)
+# efi_broken(<name> <status> <regex> <configuration> [<name>=<file>]...): the status as the firmware
+# says it in words.
+function(efi_broken name status words configuration)
   efi_volume(${name} "${configuration}" ${ARGN})
   foreach(elf large away pvh cut)
     if("${ARGN}" MATCHES "=.*/${elf}\\.elf")
@@ -101,36 +102,36 @@ function(efi_broken name words configuration)
     endif()
   endforeach()
   set(broken ${broken} ${dir}/${name}.img PARENT_SCOPE)
-  set(broken_want ${broken_want} "vestibule: ${words}" PARENT_SCOPE)
+  set(broken_want ${broken_want} "vestibule: ${words}[^\n]*\n[^\n]*failed to start[^\n]*: ${status}" PARENT_SCOPE)
 endfunction()
 vestibule_esp(efi_volume_no_config ${dir}/no_config.img)
 list(APPEND broken ${dir}/no_config.img)
 list(APPEND broken_want "there is no .EFI.vestibule.vestibule.conf on the volume")
-efi_broken(no_value "vestibule.conf, line 2: found .payload kernel.elf., expected key = value"
+efi_broken(no_value "Invalid Parameter" "vestibule.conf, line 2: found .payload kernel.elf., expected key = value"
   "verbose = off\npayload kernel.elf\n")
-efi_broken(unknown_key "vestibule.conf, line 3: unknown key .kernel." "\n# a\nkernel = a\n")
-efi_broken(twice "vestibule.conf, line 2: mode again, which line 1 has already"
+efi_broken(unknown_key "Invalid Parameter" "vestibule.conf, line 3: unknown key .kernel." "\n# a\nkernel = a\n")
+efi_broken(twice "Invalid Parameter" "vestibule.conf, line 2: mode again, which line 1 has already"
   "mode = any\nmode = any\n")
-efi_broken(bad_value "vestibule.conf, line 1: timeout: found .soon., expected a number"
+efi_broken(bad_value "Invalid Parameter" "vestibule.conf, line 1: timeout: found .soon., expected a number"
   "timeout = soon\n")
-efi_broken(wrong_machine "this is no SEV-ES guest, and mode = sev-es asks for one"
+efi_broken(wrong_machine "Unsupported" "this is no SEV-ES guest, and mode = sev-es asks for one"
   "mode = sev-es\nverbose = off\n")
-efi_broken(no_payload "there is no .EFI.vestibule.missing.elf on the volume"
+efi_broken(no_payload "Not Found" "there is no .EFI.vestibule.missing.elf on the volume"
   "payload = missing.elf\nverbose = off\n")
-efi_broken(no_initrd "there is no /boot/missing.img on the volume"
+efi_broken(no_initrd "Not Found" "there is no /boot/missing.img on the volume"
   "payload = tell.elf\ninitrd = /boot/missing.img\nverbose = off\n" tell.elf=${payload_dir}/tell.elf)
-efi_broken(folder "/EFI/BOOT is a folder, expected a file" "payload = /EFI/BOOT\nverbose = off\n")
-efi_broken(no_elf "vestibule.conf: it is no ELF file" "payload = vestibule.conf\nverbose = off\n")
-efi_broken(cut_elf "kernel.elf: .* not in the file of 3000 bytes"
+efi_broken(folder "Not Found" "/EFI/BOOT is a folder, expected a file" "payload = /EFI/BOOT\nverbose = off\n")
+efi_broken(no_elf "Load Error" "vestibule.conf: it is no ELF file" "payload = vestibule.conf\nverbose = off\n")
+efi_broken(cut_elf "Load Error" "kernel.elf: .* not in the file of 1000 bytes"
   "payload = kernel.elf\nverbose = off\n" kernel.elf=${cut})
-efi_broken(large_elf "too little memory: kernel.elf needs 3221225472 bytes"
+efi_broken(large_elf "Out of Resources" "too little memory: kernel.elf needs 3221225472 bytes"
   "payload = kernel.elf\nverbose = off\n" kernel.elf=${dir}/large.elf)
-efi_broken(away_elf "kernel.elf wants memory from 0xf0000000 to 0xf0001000"
+efi_broken(away_elf "Out of Resources" "kernel.elf wants memory from 0xf0000000 to 0xf0001000"
   "payload = kernel.elf\nverbose = off\n" kernel.elf=${dir}/away.elf)
-efi_broken(pvh_elf "kernel.elf: its PVH note asks to be entered in 32-bit"
+efi_broken(pvh_elf "Unsupported" "kernel.elf: its PVH note asks to be entered in 32-bit"
   "payload = kernel.elf\nverbose = off\n" kernel.elf=${dir}/pvh.elf)
 string(REPEAT "abcdefgh " 400 long_line)
-efi_broken(long_line "the command line has 3599 characters, expected at most "
+efi_broken(long_line "Invalid Parameter" "the command line has 3599 characters, expected at most "
   "payload = tell.elf\nverbose = off\ncmdline = ${long_line}\n" tell.elf=${payload_dir}/tell.elf)
 list(JOIN broken_want ".*" in_order)
 efi_test(broken VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 128 STATUS 1
