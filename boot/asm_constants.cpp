@@ -1,5 +1,6 @@
 // Prints what the guest's assembly needs to know of the C++ types, as NASM definitions. Runs on the
 // build machine, before anything freestanding is built.
+#include "boot/entry_state.h"
 #include "boot/gdt.h"
 #include "boot/hand_over/header.h"
 #include "boot/legacy/handlers.h"
@@ -35,6 +36,9 @@ constexpr Constant constants[] = {
     {"FRAME32_VECTOR", offsetof(Frame32, vector)},
     {"CODE64_SELECTOR", vestibule::boot::code64_selector},
     {"CODE32_SELECTOR", vestibule::boot::code32_selector},
+    {"DATA_SELECTOR", vestibule::boot::data_selector},
+    {"CODE64_SEGMENT", x86::code64_segment.value},
+    {"DATA_SEGMENT", x86::data_segment.value},
     {"GDT_LIMIT", sizeof(vestibule::boot::stub_gdt) - 1},
     {"VESTIBULE_CPU_SIZE", VESTIBULE_CPU_SIZE},
     {"CPU_VCS", offsetof(PerCpu, under_way.vcs)},
@@ -42,6 +46,9 @@ constexpr Constant constants[] = {
     {"CPU_LEAVING", offsetof(PerCpu, under_way.leaving)},
     {"PAGE_SIZE", vestibule::page_size},
     {"LEGACY_HANDLERS_SIZE", sizeof(vestibule::boot::legacy::Handlers)},
+    {"PAGING_CR0", vestibule::boot::paging_cr0},
+    {"PAGING_CR4", vestibule::boot::paging_cr4},
+    {"PAGING_EFER", vestibule::boot::paging_efer},
     {"CR0_PG", x86::cr0::pg},
     {"CR0_WP", x86::cr0::wp},
     {"CR4_PAE", x86::cr4::pae},

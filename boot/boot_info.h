@@ -2,12 +2,13 @@
  * else. Public and versioned: fields are only added, at the end, and `size` says how many bytes are
  * there.
  *
- * A payload is entered by `igvmtool build --payload` in 64-bit mode at its entry point, as a
- * function of the System V ABI with the address of this structure as its argument (RDI) that must
- * not return. It runs on the stub's stack of 16 KiB, with interrupts off and #VC served by the
- * stub's handler until the payload loads an IDT of its own. The first 4 GiB are identity-mapped,
- * private but for the GHCB page, readable, writable and executable but for the stub's 2 MiB. A
- * Linux kernel gets what its own boot protocol says instead (boot/hand_over/header.h). */
+ * A payload is entered by `igvmtool build --payload`, or by BOOTX64.EFI, in 64-bit mode at its
+ * entry point, as a function of the System V ABI with the address of this structure as its argument
+ * (RDI) that must not return. It runs on the stub's stack of 16 KiB, with interrupts off and #VC
+ * served by the stub's handler until the payload loads an IDT of its own. The first 4 GiB are
+ * identity-mapped, private but for the GHCB page, readable, writable and executable but for the
+ * stub's 2 MiB. A Linux kernel gets what its own boot protocol says instead
+ * (boot/hand_over/header.h). */
 #pragma once
 
 #include <stdint.h>
@@ -41,7 +42,8 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint64_t image_base; /* stub, built-in payload and their memory */
     uint64_t image_size;
 
-    /* What igvmtool put beside the stub: part of the launch digest. */
+    /* What igvmtool put beside the stub: part of the launch digest. Or what BOOTX64.EFI did, which
+     * is not. */
     uint64_t payload_base; /* from the payload's lowest address to its highest */
     uint64_t payload_size;
     uint64_t command_line; /* ASCII, ends with a zero byte that the size does not count */
@@ -60,13 +62,24 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint64_t memory_map;
     uint64_t memory_map_size;
     uint64_t vp_count;
+
+    /* Only where EFI firmware started the application that started the stub. Boot services have
+     * ended; runtime services may be called by who maps what they want. Not measured, and under SEV
+     * written by firmware that runs inside the guest. Anything may lie above 4 GiB, but for the
+     * map, whose entries are EFI_MEMORY_DESCRIPTORs, `efi_descriptor_size` bytes apart. */
+    uint64_t efi_system_table;
+    uint64_t efi_memory_map;
+    uint64_t efi_memory_map_size;
+    uint32_t efi_descriptor_size;
+    uint32_t efi_descriptor_version;
+    uint64_t rsdp; /* ACPI's root pointer */
 };
 
 #ifdef __cplusplus
 namespace vestibule::boot {
 using BootInfo = ::vestibule_boot_info;
 
-static_assert(sizeof(BootInfo) == 152);
+static_assert(sizeof(BootInfo) == 192);
 } // namespace vestibule::boot
 
 /// The entry of a payload that is linked into the image; it finds the stub's fields alone filled

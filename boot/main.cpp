@@ -12,6 +12,14 @@
 
 using namespace vestibule;
 
+namespace {
+
+/// What igvmtool or an EFI application placed beside the stub, boot/hand_over adds. In memory that
+/// is zero already: every byte of code that says so would be measured.
+constinit boot::BootInfo boot_info{};
+
+} // namespace
+
 extern "C" [[noreturn]] void stub_main() {
     boot::install_early_handlers(); // before anything that can raise #VC
 
@@ -28,28 +36,15 @@ extern "C" [[noreturn]] void stub_main() {
         boot::install_runtime_handler();
     }
 
-    const u64 base = boot::address_of(image_start);
-    payload_main({.magic        = VESTIBULE_BOOT_INFO_MAGIC,
-                  .version      = 1,
-                  .size         = sizeof(boot::BootInfo),
-                  .platform     = machine.platform,
-                  .ghcb_version = channel.version,
-                  .reserved     = 0,
-                  .c_bit        = c_bit,
-                  .ghcb_gpa     = channel.gpa,
-                  .sev_status   = machine.sev_status.value,
-                  .image_base   = base,
-                  .image_size   = boot::address_of(image_end) - base,
-                  // What igvmtool placed beside the stub: boot/hand_over adds it.
-                  .payload_base      = 0,
-                  .payload_size      = 0,
-                  .command_line      = 0,
-                  .command_line_size = 0,
-                  .initrd            = 0,
-                  .initrd_size       = 0,
-                  .cpuid_page        = 0,
-                  .secrets_page      = 0,
-                  .memory_map        = 0,
-                  .memory_map_size   = 0,
-                  .vp_count          = 0});
+    boot_info.magic        = VESTIBULE_BOOT_INFO_MAGIC;
+    boot_info.version      = 1;
+    boot_info.size         = sizeof(boot::BootInfo);
+    boot_info.platform     = machine.platform;
+    boot_info.ghcb_version = channel.version;
+    boot_info.c_bit        = c_bit;
+    boot_info.ghcb_gpa     = channel.gpa;
+    boot_info.sev_status   = machine.sev_status.value;
+    boot_info.image_base   = boot::address_of(image_start);
+    boot_info.image_size   = boot::address_of(image_end) - boot_info.image_base;
+    payload_main(boot_info);
 }

@@ -1,5 +1,5 @@
 # What `cmake --install` puts where: the library with its C and C++ headers, so that a kernel finds it
-# by find_package(vestibule) or by pkg-config, and the two tools. The archive is the freestanding
+# by find_package(vestibule) or by pkg-config, the two tools and the EFI application. The archive is the freestanding
 # half's. Everything finds itself from where it lies, so an installed tree can be moved.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -10,6 +10,8 @@ set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/vestibule)
 install(TARGETS igvmtool sevsim)
 install(FILES ${VESTIBULE_GUEST_DIR}/library/libvestibule.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/vestibule/vestibule.h DESTINATION ${header_dir})
+# For an EFI system partition, to be copied to \\EFI\\BOOT or to be given a boot entry.
+install(FILES ${VESTIBULE_BOOTX64} efi/vestibule.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule)
 # Their own folder is among the include directories: they include one another as "vc/handler.h".
 foreach(folder x86 ghcb vc)
   install(DIRECTORY ${folder} DESTINATION ${header_dir} FILES_MATCHING PATTERN "*.h")

@@ -1,5 +1,6 @@
 // What igvmtool tells the guest about a payload that it placed: a record in the image which
-// igvmtool fills in at build time (igvm/build.cpp), and which is measured as part of it.
+// igvmtool fills in at build time (igvm/build.cpp), and which is measured as part of it. The EFI
+// application fills in the same record when it places a payload (efi/payload.cpp).
 //
 // It is neither a page of its own nor words patched into the stub. A stub that could do both, run a
 // linked payload and enter a placed one, would carry code for each in every image, on pages that
@@ -25,7 +26,7 @@ struct MemoryRange {
 };
 
 struct PayloadHeader {
-    static constexpr u32 current_version = 1;
+    static constexpr u32 current_version = 2;
     static constexpr u64 max_cleared     = 16;
     static constexpr u64 size            = 3072;
 
@@ -42,9 +43,15 @@ struct PayloadHeader {
     u64 memory_map;
     u64 memory_map_size;
     u64 vp_count;
+    u64 efi_system_table; // of an EFI machine, like the rest down to the RSDP
+    u64 efi_memory_map;
+    u64 efi_memory_map_size;
+    u32 efi_descriptor_size;
+    u32 efi_descriptor_version;
+    u64 rsdp;
     u64 command_line_size;            // without the zero byte
     MemoryRange cleared[max_cleared]; // memory of the payload that nobody loads: to be zeroed
-    char command_line[size - 13 * sizeof(u64) - max_cleared * sizeof(MemoryRange)];
+    char command_line[size - 18 * sizeof(u64) - max_cleared * sizeof(MemoryRange)];
 };
 
 static_assert(sizeof(PayloadHeader) == PayloadHeader::size);

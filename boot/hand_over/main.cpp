@@ -34,18 +34,24 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
         enter_linux(header.entry, header.zero_page);
     }
 
-    boot::BootInfo told    = info;
-    told.payload_base      = header.payload_base;
-    told.payload_size      = header.payload_size;
-    told.command_line      = reinterpret_cast<u64>(&header.command_line[0]);
-    told.command_line_size = header.command_line_size;
-    told.initrd            = header.initrd;
-    told.initrd_size       = header.initrd_size;
-    told.cpuid_page        = header.cpuid_page;
-    told.secrets_page      = header.secrets_page;
-    told.memory_map        = header.memory_map;
-    told.memory_map_size   = header.memory_map_size;
-    told.vp_count          = header.vp_count;
+    boot::BootInfo told         = info;
+    told.payload_base           = header.payload_base;
+    told.payload_size           = header.payload_size;
+    told.command_line           = reinterpret_cast<u64>(&header.command_line[0]);
+    told.command_line_size      = header.command_line_size;
+    told.initrd                 = header.initrd;
+    told.initrd_size            = header.initrd_size;
+    told.cpuid_page             = header.cpuid_page;
+    told.secrets_page           = header.secrets_page;
+    told.memory_map             = header.memory_map;
+    told.memory_map_size        = header.memory_map_size;
+    told.vp_count               = header.vp_count;
+    told.efi_system_table       = header.efi_system_table;
+    told.efi_memory_map         = header.efi_memory_map;
+    told.efi_memory_map_size    = header.efi_memory_map_size;
+    told.efi_descriptor_size    = header.efi_descriptor_size;
+    told.efi_descriptor_version = header.efi_descriptor_version;
+    told.rsdp                   = header.rsdp;
     reinterpret_cast<void (*)(const boot::BootInfo&)>(header.entry)(told);
     __builtin_trap(); // a payload that returns ends the guest as any #UD does
 }

@@ -50,6 +50,42 @@ void tell(const char* name, u64 value) {
     write('\n');
 }
 
+bool begins_with(u64 address, const char* wanted) {
+    const auto* at = reinterpret_cast<const volatile char*>(address);
+    for (; *wanted != '\0'; ++wanted, ++at) {
+        if (*at != *wanted) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// Of the types that are RAM to who has ended boot services (UEFI specification 2.10,
+/// section 7.2.3).
+u64 usable_mib(const vestibule_boot_info& info) {
+    constexpr u32 first = 1; // EfiLoaderCode
+    constexpr u32 last  = 7; // EfiConventionalMemory
+    u64 pages           = 0;
+    for (u64 at = 0; at + 40 <= info.efi_memory_map_size; at += info.efi_descriptor_size) {
+        const u64 entry = info.efi_memory_map + at;
+        const u32 type  = *reinterpret_cast<const u32*>(entry);
+        pages += type >= first && type <= last ? *reinterpret_cast<const u64*>(entry + 24) : 0;
+    }
+    return pages / 256;
+}
+
+/// What is said of the firmware, held against what lies there.
+void tell_efi(const vestibule_boot_info& info) {
+    if (info.efi_system_table == 0) {
+        return;
+    }
+    write(begins_with(info.efi_system_table, "IBI SYST") ? "payload: EFI system table\n"
+                                                         : "payload: NO EFI system table\n");
+    write(begins_with(info.rsdp, "RSD PTR ") ? "payload: RSDP\n" : "payload: NO RSDP\n");
+    tell("payload: descriptors of version ", info.efi_descriptor_version);
+    tell("payload: usable MiB ", usable_mib(info));
+}
+
 } // namespace
 
 void payload_start(const vestibule_boot_info& info) {
@@ -82,6 +118,7 @@ void payload_start(const vestibule_boot_info& info) {
     }
     tell("payload: initrd of ", info.initrd_size);
     tell("payload: initrd sum ", sum);
+    tell_efi(info);
 
     x86::Cpu::out8(boot::port::debug_exit, 0);
     x86::Cpu::halt();

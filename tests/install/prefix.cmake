@@ -7,7 +7,7 @@ file(RENAME ${SCRATCH}/first ${PREFIX})
 foreach(file bin/igvmtool bin/sevsim lib/libvestibule.a lib/pkgconfig/vestibule.pc
     lib/cmake/vestibule/vestibuleConfig.cmake lib/cmake/vestibule/vestibuleConfigVersion.cmake
     include/vestibule/vestibule.h include/vestibule/vc/handler.h include/vestibule/ghcb/call.h
-    include/vestibule/x86/cpu.h)
+    include/vestibule/x86/cpu.h share/vestibule/BOOTX64.EFI share/vestibule/vestibule.conf)
   if(NOT EXISTS ${PREFIX}/${file})
     message(FATAL_ERROR "not installed: ${file}")
   endif()

@@ -1,0 +1,55 @@
+#include "efi/departure.h"
+
+#include "efi/firmware.h"
+
+namespace vestibule::efi {
+
+namespace {
+
+/// Descriptors that may be added between the two looks at the map, by our own allocation among
+/// others.
+constexpr u64 spare_descriptors = 64;
+
+} // namespace
+
+Problem Departure::prepare() {
+    UINTN key = 0;
+    size_     = 0;
+    const EFI_STATUS status =
+        services().GetMemoryMap(&size_, nullptr, &key, &descriptor_size_, &descriptor_version_);
+    if (status != EFI_BUFFER_TOO_SMALL) {
+        return problem(Trouble::device, "the firmware gives no memory map: ", name_of(status));
+    }
+    if (!map_.allocate(size_ + spare_descriptors * descriptor_size_)) {
+        return problem(Trouble::memory, "too little memory for the memory map");
+    }
+    return no_problem;
+}
+
+bool Departure::exit_boot_services() {
+    // The key is of the map as it is at that moment, and the firmware's own event handlers may
+    // change the map until then; after a first refusal they are off. So a second attempt must be
+    // made, and none more is of use but where the buffer had become too small.
+    for (int attempt = 0; attempt < 4; ++attempt) {
+        UINTN key         = 0;
+        size_             = map_.size();
+        EFI_STATUS status = services().GetMemoryMap(&size_, map_.at<EFI_MEMORY_DESCRIPTOR>(), &key,
+                                                    &descriptor_size_, &descriptor_version_);
+        if (status == EFI_BUFFER_TOO_SMALL) {
+            if (!map_.allocate(size_ + spare_descriptors * descriptor_size_)) {
+                return false;
+            }
+            continue;
+        }
+        if (status != EFI_SUCCESS) {
+            return false;
+        }
+        status = services().ExitBootServices(firmware.image, key);
+        if (status == EFI_SUCCESS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace vestibule::efi

@@ -1,0 +1,35 @@
+// The end of boot services (UEFI specification 2.10, section 7.4.6): the memory map, and
+// ExitBootServices with its key.
+#pragma once
+
+#include "efi/pages.h"
+#include "efi/problem.h"
+
+namespace vestibule::efi {
+
+class Departure {
+  public:
+    /// Takes memory for the map, below 4 GiB, so that the payload can read it; as long as there may
+    /// be other allocations the map itself is not worth having.
+    Problem prepare();
+
+    /// Gets the map and ends boot services. False: they did not end, and only the services for
+    /// memory may be used any more, so there is nothing to be said.
+    [[nodiscard]] bool exit_boot_services();
+
+    [[nodiscard]] u64 map() const { return map_.base(); }
+
+    [[nodiscard]] u64 map_size() const { return size_; }
+
+    [[nodiscard]] u64 descriptor_size() const { return descriptor_size_; }
+
+    [[nodiscard]] u32 descriptor_version() const { return descriptor_version_; }
+
+  private:
+    Pages map_;
+    UINTN size_                = 0;
+    UINTN descriptor_size_     = 0;
+    UINT32 descriptor_version_ = 0;
+};
+
+} // namespace vestibule::efi

@@ -1,0 +1,10 @@
+; The stub's images as efi/embed_stub.cpp has laid them flat: read-only, since they are copied to where
+; they run.
+        section .rdata align=16
+        global  selftest_bytes
+selftest_bytes:
+        incbin  "efi/selftest.bin"
+        align   16, db 0
+        global  hand_over_bytes
+hand_over_bytes:
+        incbin  "efi/hand_over.bin"

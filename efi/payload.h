@@ -1,0 +1,34 @@
+// The configuration's payload, in the memory that it wants, with its initrd: all that firmware has
+// to give for it, given back if the boot comes to nothing.
+#pragma once
+
+#include "boot/hand_over/header.h"
+#include "efi/config.h"
+#include "efi/elf.h"
+#include "efi/pages.h"
+#include "efi/volume.h"
+
+namespace vestibule::efi {
+
+class Payload {
+  public:
+    /// Reads and places payload and initrd.
+    Problem load(Volume& volume, const Config& config);
+
+    /// Completes the record in the placed stub by which it finds the payload; all but what is known
+    /// only once boot services end.
+    Problem describe(boot::PayloadHeader& header, Text command_line) const;
+
+  private:
+    Problem place(Text path);
+
+    Pages file_;
+    Pages memory_[ElfPayload::max_segments]; // of neighbouring segments together
+    Pages initrd_;
+    Bytes bytes_;
+    ElfPayload elf_{};
+    u64 bias_        = 0;
+    u64 initrd_size_ = 0;
+};
+
+} // namespace vestibule::efi

@@ -1,0 +1,138 @@
+# The EFI application, started by Debian's OVMF from volumes with this and that on them: on a plain
+# machine, and as an SEV-ES guest. QEMU's exit status is twice the guest's and 1.
+set(dir ${CMAKE_CURRENT_BINARY_DIR}/efi)
+set(ovmf /usr/share/ovmf/OVMF.fd)
+file(MAKE_DIRECTORY ${dir})
+
+# efi_volume(<name> <configuration> [<name>=<file>]...)
+function(efi_volume name configuration)
+  file(CONFIGURE OUTPUT ${dir}/${name}.conf CONTENT "${configuration}" @ONLY)
+  vestibule_esp(efi_volume_${name} ${dir}/${name}.img vestibule.conf=${dir}/${name}.conf ${ARGN})
+endfunction()
+
+# efi_test(<name> VOLUMES <image>... STATUS <n> WANT <regex>... [REJECT <regex>...]
+#          [ARGS <argument>...])
+function(efi_test name)
+  cmake_parse_arguments(ARG "" "STATUS" "VOLUMES;WANT;REJECT;ARGS" ${ARGN})
+  set(command qemu-system-x86_64 -accel tcg -cpu EPYC -bios ${ovmf} -display none -serial stdio
+    -nic none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=1 ${ARG_ARGS})
+  foreach(volume IN LISTS ARG_VOLUMES)
+    list(APPEND command -drive file=${volume},format=raw,if=virtio,readonly=on)
+  endforeach()
+  add_test(NAME efi.${name}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}"
+      "-DREJECT=${ARG_REJECT}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 200)
+endfunction()
+
+# efi_sevsim_test(<name> <image> WANT <regex>... [REJECT <regex>...]): the rules that OVMF breaks are
+# those of qemu.ovmf.
+function(efi_sevsim_test name volume)
+  cmake_parse_arguments(ARG "" "" "WANT;REJECT" ${ARGN})
+  set(command $<TARGET_FILE:sevsim> run --firmware ${ovmf} --repeatable --timeout 280
+    --allow ghcb-version --allow ghcb-stale-bits --allow vmgexit-interruptible --
+    -drive file=${volume},format=raw,if=none,id=disk,readonly=on
+    -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
+  add_test(NAME efi.${name}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=0
+      "-DWANT=${ARG_WANT};memory encryption  SEV-ES, SEV_STATUS 0x3;C-bit              47;exited with code 0;vmgexit-interruptible +1  .allowed."
+      "-DREJECT=${ARG_REJECT};ghcb-private;ghcb-extra-input;ghcb-exit-info"
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
+# The selftest, from the volume that every build makes.
+set(tap "1\\.\\.31\r?\n" "\nok 31 - ")
+set(seen "firmware           EDK II" "payload            the built-in selftest")
+efi_test(selftest VOLUMES ${VESTIBULE_ESP} ARGS -m 256 STATUS 1
+  WANT ${seen} "memory encryption  none, SEV_STATUS 0x0" ${tap} REJECT "not ok" "C-bit ")
+efi_test(selftest_64_mib_2_cpus VOLUMES ${VESTIBULE_ESP} ARGS -m 64 -smp 2 STATUS 1
+  WANT ${seen} ${tap} REJECT "not ok")
+efi_test(selftest_4_gib VOLUMES ${VESTIBULE_ESP} ARGS -m 4096 STATUS 1
+  WANT ${seen} "memory             409[0-9] MiB" ${tap} REJECT "not ok")
+efi_sevsim_test(sev_es_selftest ${VESTIBULE_ESP}
+  WANT ${seen} "GHCB protocol      versions 1 to 2 offered, 2 taken" ${tap}
+  REJECT "not ok" "SKIP")
+
+# Payloads, with all that the configuration can give them.
+set(payload_conf "initrd = /EFI/vestibule/initrd\r\ncmdline = console=ttyS0 quiet\r\nverbose = com1\r\ntimeout = 1\r\n")
+set(payload_files initrd=${payload_initrd} tell.elf=${payload_dir}/tell.elf
+  tell_pie.elf=${payload_dir}/tell_pie.elf)
+efi_volume(payload "payload = tell.elf\r\n${payload_conf}" ${payload_files})
+efi_volume(pie "mode = any\r\npayload = tell_pie.elf\r\n${payload_conf}" ${payload_files})
+efi_volume(sev_es "mode = sev-es\npayload = tell_pie.elf\n${payload_conf}" ${payload_files})
+set(told_efi ${told} ${told_files} "payload: EFI system table\n" "payload: RSDP\n"
+  "descriptors of version 1\n" "any key goes back")
+efi_test(payload VOLUMES ${dir}/payload.img ARGS -m 512 -smp 2 STATUS 1
+  WANT ${told_efi} "platform 0\n" "usable MiB 50[0-9]\n" REJECT "payload: NO")
+efi_test(payload_pie_64_mib VOLUMES ${dir}/pie.img ARGS -m 64 STATUS 1
+  WANT ${told_efi} "platform 0\n" "usable MiB 6[0-3]\n" REJECT "payload: NO")
+efi_test(payload_4_gib VOLUMES ${dir}/payload.img ARGS -m 4096 -smp 2 STATUS 1
+  WANT ${told_efi} "usable MiB 409[0-9]\n" REJECT "payload: NO")
+efi_sevsim_test(sev_es_payload ${dir}/sev_es.img
+  WANT ${told_efi} "platform 1\n" REJECT "payload: NO")
+
+# Volumes with something wrong, one disk each, all in one machine: the firmware tries one after another,
+# so each must say what is wrong, give everything back and return. The last one is the good one.
+find_program(NASM nasm REQUIRED)
+function(bad_payload name)
+  add_custom_command(OUTPUT ${dir}/${name}.elf
+    COMMAND ${NASM} -f bin -Wall -Werror ${ARGN} -o ${dir}/${name}.elf
+      ${CMAKE_CURRENT_SOURCE_DIR}/efi/payload.asm
+    DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/efi/payload.asm VERBATIM)
+  add_custom_target(efi_${name}_elf DEPENDS ${dir}/${name}.elf)
+endfunction()
+bad_payload(large -DTYPE=3 -DADDRESS=0 -DMEMORY=0xC0000000)
+bad_payload(away -DTYPE=2 -DADDRESS=0xF0000000 -DMEMORY=0x1000)
+bad_payload(pvh -DTYPE=2 -DADDRESS=0x1000000 -DMEMORY=0x1000 -DPVH)
+set(cut ${dir}/cut.elf)
+add_custom_target(efi_cut_elf COMMAND head -c 1000 ${payload_dir}/tell.elf > ${cut}
+  BYPRODUCTS ${cut} VERBATIM)
+add_dependencies(efi_cut_elf guest)
+
+set(broken "")
+set(broken_want "")
+# efi_broken(<name> <status> <regex> <configuration> [<name>=<file>]...): the status as the firmware
+# says it in words.
+function(efi_broken name status words configuration)
+  efi_volume(${name} "${configuration}" ${ARGN})
+  foreach(elf large away pvh cut)
+    if("${ARGN}" MATCHES "=.*/${elf}\\.elf")
+      add_dependencies(efi_volume_${name} efi_${elf}_elf)
+    endif()
+  endforeach()
+  set(broken ${broken} ${dir}/${name}.img PARENT_SCOPE)
+  set(broken_want ${broken_want} "vestibule: ${words}[^\n]*\n[^\n]*failed to start[^\n]*: ${status}" PARENT_SCOPE)
+endfunction()
+vestibule_esp(efi_volume_no_config ${dir}/no_config.img)
+list(APPEND broken ${dir}/no_config.img)
+list(APPEND broken_want "there is no .EFI.vestibule.vestibule.conf on the volume")
+efi_broken(no_value "Invalid Parameter" "vestibule.conf, line 2: found .payload kernel.elf., expected key = value"
+  "verbose = off\npayload kernel.elf\n")
+efi_broken(unknown_key "Invalid Parameter" "vestibule.conf, line 3: unknown key .kernel." "\n# a\nkernel = a\n")
+efi_broken(twice "Invalid Parameter" "vestibule.conf, line 2: mode again, which line 1 has already"
+  "mode = any\nmode = any\n")
+efi_broken(bad_value "Invalid Parameter" "vestibule.conf, line 1: timeout: found .soon., expected a number"
+  "timeout = soon\n")
+efi_broken(wrong_machine "Unsupported" "this is no SEV-ES guest, and mode = sev-es asks for one"
+  "mode = sev-es\nverbose = off\n")
+efi_broken(no_payload "Not Found" "there is no .EFI.vestibule.missing.elf on the volume"
+  "payload = missing.elf\nverbose = off\n")
+efi_broken(no_initrd "Not Found" "there is no /boot/missing.img on the volume"
+  "payload = tell.elf\ninitrd = /boot/missing.img\nverbose = off\n" tell.elf=${payload_dir}/tell.elf)
+efi_broken(folder "Not Found" "/EFI/BOOT is a folder, expected a file" "payload = /EFI/BOOT\nverbose = off\n")
+efi_broken(no_elf "Load Error" "vestibule.conf: it is no ELF file" "payload = vestibule.conf\nverbose = off\n")
+efi_broken(cut_elf "Load Error" "kernel.elf: .* not in the file of 1000 bytes"
+  "payload = kernel.elf\nverbose = off\n" kernel.elf=${cut})
+efi_broken(large_elf "Out of Resources" "too little memory: kernel.elf needs 3221225472 bytes"
+  "payload = kernel.elf\nverbose = off\n" kernel.elf=${dir}/large.elf)
+efi_broken(away_elf "Out of Resources" "kernel.elf wants memory from 0xf0000000 to 0xf0001000"
+  "payload = kernel.elf\nverbose = off\n" kernel.elf=${dir}/away.elf)
+efi_broken(pvh_elf "Unsupported" "kernel.elf: its PVH note asks to be entered in 32-bit"
+  "payload = kernel.elf\nverbose = off\n" kernel.elf=${dir}/pvh.elf)
+string(REPEAT "abcdefgh " 400 long_line)
+efi_broken(long_line "Invalid Parameter" "the command line has 3599 characters, expected at most "
+  "payload = tell.elf\nverbose = off\ncmdline = ${long_line}\n" tell.elf=${payload_dir}/tell.elf)
+list(JOIN broken_want ".*" in_order)
+efi_test(broken VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 128 STATUS 1
+  WANT "${in_order}" ${tap} REJECT "not ok" "Shell>")
