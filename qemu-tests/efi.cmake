@@ -4,9 +4,10 @@ set(dir ${CMAKE_CURRENT_BINARY_DIR}/efi)
 set(ovmf /usr/share/ovmf/OVMF.fd)
 file(MAKE_DIRECTORY ${dir})
 
-# efi_volume(<name> <configuration> [<name>=<file>]...)
+# efi_volume(<name> <configuration> [<name>=<file>]...): its lines end as DOS has them; those of esp.img's
+# configuration do not.
 function(efi_volume name configuration)
-  file(CONFIGURE OUTPUT ${dir}/${name}.conf CONTENT "${configuration}" @ONLY)
+  file(CONFIGURE OUTPUT ${dir}/${name}.conf CONTENT "${configuration}" @ONLY NEWLINE_STYLE DOS)
   vestibule_esp(efi_volume_${name} ${dir}/${name}.img vestibule.conf=${dir}/${name}.conf ${ARGN})
 endfunction()
 
@@ -55,11 +56,11 @@ efi_sevsim_test(sev_es_selftest ${VESTIBULE_ESP}
   REJECT "not ok" "SKIP")
 
 # Payloads, with all that the configuration can give them.
-set(payload_conf "initrd = /EFI/vestibule/initrd\r\ncmdline = console=ttyS0 quiet\r\nverbose = com1\r\ntimeout = 1\r\n")
+set(payload_conf "initrd = /EFI/vestibule/initrd\ncmdline = console=ttyS0 quiet\nverbose = com1\ntimeout = 1\n")
 set(payload_files initrd=${payload_initrd} tell.elf=${payload_dir}/tell.elf
   tell_pie.elf=${payload_dir}/tell_pie.elf)
-efi_volume(payload "payload = tell.elf\r\n${payload_conf}" ${payload_files})
-efi_volume(pie "mode = any\r\npayload = tell_pie.elf\r\n${payload_conf}" ${payload_files})
+efi_volume(payload "payload = tell.elf\n${payload_conf}" ${payload_files})
+efi_volume(pie "mode = any\npayload = tell_pie.elf\n${payload_conf}" ${payload_files})
 efi_volume(sev_es "mode = sev-es\npayload = tell_pie.elf\n${payload_conf}" ${payload_files})
 set(told_efi ${told} ${told_files} "payload: EFI system table\n" "payload: RSDP\n"
   "descriptors of version 1\n" "any key goes back")
