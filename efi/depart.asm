@@ -6,9 +6,10 @@
 ; Out: the state that boot/entry_state.h describes.
 ;
 ; Nothing here raises #VC: what an SEV-ES guest writes to control registers and to EFER is among the
-; automatic exits (APM volume 2, section 15.35, "Automatic Exits"), of which it sees nothing, and
-; nothing else that is used can be intercepted. That matters from LGDT on, when the firmware's handler
-; has lost its code segment.
+; automatic exits (APM volume 2, section 15.35, "Automatic Exits"), of which it sees nothing. Of the
+; rest only the loads of descriptor tables can be intercepted, for which the GHCB protocol has no
+; event, so a hypervisor that does it only ends its guest. That matters from LGDT on, when the
+; firmware's handler has lost its code segment.
 
 %include "guest_asm.inc"
 
