@@ -5,9 +5,11 @@
 ; In: RCX = the region, whose first page is the new page tables; RDX = the stub's entry point.
 ; Out: the state that boot/entry_state.h describes.
 ;
-; Nothing here raises #VC: an SEV-ES guest's accesses to control registers and EFER are not given to
-; it as #VC (APM volume 2, section 15.35.4, table of non-automatic exits), nor is anything else that
-; is used. That matters from LGDT on, when the firmware's handler has lost its code segment.
+; Nothing here raises #VC: what an SEV-ES guest writes to control registers and to EFER is among the
+; automatic exits (APM volume 2, section 15.35, "Automatic Exits"), of which it sees nothing. Of the
+; rest only the loads of descriptor tables can be intercepted, for which the GHCB protocol has no
+; event, so a hypervisor that does it only ends its guest. That matters from LGDT on, when the
+; firmware's handler has lost its code segment.
 
 %include "guest_asm.inc"
 

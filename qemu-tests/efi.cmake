@@ -4,9 +4,10 @@ set(dir ${CMAKE_CURRENT_BINARY_DIR}/efi)
 set(ovmf /usr/share/ovmf/OVMF.fd)
 file(MAKE_DIRECTORY ${dir})
 
-# efi_volume(<name> <configuration> [<name>=<file>]...)
+# efi_volume(<name> <configuration> [<name>=<file>]...): its lines end as DOS has them; those of esp.img's
+# configuration do not.
 function(efi_volume name configuration)
-  file(CONFIGURE OUTPUT ${dir}/${name}.conf CONTENT "${configuration}" @ONLY)
+  file(CONFIGURE OUTPUT ${dir}/${name}.conf CONTENT "${configuration}" @ONLY NEWLINE_STYLE DOS)
   vestibule_esp(efi_volume_${name} ${dir}/${name}.img vestibule.conf=${dir}/${name}.conf ${ARGN})
 endfunction()
 
@@ -55,11 +56,11 @@ efi_sevsim_test(sev_es_selftest ${VESTIBULE_ESP}
   REJECT "not ok" "SKIP")
 
 # Payloads, with all that the configuration can give them.
-set(payload_conf "initrd = /EFI/vestibule/initrd\r\ncmdline = console=ttyS0 quiet\r\nverbose = com1\r\ntimeout = 1\r\n")
+set(payload_conf "initrd = /EFI/vestibule/initrd\ncmdline = console=ttyS0 quiet\nverbose = com1\ntimeout = 1\n")
 set(payload_files initrd=${payload_initrd} tell.elf=${payload_dir}/tell.elf
   tell_pie.elf=${payload_dir}/tell_pie.elf)
-efi_volume(payload "payload = tell.elf\r\n${payload_conf}" ${payload_files})
-efi_volume(pie "mode = any\r\npayload = tell_pie.elf\r\n${payload_conf}" ${payload_files})
+efi_volume(payload "payload = tell.elf\n${payload_conf}" ${payload_files})
+efi_volume(pie "mode = any\npayload = tell_pie.elf\n${payload_conf}" ${payload_files})
 efi_volume(sev_es "mode = sev-es\npayload = tell_pie.elf\n${payload_conf}" ${payload_files})
 set(told_efi ${told} ${told_files} "payload: EFI system table\n" "payload: RSDP\n"
   "descriptors of version 1\n" "any key goes back")
@@ -83,6 +84,7 @@ function(bad_payload name)
   add_custom_target(efi_${name}_elf DEPENDS ${dir}/${name}.elf)
 endfunction()
 bad_payload(large -DTYPE=3 -DADDRESS=0 -DMEMORY=0xC0000000)
+bad_payload(half -DTYPE=3 -DADDRESS=0 -DMEMORY=0x5000000)
 bad_payload(away -DTYPE=2 -DADDRESS=0xF0000000 -DMEMORY=0x1000)
 bad_payload(pvh -DTYPE=2 -DADDRESS=0x1000000 -DMEMORY=0x1000 -DPVH)
 set(cut ${dir}/cut.elf)
@@ -96,7 +98,7 @@ set(broken_want "")
 # says it in words.
 function(efi_broken name status words configuration)
   efi_volume(${name} "${configuration}" ${ARGN})
-  foreach(elf large away pvh cut)
+  foreach(elf large half away pvh cut)
     if("${ARGN}" MATCHES "=.*/${elf}\\.elf")
       add_dependencies(efi_volume_${name} efi_${elf}_elf)
     endif()
@@ -107,21 +109,28 @@ endfunction()
 vestibule_esp(efi_volume_no_config ${dir}/no_config.img)
 list(APPEND broken ${dir}/no_config.img)
 list(APPEND broken_want "there is no .EFI.vestibule.vestibule.conf on the volume")
-efi_broken(no_value "Invalid Parameter" "vestibule.conf, line 2: found .payload kernel.elf., expected key = value"
-  "verbose = off\npayload kernel.elf\n")
-efi_broken(unknown_key "Invalid Parameter" "vestibule.conf, line 3: unknown key .kernel." "\n# a\nkernel = a\n")
+efi_broken(no_value "Invalid Parameter"
+  "vestibule.conf, line 2: found .payload kernel.elf., expected key = value" "verbose = off\npayload kernel.elf\n")
+efi_broken(unknown_key "Invalid Parameter" "vestibule.conf, line 3: unknown key .kernel."
+  "\n# a\nkernel = a\n")
 efi_broken(twice "Invalid Parameter" "vestibule.conf, line 2: mode again, which line 1 has already"
   "mode = any\nmode = any\n")
-efi_broken(bad_value "Invalid Parameter" "vestibule.conf, line 1: timeout: found .soon., expected a number"
-  "timeout = soon\n")
+efi_broken(bad_value "Invalid Parameter"
+  "vestibule.conf, line 1: timeout: found .soon., expected a number" "timeout = soon\n")
 efi_broken(wrong_machine "Unsupported" "this is no SEV-ES guest, and mode = sev-es asks for one"
   "mode = sev-es\nverbose = off\n")
 efi_broken(no_payload "Not Found" "there is no .EFI.vestibule.missing.elf on the volume"
   "payload = missing.elf\nverbose = off\n")
-efi_broken(no_initrd "Not Found" "there is no /boot/missing.img on the volume"
-  "payload = tell.elf\ninitrd = /boot/missing.img\nverbose = off\n" tell.elf=${payload_dir}/tell.elf)
-efi_broken(folder "Not Found" "/EFI/BOOT is a folder, expected a file" "payload = /EFI/BOOT\nverbose = off\n")
-efi_broken(no_elf "Load Error" "vestibule.conf: it is no ELF file" "payload = vestibule.conf\nverbose = off\n")
+# Twice, with a payload that takes half of the memory: the second finds room only if the first has given
+# it back.
+foreach(name no_initrd no_initrd_again)
+  efi_broken(${name} "Not Found" "there is no /boot/missing.img on the volume"
+    "payload = half.elf\ninitrd = /boot/missing.img\nverbose = off\n" half.elf=${dir}/half.elf)
+endforeach()
+efi_broken(folder "Not Found" "/EFI/BOOT is a folder, expected a file"
+  "payload = /EFI/BOOT\nverbose = off\n")
+efi_broken(no_elf "Load Error" "vestibule.conf: it is no ELF file"
+  "payload = vestibule.conf\nverbose = off\n")
 efi_broken(cut_elf "Load Error" "kernel.elf: .* not in the file of 1000 bytes"
   "payload = kernel.elf\nverbose = off\n" kernel.elf=${cut})
 efi_broken(large_elf "Out of Resources" "too little memory: kernel.elf needs 3221225472 bytes"
@@ -134,5 +143,15 @@ string(REPEAT "abcdefgh " 400 long_line)
 efi_broken(long_line "Invalid Parameter" "the command line has 3599 characters, expected at most "
   "payload = tell.elf\nverbose = off\ncmdline = ${long_line}\n" tell.elf=${payload_dir}/tell.elf)
 list(JOIN broken_want ".*" in_order)
-efi_test(broken VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 128 STATUS 1
+efi_test(broken VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 192 STATUS 1
   WANT "${in_order}" ${tap} REJECT "not ok" "Shell>")
+
+# Started over the network there is no volume. It goes on to other ways of booting from there, which
+# takes minutes, so the run is cut.
+add_test(NAME efi.no_volume
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=timeout;45;qemu-system-x86_64;-accel;tcg;-cpu;EPYC;-m;128;-bios;${ovmf};-display;none;-serial;stdio;-no-reboot;-netdev;user,id=net,tftp=${VESTIBULE_BOOTX64_DIR},bootfile=BOOTX64.EFI;-device;virtio-net-pci,netdev=net,romfile="
+    -DSTATUS=124
+    "-DWANT=vestibule: this was not started from a volume with files[^\n]*\n[^\n]*failed to start[^\n]*: Not Found"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+set_tests_properties(efi.no_volume PROPERTIES TIMEOUT 90)
