@@ -124,8 +124,7 @@ void print_last_exits(const RunRecords& records, Text out) {
     }
 }
 
-void print_state(const RunRecords& records, Text out) {
-    const Outcome& outcome = *records.outcome;
+void print_state(const RunRecords& records, const Outcome& outcome, Text out) {
     if (!outcome.registers.empty()) {
         fmt::format_to(out, "\nRegisters");
         if (records.start && records.start->vcpus != 1 && outcome.vcpu) {
@@ -240,7 +239,7 @@ std::string report(const RunResult& result) {
     }
     if (records.outcome && !is_end_of_choice(records.outcome->kind)) {
         print_last_exits(records, out);
-        print_state(records, out);
+        print_state(records, *records.outcome, out);
     }
     fmt::format_to(out, "\nOutcome: {}\n", outcome_line(result));
     return text;

@@ -66,6 +66,7 @@ std::vector<Kind> by_kind(const std::vector<Slice>& slices, u64 slices_per_colum
         kind.total += slice.count;
     }
     std::vector<Kind> kinds;
+    kinds.reserve(found.size());
     for (auto& [name, kind] : found) {
         kinds.push_back(std::move(kind));
     }
@@ -103,14 +104,25 @@ void label(Text out, u64 x, u64 y, std::string_view anchor, std::string_view tex
                    escaped(text));
 }
 
+/// Where an axis that reaches `whole`, which is not zero, has marks.
+std::vector<double> marks(double whole) {
+    const double step = step_for(whole);
+    std::vector<double> places;
+    places.reserve(6);
+    for (unsigned n = 0; n * step <= whole && n <= 5; ++n) {
+        places.push_back(n * step);
+    }
+    return places;
+}
+
 void axes(Text out, double seconds, double most_a_second) {
     const u64 base = top + plot_height;
-    for (double at = 0; at <= seconds; at += step_for(seconds)) {
+    for (const double at : marks(seconds)) {
         const u64 x = left + static_cast<u64>(at / seconds * plot_width);
         fmt::format_to(out, "<path d=\"M{} {}v5\" stroke=\"#333\"/>\n", x, base);
         label(out, x, base + 20, "middle", fmt::format("{:g} s", at));
     }
-    for (double at = 0; at <= most_a_second; at += step_for(most_a_second)) {
+    for (const double at : marks(most_a_second)) {
         const u64 y = base - static_cast<u64>(at / most_a_second * plot_height);
         fmt::format_to(out, "<path d=\"M{} {}h{}\" stroke=\"#ddd\"/>\n", left, y, plot_width);
         label(out, left - 8, y + 4, "end", fmt::format("{:g}", at));
@@ -127,7 +139,7 @@ void columns(Text out, const std::vector<Kind>& kinds, u64 highest) {
         return static_cast<double>(count) * plot_height / static_cast<double>(highest);
     };
     for (std::size_t k = 0; k < kinds.size(); ++k) {
-        fmt::format_to(out, "<path fill=\"{}\" d=\"", colours[k]);
+        fmt::format_to(out, R"(<path fill="{}" d=")", colours[k]);
         for (u64 n = 0; n < below.size(); ++n) {
             const u64 count = kinds[k].columns[n];
             if (count != 0) {

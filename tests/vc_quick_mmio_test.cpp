@@ -75,6 +75,7 @@ struct QuickMmioTest : MemoryTest {
     vc::Frame frame_for(const Form& form, u64 offset) {
         vc::Frame made = canary_frame();
         made.rflags    = 0x2;
+        made.rbp       = 8; // what a handler that took "no index" for a register would add
         u64 target     = linear(page_size + offset) - form.displacement();
         u8 base        = form.rm();
         if (form.sib) {
