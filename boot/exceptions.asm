@@ -9,7 +9,7 @@
 
         extern  exception_handler
 
-; One entry a vector, 8 bytes apart (boot/interrupts.cpp).
+; One entry a vector, 8 bytes apart (boot/interrupts.h).
         align   8
         global  exception_entries
 exception_entries:

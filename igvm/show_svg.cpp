@@ -6,6 +6,7 @@
 #include "igvm/memory_boxes.h"
 #include "igvm/show.h"
 #include "igvm/vp_context.h"
+#include "igvm/xml.h"
 #include "x86/vmsa.h"
 
 #include <fmt/format.h>
@@ -45,21 +46,6 @@ constexpr u64 column_space = 20;
 constexpr u64 top          = 96;
 constexpr u64 gap_height   = 40;
 constexpr u64 least_height = 20;
-
-std::string escaped(std::string_view text) {
-    std::string result;
-    for (const char c : text) {
-        switch (c) {
-        case '&': result += "&amp;"; break;
-        case '<': result += "&lt;"; break;
-        case '>': result += "&gt;"; break;
-        case '"': result += "&quot;"; break;
-        // Control characters and what may be no UTF-8 are not XML.
-        default: result += c >= ' ' && c <= '~' ? c : '?';
-        }
-    }
-    return result;
-}
 
 std::string size_text(u64 pages) {
     constexpr std::string_view units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -104,7 +90,7 @@ class Picture {
                         "fill-opacity=\"0.35\"/></pattern></defs>\n"
                         "<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n"
                         "<text x=\"20\" y=\"28\" font-size=\"16\">{2}</text>\n",
-                        width, bottom_ + legend_height, escaped(name_));
+                        width, bottom_ + legend_height, xml_escaped(name_));
         axis(width);
         for (u64 i = 0; i < columns_.size(); ++i) {
             column(columns_[i], axis_width + i * (column_width + column_space));
@@ -236,7 +222,7 @@ class Picture {
         const u64 left  = background ? x : x + 6;
         const u64 width = background ? column_width : column_width - 12;
         add("<g><title>{:#x}..{:#x}: {}</title>\n", box.first * page_size, box.end * page_size,
-            escaped(box.label));
+            xml_escaped(box.label));
         add("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"2\" fill=\"{}\" "
             "stroke=\"#666\"{}/>\n",
             left, y, width, height, row_of(box.look).fill,
@@ -253,14 +239,14 @@ class Picture {
         if (background) {
             add("<text x=\"{}\" y=\"{}\" font-size=\"9\" fill=\"#777\" "
                 "text-anchor=\"end\">{}</text>\n",
-                left + width - 8, y + height - 4, escaped(label));
+                left + width - 8, y + height - 4, xml_escaped(label));
         } else {
             // On a light ground, so that hatching does not cross the words.
             add("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"14\" fill=\"white\" "
                 "fill-opacity=\"0.7\" rx=\"3\"/>\n",
                 left + 4, y + height / 2 - 7, label.size() * 7 - label.size() / 3 + 4);
             add("<text x=\"{}\" y=\"{}\">{}</text>\n", left + 6, y + height / 2 + 4,
-                escaped(label));
+                xml_escaped(label));
         }
         add("</g>\n");
     }

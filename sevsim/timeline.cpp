@@ -2,6 +2,7 @@
 // most frequent kinds have a colour of their own.
 #include "sevsim/timeline.h"
 
+#include "igvm/xml.h"
 #include "sevsim/slice.h"
 
 #include <algorithm>
@@ -29,21 +30,6 @@ constexpr u64 picture_width = left + plot_width + legend_width;
 /// The last one is for all kinds that are left.
 constexpr std::string_view colours[] = {"#3b7dd8", "#e08a2e", "#4aa564", "#c94f4f",
                                         "#8a63c9", "#2fa3a3", "#d1b52f", "#9aa3ad"};
-
-std::string escaped(std::string_view text) {
-    std::string result;
-    for (const char c : text) {
-        switch (c) {
-        case '&': result += "&amp;"; break;
-        case '<': result += "&lt;"; break;
-        case '>': result += "&gt;"; break;
-        case '"': result += "&quot;"; break;
-        // Control characters and what may be no UTF-8 are not XML.
-        default: result += c >= ' ' && c <= '~' ? c : '?';
-        }
-    }
-    return result;
-}
 
 /// One kind of VMGEXIT, over all columns.
 struct Kind {
@@ -101,7 +87,7 @@ using Text = std::back_insert_iterator<std::string>;
 
 void label(Text out, u64 x, u64 y, std::string_view anchor, std::string_view text) {
     fmt::format_to(out, "<text x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor,
-                   escaped(text));
+                   igvm::xml_escaped(text));
 }
 
 /// Where an axis that reaches `whole`, which is not zero, has marks.
