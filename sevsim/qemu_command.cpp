@@ -14,9 +14,14 @@ constexpr const char* features_without_emulation[] = {
     "osvw",   "topoext", "nrip-save", "xsavec",
 };
 
-std::string processor() {
+std::string processor(const RunOptions& options) {
     // With fewer physical address bits VMRUN refuses a guest whose CR3 carries the C-bit.
-    std::string model = fmt::format("EPYC,phys-bits={}", c_bit + 1);
+    std::string model = fmt::format("EPYC,phys-bits={}", options.c_bit + 1);
+    // The nested tables have as many levels as the monitor's own, and four reach to bit 47. The
+    // monitor uses five wherever it finds them.
+    if (options.c_bit > 47 || options.la57) {
+        model += ",+la57";
+    }
     for (const char* feature : features_without_emulation) {
         model += fmt::format(",{}=off", feature);
     }
@@ -53,8 +58,14 @@ std::string hostility(const Hostility& asked) {
 
 std::string monitor_command_line(const RunOptions& options) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
-                                   options.platform, c_bit, options.trace.empty() ? 0 : 1);
+                                   options.platform, options.c_bit, options.trace.empty() ? 0 : 1);
     line += fmt::format(" guest={}", guest_names[static_cast<unsigned>(options.kind)]);
+    if (options.la57) {
+        line += " la57=1";
+    }
+    if (options.x2apic) {
+        line += " x2apic=1";
+    }
     if (options.vcpus != 1) {
         line += fmt::format(" smp={}", options.vcpus);
     }
@@ -81,7 +92,7 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         options.qemu,
         // TCG also where KVM is at hand: only its SVM emulation is known to behave.
         "-accel", "tcg",
-        "-cpu", processor(),
+        "-cpu", processor(options),
         // The guest's shared memory is the machine's own; a DIMM, which lands at 4 GiB and which no
         // firmware table of the guest's names, holds what is private.
         "-m", fmt::format("{}M,slots=1,maxmem={}M", options.memory / mib, (options.memory + hidden) / mib),

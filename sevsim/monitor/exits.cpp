@@ -113,9 +113,8 @@ void handle_nested_fault(Vcpu& vcpu) {
     case NestedFault::resolved: redeliver(vcpu); return;
     case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
     case NestedFault::fetch_from_device:
-        end_run_by_monitor_error("the guest executes or walks an address where there is no memory");
-    case NestedFault::firmware_write:
-        end_run_by_monitor_error("the guest writes to its firmware, which is a ROM");
+        end_run_by_stop("it executes or walks an address where there is no memory");
+    case NestedFault::firmware_write: end_run_by_stop("it writes to its firmware, which is a ROM");
     }
 }
 

@@ -21,6 +21,8 @@ struct Options {
     GuestKind guest         = GuestKind::igvm;
     unsigned c_bit_position = 47;
     unsigned vcpus          = 1;
+    bool la57               = false; // CPUID offers the guest 5-level paging
+    bool x2apic             = false; // CPUID offers it, and names a hypervisor that has it
     bool trace              = false;
     bool profile            = false;
     bool dump               = false;
