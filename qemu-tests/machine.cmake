@@ -30,9 +30,6 @@ sevsim_test(machine_context_missing vestibule STATUS 1 ARGS --smp 2
   WANT "the file has not one context for each vCPU .--smp.")
 sevsim_test(machine_too_many_vcpus vestibule STATUS 2 ARGS --smp 9 WANT "--smp")
 sevsim_test(machine_smp_native vestibule STATUS 2 ARGS --smp 2 --platform native WANT "--smp starts")
-add_test(NAME qemu.machine_smp_firmware
-  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;/dev/null;--smp;2"
-    -DSTATUS=2 "-DWANT=--smp is for" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 sevsim_test(machine_smp_profile vestibule STATUS 2 ARGS --smp 2 --profile WANT "--profile counts")
 
 # An image for another C-bit than the machine's.

@@ -249,11 +249,6 @@ int command_line(std::span<char*> arguments) {
                    "has one\n");
         return wrong_use;
     }
-    if (options.vcpus != 1 && options.kind == GuestKind::firmware) {
-        fmt::print(stderr, "sevsim: --smp is for --kernel and IGVM files: the second vCPU's way "
-                           "through a firmware's reset block is not served\n");
-        return wrong_use;
-    }
     if (options.vcpus != 1 && options.profile) {
         fmt::print(stderr, "sevsim: --profile counts instructions by a clock that all vCPUs share, "
                            "so the guest has one\n");

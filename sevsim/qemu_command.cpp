@@ -56,7 +56,7 @@ std::string hostility(const Hostility& asked) {
 
 } // namespace
 
-std::string monitor_command_line(const RunOptions& options) {
+std::string monitor_command_line(const RunOptions& options, std::optional<u32> ap_start) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
                                    options.platform, options.c_bit, options.trace.empty() ? 0 : 1);
     line += fmt::format(" guest={}", guest_names[static_cast<unsigned>(options.kind)]);
@@ -68,6 +68,9 @@ std::string monitor_command_line(const RunOptions& options) {
     }
     if (options.vcpus != 1) {
         line += fmt::format(" smp={}", options.vcpus);
+    }
+    if (ap_start) {
+        line += fmt::format(" ap-start={}", *ap_start);
     }
     if (options.profile) {
         line += " profile=1";
@@ -85,8 +88,8 @@ std::string monitor_command_line(const RunOptions& options) {
 }
 
 std::vector<std::string> qemu_command(const RunOptions& options, const InheritedFiles& files,
-                                      u64 guest_files_size) {
-    const u64 hidden = hidden_memory(options.memory, guest_files_size);
+                                      const GuestNeeds& needs) {
+    const u64 hidden = hidden_memory(options.memory, needs.files_size);
     // clang-format off
     std::vector<std::string> command{
         options.qemu,
@@ -105,7 +108,7 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-device", "isa-debugcon,chardev=records,iobase=0x5e9",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-kernel", fmt::format("/dev/fd/{}", files.monitor),
-        "-append", monitor_command_line(options),
+        "-append", monitor_command_line(options, needs.ap_start),
         "-initrd", modules(files.guest),
     };
     // clang-format on

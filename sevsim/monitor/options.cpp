@@ -64,6 +64,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "la57") {
         return parse_switch(value, options.la57);
     }
+    if (key == "ap-start") {
+        return parse_number(value, options.ap_start) && high_half(options.ap_start) == 0;
+    }
     if (key == "x2apic") {
         return parse_switch(value, options.x2apic);
     }

@@ -12,7 +12,7 @@ namespace vestibule::sevsim {
 enum class Activity : u8 {
     running,
     waits_for_sipi, // not started yet, or INIT has come
-    reset_hold,     // the guest has asked for it, and waits for the answer
+    reset_hold,     // the guest has asked for it, and waits for INIT and SIPI
     halted,         // HLT with interrupts off
 };
 
@@ -30,6 +30,7 @@ struct Vcpu {
     bool init_received; // INIT has come since it was last entered
     u8 woken;           // its processor need not sleep any longer (processors.h)
     bool may_halt;      // HLT is let through until the next exit
+    bool may_read_cr0;  // so are instructions that read CR0
     u64 emulated;       // instructions that the monitor did in the guest's place
     // What the hypervisor remembers of the guest's calls.
     u64 told_dr7;   // the last DR7 write that it was asked for
