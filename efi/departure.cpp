@@ -1,6 +1,7 @@
 #include "efi/departure.h"
 
 #include "efi/firmware.h"
+#include "efi/pvh_map.h"
 
 namespace vestibule::efi {
 
@@ -12,6 +13,12 @@ constexpr u64 spare_descriptors = 64;
 
 } // namespace
 
+bool Departure::allocate(u64 size) {
+    room_            = pages_for(size + spare_descriptors * descriptor_size_) * page_size;
+    const u64 behind = pvh::most_ranges(room_ / descriptor_size_) * sizeof(pvh::MemoryRange);
+    return map_.allocate(room_ + behind);
+}
+
 Problem Departure::prepare() {
     UINTN key = 0;
     size_     = 0;
@@ -20,7 +27,12 @@ Problem Departure::prepare() {
     if (status != EFI_BUFFER_TOO_SMALL) {
         return problem(Trouble::device, "the firmware gives no memory map: ", name_of(status));
     }
-    if (!map_.allocate(size_ + spare_descriptors * descriptor_size_)) {
+    if (descriptor_size_ < sizeof(EFI_MEMORY_DESCRIPTOR)) {
+        return problem(Trouble::device, "the firmware's memory map has descriptors of ",
+                       descriptor_size_, " bytes, expected at least ",
+                       u64{sizeof(EFI_MEMORY_DESCRIPTOR)});
+    }
+    if (!allocate(size_)) {
         return problem(Trouble::memory, "too little memory for the memory map");
     }
     return no_problem;
@@ -32,11 +44,11 @@ bool Departure::exit_boot_services() {
     // made, and none more is of use but where the buffer had become too small.
     for (int attempt = 0; attempt < 4; ++attempt) {
         UINTN key         = 0;
-        size_             = map_.size();
+        size_             = room_;
         EFI_STATUS status = services().GetMemoryMap(&size_, map_.at<EFI_MEMORY_DESCRIPTOR>(), &key,
                                                     &descriptor_size_, &descriptor_version_);
         if (status == EFI_BUFFER_TOO_SMALL) {
-            if (!map_.allocate(size_ + spare_descriptors * descriptor_size_)) {
+            if (!allocate(size_)) {
                 return false;
             }
             continue;

@@ -6,6 +6,7 @@
 #include "efi/firmware.h"
 #include "efi/machine.h"
 #include "efi/payload.h"
+#include "efi/pvh.h"
 #include "efi/stub.h"
 #include "efi/volume.h"
 #include "efi/wait.h"
@@ -98,6 +99,12 @@ Problem run() {
             return wrong;
         }
     }
+    PvhEntry pvh_entry;
+    if (payload.is_pvh()) {
+        if (Problem wrong = pvh_entry.place(*header); wrong.is_there()) {
+            return wrong;
+        }
+    }
     if (Problem wrong = wait_for_key(config.timeout); wrong.is_there()) {
         return wrong;
     }
@@ -113,6 +120,10 @@ Problem run() {
     }
     if (header != nullptr) {
         describe_firmware(departure, rsdp, *header);
+    }
+    if (payload.is_pvh()) {
+        pvh_entry.describe(*header, departure,
+                           {.base = region.base(), .end = region.base() + image.size});
     }
     enter_stub(image, region);
 }
