@@ -56,12 +56,12 @@ compatibility_mode:
 ; pushes and calls cannot be intercepted, and the memory is private in either mode.
         mov     eax, CR0_PE | CR0_ET
         mov     cr0, eax                ; 32-bit legacy mode
-        xor     eax, eax
-        mov     cr4, eax
-        mov     ecx, MSR_EFER
-        mov     eax, edi
+        mov     ecx, MSR_EFER           ; before CR4: QEMU 7.2, when a nested guest exits that has
+        mov     eax, edi                ; EFER.LME without CR4.PAE, loses the CR0 of its hypervisor
         xor     edx, edx
         wrmsr
+        xor     eax, eax
+        mov     cr4, eax
         mov     eax, esi                ; arguments in EAX, EDX: the platform,
         lea     edx, [ebx + handlers - start]
         call    legacy_code             ; and memory for the handlers
