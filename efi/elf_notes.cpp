@@ -31,14 +31,13 @@ Problem read_notes(Bytes file, const elf::ProgramHeader& segment, PvhNote& pvh) 
     }
     const Bytes notes{file.data + segment.offset, segment.file_size};
     const u64 alignment = segment.alignment == sizeof(u64) ? sizeof(u64) : sizeof(u32);
-    const auto up = [alignment](u64 at) { return (at + alignment - 1) & ~(alignment - 1); };
+    const auto up       = [alignment](u64 at) { return (at + alignment - 1) & ~(alignment - 1); };
     for (u64 at = 0; notes.hold(at, sizeof(elf::Note));) {
         elf::Note note;
         __builtin_memcpy(&note, notes.data + at, sizeof(note));
         const u64 name       = at + sizeof(note);
         const u64 descriptor = up(name + note.name_size); // sizes of 32 bits: no overflow
-        if (!notes.hold(name, note.name_size)
-            || !notes.hold(descriptor, note.description_size)) {
+        if (!notes.hold(name, note.name_size) || !notes.hold(descriptor, note.description_size)) {
             return damaged("its note at ", Hex{segment.offset + at}, ", a name of ", note.name_size,
                            " bytes and a descriptor of ", note.description_size,
                            ", does not end in its segment of ", segment.file_size, " bytes");

@@ -47,11 +47,9 @@ void PvhEntry::describe(const boot::PayloadHeader& header, const Departure& depa
     const Bytes map{reinterpret_cast<const u8*>(departure.map()), departure.map_size()};
     const u32 count = pvh::convert_map(map, departure.descriptor_size(), in_use, ranges);
 
-    auto& told      = *memory_.at<Told>(told_at());
-    told.initrd     = {.base         = header.initrd,
-                       .size         = header.initrd_size,
-                       .command_line = 0,
-                       .reserved     = 0};
+    auto& told  = *memory_.at<Told>(told_at());
+    told.initrd = {
+        .base = header.initrd, .size = header.initrd_size, .command_line = 0, .reserved = 0};
     const bool any  = header.initrd_size != 0;
     told.start_info = {.magic            = pvh::StartInfo::magic_value,
                        .version          = pvh::StartInfo::current_version,

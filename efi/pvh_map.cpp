@@ -4,7 +4,8 @@ namespace vestibule::efi::pvh {
 
 namespace {
 
-/// After ExitBootServices (UEFI specification 2.10, table 7.10; ACPI specification 6.5, table 15.6).
+/// After ExitBootServices (UEFI specification 2.10, table 7.10; ACPI specification 6.5,
+/// table 15.6).
 MemoryType type_of(u32 efi_type) {
     constexpr u32 persistent_memory = 14; // younger than GNU-EFI's list
     switch (efi_type) {

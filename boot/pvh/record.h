@@ -1,8 +1,8 @@
 // What code that enters a PVH kernel (boot/pvh/enter.asm) is told by who places it. It is a flat
 // binary that runs at any page below 4 GiB, and to the stub a payload like others: entered at its
-// first byte with boot info, on memory that can be read, written and executed. It stays in use until
-// the kernel has an IDT and a GDT of its own, so whoever makes the kernel's memory map keeps it out of
-// what is free.
+// first byte with boot info, on memory that can be read, written and executed. It stays in use
+// until the kernel has an IDT and a GDT of its own, so whoever makes the kernel's memory map keeps
+// it out of what is free.
 #pragma once
 
 #include "x86/types.h"

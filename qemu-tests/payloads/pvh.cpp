@@ -1,5 +1,5 @@
-// A PVH kernel that says what it was handed, once it has come to 64-bit mode (pvh.asm). In an SEV-ES
-// guest it links the library, as a kernel does that has no #VC handler of its own.
+// A PVH kernel that says what it was handed, once it has come to 64-bit mode (pvh.asm). In an
+// SEV-ES guest it links the library, as a kernel does that has no #VC handler of its own.
 #include "efi/pvh_format.h"
 #include "include/vestibule/vestibule.h"
 #include "qemu-tests/payloads/say.h"
@@ -81,9 +81,10 @@ void start_library(u64 c_bit) {
         x86::Cpu::flush_cache_line(ghcb + at);
     }
     const auto gpa = reinterpret_cast<u64>(&ghcb[0]);
-    const vestibule_setup setup{.ghcb     = reinterpret_cast<void*>(four_gib + gpa % x86::large_page_size),
-                                .ghcb_gpa = gpa,
-                                .c_bit    = c_bit,
+    const vestibule_setup setup{.ghcb =
+                                    reinterpret_cast<void*>(four_gib + gpa % x86::large_page_size),
+                                .ghcb_gpa          = gpa,
+                                .c_bit             = c_bit,
                                 .direct_map        = 0,
                                 .tss               = &task_state,
                                 .vc_ist            = vc_ist,
@@ -112,7 +113,8 @@ x86::SegmentDescriptor descriptor_of(u16 selector) {
     if (selector == 0 || selector > handed.gdt_limit) {
         return {0};
     }
-    return *reinterpret_cast<const x86::SegmentDescriptor*>(u64{handed.gdt_base} + (selector & ~7u));
+    return *reinterpret_cast<const x86::SegmentDescriptor*>(u64{handed.gdt_base}
+                                                            + (selector & ~7u));
 }
 
 bool is_flat(x86::SegmentDescriptor segment) {
@@ -157,13 +159,16 @@ void tell_memory(const StartInfo& info) {
         usable += ranges[i].type == MemoryType::ram ? ranges[i].size : 0;
         if (i != 0) {
             const u64 end = ranges[i - 1].base + ranges[i - 1].size;
-            apart = apart && (ranges[i].base > end
-                              || (ranges[i].base == end && ranges[i].type != ranges[i - 1].type));
+            apart         = apart
+                    && (ranges[i].base > end
+                        || (ranges[i].base == end && ranges[i].type != ranges[i - 1].type));
         }
     }
     tell("pvh: usable MiB ", usable >> 20);
     check(apart, "ranges apart");
-    const auto is = [&info](u64 address, MemoryType type) { return type_of(info, address) == type; };
+    const auto is = [&info](u64 address, MemoryType type) {
+        return type_of(info, address) == type;
+    };
     check(is(reinterpret_cast<u64>(&ghcb[0]), MemoryType::ram)
               && (info.module_count == 0
                   || is(reinterpret_cast<const Module*>(info.modules)->base, MemoryType::ram)),

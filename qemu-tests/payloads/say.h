@@ -6,9 +6,7 @@
 
 namespace vestibule::payloads {
 
-inline void write(char character) {
-    x86::Cpu::out8(boot::port::com1, static_cast<u8>(character));
-}
+inline void write(char character) { x86::Cpu::out8(boot::port::com1, static_cast<u8>(character)); }
 
 inline void write(const char* text) {
     for (; *text != '\0'; ++text) {
