@@ -1,19 +1,18 @@
 #include "efi/pvh_map.h"
 
+#include "efi/memory_types.h"
+
 namespace vestibule::efi::pvh {
 
 namespace {
 
-/// After ExitBootServices (UEFI specification 2.10, table 7.10; ACPI specification 6.5,
-/// table 15.6).
+/// ACPI's words for EFI's (ACPI specification 6.5, table 15.6).
 MemoryType type_of(u32 efi_type) {
     constexpr u32 persistent_memory = 14; // younger than GNU-EFI's list
+    if (is_usable(efi_type)) {
+        return MemoryType::ram;
+    }
     switch (efi_type) {
-    case EfiLoaderCode:
-    case EfiLoaderData:
-    case EfiBootServicesCode:
-    case EfiBootServicesData:
-    case EfiConventionalMemory: return MemoryType::ram;
     case EfiACPIReclaimMemory: return MemoryType::acpi;
     case EfiACPIMemoryNVS: return MemoryType::nvs;
     case EfiUnusableMemory: return MemoryType::unusable;

@@ -110,39 +110,38 @@ struct Damage {
 };
 
 constexpr Damage damages[] = {
-    {"no ELF file",                                   [](Elf& elf) { elf.header.magic[0] = 'M'; }                     },
-    {"class 1, encoding 1",                           [](Elf& elf) { elf.header.file_class = 1; }                     },
-    {"encoding 2",                                    [](Elf& elf) { elf.header.encoding = 2; }                       },
-    {"for machine 183",                               [](Elf& elf) { elf.header.machine = 183; }                      },
-    {"of type 1",                                     [](Elf& elf) { elf.header.type = 1; }                           },
-    {"have 32 bytes",                                 [](Elf& elf) { elf.header.program_header_size = 32; }           },
+    {"no ELF file",                                   [](Elf& elf) { elf.header.magic[0] = 'M'; }                      },
+    {"class 1, encoding 1",                           [](Elf& elf) { elf.header.file_class = 1; }                      },
+    {"encoding 2",                                    [](Elf& elf) { elf.header.encoding = 2; }                        },
+    {"for machine 183",                               [](Elf& elf) { elf.header.machine = 183; }                       },
+    {"of type 1",                                     [](Elf& elf) { elf.header.type = 1; }                            },
+    {"have 32 bytes",                                 [](Elf& elf) { elf.header.program_header_size = 32; }            },
     {"program headers at 0xffffffffffffffff",
-     [](Elf& elf) { elf.header.program_headers = ~u64{0}; }                                                           },
-    {"program headers at 0x2800",                     [](Elf& elf) { elf.header.program_headers = file_size; }        },
+     [](Elf& elf) { elf.header.program_headers = ~u64{0}; }                                                            },
+    {"program headers at 0x2800",                     [](Elf& elf) { elf.header.program_headers = file_size; }         },
     {"segment 0 has 4096 bytes in the file and 4095",
-     [](Elf& elf) { elf.segments[0].memory_size = 0xFFF; }                                                            },
+     [](Elf& elf) { elf.segments[0].memory_size = 0xFFF; }                                                             },
     {"segment 0, 4096 bytes at 0x1801",
-     [](Elf& elf) { elf.segments[0].offset = file_size - 0xFFF; }                                                     },
+     [](Elf& elf) { elf.segments[0].offset = file_size - 0xFFF; }                                                      },
     {"segment 0, 4096 bytes at 0xfffffffffffff001",
-     [](Elf& elf) { elf.segments[0].offset = ~u64{0} - 0xFFE; }                                                       },
-    {"does not end below 4 GiB",                      [](Elf& elf) { elf.segments[0].physical_address = 0xFFFF'F001; }},
+     [](Elf& elf) { elf.segments[0].offset = ~u64{0} - 0xFFE; }                                                        },
+    {"does not end below 4 GiB",                      [](Elf& elf) { elf.segments[0].physical_address = 0xFFFF'F001; } },
     {"does not end below 4 GiB",
-     [](Elf& elf) { elf.segments[1].memory_size = ~u64{0} - linked_at; }                                              },
-    {"aligned to 0x1001",                             [](Elf& elf) { elf.segments[0].alignment = 0x1001; }            },
-    {"aligned to 0x8000000000000000",                 [](Elf& elf) { elf.segments[0].alignment = bit(63); }           },
+     [](Elf& elf) { elf.segments[1].memory_size = ~u64{0} - linked_at; }                                               },
+    {"aligned to 0x1001",                             [](Elf& elf) { elf.segments[0].alignment = 0x1001; }             },
+    {"aligned to 0x8000000000000000",                 [](Elf& elf) { elf.segments[0].alignment = bit(63); }            },
     {"0x100000 and 0x100fff overlap",
-     [](Elf& elf) { elf.segments[1].physical_address = linked_at + 0xFFF; }                                           },
-    {"entry point 0x101000",                          [](Elf& elf) { elf.header.entry = linked_at + 0x1000; }         },
-    {"no segment to load",
-     [](Elf& elf) { elf.segments[0].type = elf.segments[1].type = 6; }                                },
+     [](Elf& elf) { elf.segments[1].physical_address = linked_at + 0xFFF; }                                            },
+    {"entry point 0x101000",                          [](Elf& elf) { elf.header.entry = linked_at + 0x1000; }          },
+    {"no segment to load",                            [](Elf& elf) { elf.segments[0].type = elf.segments[1].type = 6; }},
     {"dynamic section, 100 bytes at 0x27ff",
-     [](Elf& elf) { elf.add(elf::segment_dynamic, 0, file_size - 1, 0, 100, 100); }                                   },
+     [](Elf& elf) { elf.add(elf::segment_dynamic, 0, file_size - 1, 0, 100, 100); }                                    },
     {"more than 32 segments",
      [](Elf& elf) {
          for (u64 i = 0; i < 31; ++i) {
              elf.add(elf::segment_load, 0, 0, 0x20'0000 + i * page_size, 0, 1);
          }
-     }                                                                                                                },
+     }                                                                                                                 },
 };
 
 TEST(EfiElf, Damage) {
@@ -235,7 +234,7 @@ TEST(EfiElf, DamagedNotes) {
     };
 
     const Row rows[] = {
-  // the second note has 8 bytes behind its three words
+        // the second note has 8 bytes behind its three words
         {{.name_size = 4, .description_size = 4, .type = 6},      true },
         {{.name_size = 8, .description_size = 0, .type = 6},      true },
         {{.name_size = 5, .description_size = 0, .type = 6},      true },
@@ -381,8 +380,8 @@ TEST(EfiElf, RelocationsThatAreRefused) {
 
 /// Under the sanitizers: nothing is read outside the file, nothing written outside the memory.
 TEST(EfiElf, DamagedAnywhere) {
-    Elf elf         = with_relocations({linked_at + 0x1000, elf::relocation_relative, linked_at},
-                                       {linked_at + 0x2000, elf::relocation_relative, linked_at});
+    Elf elf = with_relocations({linked_at + 0x1000, elf::relocation_relative, linked_at},
+                               {linked_at + 0x2000, elf::relocation_relative, linked_at});
     constexpr u64 between = dynamic_at + 0x60; // dynamic section and relocations
     elf.add(elf::segment_note, 0, between, 0, 24, 24);
     elf.store(between, elf::Note{.name_size = 4, .description_size = 8, .type = 18});

@@ -32,13 +32,15 @@ bool is_zero() {
 /// Of the types that are RAM to who has ended boot services (UEFI specification 2.10,
 /// section 7.2.3).
 u64 usable_mib(const vestibule_boot_info& info) {
-    constexpr u32 first = 1; // EfiLoaderCode
-    constexpr u32 last  = 7; // EfiConventionalMemory
-    u64 pages           = 0;
+    constexpr u32 first        = 1; // EfiLoaderCode
+    constexpr u32 last         = 4; // EfiBootServicesData
+    constexpr u32 conventional = 7;
+    u64 pages                  = 0;
     for (u64 at = 0; at + 40 <= info.efi_memory_map_size; at += info.efi_descriptor_size) {
-        const u64 entry = info.efi_memory_map + at;
-        const u32 type  = *reinterpret_cast<const u32*>(entry);
-        pages += type >= first && type <= last ? *reinterpret_cast<const u64*>(entry + 24) : 0;
+        const u64 entry   = info.efi_memory_map + at;
+        const u32 type    = *reinterpret_cast<const u32*>(entry);
+        const bool usable = (type >= first && type <= last) || type == conventional;
+        pages += usable ? *reinterpret_cast<const u64*>(entry + 24) : 0;
     }
     return pages / 256;
 }
