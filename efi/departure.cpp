@@ -38,30 +38,31 @@ Problem Departure::prepare() {
     return no_problem;
 }
 
-bool Departure::exit_boot_services() {
+Problem Departure::exit_boot_services() {
     // The key is of the map as it is at that moment, and the firmware's own event handlers may
     // change the map until then; after a first refusal they are off. So a second attempt must be
     // made, and none more is of use but where the buffer had become too small.
+    EFI_STATUS status = EFI_SUCCESS;
     for (int attempt = 0; attempt < 4; ++attempt) {
-        UINTN key         = 0;
-        size_             = room_;
-        EFI_STATUS status = services().GetMemoryMap(&size_, map_.at<EFI_MEMORY_DESCRIPTOR>(), &key,
-                                                    &descriptor_size_, &descriptor_version_);
+        UINTN key = 0;
+        size_     = room_;
+        status    = services().GetMemoryMap(&size_, map_.at<EFI_MEMORY_DESCRIPTOR>(), &key,
+                                            &descriptor_size_, &descriptor_version_);
         if (status == EFI_BUFFER_TOO_SMALL) {
             if (!allocate(size_)) {
-                return false;
+                return problem(Trouble::no_end, "too little memory for the memory map");
             }
             continue;
         }
         if (status != EFI_SUCCESS) {
-            return false;
+            break;
         }
         status = services().ExitBootServices(firmware.image, key);
         if (status == EFI_SUCCESS) {
-            return true;
+            return no_problem;
         }
     }
-    return false;
+    return problem(Trouble::no_end, "the firmware does not end boot services: ", name_of(status));
 }
 
 } // namespace vestibule::efi

@@ -13,9 +13,9 @@ class Departure {
     /// be other allocations the map itself is not worth having.
     Problem prepare();
 
-    /// Gets the map and ends boot services. False: they did not end, and only the services for
-    /// memory may be used any more, so there is nothing to be said.
-    [[nodiscard]] bool exit_boot_services();
+    /// Gets the map and ends boot services. Where they did not end, only the services for memory
+    /// may be used any more.
+    Problem exit_boot_services();
 
     [[nodiscard]] u64 map() const { return map_.base(); }
 

@@ -25,7 +25,8 @@ EFI_STATUS status_of(Trouble kind) {
     case Trouble::damaged: return EFI_LOAD_ERROR;
     case Trouble::memory: return EFI_OUT_OF_RESOURCES;
     case Trouble::unsupported: return EFI_UNSUPPORTED;
-    case Trouble::device: return EFI_DEVICE_ERROR;
+    case Trouble::device:
+    case Trouble::no_end: return EFI_DEVICE_ERROR;
     case Trouble::aborted: return EFI_ABORTED;
     }
     return EFI_LOAD_ERROR;
@@ -115,8 +116,8 @@ Problem run() {
     if (Problem wrong = departure.prepare(); wrong.is_there()) {
         return wrong;
     }
-    if (!departure.exit_boot_services()) {
-        return problem(Trouble::device); // the console may be gone
+    if (Problem wrong = departure.exit_boot_services(); wrong.is_there()) {
+        return wrong;
     }
     if (header != nullptr) {
         describe_firmware(departure, rsdp, *header);
@@ -139,8 +140,14 @@ extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* system);
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* system) {
     efi::firmware            = {.image = image, .system = system};
     const efi::Problem wrong = efi::run();
-    if (!wrong.words.text().empty()) {
-        efi::say("vestibule: ", wrong.words.text());
+    if (wrong.is_there()) {
+        efi::Words words;
+        words << "vestibule: " << wrong.words.text();
+        if (wrong.kind == efi::Trouble::no_end) {
+            efi::say_on_com1(words.text());
+        } else {
+            efi::say(words.text());
+        }
     }
     return efi::status_of(wrong.kind);
 }

@@ -101,6 +101,26 @@ efi_test(pvh_alone_64_mib VOLUMES ${dir}/pvh_alone.img ARGS -m 64 STATUS 1
 efi_sevsim_test(sev_es_pvh ${dir}/sev_es_pvh.img
   WANT ${told_pvh} ${told_pvh_files} "pvh: C-bit 47\n" "usable MiB 25[0-9]\n" REJECT "pvh: NO")
 
+# ExitBootServices refused (qemu-tests/efi/exit_hook.cpp): the memory map is asked for again, and its
+# key is another one. Where boot services never end, nobody may be asked to write on the console, but
+# COM1 is ours, and memory goes back: the next volume has all of it.
+foreach(name once larger never)
+  set(volume ${dir}/exit_${name}.img)
+  set(hook ${CMAKE_CURRENT_BINARY_DIR}/efi/exit_${name}.efi)
+  add_custom_target(efi_volume_exit_${name} ALL
+    COMMAND ${VESTIBULE_MAKE_ESP} ${volume} ${hook} vestibule.efi=${VESTIBULE_BOOTX64}
+      vestibule.conf=${dir}/payload.conf ${payload_files}
+    BYPRODUCTS ${volume} VERBATIM)
+  add_dependencies(efi_volume_exit_${name} efi guest efi_exit_${name})
+endforeach()
+foreach(name once larger)
+  efi_test(exit_refused_${name} VOLUMES ${dir}/exit_${name}.img ARGS -m 128 STATUS 1
+    WANT ${told_efi} "platform 0\n" REJECT "payload: NO")
+endforeach()
+efi_test(exit_refused VOLUMES ${dir}/exit_never.img ${dir}/payload.img ARGS -m 128 STATUS 1
+  WANT "vestibule: the firmware does not end boot services: invalid parameter\n.*failed to start[^\n]*: Device Error.*starting Boot.*payload: hello\n"
+  REJECT "payload: NO")
+
 # Volumes with something wrong, one disk each, all in one machine: the firmware tries one after another,
 # so each must say what is wrong, give everything back and return. The last one is the good one.
 find_program(NASM nasm REQUIRED)
