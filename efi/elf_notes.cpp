@@ -36,8 +36,8 @@ Problem read_notes(Bytes file, const elf::ProgramHeader& segment, PvhNote& pvh) 
         elf::Note note;
         __builtin_memcpy(&note, notes.data + at, sizeof(note));
         const u64 name       = at + sizeof(note);
-        const u64 descriptor = up(name + note.name_size); // sizes of 32 bits: no overflow
-        if (!notes.hold(name, note.name_size) || !notes.hold(descriptor, note.description_size)) {
+        const u64 descriptor = up(name + note.name_size);     // sizes of 32 bits: no overflow
+        if (!notes.hold(descriptor, note.description_size)) { // which lies behind the name
             return damaged("its note at ", Hex{segment.offset + at}, ", a name of ", note.name_size,
                            " bytes and a descriptor of ", note.description_size,
                            ", does not end in its segment of ", segment.file_size, " bytes");

@@ -135,6 +135,7 @@ bad_payload(large -DTYPE=3 -DADDRESS=0 -DMEMORY=0xC0000000)
 bad_payload(half -DTYPE=3 -DADDRESS=0 -DMEMORY=0x5000000)
 bad_payload(away -DTYPE=2 -DADDRESS=0xF0000000 -DMEMORY=0x1000)
 bad_payload(pvh_out -DTYPE=2 -DADDRESS=0x1800000 -DMEMORY=0x1000 -DPVH=0)
+bad_payload(pvh_ud -DTYPE=2 -DADDRESS=0x1800000 -DMEMORY=0x1000 -DPVH=0 -DUD)
 bad_payload(pvh_pie -DTYPE=3 -DADDRESS=0 -DMEMORY=0x1000 -DPVH=0)
 bad_payload(pvh_size -DTYPE=2 -DADDRESS=0x1800000 -DMEMORY=0x1000 -DPVH=0 -DENTRY_SIZE=2)
 bad_payload(pvh_cut -DTYPE=2 -DADDRESS=0x1800000 -DMEMORY=0x1000 -DPVH=0 -DNAME_SIZE=0xFFFFFFFF)
@@ -206,7 +207,13 @@ efi_volume(pvh_pie "payload = kernel.elf\n" kernel.elf=${dir}/pvh_pie.elf)
 add_dependencies(efi_volume_pvh_pie efi_pvh_pie_elf)
 efi_test(pvh_pie VOLUMES ${dir}/pvh_pie.img ARGS -m 128 STATUS 1 WANT "payload            kernel.elf")
 efi_sevsim_test(sev_es_pvh_out ${dir}/pvh_out.img TERMINATION EARLY_UNEXPECTED_EXIT
+  WANT "payload            kernel.elf" "set 3, code 0x7b")
+efi_volume(pvh_ud "payload = kernel.elf\n" kernel.elf=${dir}/pvh_ud.elf)
+add_dependencies(efi_volume_pvh_ud efi_pvh_ud_elf)
+efi_test(pvh_ud VOLUMES ${dir}/pvh_ud.img ARGS -m 128 STATUS 13 # 0x86, cut to 8 bits
   WANT "payload            kernel.elf")
+efi_sevsim_test(sev_es_pvh_ud ${dir}/pvh_ud.img TERMINATION UNEXPECTED_EXCEPTION
+  WANT "payload            kernel.elf" "set 5, code 0x6")
 list(JOIN broken_want ".*" in_order)
 efi_test(broken VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 192 STATUS 1
   WANT "${in_order}" ${tap} REJECT "not ok" "Shell>")

@@ -133,6 +133,11 @@ constexpr Damage damages[] = {
     {"0x100000 and 0x100fff overlap",
      [](Elf& elf) { elf.segments[1].physical_address = linked_at + 0xFFF; }                                            },
     {"entry point 0x101000",                          [](Elf& elf) { elf.header.entry = linked_at + 0x1000; }          },
+    {"entry point 0x100900",
+     [](Elf& elf) {
+         elf.segments[0].file_size = 0x800; // of 0x1000 in memory
+         elf.header.entry          = linked_at + 0x900;
+     }                                                                                                                 },
     {"no segment to load",                            [](Elf& elf) { elf.segments[0].type = elf.segments[1].type = 6; }},
     {"dynamic section, 100 bytes at 0x27ff",
      [](Elf& elf) { elf.add(elf::segment_dynamic, 0, file_size - 1, 0, 100, 100); }                                    },

@@ -1,7 +1,7 @@
 ; ELF64 payloads, most of which no machine can start, for what the EFI application says to them:
 ; -DTYPE=2 or 3, -DADDRESS, -DMEMORY, and with -DPVH=<distance of the entry point from the code> a note
 ; that asks for the 32-bit entry of PVH, in which -DNAME_SIZE and -DENTRY_SIZE may be wrong. What it does
-; when entered is to exit with code 0 by OUT.
+; when entered is to exit with code 0 by OUT, or with -DUD to raise #UD.
 %ifndef NAME_SIZE
 %define NAME_SIZE 4
 %endif
@@ -32,7 +32,11 @@ headers:
         dd      4, 4                    ; PT_NOTE
         dq      note, 0, 0, end - note, end - note, 4
 %endif
-code:   xor     eax, eax                ; the same in 32-bit and 64-bit mode
+code:
+%ifdef UD
+        ud2
+%endif
+        xor     eax, eax                ; the same in 32-bit and 64-bit mode
         out     0xF4, al
         hlt
 %ifdef PVH
