@@ -101,7 +101,7 @@ Problem run() {
         }
     }
     PvhEntry pvh_entry;
-    if (payload.is_pvh()) {
+    if (header != nullptr && payload.is_pvh()) {
         if (Problem wrong = pvh_entry.place(*header); wrong.is_there()) {
             return wrong;
         }
@@ -122,7 +122,7 @@ Problem run() {
     if (header != nullptr) {
         describe_firmware(departure, rsdp, *header);
     }
-    if (payload.is_pvh()) {
+    if (header != nullptr && payload.is_pvh()) {
         pvh_entry.describe(*header, departure,
                            {.base = region.base(), .end = region.base() + image.size});
     }

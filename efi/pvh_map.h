@@ -23,7 +23,7 @@ struct InUse {
 };
 
 /// How many ranges `descriptors` of them make at most: an extent cuts one into three.
-constexpr u64 most_ranges(u64 descriptors) { return descriptors + 2 * InUse::count; }
+constexpr u64 most_ranges(u64 descriptors) { return descriptors + u64{2} * InUse::count; }
 
 /// Writes the ranges of `map`, whose descriptors are `stride` bytes apart, to `ranges`, where there
 /// is room for most_ranges() of them. Returns how many there are.

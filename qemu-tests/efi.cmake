@@ -26,17 +26,21 @@ function(efi_test name)
   set_tests_properties(efi.${name} PROPERTIES TIMEOUT 200)
 endfunction()
 
-# efi_sevsim_test(<name> <image> [TERMINATION <name>] WANT <regex>... [REJECT <regex>...]): the rules
-# that OVMF breaks are those of qemu.ovmf. The guest exits with code 0 or asks for that termination.
+# efi_sevsim_test(<name> <image> [MEMORY <size>] [TERMINATION <name>] WANT <regex>...
+#                 [REJECT <regex>...]): the rules that OVMF breaks are those of qemu.ovmf. The guest
+# exits with code 0 or asks for that termination.
 function(efi_sevsim_test name volume)
-  cmake_parse_arguments(ARG "" "TERMINATION" "WANT;REJECT" ${ARGN})
+  cmake_parse_arguments(ARG "" "MEMORY;TERMINATION" "WANT;REJECT" ${ARGN})
+  if(NOT ARG_MEMORY)
+    set(ARG_MEMORY 256M)
+  endif()
   set(status 0)
   set(outcome "exited with code 0")
   if(ARG_TERMINATION)
     set(status 1)
     set(outcome "termination: ${ARG_TERMINATION} ")
   endif()
-  set(command $<TARGET_FILE:sevsim> run --firmware ${ovmf} --repeatable --timeout 280
+  set(command $<TARGET_FILE:sevsim> run --firmware ${ovmf} --memory ${ARG_MEMORY} --repeatable --timeout 280
     --allow ghcb-version --allow ghcb-stale-bits --allow vmgexit-interruptible --
     -drive file=${volume},format=raw,if=none,id=disk,readonly=on
     -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
@@ -77,8 +81,8 @@ efi_test(payload_pie_64_mib VOLUMES ${dir}/pie.img ARGS -m 64 STATUS 1
   WANT ${told_efi} "platform 0\n" "usable MiB 5[7-9]\n" REJECT "payload: NO")
 efi_test(payload_4_gib VOLUMES ${dir}/payload.img ARGS -m 4096 -smp 2 STATUS 1
   WANT ${told_efi} "usable MiB 409[0-9]\n" REJECT "payload: NO")
-efi_sevsim_test(sev_es_payload ${dir}/sev_es.img
-  WANT ${told_efi} "platform 1\n" REJECT "payload: NO")
+efi_sevsim_test(sev_es_payload ${dir}/sev_es.img MEMORY 1G
+  WANT ${told_efi} "platform 1\n" "usable MiB 10[12][0-9]\n" REJECT "payload: NO")
 
 # PVH kernels: 32-bit entry, start info. In the SEV-ES guest that one finds the C-bit by CPUID before it
 # has any handler, by the one that is left to it.
@@ -98,8 +102,8 @@ efi_test(pvh_4_gib VOLUMES ${dir}/pvh.img ARGS -m 4096 STATUS 1
 efi_test(pvh_alone_64_mib VOLUMES ${dir}/pvh_alone.img ARGS -m 64 STATUS 1
   WANT ${told_pvh} "pvh: command line ..\n" "pvh: modules 0\n" "usable MiB 5[7-9]\n"
   REJECT "pvh: NO")
-efi_sevsim_test(sev_es_pvh ${dir}/sev_es_pvh.img
-  WANT ${told_pvh} ${told_pvh_files} "pvh: C-bit 47\n" "usable MiB 25[0-9]\n" REJECT "pvh: NO")
+efi_sevsim_test(sev_es_pvh ${dir}/sev_es_pvh.img MEMORY 64M
+  WANT ${told_pvh} ${told_pvh_files} "pvh: C-bit 47\n" "usable MiB 5[7-9]\n" REJECT "pvh: NO")
 
 # ExitBootServices refused (qemu-tests/efi/exit_hook.cpp): the memory map is asked for again, and its
 # key is another one. Where boot services never end, nobody may be asked to write on the console, but
