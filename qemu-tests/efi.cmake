@@ -26,13 +26,16 @@ function(efi_test name)
   set_tests_properties(efi.${name} PROPERTIES TIMEOUT 200)
 endfunction()
 
-# efi_sevsim_test(<name> <image> [MEMORY <size>] [TERMINATION <name>] WANT <regex>...
+# efi_sevsim_test(<name> <image> [MEMORY <size>] [PROCESSORS <n>] [TERMINATION <name>] WANT <regex>...
 #                 [REJECT <regex>...]): the rules that OVMF breaks are those of qemu.ovmf. The guest
 # exits with code 0 or asks for that termination.
 function(efi_sevsim_test name volume)
-  cmake_parse_arguments(ARG "" "MEMORY;TERMINATION" "WANT;REJECT" ${ARGN})
+  cmake_parse_arguments(ARG "" "MEMORY;PROCESSORS;TERMINATION" "WANT;REJECT" ${ARGN})
   if(NOT ARG_MEMORY)
     set(ARG_MEMORY 256M)
+  endif()
+  if(NOT ARG_PROCESSORS)
+    set(ARG_PROCESSORS 1)
   endif()
   set(status 0)
   set(outcome "exited with code 0")
@@ -40,7 +43,8 @@ function(efi_sevsim_test name volume)
     set(status 1)
     set(outcome "termination: ${ARG_TERMINATION} ")
   endif()
-  set(command $<TARGET_FILE:sevsim> run --firmware ${ovmf} --memory ${ARG_MEMORY} --repeatable --timeout 280
+  set(command $<TARGET_FILE:sevsim> run --firmware ${ovmf} --memory ${ARG_MEMORY}
+    --smp ${ARG_PROCESSORS} --repeatable --timeout 280
     --allow ghcb-version --allow ghcb-stale-bits --allow vmgexit-interruptible --
     -drive file=${volume},format=raw,if=none,id=disk,readonly=on
     -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
@@ -62,8 +66,8 @@ efi_test(selftest_64_mib_2_cpus VOLUMES ${VESTIBULE_ESP} ARGS -m 64 -smp 2 STATU
   WANT ${seen} ${tap} REJECT "not ok")
 efi_test(selftest_4_gib VOLUMES ${VESTIBULE_ESP} ARGS -m 4096 STATUS 1
   WANT ${seen} "memory             409[0-9] MiB" ${tap} REJECT "not ok")
-efi_sevsim_test(sev_es_selftest ${VESTIBULE_ESP}
-  WANT ${seen} "GHCB protocol      versions 1 to 2 offered, 2 taken" ${tap}
+efi_sevsim_test(sev_es_selftest ${VESTIBULE_ESP} PROCESSORS 2
+  WANT ${seen} "2 vCPUs" "0x80000004 +AP reset hold " "GHCB protocol      versions 1 to 2 offered, 2 taken" ${tap}
   REJECT "not ok" "SKIP")
 
 # Payloads, with all that the configuration can give them.
