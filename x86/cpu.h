@@ -94,6 +94,9 @@ struct Cpu {
         return value;
     }
 
+    /// Drops every TLB entry where one of the bits changes that paging goes by.
+    static void set_cr4(u64 value) { asm volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
+
     /// What a segment register holds; numbered as in MOV from and to them: ES, CS, SS, DS, FS, GS.
     static u16 segment_selector(unsigned number) {
         u16 selector;

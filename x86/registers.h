@@ -18,11 +18,14 @@ inline constexpr u64 pg = bit(31); // paging
 
 namespace cr4 {
 inline constexpr u64 tsd     = bit(2); // RDTSC and RDTSCP at CPL 0 only
+inline constexpr u64 pse     = bit(4); // pages of 4 MiB in legacy paging
 inline constexpr u64 pae     = bit(5);
 inline constexpr u64 mce     = bit(6);
+inline constexpr u64 pge     = bit(7);  // global pages
 inline constexpr u64 pce     = bit(8);  // RDPMC at any CPL
 inline constexpr u64 la57    = bit(12); // 5-level paging
 inline constexpr u64 osxsave = bit(18);
+inline constexpr u64 smep    = bit(20); // supervisor-mode execution prevention
 inline constexpr u64 smap    = bit(21); // supervisor-mode access prevention
 } // namespace cr4
 

@@ -36,8 +36,7 @@ Paging paging_of(Vcpu& vcpu) {
     if ((vcpu.state().cr4 & x86::cr4::pae) != 0) {
         return {root & 0xFFFF'FFE0, 8, 30, 9, 2, bit(21)};
     }
-    constexpr u64 pse     = bit(4);
-    const bool large_page = (vcpu.state().cr4 & pse) != 0;
+    const bool large_page = (vcpu.state().cr4 & x86::cr4::pse) != 0;
     return {root & 0xFFFF'F000, 4, 22, 10, 10, large_page ? bit(22) : 0};
 }
 

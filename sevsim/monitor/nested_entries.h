@@ -28,6 +28,9 @@ x86::PageTableEntry& directory_entry(View view, u64 gpa);
 /// The entry for the 4 KiB around it, below a table that is made where there is none.
 x86::PageTableEntry& page_entry(View view, u64 gpa);
 
+/// Counts the changes to entries that a TLB may hold.
+inline constinit u64 generation = 0;
+
 /// Noise that depends on the seed alone.
 void fill_with_noise(void* memory, u64 size, u64 seed);
 

@@ -80,6 +80,7 @@ void map_private(u64 gpa, bool write) {
         PageTableEntry& shared = page_entry(shared_view, page);
         if (shared.is_present() && shared.address(0) == page) {
             shared.value = destroyed;
+            ++generation;
             write_noise(shared, page, shared_seed, page);
         }
     }
@@ -95,6 +96,7 @@ void map_shared(u64 gpa, bool write) {
     if (write && (entry.value & PageTableEntry::writable) == 0) {
         entry.value |= PageTableEntry::writable;
         private_page_entry(page).value = destroyed;
+        ++generation;
     }
 }
 
@@ -102,6 +104,7 @@ void alias_private(u64 gpa) {
     const u64 page = gpa & ~(page_size - 1);
     map_private(page, true);
     page_entry(shared_view, page).value = (layout::private_base + page) | page_flags;
+    ++generation;
 }
 
 u64 shared_pages() { return shared_page_count; }

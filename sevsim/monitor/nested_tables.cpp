@@ -124,6 +124,7 @@ void show_flash(u64 gpa, std::span<const u8> array, bool readable) {
                 ? backing | (page_flags & ~PageTableEntry::writable) | PageTableEntry::no_execute
                 : 0;
     }
+    ++generation;
 }
 
 void encrypt_shared_memory() {

@@ -3,6 +3,7 @@
 #include "sevsim/monitor/dump.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory.h"
+#include "sevsim/monitor/nested_entries.h"
 #include "sevsim/monitor/outcome.h"
 #include "x86/cpu.h"
 #include "x86/exit_code.h"
@@ -61,6 +62,17 @@ void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
     memset(io_permissions, 0xFF, sizeof io_permissions);
 }
 
+/// QEMU drops its whole TLB, on the way in and on the way out, where guest and monitor differ in
+/// one of these bits. To the monitor, without user pages or global ones, they mean nothing.
+void mirror_cr4(Vcpu& vcpu) {
+    constexpr u64 mirrored = x86::cr4::pse | x86::cr4::pge | x86::cr4::smep | x86::cr4::smap;
+    const u64 own          = Cpu::cr4();
+    const u64 wanted       = (own & ~mirrored) | (vcpu.state().cr4 & mirrored);
+    if (own != wanted) {
+        Cpu::set_cr4(wanted);
+    }
+}
+
 /// The native guest has the machine to itself, but for how the run ends and what it is to show.
 void intercept_for_native(Vmcb& vmcb) {
     using namespace intercept;
@@ -84,6 +96,7 @@ u64& Vcpu::general_register(unsigned number) {
 }
 
 void Vcpu::set_cr3(u64 value) {
+    stale_tlb        = true;
     cr3              = value;
     const bool is_es = options.platform == Platform::sev_es;
     state().cr3      = is_es && is_long_mode() ? value | c_bit() : value;
@@ -144,9 +157,14 @@ bool is_passed_through(Msr msr) {
 
 void enter(Vcpu& vcpu, u64 nested_cr3) {
     constexpr u8 flush_all = 1;
-    vcpu.vmcb.nested_cr3   = nested_cr3;
-    vcpu.vmcb.tlb_control  = flush_all;
+    const bool stale       = vcpu.stale_tlb || vcpu.seen_tables != nested::generation
+                       || vcpu.vmcb.nested_cr3 != nested_cr3;
+    vcpu.vmcb.nested_cr3  = nested_cr3;
+    vcpu.vmcb.tlb_control = stale ? flush_all : u8{0};
+    vcpu.stale_tlb        = false;
+    vcpu.seen_tables      = nested::generation;
     ++vcpu.vmruns;
+    mirror_cr4(vcpu);
     enter_guest(vcpu.registers, layout::physical(&vcpu.vmcb));
     vcpu.vmcb.event_injection = 0;
 }

@@ -29,6 +29,8 @@ struct Vcpu {
     Activity activity;
     bool init_received; // INIT has come since it was last entered
     u8 woken;           // its processor need not sleep any longer (processors.h)
+    bool stale_tlb;     // its translations have changed since it was last entered
+    u64 seen_tables;    // nested::generation when it was last entered
     bool may_halt;      // HLT is let through until the next exit
     bool may_read_cr0;  // so are instructions that read CR0
     u64 emulated;       // instructions that the monitor did in the guest's place

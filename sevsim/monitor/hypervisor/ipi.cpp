@@ -79,7 +79,8 @@ bool send_ipi(Vcpu& sender, u32 command) {
 }
 
 void hold_until_sipi(Vcpu& vcpu) {
-    stop(vcpu, Activity::reset_hold, "AP reset hold: nobody sends the INIT and SIPI that would end it");
+    stop(vcpu, Activity::reset_hold,
+         "AP reset hold: nobody sends the INIT and SIPI that would end it");
 }
 
 void deliver_pending_nmi(Vcpu& vcpu) {
