@@ -1,0 +1,118 @@
+// See memory.h.
+#include "launcher/memory.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace vestibule::launcher {
+
+/// RAM, and behind it the runs of the content's pages that are not in it.
+static std::vector<Range> ranges_of(const Content& content, u64 memory) {
+    constexpr u64 most        = u64{1} << 48; // beyond any C-bit and any CPU's physical addresses
+    std::vector<Range> ranges = ram_of(memory);
+    const u64 banks           = ranges.size();
+    std::vector<Range> others;
+    const auto take = [&](const Range& range) {
+        if (range.gpa >= most || range.size > most - range.gpa) {
+            throw LaunchError(
+                fmt::format("found guest memory at {:#x}, {:#x} bytes, expected all of "
+                            "it below {:#x}",
+                            range.gpa, range.size, most));
+        }
+        for (u64 gpa = range.gpa; gpa < range.gpa + range.size; gpa += page_size) {
+            const bool in_ram = std::ranges::any_of(
+                ranges, [&](const Range& ram) { return gpa - ram.gpa < ram.size; });
+            if (!in_ram) {
+                others.push_back({.gpa = gpa, .size = page_size});
+            }
+        }
+    };
+    std::ranges::for_each(content.required, take);
+    for (const Piece& piece : content.pieces) {
+        take(piece.range);
+    }
+    std::ranges::sort(others, {}, &Range::gpa);
+    for (const Range& page : others) {
+        Range& last = ranges.back();
+        if (ranges.size() > banks && page.gpa <= last.gpa + last.size) {
+            last.size = page.gpa + page_size - last.gpa;
+        } else {
+            ranges.push_back(page);
+        }
+    }
+    return ranges;
+}
+
+GuestMemory::GuestMemory(Calls& calls, int vm, const Content& content, u64 memory,
+                         bool with_private)
+    : calls_(calls), vm_(vm) {
+    for (const Range& range : ranges_of(content, memory)) {
+        const auto id = static_cast<u32>(slots_.size());
+        u8* host      = calls.map(range.size);
+        slots_.push_back({.range = range, .host = host, .memfd = -1});
+        const u64 address = reinterpret_cast<u64>(host); // NOLINT: the interface's form
+        if (with_private) {
+            abi::GuestMemfd memfd{.size = range.size, .flags = 0, .reserved = {}};
+            slots_.back().memfd = calls.call(vm, abi::create_guest_memfd, memfd);
+            abi::MemoryRegion2 region{.slot               = id,
+                                      .flags              = abi::region_guest_memfd,
+                                      .guest_phys_addr    = range.gpa,
+                                      .memory_size        = range.size,
+                                      .userspace_addr     = address,
+                                      .guest_memfd_offset = 0,
+                                      .guest_memfd        = static_cast<u32>(slots_.back().memfd),
+                                      .pad1               = 0,
+                                      .pad2               = {}};
+            calls.call(vm, abi::set_user_memory_region2, region);
+        } else {
+            kvm_userspace_memory_region region{.slot            = id,
+                                               .flags           = 0,
+                                               .guest_phys_addr = range.gpa,
+                                               .memory_size     = range.size,
+                                               .userspace_addr  = address};
+            calls.call(vm, abi::set_user_memory_region, region);
+        }
+    }
+}
+
+GuestMemory::~GuestMemory() {
+    for (const Slot& slot : slots_) {
+        calls_.kernel.unmap(slot.host, slot.range.size);
+        if (slot.memfd >= 0) {
+            calls_.kernel.close(slot.memfd);
+        }
+    }
+}
+
+u8* GuestMemory::at(Range range) const {
+    for (const Slot& slot : slots_) {
+        const u64 offset = range.gpa - slot.range.gpa;
+        if (range.gpa >= slot.range.gpa && offset < slot.range.size
+            && range.size <= slot.range.size - offset) {
+            return slot.host + offset;
+        }
+    }
+    return nullptr;
+}
+
+bool GuestMemory::convert(Range range, bool to_private) {
+    u8* const host = at(range);
+    if (host == nullptr) {
+        return false;
+    }
+    abi::MemoryAttributes attributes{.address    = range.gpa,
+                                     .size       = range.size,
+                                     .attributes = to_private ? abi::attribute_private : 0,
+                                     .flags      = 0};
+    calls_.call(vm_, abi::set_memory_attributes, attributes);
+    for (const Slot& slot : slots_) {
+        if (range.gpa - slot.range.gpa < slot.range.size) {
+            const u64 address = reinterpret_cast<u64>(host); // NOLINT: the interface's form
+            calls_.kernel.discard(to_private ? -1 : slot.memfd,
+                                  to_private ? address : range.gpa - slot.range.gpa, range.size);
+        }
+    }
+    return true;
+}
+
+} // namespace vestibule::launcher
