@@ -34,7 +34,7 @@ Guest::Guest(Calls& calls, int kvm, const Plan& plan)
     } else if (encrypted_) {
         launch_sev_es();
     } else {
-        for (const Piece& piece : plan.content.pieces) {
+        for (const igvm::GuestPiece& piece : plan.content.pieces) {
             place(piece);
         }
     }
@@ -127,16 +127,17 @@ void Guest::make_vcpus() {
     }
 }
 
-void Guest::for_each_run(const std::function<void(std::span<const Piece>, const Range&)>& use) {
+void Guest::for_each_run(
+    const std::function<void(std::span<const igvm::GuestPiece>, const igvm::GpaRange&)>& use) {
     constexpr u64 most    = u64{1} << 30; // a length is 32 bits
     const auto& pieces    = plan_.content.pieces;
-    const auto is_skipped = [&](const Piece& piece) {
+    const auto is_skipped = [&](const igvm::GuestPiece& piece) {
         // Without SNP what is not measured cannot be encrypted either: the guest finds it shared.
         return piece.shared || (!snp_ && piece.type == PageType::unmeasured);
     };
     for (u64 first = 0, end = 0; first < pieces.size(); first = end) {
-        Range range = pieces[first].range;
-        end         = first + 1;
+        igvm::GpaRange range = pieces[first].range;
+        end                  = first + 1;
         if (is_skipped(pieces[first])) {
             place(pieces[first]);
             continue;
@@ -150,7 +151,7 @@ void Guest::for_each_run(const std::function<void(std::span<const Piece>, const 
     }
 }
 
-u8* Guest::host_of(const Range& range) const {
+u8* Guest::host_of(const igvm::GpaRange& range) const {
     u8* const host = memory_->at(range);
     if (host == nullptr) {
         throw LaunchError(
@@ -162,7 +163,7 @@ u8* Guest::host_of(const Range& range) const {
 }
 
 /// Writes a piece where the host sees guest memory.
-void Guest::place(const Piece& piece) {
+void Guest::place(const igvm::GuestPiece& piece) {
     u8* const host = host_of(piece.range);
     std::memset(host, 0, piece.range.size);
     std::ranges::copy(piece.data, host);
@@ -183,9 +184,9 @@ void Guest::launch_sev_es() {
         start.session_len   = static_cast<u32>(plan_.session->blob.size());
     }
     calls_.sev(vm_, sev_device_, abi::Sev::launch_start, start);
-    for_each_run([&](std::span<const Piece> run, const Range& range) {
+    for_each_run([&](std::span<const igvm::GuestPiece> run, const igvm::GpaRange& range) {
         // In one call, and so nothing is written over what is encrypted already.
-        std::ranges::for_each(run, [&](const Piece& piece) { place(piece); });
+        std::ranges::for_each(run, [&](const igvm::GuestPiece& piece) { place(piece); });
         abi::LaunchBuffer update{
             .uaddr = address_of(host_of(range)), .len = static_cast<u32>(range.size), .pad = 0};
         calls_.sev(vm_, sev_device_, abi::Sev::launch_update_data, update);
@@ -202,18 +203,18 @@ void Guest::launch_snp() {
     abi::SnpLaunchStart start{};
     start.policy = policy_of(plan_);
     calls_.sev(vm_, sev_device_, abi::Sev::snp_launch_start, start);
-    for_each_run([&](std::span<const Piece> run, const Range& range) {
+    for_each_run([&](std::span<const igvm::GuestPiece> run, const igvm::GpaRange& range) {
         memory_->convert(range, true);
-        std::ranges::for_each(run, [&](const Piece& piece) { place(piece); });
+        std::ranges::for_each(run, [&](const igvm::GuestPiece& piece) { place(piece); });
         update_snp(run.front(), range);
     });
-    for (const Range& range : plan_.content.required) {
+    for (const igvm::GpaRange& range : plan_.content.required) {
         memory_->convert(range, true);
     }
     finish_snp();
 }
 
-void Guest::update_snp(const Piece& piece, const Range& range) {
+void Guest::update_snp(const igvm::GuestPiece& piece, const igvm::GpaRange& range) {
     u8* const source = host_of(range);
     if (piece.type == PageType::cpuid && piece.data.empty()) {
         std::ranges::copy(cpuid_page(supported_), source);

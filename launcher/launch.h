@@ -13,8 +13,8 @@ namespace vestibule::launcher {
 
 struct Plan {
     igvm::PlatformType platform = igvm::PlatformType::native;
-    Machine machine;
-    Content content;
+    igvm::GuestMachine machine;
+    igvm::FileContent content;
     u64 vm_types = 0;               // as KVM_CAP_VM_TYPES answers
     std::optional<Session> session; // SEV-ES: without, nobody can check the measurement
 };
@@ -66,14 +66,15 @@ class Guest {
     void make_vcpus();
     void launch_sev_es();
     void launch_snp();
-    void update_snp(const Piece& piece, const Range& range);
+    void update_snp(const igvm::GuestPiece& piece, const igvm::GpaRange& range);
     void finish_snp();
     /// Calls use(pieces, range) with pages that are launched alike and follow one another in the
     /// file and in memory: a call each would be a thousand. The digest does not see the difference.
     /// Pages that are not launched are placed.
-    void for_each_run(const std::function<void(std::span<const Piece>, const Range&)>& use);
-    [[nodiscard]] u8* host_of(const Range& range) const;
-    void place(const Piece& piece);
+    void for_each_run(
+        const std::function<void(std::span<const igvm::GuestPiece>, const igvm::GpaRange&)>& use);
+    [[nodiscard]] u8* host_of(const igvm::GpaRange& range) const;
+    void place(const igvm::GuestPiece& piece);
     void query_firmware();
     [[nodiscard]] u64 features() const;
 

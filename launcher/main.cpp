@@ -25,7 +25,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
     std::string file;
     std::string platform = "auto";
-    Machine machine;
+    igvm::GuestMachine machine;
     std::string serial = "stdio";
     unsigned timeout   = 0;
     std::string trace;
@@ -135,7 +135,7 @@ class Program {
         for (const std::string& why : choice.passed_over) {
             say("passed over", why);
         }
-        auto content = content_of(file, plan.platform, plan.machine);
+        auto content = igvm::file_content(file, plan.platform, plan.machine);
         if (!content) {
             throw LaunchError(fmt::format("{}: {}", arguments_.file, content.error()));
         }

@@ -7,12 +7,12 @@
 namespace vestibule::launcher {
 
 /// RAM, and behind it the runs of the content's pages that are not in it.
-static std::vector<Range> ranges_of(const Content& content, u64 memory) {
-    constexpr u64 most        = u64{1} << 48; // beyond any C-bit and any CPU's physical addresses
-    std::vector<Range> ranges = ram_of(memory);
-    const u64 banks           = ranges.size();
-    std::vector<Range> others;
-    const auto take = [&](const Range& range) {
+static std::vector<igvm::GpaRange> ranges_of(const igvm::FileContent& content, u64 memory) {
+    constexpr u64 most = u64{1} << 48; // beyond any C-bit and any CPU's physical addresses
+    std::vector<igvm::GpaRange> ranges = igvm::ram_of(memory);
+    const u64 banks                    = ranges.size();
+    std::vector<igvm::GpaRange> others;
+    const auto take = [&](const igvm::GpaRange& range) {
         if (range.gpa >= most || range.size > most - range.gpa) {
             throw LaunchError(
                 fmt::format("found guest memory at {:#x}, {:#x} bytes, expected all of "
@@ -21,19 +21,19 @@ static std::vector<Range> ranges_of(const Content& content, u64 memory) {
         }
         for (u64 gpa = range.gpa; gpa < range.gpa + range.size; gpa += page_size) {
             const bool in_ram = std::ranges::any_of(
-                ranges, [&](const Range& ram) { return gpa - ram.gpa < ram.size; });
+                ranges, [&](const igvm::GpaRange& ram) { return gpa - ram.gpa < ram.size; });
             if (!in_ram) {
                 others.push_back({.gpa = gpa, .size = page_size});
             }
         }
     };
     std::ranges::for_each(content.required, take);
-    for (const Piece& piece : content.pieces) {
+    for (const igvm::GuestPiece& piece : content.pieces) {
         take(piece.range);
     }
-    std::ranges::sort(others, {}, &Range::gpa);
-    for (const Range& page : others) {
-        Range& last = ranges.back();
+    std::ranges::sort(others, {}, &igvm::GpaRange::gpa);
+    for (const igvm::GpaRange& page : others) {
+        igvm::GpaRange& last = ranges.back();
         if (ranges.size() > banks && page.gpa <= last.gpa + last.size) {
             last.size = page.gpa + page_size - last.gpa;
         } else {
@@ -43,10 +43,10 @@ static std::vector<Range> ranges_of(const Content& content, u64 memory) {
     return ranges;
 }
 
-GuestMemory::GuestMemory(Calls& calls, int vm, const Content& content, u64 memory,
+GuestMemory::GuestMemory(Calls& calls, int vm, const igvm::FileContent& content, u64 memory,
                          bool with_private)
     : calls_(calls), vm_(vm) {
-    for (const Range& range : ranges_of(content, memory)) {
+    for (const igvm::GpaRange& range : ranges_of(content, memory)) {
         const auto id = static_cast<u32>(slots_.size());
         u8* host      = calls.map(range.size);
         slots_.push_back({.range = range, .host = host, .memfd = -1});
@@ -84,7 +84,7 @@ GuestMemory::~GuestMemory() {
     }
 }
 
-u8* GuestMemory::at(Range range) const {
+u8* GuestMemory::at(igvm::GpaRange range) const {
     for (const Slot& slot : slots_) {
         const u64 offset = range.gpa - slot.range.gpa;
         if (range.gpa >= slot.range.gpa && offset < slot.range.size
@@ -95,7 +95,7 @@ u8* GuestMemory::at(Range range) const {
     return nullptr;
 }
 
-bool GuestMemory::convert(Range range, bool to_private) {
+bool GuestMemory::convert(igvm::GpaRange range, bool to_private) {
     u8* const host = at(range);
     if (host == nullptr) {
         return false;

@@ -218,7 +218,7 @@ class Runner {
         run.hypercall.ret = known ? 0 : static_cast<u64>(-EINVAL);
     }
 
-    bool convert(const Range& range, bool to_private) {
+    bool convert(const igvm::GpaRange& range, bool to_private) {
         const bool done = range.gpa % page_size == 0 && range.size % page_size == 0
                           && guest_.memory().convert(range, to_private);
         result_.converted += done ? range.size / page_size : 0;

@@ -1,6 +1,6 @@
 // The parameters that a launcher tells its guest, as bytes (igvm.md, section 3; ACPI 6.5, section
 // 5.2.12; Devicetree specification 0.4, chapter 5). None is measured: the guest checks them itself.
-#include "launcher/content.h"
+#include "igvm/file_content.h"
 
 #include <array>
 #include <bit>
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <numeric>
 
-namespace vestibule::launcher {
+namespace vestibule::igvm {
 
 namespace {
 /// Bytes one after another, little-endian.
@@ -33,9 +33,9 @@ class Bytes {
     std::vector<u8> bytes; // NOLINT(misc-non-private-member-variables-in-classes)
 };
 
-std::vector<u8> memory_map(const Machine& machine) {
+std::vector<u8> memory_map(const GuestMachine& machine) {
     Bytes map;
-    for (const Range& ram : ram_of(machine.memory)) {
+    for (const GpaRange& ram : ram_of(machine.memory)) {
         map.add(ram.gpa / page_size).add(ram.size / page_size).add(u16{0}).add(u16{0}).add(u32{0});
     }
     map.bytes.resize(map.bytes.size() + 24); // an entry of no pages ends it
@@ -45,7 +45,7 @@ std::vector<u8> memory_map(const Machine& machine) {
 constexpr u32 local_apic_address = 0xFEE0'0000;
 constexpr u32 io_apic_address    = 0xFEC0'0000;
 
-std::vector<u8> madt(const Machine& machine) {
+std::vector<u8> madt(const GuestMachine& machine) {
     Bytes table;
     table.add("APIC").add(u32{0}).add(u8{5}).add(u8{0}); // length and checksum follow
     table.add("VSTBL ").add("SEVLAUNC").add(u32{1}).add("VSTB").add(u32{1});
@@ -118,7 +118,7 @@ class DeviceTree {
 
 std::string terminated(const std::string& text) { return {text.c_str(), text.size() + 1}; }
 
-std::vector<u8> device_tree(const Machine& machine) {
+std::vector<u8> device_tree(const GuestMachine& machine) {
     DeviceTree tree;
     tree.begin("");
     tree.cells("#address-cells", {2}, false);
@@ -126,7 +126,7 @@ std::vector<u8> device_tree(const Machine& machine) {
     tree.begin("chosen");
     tree.property("bootargs", terminated(machine.command_line));
     tree.end();
-    for (const Range& ram : ram_of(machine.memory)) {
+    for (const GpaRange& ram : ram_of(machine.memory)) {
         tree.begin(ram.gpa == 0 ? "memory@0" : "memory@100000000");
         tree.property("device_type", terminated("memory"));
         tree.cells("reg", {ram.gpa, ram.size}, true);
@@ -148,17 +148,17 @@ std::vector<u8> device_tree(const Machine& machine) {
 }
 } // namespace
 
-std::vector<u8> parameter(igvm::HeaderType type, const Machine& machine) {
+std::vector<u8> parameter_bytes(HeaderType type, const GuestMachine& machine) {
     switch (type) {
-    case igvm::HeaderType::vp_count_parameter: return Bytes().add(machine.vcpus).bytes;
+    case HeaderType::vp_count_parameter: return Bytes().add(machine.vcpus).bytes;
     // Memory that the file does not mention is the host's until the guest takes it.
-    case igvm::HeaderType::environment_info_parameter: return Bytes().add(u32{1}).bytes;
-    case igvm::HeaderType::memory_map: return memory_map(machine);
-    case igvm::HeaderType::madt: return madt(machine);
-    case igvm::HeaderType::device_tree: return device_tree(machine);
-    case igvm::HeaderType::command_line: return Bytes().add(terminated(machine.command_line)).bytes;
+    case HeaderType::environment_info_parameter: return Bytes().add(u32{1}).bytes;
+    case HeaderType::memory_map: return memory_map(machine);
+    case HeaderType::madt: return madt(machine);
+    case HeaderType::device_tree: return device_tree(machine);
+    case HeaderType::command_line: return Bytes().add(terminated(machine.command_line)).bytes;
     default: return {};
     }
 }
 
-} // namespace vestibule::launcher
+} // namespace vestibule::igvm

@@ -1,24 +1,21 @@
-// See content.h.
-#include "launcher/content.h"
+// See file_content.h.
+#include "igvm/file_content.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 
-namespace vestibule::launcher {
+namespace vestibule::igvm {
 
 namespace {
-using igvm::Header;
-using igvm::PageType;
-using igvm::PlatformType;
 
 class Reader {
   public:
-    Reader(const igvm::File& file, PlatformType platform, const Machine& machine)
+    Reader(const File& file, PlatformType platform, const GuestMachine& machine)
         : file_(file), mask_(file.mask_of(platform)), platform_(platform), machine_(machine) {}
 
-    std::expected<Content, std::string> read() {
+    std::expected<FileContent, std::string> read() {
         for (const Header header : file_.initialization(mask_)) {
-            if (const auto policy = header.as<igvm::GuestPolicy>()) {
+            if (const auto policy = header.as<GuestPolicy>()) {
                 content_.policy = policy->policy;
             } else {
                 refuse(header, "no initialization header but GUEST_POLICY");
@@ -35,13 +32,13 @@ class Reader {
 
   private:
     void directive(const Header& header) {
-        if (const auto page = header.as<igvm::PageData>()) {
+        if (const auto page = header.as<PageData>()) {
             page_data(header, *page);
-        } else if (const auto area = header.as<igvm::ParameterArea>()) {
+        } else if (const auto area = header.as<ParameterArea>()) {
             parameter_area(header, *area);
-        } else if (const auto usage = header.as<igvm::ParameterUsage>()) {
+        } else if (const auto usage = header.as<ParameterUsage>()) {
             deposit(header, *usage);
-        } else if (const auto insert = header.as<igvm::ParameterInsert>()) {
+        } else if (const auto insert = header.as<ParameterInsert>()) {
             // parse() has seen to it that it was declared; it may have been refused here.
             if (const auto found = areas_.find(insert->parameter_area_index);
                 found != areas_.end()) {
@@ -52,7 +49,7 @@ class Reader {
                     .data   = *found->second
                 });
             }
-        } else if (const auto context = header.as<igvm::VpContext>()) {
+        } else if (const auto context = header.as<VpContext>()) {
             if (context->vp_index >= machine_.vcpus) {
                 refuse(header, fmt::format("a VP below {}, or more --vcpus", machine_.vcpus));
             } else if (platform_ == PlatformType::native && context->vp_index != 0) {
@@ -60,9 +57,9 @@ class Reader {
             } else {
                 content_.contexts[context->vp_index] = file_.data(context->file_offset, page_size);
             }
-        } else if (const auto required = header.as<igvm::RequiredMemory>()) {
+        } else if (const auto required = header.as<RequiredMemory>()) {
             content_.required.push_back({.gpa = required->gpa, .size = required->number_of_bytes});
-        } else if (const auto block = header.as<igvm::SnpIdBlock>()) {
+        } else if (const auto block = header.as<SnpIdBlock>()) {
             if (content_.id_block) {
                 refuse(header, "one SNP_ID_BLOCK at the most");
             }
@@ -72,27 +69,27 @@ class Reader {
         }
     }
 
-    void page_data(const Header& header, const igvm::PageData& page) {
-        const bool normal = page.data_type == igvm::PageDataType::normal;
+    void page_data(const Header& header, const PageData& page) {
+        const bool normal = page.data_type == PageDataType::normal;
         if (!normal && platform_ != PlatformType::sev_snp) {
             refuse(header, "secrets and CPUID pages on SEV-SNP only");
             return;
         }
         constexpr u64 large_page = u64{2} << 20;
-        const bool large         = (page.flags & igvm::PageData::is_2mb_page) != 0;
-        const bool unmeasured    = (page.flags & igvm::PageData::unmeasured) != 0;
-        const bool secrets       = page.data_type == igvm::PageDataType::secrets;
+        const bool large         = (page.flags & PageData::is_2mb_page) != 0;
+        const bool unmeasured    = (page.flags & PageData::unmeasured) != 0;
+        const bool secrets       = page.data_type == PageDataType::secrets;
         content_.pieces.push_back({
             .range  = {.gpa = page.gpa, .size = large ? large_page : page_size},
             .type   = !normal      ? (secrets ? PageType::secrets : PageType::cpuid)
                       : unmeasured ? PageType::unmeasured
                                    : PageType::normal,
-            .shared = (page.flags & igvm::PageData::shared) != 0,
+            .shared = (page.flags & PageData::shared) != 0,
             .data   = file_.data(page)
         });
     }
 
-    void parameter_area(const Header& header, const igvm::ParameterArea& area) {
+    void parameter_area(const Header& header, const ParameterArea& area) {
         constexpr u64 most = u64{64} << 20; // a file of a few bytes may ask for 2^64
         if (area.number_of_bytes > most) {
             refuse(header, "a parameter area of 64 MiB at the most");
@@ -105,8 +102,8 @@ class Reader {
         areas_[area.parameter_area_index] = &bytes;
     }
 
-    void deposit(const Header& header, const igvm::ParameterUsage& usage) {
-        const auto value = parameter(header.type, machine_);
+    void deposit(const Header& header, const ParameterUsage& usage) {
+        const auto value = parameter_bytes(header.type, machine_);
         const auto area  = areas_.find(usage.parameter_area_index);
         if (value.empty()) {
             refuse(header, "a parameter that QEMU 11.1 fills in, or COMMAND_LINE");
@@ -130,20 +127,20 @@ class Reader {
         }
     }
 
-    const igvm::File& file_;
+    const File& file_;
     u32 mask_;
     PlatformType platform_;
-    const Machine& machine_;
-    Content content_;
+    const GuestMachine& machine_;
+    FileContent content_;
     std::map<u32, std::vector<u8>*> areas_;
     std::string error_;
 };
 } // namespace
 
-std::vector<Range> ram_of(u64 memory) {
-    constexpr u64 low_end  = u64{3} << 30;
-    constexpr u64 high     = u64{4} << 30;
-    std::vector<Range> ram = {
+std::vector<GpaRange> ram_of(u64 memory) {
+    constexpr u64 low_end     = u64{3} << 30;
+    constexpr u64 high        = u64{4} << 30;
+    std::vector<GpaRange> ram = {
         {.gpa = 0, .size = std::min(memory, low_end)}
     };
     if (memory > low_end) {
@@ -152,9 +149,9 @@ std::vector<Range> ram_of(u64 memory) {
     return ram;
 }
 
-std::expected<Content, std::string> content_of(const igvm::File& file, PlatformType platform,
-                                               const Machine& machine) {
+std::expected<FileContent, std::string> file_content(const File& file, PlatformType platform,
+                                                     const GuestMachine& machine) {
     return Reader(file, platform, machine).read();
 }
 
-} // namespace vestibule::launcher
+} // namespace vestibule::igvm
