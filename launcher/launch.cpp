@@ -101,9 +101,8 @@ void Guest::query_firmware() {
 }
 
 void Guest::make_vcpus() {
-    const bool fpu = snp_ || has_init2(plan_.vm_types);
-    supported_     = supported_cpuid(calls_, kvm_);
-    run_size_      = static_cast<u64>(calls_.call(kvm_, abi::get_vcpu_mmap_size));
+    supported_ = supported_cpuid(calls_, kvm_);
+    run_size_  = static_cast<u64>(calls_.call(kvm_, abi::get_vcpu_mmap_size));
     if (run_size_ < sizeof(kvm_run)) {
         throw LaunchError(fmt::format("KVM_GET_VCPU_MMAP_SIZE: found {}, expected {} or more",
                                       run_size_, sizeof(kvm_run)));
@@ -120,7 +119,7 @@ void Guest::make_vcpus() {
             continue; // as at reset
         }
         if (encrypted_) {
-            set_registers(calls_, vcpu, igvm::load<x86::Vmsa>(context->second), supported_, fpu);
+            set_registers(calls_, vcpu, igvm::load<x86::Vmsa>(context->second), supported_);
         } else {
             set_registers(calls_, vcpu, igvm::load<igvm::NativeVpContext>(context->second));
         }

@@ -223,8 +223,7 @@ void set_registers(Calls& calls, int vcpu, const igvm::NativeVpContext& context)
     set_regs(calls, vcpu, context);
 }
 
-void set_registers(Calls& calls, int vcpu, const x86::Vmsa& vmsa, const abi::Cpuid& supported,
-                   bool fpu) {
+void set_registers(Calls& calls, int vcpu, const x86::Vmsa& vmsa, const abi::Cpuid& supported) {
     kvm_sregs sregs{};
     calls.call(vcpu, abi::get_sregs, sregs); // for the APIC's base
     sregs.es  = segment_from(vmsa.es);
@@ -252,9 +251,8 @@ void set_registers(Calls& calls, int vcpu, const x86::Vmsa& vmsa, const abi::Cpu
     debug.dr6 = vmsa.dr6;
     debug.dr7 = vmsa.dr7;
     calls.call(vcpu, abi::set_debugregs, debug);
-    if (fpu) {
-        set_fpu(calls, vcpu, vmsa, supported);
-    }
+    // KVM_SEV_ES_INIT's guests have none of it in their VMSAs but PKRU.
+    set_fpu(calls, vcpu, vmsa, supported);
 }
 
 } // namespace vestibule::launcher

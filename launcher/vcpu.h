@@ -21,9 +21,7 @@ std::vector<u8> cpuid_page(const abi::Cpuid& supported);
 /// From an IGVM file's context of the platforms NATIVE and SEV.
 void set_registers(Calls& calls, int vcpu, const igvm::NativeVpContext& context);
 
-/// From a VMSA: every field that KVM takes. `fpu` is whether KVM puts the FPU into the VMSA, which
-/// it does with KVM_SEV_INIT2 only.
-void set_registers(Calls& calls, int vcpu, const x86::Vmsa& vmsa, const abi::Cpuid& supported,
-                   bool fpu);
+/// From a VMSA: every field that KVM takes.
+void set_registers(Calls& calls, int vcpu, const x86::Vmsa& vmsa, const abi::Cpuid& supported);
 
 } // namespace vestibule::launcher
