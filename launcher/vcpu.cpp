@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fmt/format.h>
 
 namespace vestibule::launcher {
 
@@ -100,10 +101,10 @@ void set_msrs(Calls& calls, int vcpu, const x86::Vmsa& vmsa) {
     msrs.count     = static_cast<u32>(std::size(msrs.entries)) - (vmsa.xss == 0 ? 1 : 0);
     const int done = calls.call(vcpu, abi::set_msrs, msrs);
     if (static_cast<u32>(done) != msrs.count) {
-        const auto& refused = msrs.entries[done];
-        throw LaunchError("KVM_SET_MSRS: KVM refuses the value of MSR "
-                          + std::to_string(refused.index)
-                          + " in the VP context: `igvmtool show` prints it");
+        throw LaunchError(
+            fmt::format("KVM_SET_MSRS: KVM refuses {:#x} for MSR {:#x} of the VP context: "
+                        "`igvmtool show` prints it",
+                        msrs.entries[done].data, msrs.entries[done].index));
     }
 }
 
