@@ -41,7 +41,7 @@ class Reader {
         } else if (const auto insert = header.as<ParameterInsert>()) {
             // parse() has seen to it that it was declared; it may have been refused here.
             if (const auto found = areas_.find(insert->parameter_area_index);
-                found != areas_.end()) {
+                found != areas_.end() && !found->second->empty()) {
                 content_.pieces.push_back({
                     .range  = {.gpa = insert->gpa, .size = found->second->size()},
                     .type   = PageType::unmeasured,
@@ -58,7 +58,10 @@ class Reader {
                 content_.contexts[context->vp_index] = file_.data(context->file_offset, page_size);
             }
         } else if (const auto required = header.as<RequiredMemory>()) {
-            content_.required.push_back({.gpa = required->gpa, .size = required->number_of_bytes});
+            if (required->number_of_bytes != 0) {
+                content_.required.push_back(
+                    {.gpa = required->gpa, .size = required->number_of_bytes});
+            }
         } else if (const auto block = header.as<SnpIdBlock>()) {
             if (content_.id_block) {
                 refuse(header, "one SNP_ID_BLOCK at the most");

@@ -92,7 +92,7 @@ std::string layout_text(std::string_view layout, u64 argument, const Place& plac
             layout   = left == 0 ? "" : layout;
             continue;
         }
-        const auto split = word.find_first_of(":@_");
+        const auto split = word.starts_with('_') ? 0 : word.find_first_of(":@");
         const bool host  = word[split] == '@';
         u64 size         = sizeof(u64);
         if (!host) {

@@ -16,7 +16,7 @@ static unsigned threads() { return std::max(1u, std::thread::hardware_concurrenc
 
 const igvm::VmmProfile& profile_of_kernel(const std::string& release, u64 vm_types) {
     struct Row {
-        bool init2;
+        bool init2; // which Linux 6.10 has brought, and KVM_CAP_VM_TYPES with it
         unsigned major, minor;
         igvm::Vmm vmm;
     };
@@ -34,7 +34,7 @@ const igvm::VmmProfile& profile_of_kernel(const std::string& release, u64 vm_typ
     static_cast<void>(
         std::sscanf(release.c_str(), "%4u.%4u", &major, &minor)); // NOLINT(cert-err34-c)
     const auto* row = std::ranges::find_if(rows, [&](const Row& own) {
-        return own.init2 == has_init2(vm_types)
+        return own.init2 == (vm_types != 0)
                && std::pair(major, minor) >= std::pair(own.major, own.minor);
     });
     return igvm::profile_of(row->vmm);

@@ -138,6 +138,9 @@ void Guest::for_each_run(
         igvm::GpaRange range = pieces[first].range;
         end                  = first + 1;
         if (is_skipped(pieces[first])) {
+            if (snp_) { // it may lie in required memory, which is private
+                memory_->convert(pieces[first].range, false);
+            }
             place(pieces[first]);
             continue;
         }
@@ -202,14 +205,14 @@ void Guest::launch_snp() {
     abi::SnpLaunchStart start{};
     start.policy = policy_of(plan_);
     calls_.sev(vm_, sev_device_, abi::Sev::snp_launch_start, start);
+    for (const igvm::GpaRange& range : plan_.content.required) {
+        memory_->convert(range, true);
+    }
     for_each_run([&](std::span<const igvm::GuestPiece> run, const igvm::GpaRange& range) {
         memory_->convert(range, true);
         std::ranges::for_each(run, [&](const igvm::GuestPiece& piece) { place(piece); });
         update_snp(run.front(), range);
     });
-    for (const igvm::GpaRange& range : plan_.content.required) {
-        memory_->convert(range, true);
-    }
     finish_snp();
 }
 

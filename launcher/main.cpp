@@ -132,9 +132,7 @@ class Program {
                   .content  = {},
                   .vm_types = host.vm_types,
                   .session  = {}};
-        for (const std::string& why : choice.passed_over) {
-            say("passed over", why);
-        }
+        say("passed over", choice.passed_over);
         auto content = igvm::file_content(file, plan.platform, plan.machine);
         if (!content) {
             throw LaunchError(fmt::format("{}: {}", arguments_.file, content.error()));
@@ -151,9 +149,7 @@ class Program {
             forecast(file, plan, profile_of_kernel(host.release, host.vm_types));
         say("platform", igvm::name_of(plan.platform));
         say("kernel", fmt::format("{}, taken as {}", host.release, expected.options.vmm.name));
-        for (const std::string& finding : expected.findings) {
-            say("note", finding);
-        }
+        say("note", expected.findings);
         if (!expected.digest.empty()) {
             say("digest", igvm::to_hex(expected.digest));
         }
@@ -161,10 +157,13 @@ class Program {
             return 1;
         }
         const auto guest = make_guest(calls, host, plan, file, expected);
+        if (arguments_.dry_run) {
+            return 0;
+        }
         if (guest->measurement() && !check_measurement(*guest, plan, file, expected)) {
             return 1;
         }
-        return arguments_.dry_run ? 0 : run_guest(calls, *guest);
+        return run_guest(calls, *guest);
     }
 
     [[nodiscard]] std::optional<igvm::PlatformType> wanted() const {
@@ -192,9 +191,7 @@ class Program {
     }
 
     void explain(const igvm::File& file, const Forecast& forecast, const Matches& matches) {
-        for (const std::string& line : explain_digest(file, forecast, matches)) {
-            say("explanation", line);
-        }
+        say("explanation", explain_digest(file, forecast, matches));
     }
 
     /// SNP's firmware compares the digest itself, with the ID block's.
@@ -216,8 +213,7 @@ class Program {
                            const Forecast& forecast) {
         say("measurement", igvm::to_hex(guest.measurement()->measure));
         say("nonce", igvm::to_hex(guest.measurement()->mnonce));
-        const auto confirmed =
-            arguments_.dry_run ? std::nullopt : confirms(plan, guest, forecast.digest);
+        const auto confirmed = confirms(plan, guest, forecast.digest);
         if (!confirmed) {
             say("unchecked",
                 "the key of the measurement is the owner's: give --session NAME to have "
@@ -249,14 +245,11 @@ class Program {
                  .keyboard = stdio,
                  .timeout  = std::chrono::seconds(arguments_.timeout),
                  .watch    = [this](u32 vcpu, const kvm_run& run) { tell_exit(vcpu, run); }});
-        Json exits = Json::object();
-        std::string counts;
+        std::vector<std::string> exits;
         for (const auto& [reason, count] : result.exits) {
-            exits[exit_name(reason)] = count;
-            counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", exit_name(reason), count);
+            exits.push_back(fmt::format("{} {}", exit_name(reason), count));
         }
-        report_["exits"] = exits;
-        say("exits", counts.empty() ? "none" : counts);
+        say("exits", exits);
         if (result.unclaimed_mmio != 0) {
             say("unclaimed",
                 fmt::format("{} accesses to memory where no device is", result.unclaimed_mmio));
@@ -274,9 +267,19 @@ class Program {
     /// A line of the report: on standard error, where the guest's output is not.
     void say(const char* what, std::string_view words) {
         if (arguments_.json) {
-            report_[what].push_back(words);
+            report_[what] = words;
         } else {
             fmt::print(stderr, "sevlaunch: {}: {}\n", what, words);
+        }
+    }
+
+    void say(const char* what, const std::vector<std::string>& lines) {
+        if (arguments_.json) {
+            report_[what] = lines;
+            return;
+        }
+        for (const std::string& line : lines) {
+            say(what, line);
         }
     }
 

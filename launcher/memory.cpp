@@ -9,35 +9,38 @@ namespace vestibule::launcher {
 /// RAM, and behind it the runs of the content's pages that are not in it.
 static std::vector<igvm::GpaRange> ranges_of(const igvm::FileContent& content, u64 memory) {
     constexpr u64 most = u64{1} << 48; // beyond any C-bit and any CPU's physical addresses
-    std::vector<igvm::GpaRange> ranges = igvm::ram_of(memory);
-    const u64 banks                    = ranges.size();
-    std::vector<igvm::GpaRange> others;
-    const auto take = [&](const igvm::GpaRange& range) {
+    const std::vector<igvm::GpaRange> ram = igvm::ram_of(memory);
+    std::vector<igvm::GpaRange> others    = content.required;
+    for (const igvm::GuestPiece& piece : content.pieces) {
+        others.push_back(piece.range);
+    }
+    std::erase_if(others, [&](const igvm::GpaRange& range) {
         if (range.gpa >= most || range.size > most - range.gpa) {
             throw LaunchError(
-                fmt::format("found guest memory at {:#x}, {:#x} bytes, expected all of "
-                            "it below {:#x}",
+                fmt::format("found guest memory at {:#x}, {:#x} bytes, expected it below "
+                            "{:#x}",
                             range.gpa, range.size, most));
         }
-        for (u64 gpa = range.gpa; gpa < range.gpa + range.size; gpa += page_size) {
-            const bool in_ram = std::ranges::any_of(
-                ranges, [&](const igvm::GpaRange& ram) { return gpa - ram.gpa < ram.size; });
-            if (!in_ram) {
-                others.push_back({.gpa = gpa, .size = page_size});
+        return std::ranges::any_of(ram, [&](const igvm::GpaRange& bank) {
+            const bool starts = range.gpa - bank.gpa < bank.size;
+            const bool ends   = range.gpa + range.size - 1 - bank.gpa < bank.size;
+            if (starts != ends) {
+                throw LaunchError(
+                    fmt::format("found guest memory at {:#x}, {:#x} bytes, that crosses "
+                                "the end of RAM: more --memory is needed",
+                                range.gpa, range.size));
             }
-        }
-    };
-    std::ranges::for_each(content.required, take);
-    for (const igvm::GuestPiece& piece : content.pieces) {
-        take(piece.range);
-    }
+            return starts;
+        });
+    });
     std::ranges::sort(others, {}, &igvm::GpaRange::gpa);
-    for (const igvm::GpaRange& page : others) {
+    std::vector<igvm::GpaRange> ranges = ram;
+    for (const igvm::GpaRange& other : others) {
         igvm::GpaRange& last = ranges.back();
-        if (ranges.size() > banks && page.gpa <= last.gpa + last.size) {
-            last.size = page.gpa + page_size - last.gpa;
+        if (ranges.size() > ram.size() && other.gpa <= last.gpa + last.size) {
+            last.size = std::max(last.size, other.gpa + other.size - last.gpa);
         } else {
-            ranges.push_back(page);
+            ranges.push_back(other);
         }
     }
     return ranges;

@@ -13,8 +13,10 @@ using igvm::PlatformType;
 using igvm::test::Bytes;
 
 /// A file with one SEV-ES or SNP platform: two runs of pages, a page of zeros, an unmeasured page,
-/// parameters, on SNP secrets and CPUID, and the VMSAs.
-inline Bytes launch_file(PlatformType platform, const std::vector<x86::Vmsa>& vmsas) {
+/// parameters, on SNP secrets and CPUID, and the VMSAs. On demand also memory that is required,
+/// with a shared page in it.
+inline Bytes launch_file(PlatformType platform, const std::vector<x86::Vmsa>& vmsas,
+                         bool required = false) {
     using namespace igvm;
     Writer writer;
     const u32 mask = writer.add_platform(platform);
@@ -33,6 +35,16 @@ inline Bytes launch_file(PlatformType platform, const std::vector<x86::Vmsa>& vm
     page[1] = 0x55;
     writer.add_page(igvm::test::page_data(mask, 0x6000, PageDataType::normal, PageData::unmeasured),
                     page);
+    if (required) {
+        writer.add(RequiredMemory{.gpa                = 0x2'0000,
+                                  .compatibility_mask = mask,
+                                  .number_of_bytes    = 0x4000,
+                                  .flags              = 0,
+                                  .reserved           = 0});
+        page[1] = 0x66;
+        writer.add_page(
+            igvm::test::page_data(mask, 0x2'1000, PageDataType::normal, PageData::shared), page);
+    }
     if (snp) {
         writer.add_page(igvm::test::page_data(mask, 0x4000, PageDataType::secrets), {});
         writer.add_page(igvm::test::page_data(mask, 0x5000, PageDataType::cpuid_data), {});

@@ -129,6 +129,47 @@ TEST(LauncherLaunch, EncryptsWhatIsMeasuredAndLeavesTheRest) {
     }
 }
 
+TEST(LauncherLaunch, RequiredMemoryIsPrivateButForSharedPages) {
+    for (const PlatformType platform : {PlatformType::sev_es, PlatformType::sev_snp}) {
+        const bool snp = platform == PlatformType::sev_snp;
+        Launching own(launch_file(platform, {plain_vmsa(platform)}, true));
+        own.launch(platform);
+        EXPECT_EQ(own.model.is_private(0x2'0000), snp);
+        EXPECT_EQ(own.model.is_private(0x2'3000), snp);
+        EXPECT_FALSE(own.model.is_private(0x2'4000));
+        EXPECT_FALSE(own.model.is_private(0x2'1000));
+        Bytes wanted = igvm::test::hlt_page();
+        wanted[1]    = 0x66;
+        EXPECT_EQ(own.model.host_page(0x2'1000), wanted);
+        EXPECT_EQ(own.model.digest(), own.expected.digest);
+    }
+}
+
+TEST(LauncherLaunch, PagesOutsideOfRamGetMemoryOfTheirOwn) {
+    using namespace igvm;
+    for (const bool across : {false, true}) {
+        Writer writer;
+        const u32 mask = writer.add_platform(PlatformType::sev_snp);
+        // The last two pages below 4 GiB, where a firmware lies; or the end of RAM and one behind
+        // it.
+        const u64 first = across ? (u64{256} << 20) - page_size : 0xFFFF'E000;
+        writer.add_page(igvm::test::page_data(mask, first), igvm::test::hlt_page());
+        writer.add_page(igvm::test::page_data(mask, first + page_size), igvm::test::hlt_page());
+        Launching own(igvm::test::must_finish(writer));
+        std::string message;
+        try {
+            own.launch(PlatformType::sev_snp);
+            EXPECT_EQ(own.model.private_page(0xFFFF'F000), igvm::test::hlt_page());
+            EXPECT_EQ(own.model.digest(), own.expected.digest);
+            EXPECT_EQ(own.guest->memory().slots().size(), 2U);
+        } catch (const LaunchError& error) {
+            message = error.what();
+        }
+        EXPECT_EQ(message.empty(), !across);
+        EXPECT_EQ(message.find("cross the end of RAM") != std::string::npos, across) << message;
+    }
+}
+
 TEST(LauncherLaunch, GivesTheCpuidPageKvmsTableAndTakesTheFirmwaresCorrection) {
     for (const bool corrects : {false, true}) {
         Launching own(launch_file(PlatformType::sev_snp, {plain_vmsa(PlatformType::sev_snp)}));
