@@ -14,12 +14,12 @@ Host open_host(Calls& calls) {
     Host host{.kvm      = calls.open("/dev/kvm"),
               .vm_types = 0,
               .release  = calls.kernel.read("/proc/sys/kernel/osrelease")};
-    const int version = calls.call(host.kvm, abi::get_api_version);
+    const int version = calls.call(host.kvm, KVM_GET_API_VERSION);
     if (version != KVM_API_VERSION) {
         throw LaunchError(
             fmt::format("KVM_GET_API_VERSION: found {}, expected {}", version, KVM_API_VERSION));
     }
-    host.vm_types = static_cast<u64>(calls.call(host.kvm, abi::check_extension, abi::cap_vm_types));
+    host.vm_types = static_cast<u64>(calls.call(host.kvm, KVM_CHECK_EXTENSION, abi::cap_vm_types));
     while (!host.release.empty() && host.release.back() <= ' ') {
         host.release.pop_back();
     }

@@ -11,27 +11,7 @@
 
 namespace vestibule::launcher::abi {
 
-// Requests. The macros' values are unsigned long; one type for all.
-inline constexpr u64 get_api_version         = KVM_GET_API_VERSION;
-inline constexpr u64 create_vm               = KVM_CREATE_VM;
-inline constexpr u64 check_extension         = KVM_CHECK_EXTENSION;
-inline constexpr u64 get_vcpu_mmap_size      = KVM_GET_VCPU_MMAP_SIZE;
-inline constexpr u64 create_vcpu             = KVM_CREATE_VCPU;
-inline constexpr u64 set_user_memory_region  = KVM_SET_USER_MEMORY_REGION;
-inline constexpr u64 set_tss_addr            = KVM_SET_TSS_ADDR;
-inline constexpr u64 create_irqchip          = KVM_CREATE_IRQCHIP;
-inline constexpr u64 irq_line                = KVM_IRQ_LINE;
-inline constexpr u64 create_pit2             = KVM_CREATE_PIT2;
-inline constexpr u64 run                     = KVM_RUN;
-inline constexpr u64 set_regs                = KVM_SET_REGS;
-inline constexpr u64 get_sregs               = KVM_GET_SREGS;
-inline constexpr u64 set_sregs               = KVM_SET_SREGS;
-inline constexpr u64 set_debugregs           = KVM_SET_DEBUGREGS;
-inline constexpr u64 set_xsave               = KVM_SET_XSAVE;
-inline constexpr u64 set_xcrs                = KVM_SET_XCRS;
-inline constexpr u64 enable_cap              = KVM_ENABLE_CAP;
-inline constexpr u64 memory_encrypt_op       = KVM_MEMORY_ENCRYPT_OP;
-inline constexpr u64 register_region         = KVM_MEMORY_ENCRYPT_REG_REGION;
+// Requests
 inline constexpr u64 set_user_memory_region2 = 0x40A0'AE49;
 inline constexpr u64 set_memory_attributes   = 0x4020'AED2;
 inline constexpr u64 create_guest_memfd      = 0xC040'AED4;

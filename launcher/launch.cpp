@@ -57,7 +57,7 @@ void Guest::make_vm() {
     const auto type  = snp_                  ? abi::VmType::snp
                        : encrypted_ && init2 ? abi::VmType::sev_es
                                              : abi::VmType::standard;
-    vm_              = calls_.call(kvm_, abi::create_vm, static_cast<u64>(type));
+    vm_              = calls_.call(kvm_, KVM_CREATE_VM, static_cast<u64>(type));
     if (encrypted_) {
         sev_device_ = calls_.open("/dev/sev");
         query_firmware();
@@ -66,7 +66,7 @@ void Guest::make_vm() {
             kvm_enable_cap cap{};
             cap.cap     = abi::cap_exit_hypercall;
             cap.args[0] = bit(abi::map_gpa_range);
-            calls_.call(vm_, abi::enable_cap, cap);
+            calls_.call(vm_, KVM_ENABLE_CAP, cap);
         }
         abi::Init2 options{};
         // KVM adds SNP's own bit.
@@ -78,12 +78,12 @@ void Guest::make_vm() {
         }
     } else {
         constexpr u64 out_of_the_way = 0xFFFB'D000; // three pages that Intel's KVM needs
-        calls_.call(vm_, abi::set_tss_addr, out_of_the_way);
+        calls_.call(vm_, KVM_SET_TSS_ADDR, out_of_the_way);
     }
-    calls_.call(vm_, abi::create_irqchip);
+    calls_.call(vm_, KVM_CREATE_IRQCHIP);
     kvm_pit_config pit{};
     pit.flags = KVM_PIT_SPEAKER_DUMMY; // port 0x61, by which Linux measures its clocks
-    calls_.call(vm_, abi::create_pit2, pit);
+    calls_.call(vm_, KVM_CREATE_PIT2, pit);
 }
 
 /// One value for all vCPUs: KVM takes it before there is one.
@@ -102,13 +102,13 @@ void Guest::query_firmware() {
 
 void Guest::make_vcpus() {
     supported_ = supported_cpuid(calls_, kvm_);
-    run_size_  = static_cast<u64>(calls_.call(kvm_, abi::get_vcpu_mmap_size));
+    run_size_  = static_cast<u64>(calls_.call(kvm_, KVM_GET_VCPU_MMAP_SIZE));
     if (run_size_ < sizeof(kvm_run)) {
         throw LaunchError(fmt::format("KVM_GET_VCPU_MMAP_SIZE: found {}, expected {} or more",
                                       run_size_, sizeof(kvm_run)));
     }
     for (u32 n = 0; n < plan_.machine.vcpus; ++n) {
-        const int vcpu = calls_.call(vm_, abi::create_vcpu, n);
+        const int vcpu = calls_.call(vm_, KVM_CREATE_VCPU, n);
         auto* const run =
             reinterpret_cast<kvm_run*>(calls_.map(run_size_, vcpu)); // NOLINT: what is mapped
         vcpus_.push_back({.descriptor = vcpu, .run = run});
@@ -175,7 +175,7 @@ void Guest::launch_sev_es() {
     // Encrypted pages must stay where they are in the host's memory.
     for (const Slot& slot : memory_->slots()) {
         abi::EncryptedRegion region{.address = address_of(slot.host), .size = slot.range.size};
-        calls_.call(vm_, abi::register_region, region);
+        calls_.call(vm_, KVM_MEMORY_ENCRYPT_REG_REGION, region);
     }
     abi::LaunchStart start{};
     start.policy = static_cast<u32>(policy_of(plan_));

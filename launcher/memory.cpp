@@ -73,7 +73,7 @@ GuestMemory::GuestMemory(Calls& calls, int vm, const igvm::FileContent& content,
                                                .guest_phys_addr = range.gpa,
                                                .memory_size     = range.size,
                                                .userspace_addr  = address};
-            calls.call(vm, abi::set_user_memory_region, region);
+            calls.call(vm, KVM_SET_USER_MEMORY_REGION, region);
         }
     }
 }

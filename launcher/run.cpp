@@ -126,7 +126,7 @@ class Runner {
         const Guest::Vcpu& vcpu = guest_.vcpus()[n];
         try {
             while (!stopped()) {
-                const int answer = calls_.kernel.ioctl(vcpu.descriptor, abi::run, 0);
+                const int answer = calls_.kernel.ioctl(vcpu.descriptor, KVM_RUN, 0);
                 if (answer == -EINTR || answer == -EAGAIN) {
                     continue;
                 }
@@ -237,7 +237,7 @@ class Runner {
         kvm_irq_level line{};
         line.irq   = SerialPort::irq;
         line.level = level ? 1 : 0;
-        calls_.call(guest_.vm(), abi::irq_line, line);
+        calls_.call(guest_.vm(), KVM_IRQ_LINE, line);
     }
 
     Calls& calls_;

@@ -18,7 +18,7 @@ int TracedKernel::open(const char* path) {
 void TracedKernel::close(int descriptor) { inner_.close(descriptor); }
 
 int TracedKernel::ioctl(int descriptor, u64 request, u64 argument) {
-    if (request == abi::run) {
+    if (request == KVM_RUN) {
         return inner_.ioctl(descriptor, request, argument);
     }
     const std::lock_guard lock(mutex_);
@@ -63,23 +63,23 @@ int DryKernel::open(const char* /*path*/) { return next_++; }
 int DryKernel::ioctl(int /*descriptor*/, u64 request, u64 argument) {
     constexpr int all_types = 0x1F; // of VMs, as Linux 7.1 has them
     switch (request) {
-    case abi::get_api_version: return KVM_API_VERSION;
-    case abi::check_extension: return argument == abi::cap_vm_types ? all_types : 0;
-    case abi::get_vcpu_mmap_size: return 3 * page_size;
+    case KVM_GET_API_VERSION: return KVM_API_VERSION;
+    case KVM_CHECK_EXTENSION: return argument == abi::cap_vm_types ? all_types : 0;
+    case KVM_GET_VCPU_MMAP_SIZE: return 3 * page_size;
     case abi::get_supported_cpuid:
         reinterpret_cast<abi::Cpuid*>(argument)->count = 0; // NOLINT: the kernel's convention
         return 0;
     case abi::set_msrs:
         return static_cast<int>(reinterpret_cast<abi::Msrs*>(argument)->count); // NOLINT: as above
-    case abi::memory_encrypt_op: {
+    case KVM_MEMORY_ENCRYPT_OP: {
         const auto& command = *reinterpret_cast<abi::SevCommand*>(argument); // NOLINT: as above
         if (command.id == abi::Sev::snp_launch_update) {
             reinterpret_cast<abi::SnpLaunchUpdate*>(command.data)->len = 0; // NOLINT: as above
         }
         return 0;
     }
-    case abi::create_vm:
-    case abi::create_vcpu:
+    case KVM_CREATE_VM:
+    case KVM_CREATE_VCPU:
     case abi::create_guest_memfd: return next_++;
     default: return 0;
     }

@@ -78,7 +78,7 @@ void set_regs(Calls& calls, int vcpu, const Context& from) {
                   .r15    = from.r15,
                   .rip    = from.rip,
                   .rflags = from.rflags};
-    calls.call(vcpu, abi::set_regs, regs);
+    calls.call(vcpu, KVM_SET_REGS, regs);
 }
 
 void set_msrs(Calls& calls, int vcpu, const x86::Vmsa& vmsa) {
@@ -146,7 +146,7 @@ void set_fpu(Calls& calls, int vcpu, const x86::Vmsa& vmsa, const abi::Cpuid& su
     }
     put(512, present);
     std::memcpy(xsave.region, area, sizeof(area));
-    calls.call(vcpu, abi::set_xsave, xsave);
+    calls.call(vcpu, KVM_SET_XSAVE, xsave);
 }
 } // namespace
 
@@ -206,7 +206,7 @@ std::vector<u8> cpuid_page(const abi::Cpuid& supported) {
 
 void set_registers(Calls& calls, int vcpu, const igvm::NativeVpContext& context) {
     kvm_sregs sregs{};
-    calls.call(vcpu, abi::get_sregs, sregs); // TR and LDTR stay as at reset
+    calls.call(vcpu, KVM_GET_SREGS, sregs); // TR and LDTR stay as at reset
     sregs.cs = segment_from(context.code, context.code.base);
     sregs.ds = sregs.es = sregs.fs = sregs.ss = segment_from(context.data, context.data.base);
     sregs.gs                                  = segment_from(context.data, context.gs_base);
@@ -220,13 +220,13 @@ void set_registers(Calls& calls, int vcpu, const igvm::NativeVpContext& context)
     if ((context.efer & x86::efer::lme) != 0 && (context.cr0 & x86::cr0::pg) != 0) {
         sregs.efer |= x86::efer::lma;
     }
-    calls.call(vcpu, abi::set_sregs, sregs);
+    calls.call(vcpu, KVM_SET_SREGS, sregs);
     set_regs(calls, vcpu, context);
 }
 
 void set_registers(Calls& calls, int vcpu, const x86::Vmsa& vmsa, const abi::Cpuid& supported) {
     kvm_sregs sregs{};
-    calls.call(vcpu, abi::get_sregs, sregs); // for the APIC's base
+    calls.call(vcpu, KVM_GET_SREGS, sregs); // for the APIC's base
     sregs.es  = segment_from(vmsa.es);
     sregs.cs  = segment_from(vmsa.cs);
     sregs.ss  = segment_from(vmsa.ss);
@@ -241,17 +241,17 @@ void set_registers(Calls& calls, int vcpu, const x86::Vmsa& vmsa, const abi::Cpu
     sregs.cr3  = vmsa.cr3;
     sregs.cr4  = vmsa.cr4;
     sregs.efer = vmsa.efer & ~x86::efer::svme; // KVM adds it, and takes it from nobody
-    calls.call(vcpu, abi::set_sregs, sregs);
+    calls.call(vcpu, KVM_SET_SREGS, sregs);
     set_regs(calls, vcpu, vmsa);
     set_msrs(calls, vcpu, vmsa);
     kvm_xcrs xcrs{};
     xcrs.nr_xcrs       = 1;
     xcrs.xcrs[0].value = vmsa.xcr0;
-    calls.call(vcpu, abi::set_xcrs, xcrs);
+    calls.call(vcpu, KVM_SET_XCRS, xcrs);
     kvm_debugregs debug{};
     debug.dr6 = vmsa.dr6;
     debug.dr7 = vmsa.dr7;
-    calls.call(vcpu, abi::set_debugregs, debug);
+    calls.call(vcpu, KVM_SET_DEBUGREGS, debug);
     // KVM_SEV_ES_INIT's guests have none of it in their VMSAs but PKRU.
     set_fpu(calls, vcpu, vmsa, supported);
 }

@@ -72,18 +72,18 @@ TEST(LauncherErrors, CallsThatAreRefused) {
     };
 
     const Row rows[] = {
-        {abi::create_vm,               EINVAL, {"KVM_CREATE_VM(0x4)", "EINVAL", "sev_snp=1", "6.11"}     },
-        {abi::create_vm,               EBUSY,  {"KVM_CREATE_VM", "another hypervisor"}                   },
-        {abi::create_vcpu,             EINVAL, {"KVM_CREATE_VCPU(0x0)", "fewer --vcpus"}                 },
+        {KVM_CREATE_VM,                EINVAL, {"KVM_CREATE_VM(0x4)", "EINVAL", "sev_snp=1", "6.11"}     },
+        {KVM_CREATE_VM,                EBUSY,  {"KVM_CREATE_VM", "another hypervisor"}                   },
+        {KVM_CREATE_VCPU,              EINVAL, {"KVM_CREATE_VCPU(0x0)", "fewer --vcpus"}                 },
         {abi::create_guest_memfd,      ENOTTY, {"KVM_CREATE_GUEST_MEMFD", "6.11"}                        },
         {abi::set_user_memory_region2, ENOMEM, {"KVM_SET_USER_MEMORY_REGION2(slot 0x0", "ENOMEM"}        },
         {abi::set_memory_attributes,   ENOTTY, {"KVM_SET_MEMORY_ATTRIBUTES(gpa 0x8000", "6.11"}          },
-        {abi::set_sregs,               EINVAL, {"KVM_SET_SREGS(cs 0x0", "VP context", "`igvmtool check`"}},
-        {abi::set_regs,                EINVAL, {"KVM_SET_REGS(rax 0x1111", "EINVAL"}                     },
-        {abi::set_xcrs,                EINVAL, {"KVM_SET_XCRS", "XCR0"}                                  },
+        {KVM_SET_SREGS,                EINVAL, {"KVM_SET_SREGS(cs 0x0", "VP context", "`igvmtool check`"}},
+        {KVM_SET_REGS,                 EINVAL, {"KVM_SET_REGS(rax 0x1111", "EINVAL"}                     },
+        {KVM_SET_XCRS,                 EINVAL, {"KVM_SET_XCRS", "XCR0"}                                  },
         {abi::sev_issue_cmd,           ENOTTY, {"SEV_ISSUE_CMD(command 0x1)", "not the secure processor"}},
         {abi::sev_issue_cmd,           EIO,    {"SEV_ISSUE_CMD", "dmesg"}                                },
-        {abi::enable_cap,              EINVAL, {"KVM_ENABLE_CAP(cap 0xc9", "EINVAL"}                     },
+        {KVM_ENABLE_CAP,               EINVAL, {"KVM_ENABLE_CAP(cap 0xc9", "EINVAL"}                     },
         {abi::get_supported_cpuid,     E2BIG,  {"KVM_GET_SUPPORTED_CPUID", "E2BIG"}                      },
     };
     for (const Row& row : rows) {
@@ -92,7 +92,7 @@ TEST(LauncherErrors, CallsThatAreRefused) {
                   row.parts);
     }
     expect_in(message_of(PlatformType::sev_es,
-                         [](Model& model) { model.refuse(abi::register_region, ENOMEM); }),
+                         [](Model& model) { model.refuse(KVM_MEMORY_ENCRYPT_REG_REGION, ENOMEM); }),
               {"KVM_MEMORY_ENCRYPT_REG_REGION(host ", "`ulimit -l`"});
 }
 

@@ -255,14 +255,14 @@ class Disordered : public Kernel {
         : inner_(inner), change_(change), number_(number) {}
 
     int ioctl(int descriptor, u64 request, u64 argument) override {
-        const bool step = request == abi::memory_encrypt_op || request == abi::register_region
-                          || request == abi::enable_cap || request == abi::set_memory_attributes
-                          || request == abi::create_vcpu;
+        const bool step = request == KVM_MEMORY_ENCRYPT_OP
+                          || request == KVM_MEMORY_ENCRYPT_REG_REGION || request == KVM_ENABLE_CAP
+                          || request == abi::set_memory_attributes || request == KVM_CREATE_VCPU;
         if (!step) {
             return inner_.ioctl(descriptor, request, argument);
         }
         const unsigned own     = steps_++;
-        const std::string name = request == abi::memory_encrypt_op
+        const std::string name = request == KVM_MEMORY_ENCRYPT_OP
                                      ? command_name(command_at(argument).id)
                                      : call_name(request);
         if (own == number_ && change_ != Change::none) {
@@ -320,17 +320,17 @@ class Disordered : public Kernel {
 
     static std::vector<u8> copy_of(u64 request, u64 argument) {
         std::vector<u8> bytes(2 * room);
-        if (request == abi::create_vcpu) {
+        if (request == KVM_CREATE_VCPU) {
             std::memcpy(bytes.data(), &argument, sizeof(argument));
             return bytes;
         }
-        const u64 size = request == abi::memory_encrypt_op ? sizeof(abi::SevCommand)
-                         : request == abi::enable_cap      ? sizeof(kvm_enable_cap)
-                                                           : (request >> 16 & 0xFF);
+        const u64 size = request == KVM_MEMORY_ENCRYPT_OP ? sizeof(abi::SevCommand)
+                         : request == KVM_ENABLE_CAP      ? sizeof(kvm_enable_cap)
+                                                          : (request >> 16 & 0xFF);
         std::memcpy(bytes.data(), reinterpret_cast<const void*>(argument), size); // NOLINT
         abi::SevCommand command{};
         std::memcpy(&command, bytes.data(), sizeof(command));
-        if (request == abi::memory_encrypt_op && command.data != 0) {
+        if (request == KVM_MEMORY_ENCRYPT_OP && command.data != 0) {
             constexpr std::pair<abi::Sev, u64> sizes[] = {
                 {abi::Sev::launch_start,       40},
                 {abi::Sev::launch_update_data, 16},
@@ -349,13 +349,13 @@ class Disordered : public Kernel {
     }
 
     int make(Held held) {
-        if (held.request == abi::create_vcpu) {
+        if (held.request == KVM_CREATE_VCPU) {
             u64 number = 0;
             std::memcpy(&number, held.bytes.data(), sizeof(number));
             return inner_.ioctl(held.descriptor, held.request, number);
         }
         const auto argument = reinterpret_cast<u64>(held.bytes.data()); // NOLINT
-        if (held.request == abi::memory_encrypt_op && command_at(argument).data != 0) {
+        if (held.request == KVM_MEMORY_ENCRYPT_OP && command_at(argument).data != 0) {
             command_at(argument).data = argument + room;
         }
         return whole(held.descriptor, held.request, argument);
@@ -375,13 +375,13 @@ class Disordered : public Kernel {
     }
 
     static int success(u64 request, u64 argument) {
-        if (request == abi::memory_encrypt_op) {
+        if (request == KVM_MEMORY_ENCRYPT_OP) {
             const auto& command = command_at(argument);
             if (command.id == abi::Sev::snp_launch_update) {
                 reinterpret_cast<abi::SnpLaunchUpdate*>(command.data)->len = 0; // NOLINT
             }
         }
-        return request == abi::create_vcpu ? 1000 : 0;
+        return request == KVM_CREATE_VCPU ? 1000 : 0;
     }
 
     Kernel& inner_;
@@ -408,7 +408,7 @@ std::string outcome_of(PlatformType platform, Disordered& kernel, Launching& own
         run.exit_reason = KVM_EXIT_INTR;
         return 0;
     });
-    const int ran = own.model.ioctl(own.guest->vcpus()[0].descriptor, abi::run, 0);
+    const int ran = own.model.ioctl(own.guest->vcpus()[0].descriptor, KVM_RUN, 0);
     own.guest.reset(); // before the kernel that it is on
     const bool can_ask = platform != PlatformType::sev_snp || own.model.has_hypercalls();
     return ran < 0 ? "cannot run" : can_ask ? "same" : "cannot share";

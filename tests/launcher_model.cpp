@@ -142,17 +142,17 @@ int Model::ioctl(int descriptor, u64 request, u64 argument) {
     case Kind::kvm: break;
     }
     switch (request) {
-    case abi::get_api_version: return 12;
-    case abi::check_extension:
+    case KVM_GET_API_VERSION: return 12;
+    case KVM_CHECK_EXTENSION:
         return argument == abi::cap_vm_types ? static_cast<int>(host_.vm_types) : 0;
-    case abi::create_vm:
+    case KVM_CREATE_VM:
         if (argument != 0 && (argument >= 64 || (host_.vm_types >> argument & 1) == 0)) {
             return -EINVAL;
         }
         type_         = static_cast<u32>(argument);
         kinds_[next_] = Kind::vm;
         return next_++;
-    case abi::get_vcpu_mmap_size: return run_size;
+    case KVM_GET_VCPU_MMAP_SIZE: return run_size;
     case abi::get_supported_cpuid: {
         struct Row {
             u32 function, index, flags, eax, ebx, ecx, edx;
@@ -191,16 +191,16 @@ int Model::ioctl(int descriptor, u64 request, u64 argument) {
 
 int Model::vm_ioctl(u64 request, u64 argument) {
     switch (request) {
-    case abi::memory_encrypt_op: return sev(at<abi::SevCommand>(argument));
-    case abi::enable_cap:
+    case KVM_MEMORY_ENCRYPT_OP: return sev(at<abi::SevCommand>(argument));
+    case KVM_ENABLE_CAP:
         hypercalls_ = at<kvm_enable_cap>(argument).cap == abi::cap_exit_hypercall
                       && at<kvm_enable_cap>(argument).args[0] == 1u << 12;
         return hypercalls_ ? 0 : -EINVAL;
-    case abi::set_tss_addr:
-    case abi::create_irqchip:
-    case abi::create_pit2: return 0;
-    case abi::irq_line: irqs_.push_back(at<kvm_irq_level>(argument)); return 0;
-    case abi::set_user_memory_region: {
+    case KVM_SET_TSS_ADDR:
+    case KVM_CREATE_IRQCHIP:
+    case KVM_CREATE_PIT2: return 0;
+    case KVM_IRQ_LINE: irqs_.push_back(at<kvm_irq_level>(argument)); return 0;
+    case KVM_SET_USER_MEMORY_REGION: {
         const auto& region  = at<kvm_userspace_memory_region>(argument);
         slots_[region.slot] = {.gpa   = region.guest_phys_addr,
                                .size  = region.memory_size,
@@ -226,7 +226,9 @@ int Model::vm_ioctl(u64 request, u64 argument) {
                                .memfd = memfd->first};
         return 0;
     }
-    case abi::register_region: regions_.push_back(at<abi::EncryptedRegion>(argument)); return 0;
+    case KVM_MEMORY_ENCRYPT_REG_REGION:
+        regions_.push_back(at<abi::EncryptedRegion>(argument));
+        return 0;
     case abi::set_memory_attributes: {
         const auto& own = at<abi::MemoryAttributes>(argument);
         if (type_ != 4 || (own.attributes & ~u64{8}) != 0 || own.flags != 0 || own.size == 0
@@ -243,7 +245,7 @@ int Model::vm_ioctl(u64 request, u64 argument) {
         }
         return 0;
     }
-    case abi::create_vcpu: {
+    case KVM_CREATE_VCPU: {
         if (argument != vcpus_.size()) {
             return argument < vcpus_.size() ? -EEXIST : -EINVAL;
         }
@@ -280,15 +282,15 @@ int Model::vm_ioctl(u64 request, u64 argument) {
 }
 
 int Model::vcpu_ioctl(Vcpu& vcpu, u64 request, u64 argument) {
-    if (request == abi::run) {
+    if (request == KVM_RUN) {
         return run(vcpu);
     }
     if (vcpu.sealed) { // section 3: refused for the new types, without effect for the old one
         return type_ == 0 ? 0 : -EINVAL;
     }
     switch (request) {
-    case abi::get_sregs: at<kvm_sregs>(argument) = vcpu.sregs; return 0;
-    case abi::set_sregs: {
+    case KVM_GET_SREGS: at<kvm_sregs>(argument) = vcpu.sregs; return 0;
+    case KVM_SET_SREGS: {
         const auto& sregs = at<kvm_sregs>(argument);
         const bool lme    = (sregs.efer & 1 << 8) != 0;
         const bool lma    = (sregs.efer & 1 << 10) != 0;
@@ -302,7 +304,7 @@ int Model::vcpu_ioctl(Vcpu& vcpu, u64 request, u64 argument) {
         vcpu.sregs = sregs;
         return 0;
     }
-    case abi::set_regs: vcpu.regs = at<kvm_regs>(argument); return 0;
+    case KVM_SET_REGS: vcpu.regs = at<kvm_regs>(argument); return 0;
     case abi::set_msrs: {
         const auto& msrs = at<abi::Msrs>(argument);
         for (u32 n = 0; n < msrs.count; ++n) {
@@ -314,14 +316,14 @@ int Model::vcpu_ioctl(Vcpu& vcpu, u64 request, u64 argument) {
         return static_cast<int>(msrs.count);
     }
     case abi::set_cpuid2: return 0;
-    case abi::set_xcrs:
+    case KVM_SET_XCRS:
         vcpu.xcr0 = at<kvm_xcrs>(argument).xcrs[0].value;
         return (vcpu.xcr0 & 1) != 0 ? 0 : -EINVAL;
-    case abi::set_debugregs:
+    case KVM_SET_DEBUGREGS:
         vcpu.dr6 = at<kvm_debugregs>(argument).dr6;
         vcpu.dr7 = at<kvm_debugregs>(argument).dr7;
         return 0;
-    case abi::set_xsave: std::memcpy(vcpu.xsave, &at<u8>(argument), sizeof(vcpu.xsave)); return 0;
+    case KVM_SET_XSAVE: std::memcpy(vcpu.xsave, &at<u8>(argument), sizeof(vcpu.xsave)); return 0;
     default: return -ENOTTY;
     }
 }
