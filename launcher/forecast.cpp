@@ -75,34 +75,19 @@ Forecast forecast(const igvm::File& file, const Plan& plan, const igvm::VmmProfi
     return result;
 }
 
-/// What the measurement of a digest would be.
-static igvm::Digest256 measure_of(const Plan& plan, const Guest& guest,
-                                  std::span<const u8> digest) {
-    const abi::PlatformStatus& firmware = guest.firmware();
-    return igvm::launch_measure({.tik       = plan.session->tik,
-                                 .mnonce    = guest.measurement()->mnonce,
-                                 .api_major = firmware.api_major,
-                                 .api_minor = firmware.api_minor,
-                                 .build     = firmware.build,
-                                 .policy    = static_cast<u32>(policy_of(plan))},
-                                digest);
-}
-
-std::optional<bool> confirms(const Plan& plan, const Guest& guest, std::span<const u8> digest) {
-    if (!plan.session || !guest.measurement()) {
-        return std::nullopt;
-    }
-    return measure_of(plan, guest, digest) == guest.measurement()->measure;
-}
-
-Matches measured_as(const Plan& plan, const Guest& guest) {
-    return [&plan, &guest](const igvm::Chain& chain) {
-        return measure_of(plan, guest, chain.digest()) == guest.measurement()->measure;
-    };
+bool confirms(const Session& session, const Measured& measured, std::span<const u8> digest) {
+    return igvm::launch_measure({.tik       = session.tik,
+                                 .mnonce    = measured.mnonce,
+                                 .api_major = measured.firmware.api_major,
+                                 .api_minor = measured.firmware.api_minor,
+                                 .build     = measured.firmware.build,
+                                 .policy    = measured.policy},
+                                digest)
+           == measured.measure;
 }
 
 std::vector<std::string> explain_digest(const igvm::File& file, const Forecast& forecast,
-                                        const Matches& matches) {
+                                        const std::function<bool(const igvm::Chain&)>& matches) {
     const auto answer = igvm::explain({
         .plan         = {.options = forecast.options, .boot = std::nullopt},
         .alternatives = {},

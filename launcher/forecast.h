@@ -20,17 +20,12 @@ struct Forecast {
 /// LaunchError where there is no such launch.
 Forecast forecast(const igvm::File& file, const Plan& plan, const igvm::VmmProfile& kernel);
 
-/// Whether LAUNCH_MEASURE is that of a digest (SEV API specification, section 6.5). None without
-/// the owner's key.
-std::optional<bool> confirms(const Plan& plan, const Guest& guest, std::span<const u8> digest);
+/// Whether LAUNCH_MEASURE is that of a digest, by the owner's key (SEV API specification, section
+/// 6.5).
+bool confirms(const Session& session, const Measured& measured, std::span<const u8> digest);
 
-using Matches = std::function<bool(const igvm::Chain&)>;
-
-/// Why the digest is another one: what igvmtool explain says, a line each.
+/// Why the digest is another one, which `matches` knows: what igvmtool explain says, a line each.
 std::vector<std::string> explain_digest(const igvm::File& file, const Forecast& forecast,
-                                        const Matches& matches);
-
-/// For explain_digest: the launch that has this measurement.
-Matches measured_as(const Plan& plan, const Guest& guest);
+                                        const std::function<bool(const igvm::Chain&)>& matches);
 
 } // namespace vestibule::launcher

@@ -194,9 +194,10 @@ void Guest::launch_sev_es() {
         calls_.sev(vm_, sev_device_, abi::Sev::launch_update_data, update);
     });
     calls_.sev(vm_, sev_device_, abi::Sev::launch_update_vmsa);
-    measurement_.emplace();
+    Measured& measured = measured_.emplace(
+        Measured{.measure = {}, .mnonce = {}, .firmware = firmware_, .policy = start.policy});
     abi::LaunchBuffer measure{
-        .uaddr = address_of(&*measurement_), .len = sizeof(Measurement), .pad = 0};
+        .uaddr = address_of(&measured), .len = offsetof(Measured, firmware), .pad = 0};
     calls_.sev(vm_, sev_device_, abi::Sev::launch_measure, measure);
     calls_.sev(vm_, sev_device_, abi::Sev::launch_finish);
 }

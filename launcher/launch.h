@@ -27,13 +27,15 @@ constexpr bool has_init2(u64 vm_types) {
 /// What GUEST_POLICY says, or where the file has none: SEV-ES without debugging, SNP's default.
 u64 policy_of(const Plan& plan);
 
-/// What SEV-ES's LAUNCH_MEASURE answers.
-struct Measurement {
+/// What SEV-ES's LAUNCH_MEASURE answers, and what the answer depends on beside the digest.
+struct Measured {
     std::array<u8, 32> measure;
     std::array<u8, 16> mnonce;
+    abi::PlatformStatus firmware;
+    u32 policy;
 };
 
-static_assert(sizeof(Measurement) == 48);
+static_assert(offsetof(Measured, firmware) == 48);
 
 class Guest {
   public:
@@ -56,10 +58,7 @@ class Guest {
 
     [[nodiscard]] u64 run_size() const { return run_size_; }
 
-    [[nodiscard]] const std::optional<Measurement>& measurement() const { return measurement_; }
-
-    /// The secure processor's API and build; zeros on a native guest.
-    [[nodiscard]] const abi::PlatformStatus& firmware() const { return firmware_; }
+    [[nodiscard]] const std::optional<Measured>& measured() const { return measured_; }
 
   private:
     void make_vm();
@@ -89,7 +88,7 @@ class Guest {
     std::vector<Vcpu> vcpus_;
     u64 run_size_ = 0;
     abi::Cpuid supported_{};
-    std::optional<Measurement> measurement_;
+    std::optional<Measured> measured_;
     abi::PlatformStatus firmware_{};
 };
 

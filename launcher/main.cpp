@@ -1,40 +1,15 @@
 // sevlaunch: the command line.
-#include "igvm/describe.h"
-#include "igvm/file_io.h"
-#include "launcher/call_text.h"
-#include "launcher/forecast.h"
-#include "launcher/host.h"
 #include "launcher/linux_kernel.h"
-#include "launcher/run.h"
+#include "launcher/program.h"
 #include "launcher/trace.h"
-#include "sevsim/terminal.h"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <unistd.h>
 
 namespace vestibule::launcher {
 
 namespace {
-using Json = nlohmann::ordered_json;
-
-struct Arguments {
-    std::string file;
-    std::string platform = "auto";
-    igvm::GuestMachine machine;
-    std::string serial = "stdio";
-    unsigned timeout   = 0;
-    std::string trace;
-    bool dry_run = false;
-    bool json    = false;
-    std::string expected;
-    std::string session;
-};
-
 constexpr const char* examples = R"(Examples:
   sevlaunch guest.igvm                                the strongest platform that file and host have
   sevlaunch guest.igvm --platform native --memory 64M
@@ -89,226 +64,6 @@ void describe(CLI::App& app, Arguments& arguments) {
         ->type_name("NAME");
 }
 
-class Program {
-  public:
-    explicit Program(const Arguments& arguments) : arguments_(arguments) {}
-
-    int main() {
-        auto mapped = igvm::MappedFile::open(arguments_.file);
-        if (!mapped) {
-            throw LaunchError(mapped.error());
-        }
-        const auto file = igvm::parse(mapped->bytes());
-        if (!file) {
-            throw LaunchError(fmt::format("{}: {}", arguments_.file, igvm::describe(file.error())));
-        }
-        report_["file"] = arguments_.file;
-        if (!arguments_.trace.empty()) {
-            trace_.open(arguments_.trace);
-            if (!trace_) {
-                throw LaunchError(fmt::format("{}: cannot be written", arguments_.trace));
-            }
-        }
-        LinuxKernel linux_kernel;
-        DryKernel dry_kernel;
-        Kernel& answering = arguments_.dry_run ? static_cast<Kernel&>(dry_kernel) : linux_kernel;
-        TracedKernel traced(answering,
-                            [this](const std::string& call, int answer) { tell(call, answer); });
-        const bool told = arguments_.dry_run || trace_.is_open();
-        Calls calls(told ? static_cast<Kernel&>(traced) : answering);
-        const int status = launch(calls, *file);
-        if (arguments_.json) {
-            fmt::print("{}\n", report_.dump(2, ' ', false, Json::error_handler_t::replace));
-        }
-        return status;
-    }
-
-  private:
-    int launch(Calls& calls, const igvm::File& file) {
-        const Host host     = open_host(calls);
-        const Choice choice = choose_platform(calls.kernel, host, file, wanted());
-        Plan plan{.platform = choice.platform,
-                  .machine  = arguments_.machine,
-                  .content  = {},
-                  .vm_types = host.vm_types,
-                  .session  = {}};
-        say("passed over", choice.passed_over);
-        auto content = igvm::file_content(file, plan.platform, plan.machine);
-        if (!content) {
-            throw LaunchError(fmt::format("{}: {}", arguments_.file, content.error()));
-        }
-        plan.content = std::move(*content);
-        if (!arguments_.session.empty()) {
-            auto session = read_session(arguments_.session);
-            if (!session) {
-                throw LaunchError(session.error());
-            }
-            plan.session = std::move(*session);
-        }
-        const Forecast expected =
-            forecast(file, plan, profile_of_kernel(host.release, host.vm_types));
-        say("platform", igvm::name_of(plan.platform));
-        say("kernel", fmt::format("{}, taken as {}", host.release, expected.options.vmm.name));
-        say("note", expected.findings);
-        if (!expected.digest.empty()) {
-            say("digest", igvm::to_hex(expected.digest));
-        }
-        if (!is_expected(file, expected)) {
-            return 1;
-        }
-        const auto guest = make_guest(calls, host, plan, file, expected);
-        if (arguments_.dry_run) {
-            return 0;
-        }
-        if (guest->measurement() && !check_measurement(*guest, plan, file, expected)) {
-            return 1;
-        }
-        return run_guest(calls, *guest);
-    }
-
-    [[nodiscard]] std::optional<igvm::PlatformType> wanted() const {
-        if (arguments_.platform == "auto") {
-            return std::nullopt;
-        }
-        return arguments_.platform == "native"   ? igvm::PlatformType::native
-               : arguments_.platform == "sev-es" ? igvm::PlatformType::sev_es
-                                                 : igvm::PlatformType::sev_snp;
-    }
-
-    bool is_expected(const igvm::File& file, const Forecast& forecast) {
-        const auto wanted = igvm::from_hex(arguments_.expected);
-        if (arguments_.expected.empty() || wanted == forecast.digest) {
-            return true;
-        }
-        if (forecast.digest.empty() || wanted.size() != forecast.digest.size()) {
-            throw LaunchError(fmt::format("--expect-digest: found {}, expected the {} hexadecimal "
-                                          "digits of a digest of this platform",
-                                          arguments_.expected, 2 * forecast.digest.size()));
-        }
-        say("mismatch", "the digest is not the expected one, so nothing is launched");
-        explain(file, forecast, [&](const igvm::Chain& chain) { return chain.equals(wanted); });
-        return false;
-    }
-
-    void explain(const igvm::File& file, const Forecast& forecast, const Matches& matches) {
-        say("explanation", explain_digest(file, forecast, matches));
-    }
-
-    /// SNP's firmware compares the digest itself, with the ID block's.
-    std::unique_ptr<Guest> make_guest(Calls& calls, const Host& host, const Plan& plan,
-                                      const igvm::File& file, const Forecast& forecast) {
-        try {
-            return std::make_unique<Guest>(calls, host.kvm, plan);
-        } catch (const FirmwareError& error) {
-            if (error.code == sev_ret::bad_measurement && plan.content.id_block) {
-                explain(file, forecast, [&](const igvm::Chain& chain) {
-                    return chain.equals(plan.content.id_block->ld);
-                });
-            }
-            throw;
-        }
-    }
-
-    bool check_measurement(const Guest& guest, const Plan& plan, const igvm::File& file,
-                           const Forecast& forecast) {
-        say("measurement", igvm::to_hex(guest.measurement()->measure));
-        say("nonce", igvm::to_hex(guest.measurement()->mnonce));
-        const auto confirmed = confirms(plan, guest, forecast.digest);
-        if (!confirmed) {
-            say("unchecked",
-                "the key of the measurement is the owner's: give --session NAME to have "
-                "it compared with the digest");
-        } else if (*confirmed) {
-            say("confirmed", "the secure processor has measured this digest");
-        } else {
-            say("mismatch", "the secure processor has measured another digest");
-            explain(file, forecast, measured_as(plan, guest));
-        }
-        return confirmed.value_or(true);
-    }
-
-    int run_guest(Calls& calls, Guest& guest) {
-        const bool stdio = arguments_.serial == "stdio";
-        const int own    = arguments_.json ? STDERR_FILENO : STDOUT_FILENO;
-        const int serial =
-            stdio ? own
-                  : open(arguments_.serial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (serial < 0) {
-            throw LaunchError(fmt::format("{}: {}", arguments_.serial, std::strerror(errno)));
-        }
-        const std::optional<sevsim::TerminalForGuest> terminal =
-            stdio ? std::optional<sevsim::TerminalForGuest>(std::in_place) : std::nullopt;
-        const RunResult result =
-            run(calls, guest,
-                {.memory   = arguments_.machine.memory,
-                 .serial   = serial,
-                 .keyboard = stdio,
-                 .timeout  = std::chrono::seconds(arguments_.timeout),
-                 .watch    = [this](u32 vcpu, const kvm_run& run) { tell_exit(vcpu, run); }});
-        std::vector<std::string> exits;
-        for (const auto& [reason, count] : result.exits) {
-            exits.push_back(fmt::format("{} {}", exit_name(reason), count));
-        }
-        say("exits", exits);
-        if (result.unclaimed_mmio != 0) {
-            say("unclaimed",
-                fmt::format("{} accesses to memory where no device is", result.unclaimed_mmio));
-        }
-        if (result.converted != 0) {
-            say("converted", fmt::format("{} pages made private or shared", result.converted));
-        }
-        say("end", result.end.words);
-        report_["code"] = result.end.code;
-        const bool good = result.end.kind == End::Kind::power_off
-                          || (result.end.kind == End::Kind::exit && result.end.code == 0);
-        return good ? 0 : 1;
-    }
-
-    /// A line of the report: on standard error, where the guest's output is not.
-    void say(const char* what, std::string_view words) {
-        if (arguments_.json) {
-            report_[what] = words;
-        } else {
-            fmt::print(stderr, "sevlaunch: {}: {}\n", what, words);
-        }
-    }
-
-    void say(const char* what, const std::vector<std::string>& lines) {
-        if (arguments_.json) {
-            report_[what] = lines;
-            return;
-        }
-        for (const std::string& line : lines) {
-            say(what, line);
-        }
-    }
-
-    void tell(const std::string& call, int answer) {
-        const std::string text = answer < 0 ? fmt::format("{} = {}", call, strerrorname_np(-answer))
-                                            : fmt::format("{} = {}", call, answer);
-        if (trace_.is_open()) {
-            trace_ << Json{{"call", call}, {"answer", answer}}.dump() << '\n';
-        }
-        if (arguments_.dry_run && arguments_.json) {
-            report_["plan"].push_back(text);
-        } else if (arguments_.dry_run) {
-            fmt::print("{}\n", text);
-        }
-    }
-
-    void tell_exit(u32 vcpu, const kvm_run& run) {
-        if (trace_.is_open()) {
-            trace_ << Json{{"vcpu", vcpu}, {"exit", exit_name(run.exit_reason)},
-                           {"words", exit_text(run)}}.dump()
-                   << '\n';
-        }
-    }
-
-    const Arguments& arguments_;
-    Json report_;
-    std::ofstream trace_;
-};
-
 int command_line(int argc, char** argv) {
     Arguments arguments;
     CLI::App app(
@@ -328,7 +83,16 @@ int command_line(int argc, char** argv) {
                    arguments.machine.memory);
         return 2;
     }
-    return Program(arguments).main();
+    Program program(arguments);
+    LinuxKernel linux_kernel;
+    DryKernel dry_kernel;
+    const int status =
+        program.run(arguments.dry_run ? static_cast<Kernel&>(dry_kernel) : linux_kernel);
+    if (arguments.json) {
+        fmt::print("{}\n",
+                   program.report().dump(2, ' ', false, Program::Json::error_handler_t::replace));
+    }
+    return status;
 }
 } // namespace
 

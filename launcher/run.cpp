@@ -46,6 +46,7 @@ class Runner {
         }
         pthread_sigmask(SIG_BLOCK, &ours, &before);
         std::vector<std::thread> threads;
+        threads.reserve(guest_.vcpus().size());
         for (u32 n = 0; n < guest_.vcpus().size(); ++n) {
             threads.emplace_back([this, n] { serve(n); });
         }

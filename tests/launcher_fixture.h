@@ -49,8 +49,8 @@ inline Bytes launch_file(PlatformType platform, const std::vector<x86::Vmsa>& vm
         writer.add_page(igvm::test::page_data(mask, 0x4000, PageDataType::secrets), {});
         writer.add_page(igvm::test::page_data(mask, 0x5000, PageDataType::cpuid_data), {});
     }
-    for (u16 n = 0; n < vmsas.size(); ++n) {
-        igvm::test::add_vmsa(writer, mask, vmsas[n], n);
+    for (u64 n = 0; n < vmsas.size(); ++n) {
+        igvm::test::add_vmsa(writer, mask, vmsas[n], static_cast<u16>(n));
     }
     return igvm::test::must_finish(writer);
 }

@@ -181,10 +181,10 @@ TEST(LauncherLaunch, GivesTheCpuidPageKvmsTableAndTakesTheFirmwaresCorrection) {
         u32 leaf_d[10];
         std::memcpy(&count, page.data(), sizeof(count));
         EXPECT_EQ(count, 6U); // but for the hypervisor's own leaf
-        std::memcpy(leaf_7, page.data() + 16 + 2 * 48, sizeof(leaf_7));
+        std::memcpy(leaf_7, page.data() + 16 + u64{2} * 48, sizeof(leaf_7));
         EXPECT_EQ(leaf_7[0], 7U);
         EXPECT_EQ(leaf_7[9], corrects ? 0U : 16U);
-        std::memcpy(leaf_d, page.data() + 16 + 3 * 48, sizeof(leaf_d));
+        std::memcpy(leaf_d, page.data() + 16 + u64{3} * 48, sizeof(leaf_d));
         EXPECT_EQ(leaf_d[0], 0xDU);
         EXPECT_EQ(leaf_d[2], 1U) << "XCR0_IN";
         EXPECT_EQ(leaf_d[7], 0x240U) << "EBX";
@@ -210,15 +210,17 @@ TEST(LauncherLaunch, ChecksTheMeasurementByTheOwnersKey) {
     Launching own(bytes, {.tik = tik});
     own.plan.session = session_of(tik, 5);
     own.launch(PlatformType::sev_es);
-    EXPECT_EQ(confirms(own.plan, *own.guest, own.expected.digest), true);
+    ASSERT_TRUE(own.plan.session && own.guest->measured());
+    EXPECT_TRUE(confirms(*own.plan.session, *own.guest->measured(), own.expected.digest));
     auto other = own.expected.digest;
     other[5] ^= 1;
-    EXPECT_EQ(confirms(own.plan, *own.guest, other), false);
+    EXPECT_FALSE(confirms(*own.plan.session, *own.guest->measured(), other));
 
     Launching without(bytes, {.tik = tik});
     without.launch(PlatformType::sev_es);
-    EXPECT_EQ(confirms(without.plan, *without.guest, without.expected.digest), std::nullopt);
-    EXPECT_TRUE(without.guest->measurement());
+    ASSERT_TRUE(without.guest->measured());
+    EXPECT_NE(without.guest->measured()->measure, own.guest->measured()->measure)
+        << "by another key";
 }
 
 TEST(LauncherLaunch, ExplainsAMeasurementThatIsAnother) {
@@ -232,8 +234,13 @@ TEST(LauncherLaunch, ExplainsAMeasurementThatIsAnother) {
     const Bytes thought  = launch_file(PlatformType::sev_es, {plain_vmsa(PlatformType::sev_es)});
     const auto other     = *igvm::parse(thought);
     const auto predicted = forecast(other, own.plan, igvm::profile_of(igvm::Vmm::kvm_7_1));
-    EXPECT_EQ(confirms(own.plan, *own.guest, predicted.digest), false);
-    const auto lines = explain_digest(other, predicted, measured_as(own.plan, *own.guest));
+    ASSERT_TRUE(own.plan.session && own.guest->measured());
+    const Session& session   = *own.plan.session;
+    const Measured& measured = *own.guest->measured();
+    EXPECT_FALSE(confirms(session, measured, predicted.digest));
+    const auto lines = explain_digest(other, predicted, [&](const igvm::Chain& chain) {
+        return confirms(session, measured, chain.digest());
+    });
     ASSERT_GE(lines.size(), 2U);
     EXPECT_NE(lines[1].find("0x20"), std::string::npos) << lines[1];
     EXPECT_NE(lines[1].find("sev_features"), std::string::npos) << lines[1];
@@ -404,7 +411,7 @@ std::string outcome_of(PlatformType platform, Disordered& kernel, Launching& own
         return "other digest";
     }
     // A guest that has to ask for shared memory, and cannot where the VM has no hypercalls.
-    own.model.script.push_back([&](kvm_run& run) {
+    own.model.script.emplace_back([](kvm_run& run) {
         run.exit_reason = KVM_EXIT_INTR;
         return 0;
     });

@@ -99,14 +99,13 @@ void Model::unmap(u8* memory, u64 size) {
     maps_.erase(memory);
 }
 
-void Model::discard(int descriptor, u64 address, u64 size) {
+void Model::discard(int descriptor, u64 at, u64 size) {
     if (descriptor < 0) {
-        std::memset(&at<u8>(address), 0, size);
+        std::memset(reinterpret_cast<u8*>(at), 0, size); // NOLINT: an address
         return;
     }
     for (const auto& [id, slot] : slots_) {
-        for (u64 offset = address; slot.memfd == descriptor && offset < address + size;
-             offset += page_size) {
+        for (u64 offset = at; slot.memfd == descriptor && offset < at + size; offset += page_size) {
             encrypted_.erase((slot.gpa + offset) / page_size);
         }
     }
@@ -362,7 +361,7 @@ int Model::init(u64 features) {
         return -EINVAL;
     }
     state_    = State::initialized;
-    features_ = features | (type_ == 4 ? 1 : 0);
+    features_ = features | host_.forced_features | (type_ == 4 ? 1 : 0);
     return 0;
 }
 
@@ -678,7 +677,7 @@ x86::Vmsa Model::vmsa_of(const Vcpu& vcpu) const {
     copy(vmsa.x87_rip, 8);
     copy(vmsa.x87_dp, 16);
     copy(vmsa.mxcsr, 24);
-    for (unsigned n = 0; n < 8; ++n) {
+    for (u64 n = 0; n < 8; ++n) {
         std::memcpy(vmsa.fpreg_x87 + 8 * n, vcpu.xsave + 32 + 16 * n, 8);
         std::memcpy(vmsa.fpreg_x87 + 64 + 2 * n, vcpu.xsave + 32 + 16 * n + 8, 2);
     }

@@ -27,6 +27,7 @@ namespace vestibule::launcher::test {
 struct ModelHost {
     std::string release = "7.1.0";
     u64 vm_types        = 0x1F; // 0: a kernel that has KVM_SEV_ES_INIT only
+    u64 forced_features = 0;    // SEV_FEATURES that nobody asked for: Linux 6.6 with DebugSwap
     std::array<u8, 16> tik{};   // of the owner's session, where one is given
     abi::PlatformStatus firmware{
         .api_major = 1, .api_minor = 55, .state = 1, .flags = 0x100, .build = 16, .guests = 0};
