@@ -1,7 +1,7 @@
 # What `cmake --install` puts where: the library with its C and C++ headers, so that a kernel finds it
 # by find_package(vestibule) or by pkg-config, the three tools, the EFI application and the pages about
-# using them. The archive is the freestanding
-# half's. Everything finds itself from where it lies, so an installed tree can be moved.
+# using them. The archive is the freestanding half's. Everything finds itself from where it lies, so an
+# installed tree can be moved.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 

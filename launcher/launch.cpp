@@ -60,13 +60,16 @@ void Guest::make_vm() {
     vm_              = calls_.call(kvm_, KVM_CREATE_VM, static_cast<u64>(type));
     if (encrypted_) {
         sev_device_ = calls_.open("/dev/sev");
-        query_firmware();
         if (snp_) {
             // Without it every page state change of the guest's is answered with an error.
             kvm_enable_cap cap{};
             cap.cap     = abi::cap_exit_hypercall;
             cap.args[0] = bit(abi::map_gpa_range);
             calls_.call(vm_, KVM_ENABLE_CAP, cap);
+        } else {
+            abi::IssueCommand command{
+                .command = abi::sev_platform_status, .data = address_of(&firmware_), .error = 0};
+            calls_.call(sev_device_, abi::sev_issue_cmd, command);
         }
         abi::Init2 options{};
         // KVM adds SNP's own bit.
@@ -92,12 +95,6 @@ u64 Guest::features() const {
     return first == plan_.content.contexts.end()
                ? 0
                : igvm::load<x86::Vmsa>(first->second).sev_features;
-}
-
-void Guest::query_firmware() {
-    abi::IssueCommand command{
-        .command = abi::sev_platform_status, .data = address_of(&firmware_), .error = 0};
-    calls_.call(sev_device_, abi::sev_issue_cmd, command);
 }
 
 void Guest::make_vcpus() {

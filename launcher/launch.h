@@ -74,7 +74,6 @@ class Guest {
         const std::function<void(std::span<const igvm::GuestPiece>, const igvm::GpaRange&)>& use);
     [[nodiscard]] u8* host_of(const igvm::GpaRange& range) const;
     void place(const igvm::GuestPiece& piece);
-    void query_firmware();
     [[nodiscard]] u64 features() const;
 
     Calls& calls_;

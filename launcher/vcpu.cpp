@@ -60,47 +60,38 @@ void set_dtable(kvm_dtable& table, u64 base, u32 limit) {
 /// The registers that both kinds of context have, under one name each.
 template <class Context>
 void set_regs(Calls& calls, int vcpu, const Context& from) {
-    kvm_regs regs{.rax    = from.rax,
-                  .rbx    = from.rbx,
-                  .rcx    = from.rcx,
-                  .rdx    = from.rdx,
-                  .rsi    = from.rsi,
-                  .rdi    = from.rdi,
-                  .rsp    = from.rsp,
-                  .rbp    = from.rbp,
-                  .r8     = from.r8,
-                  .r9     = from.r9,
-                  .r10    = from.r10,
-                  .r11    = from.r11,
-                  .r12    = from.r12,
-                  .r13    = from.r13,
-                  .r14    = from.r14,
-                  .r15    = from.r15,
-                  .rip    = from.rip,
-                  .rflags = from.rflags};
+    // clang-format off
+    kvm_regs regs{from.rax, from.rbx, from.rcx, from.rdx, from.rsi, from.rdi, from.rsp, from.rbp,
+                  from.r8, from.r9, from.r10, from.r11, from.r12, from.r13, from.r14, from.r15,
+                  from.rip, from.rflags};
+    // clang-format on
     calls.call(vcpu, KVM_SET_REGS, regs);
 }
 
 void set_msrs(Calls& calls, int vcpu, const x86::Vmsa& vmsa) {
     // SPEC_CTRL, TSC_AUX and the rest do not reach a VMSA by KVM's ioctls.
-    abi::Msrs msrs{
-        .count   = 0,
-        .pad     = 0,
-        .entries = {{.index = 0x277, .reserved = 0, .data = vmsa.g_pat},
-                    {.index = 0xC000'0081, .reserved = 0, .data = vmsa.star},
-                    {.index = 0xC000'0082, .reserved = 0, .data = vmsa.lstar},
-                    {.index = 0xC000'0083, .reserved = 0, .data = vmsa.cstar},
-                    {.index = 0xC000'0084, .reserved = 0, .data = vmsa.sfmask},
-                    {.index = 0xC000'0102, .reserved = 0, .data = vmsa.kernel_gs_base},
-                    {.index = 0x174, .reserved = 0, .data = vmsa.sysenter_cs},
-                    {.index = 0x175, .reserved = 0, .data = vmsa.sysenter_esp},
-                    {.index = 0x176, .reserved = 0, .data = vmsa.sysenter_eip},
-                    {.index = 0xDA0, .reserved = 0, .data = vmsa.xss}}
+    const std::pair<u32, u64> values[] = {
+        {0x277,       vmsa.g_pat         },
+        {0xC000'0081, vmsa.star          },
+        {0xC000'0082, vmsa.lstar         },
+        {0xC000'0083, vmsa.cstar         },
+        {0xC000'0084, vmsa.sfmask        },
+        {0xC000'0102, vmsa.kernel_gs_base},
+        {0x174,       vmsa.sysenter_cs   },
+        {0x175,       vmsa.sysenter_esp  },
+        {0x176,       vmsa.sysenter_eip  },
+        {0xDA0,       vmsa.xss           },
     };
-    // XSS is an MSR of newer CPUs, and zero is what it holds anyway.
-    msrs.count     = static_cast<u32>(std::size(msrs.entries)) - (vmsa.xss == 0 ? 1 : 0);
-    const int done = calls.call(vcpu, abi::set_msrs, msrs);
-    if (static_cast<u32>(done) != msrs.count) {
+    abi::Msrs msrs{};
+    static_assert(std::size(values) == std::size(msrs.entries));
+    for (const auto& [index, value] : values) {
+        msrs.entries[msrs.count++] = {.index = index, .reserved = 0, .data = value};
+    }
+    if (vmsa.xss == 0) {
+        --msrs.count; // an MSR of newer CPUs, and zero is what it holds anyway
+    }
+    const auto done = static_cast<u32>(calls.call(vcpu, abi::set_msrs, msrs));
+    if (done < msrs.count) {
         throw LaunchError(
             fmt::format("KVM_SET_MSRS: KVM refuses {:#x} for MSR {:#x} of the VP context: "
                         "`igvmtool show` prints it",
@@ -176,7 +167,7 @@ abi::Cpuid cpuid_of(const abi::Cpuid& supported, u32 vcpu, u32 vcpus) {
 std::vector<u8> cpuid_page(const abi::Cpuid& supported) {
     std::vector<u8> page(page_size);
     u32 count = 0;
-    for (u32 n = 0; n < supported.count && count < most_page_entries; ++n) {
+    for (u32 n = 0; n < supported.count; ++n) {
         const auto& from = supported.entries[n];
         PageEntry entry{.eax_in   = from.function,
                         .ecx_in   = from.index,
@@ -192,13 +183,18 @@ std::vector<u8> cpuid_page(const abi::Cpuid& supported) {
             entry.xcr0_in = 1;
             entry.ebx     = 0x240;
         }
-        constexpr u32 hypervisor_leaves = 0x4000'0000; // no CPU's: the firmware would refuse them
-        if ((from.function >> 28) != hypervisor_leaves >> 28
-            && (from.eax | from.ebx | from.ecx | from.edx) != 0) {
-            std::memcpy(page.data() + page_header + u64{count} * sizeof(entry), &entry,
-                        sizeof(entry));
-            ++count;
+        if ((from.eax | from.ebx | from.ecx | from.edx) == 0) {
+            continue; // as good as not there
         }
+        if (count == most_page_entries) {
+            throw LaunchError(
+                fmt::format("KVM_GET_SUPPORTED_CPUID: found more than {} entries that are "
+                            "not zero, which is what an SNP CPUID page holds: let the file "
+                            "bring a CPUID page of its own",
+                            most_page_entries));
+        }
+        std::memcpy(page.data() + page_header + u64{count} * sizeof(entry), &entry, sizeof(entry));
+        ++count;
     }
     std::memcpy(page.data(), &count, sizeof(count));
     return page;

@@ -42,6 +42,63 @@ constexpr abi::Sev snp_commands[] = {abi::Sev::init2, abi::Sev::snp_launch_start
                                      abi::Sev::snp_launch_update, abi::Sev::snp_launch_finish};
 } // namespace
 
+TEST(LauncherCallText, ReadsEveryArgumentAsTheKernelDoes) {
+    const auto text = [](u64 request, const auto& argument) {
+        return call_text(request,
+                         reinterpret_cast<u64>(&argument), // NOLINT: as the kernel is given
+                         [](u64 address) { return "<" + std::to_string(address) + ">"; });
+    };
+    const abi::MemoryRegion2 region{.slot               = 1,
+                                    .flags              = 4,
+                                    .guest_phys_addr    = 0x1000,
+                                    .memory_size        = 0x2000,
+                                    .userspace_addr     = 77,
+                                    .guest_memfd_offset = 0x3000,
+                                    .guest_memfd        = 9,
+                                    .pad1               = 0,
+                                    .pad2               = {}};
+    EXPECT_EQ(
+        text(abi::set_user_memory_region2, region),
+        "KVM_SET_USER_MEMORY_REGION2(slot 0x1, flags 0x4, gpa 0x1000, size 0x2000, host <77>, "
+        "memfd_offset 0x3000, memfd 0x9)");
+    abi::Msrs msrs{};
+    msrs.count      = 2;
+    msrs.entries[0] = {.index = 0x277, .reserved = 0, .data = 0x70406};
+    msrs.entries[1] = {.index = 0x174, .reserved = 0, .data = 5};
+    EXPECT_EQ(text(abi::set_msrs, msrs),
+              "KVM_SET_MSRS(count 0x2, msr 0x277, value 0x70406, msr 0x174, value 0x5)");
+    msrs.count = 0;
+    EXPECT_EQ(text(abi::set_msrs, msrs), "KVM_SET_MSRS(count 0x0)");
+    kvm_debugregs debug{};
+    debug.dr6 = 6;
+    debug.dr7 = 7;
+    EXPECT_EQ(text(KVM_SET_DEBUGREGS, debug), "KVM_SET_DEBUGREGS(dr6 0x6, dr7 0x7)");
+    kvm_sregs sregs{};
+    sregs.cs.selector     = 8;
+    sregs.ldt.limit       = 0x11;
+    sregs.idt.limit       = 0x22;
+    sregs.apic_base       = 0x33;
+    const std::string all = text(KVM_SET_SREGS, sregs);
+    for (const char* part : {"(cs 0x0, limit 0x0, selector 0x8", "ldt 0x0, limit 0x11, selector",
+                             "idt 0x0, limit 0x22, cr0 0x0", "efer 0x0, apic_base 0x33)"}) {
+        EXPECT_NE(all.find(part), std::string::npos) << all;
+    }
+    abi::SnpLaunchFinish finish{};
+    finish.id_auth_uaddr = 5;
+    finish.auth_key_en   = 1;
+    const abi::SevCommand command{.id     = abi::Sev::snp_launch_finish,
+                                  .pad    = 0,
+                                  .data   = reinterpret_cast<u64>(&finish), // NOLINT
+                                  .error  = 0,
+                                  .sev_fd = 0};
+    EXPECT_EQ(text(KVM_MEMORY_ENCRYPT_OP, command),
+              "KVM_MEMORY_ENCRYPT_OP(SEV_SNP_LAUNCH_FINISH: id_block <0>, id_auth <5>, id_block_en "
+              "0x0, auth_key_en 0x1, vcek_disabled 0x0)");
+    EXPECT_EQ(call_text(KVM_CREATE_VCPU, 3, {}), "KVM_CREATE_VCPU(0x3)");
+    EXPECT_EQ(call_text(0x1234, 3, {}), "0x1234()");
+    EXPECT_EQ(command_name(static_cast<abi::Sev>(99)), "0x63");
+}
+
 TEST(LauncherErrors, DevicesThatCannotBeOpened) {
     struct Row {
         const char* path;
@@ -81,8 +138,6 @@ TEST(LauncherErrors, CallsThatAreRefused) {
         {KVM_SET_SREGS,                EINVAL, {"KVM_SET_SREGS(cs 0x0", "VP context", "`igvmtool check`"}},
         {KVM_SET_REGS,                 EINVAL, {"KVM_SET_REGS(rax 0x1111", "EINVAL"}                     },
         {KVM_SET_XCRS,                 EINVAL, {"KVM_SET_XCRS", "XCR0"}                                  },
-        {abi::sev_issue_cmd,           ENOTTY, {"SEV_ISSUE_CMD(command 0x1)", "not the secure processor"}},
-        {abi::sev_issue_cmd,           EIO,    {"SEV_ISSUE_CMD", "dmesg"}                                },
         {KVM_ENABLE_CAP,               EINVAL, {"KVM_ENABLE_CAP(cap 0xc9", "EINVAL"}                     },
         {abi::get_supported_cpuid,     E2BIG,  {"KVM_GET_SUPPORTED_CPUID", "E2BIG"}                      },
     };
@@ -91,8 +146,14 @@ TEST(LauncherErrors, CallsThatAreRefused) {
                              [&](Model& model) { model.refuse(row.request, row.error); }),
                   row.parts);
     }
-    expect_in(message_of(PlatformType::sev_es,
-                         [](Model& model) { model.refuse(KVM_MEMORY_ENCRYPT_REG_REGION, ENOMEM); }),
+    const auto es = [](u64 request, int error) {
+        return message_of(PlatformType::sev_es,
+                          [&](Model& model) { model.refuse(request, error); });
+    };
+    expect_in(es(abi::sev_issue_cmd, ENOTTY),
+              {"SEV_ISSUE_CMD(command 0x1)", "not the secure processor"});
+    expect_in(es(abi::sev_issue_cmd, EIO), {"SEV_ISSUE_CMD", "dmesg"});
+    expect_in(es(KVM_MEMORY_ENCRYPT_REG_REGION, ENOMEM),
               {"KVM_MEMORY_ENCRYPT_REG_REGION(host ", "`ulimit -l`"});
 }
 
@@ -257,6 +318,12 @@ TEST(LauncherErrors, AutomaticallyTheStrongestThatBothHave) {
     EXPECT_EQ(second.platform, PlatformType::sev_es);
     ASSERT_EQ(second.passed_over.size(), 1U);
     expect_in(second.passed_over[0], {"sev-snp: kvm_amd has sev_snp off"});
+    EXPECT_EQ(choose({
+                         {es,  "1\n"},
+                         {snp, "0\n"}
+    })
+                  .platform,
+              PlatformType::sev_es);
     EXPECT_EQ(choose({}).platform, PlatformType::native);
     EXPECT_EQ(choose({}).passed_over.size(), 2U);
 

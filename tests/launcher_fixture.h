@@ -32,6 +32,8 @@ inline Bytes launch_file(PlatformType platform, const std::vector<x86::Vmsa>& vm
         writer.add_page(igvm::test::page_data(mask, gpa), page);
     }
     writer.add_page(igvm::test::page_data(mask, 0x10'1000), {});
+    writer.add_page(
+        igvm::test::page_data(mask, 0x10'2000, PageDataType::normal, PageData::unmeasured), {});
     page[1] = 0x55;
     writer.add_page(igvm::test::page_data(mask, 0x6000, PageDataType::normal, PageData::unmeasured),
                     page);

@@ -170,6 +170,47 @@ TEST(LauncherLaunch, PagesOutsideOfRamGetMemoryOfTheirOwn) {
     }
 }
 
+TEST(LauncherLaunch, ANativeGuestStartsWithTheRegistersOfTheFile) {
+    using namespace igvm;
+    Writer writer;
+    const u32 mask = writer.add_platform(PlatformType::native);
+    NativeVpContext context{};
+    context.rip       = 0x1234;
+    context.r9        = 9;
+    context.code      = {.selector = 8, .attributes = 0xA09B, .base = 0, .limit = ~0u};
+    context.data      = {.selector = 16, .attributes = 0xC093, .base = 0x7000, .limit = 0xFFFF};
+    context.gs_base   = 0x5555'0000'0000;
+    context.gdtr_base = 0x9000;
+    context.cr0       = 0x8000'0011;
+    context.cr4       = 0x20;
+    context.efer      = 0x100; // LMA follows from it
+    writer.add_page(igvm::test::page_data(mask, 0x1000), igvm::test::hlt_page());
+    writer.add_page(igvm::test::page_data(mask, 0x2000), igvm::test::hlt_page());
+    writer.add_page(igvm::test::page_data(mask, 0x2000), {}); // the later content stays
+    writer.add(
+        VpContext{
+            .gpa = 0, .compatibility_mask = mask, .file_offset = 0, .vp_index = 0, .reserved = 0},
+        igvm::test::page_with(context));
+    Launching own(igvm::test::must_finish(writer), {.files = {}});
+    own.launch(PlatformType::native, 2);
+    EXPECT_EQ(own.model.host_page(0x1000), igvm::test::hlt_page());
+    EXPECT_EQ(own.model.host_page(0x2000), Bytes(page_size));
+    EXPECT_TRUE(own.expected.digest.empty());
+    EXPECT_EQ(own.model.regs(0).rip, 0x1234U);
+    EXPECT_EQ(own.model.regs(0).r9, 9U);
+    const kvm_sregs& sregs = own.model.sregs(0);
+    EXPECT_EQ(sregs.efer, 0x500U);
+    EXPECT_EQ(sregs.cs.l, 1);
+    EXPECT_EQ(sregs.cs.g, 1);
+    EXPECT_EQ(sregs.cs.type, 0xB);
+    EXPECT_EQ(sregs.ds.base, 0x7000U);
+    EXPECT_EQ(sregs.ss.db, 1);
+    EXPECT_EQ(sregs.gs.base, 0x5555'0000'0000U);
+    EXPECT_EQ(sregs.gdt.base, 0x9000U);
+    EXPECT_EQ(sregs.tr.type, 3) << "as at reset";
+    EXPECT_EQ(own.model.regs(1).rip, 0xFFF0U) << "as at reset";
+}
+
 TEST(LauncherLaunch, GivesTheCpuidPageKvmsTableAndTakesTheFirmwaresCorrection) {
     for (const bool corrects : {false, true}) {
         Launching own(launch_file(PlatformType::sev_snp, {plain_vmsa(PlatformType::sev_snp)}));
@@ -180,7 +221,7 @@ TEST(LauncherLaunch, GivesTheCpuidPageKvmsTableAndTakesTheFirmwaresCorrection) {
         u32 leaf_7[10];
         u32 leaf_d[10];
         std::memcpy(&count, page.data(), sizeof(count));
-        EXPECT_EQ(count, 6U); // but for the hypervisor's own leaf
+        EXPECT_EQ(count, 7U);
         std::memcpy(leaf_7, page.data() + 16 + u64{2} * 48, sizeof(leaf_7));
         EXPECT_EQ(leaf_7[0], 7U);
         EXPECT_EQ(leaf_7[9], corrects ? 0U : 16U);

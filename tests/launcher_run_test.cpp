@@ -422,6 +422,13 @@ TEST(LauncherDevices, WhatIsTypedArrivesInOrder) {
     own.port.write(0, 'q');
     EXPECT_EQ(own.port.read(0), 'q');
     EXPECT_TRUE(own.sent.empty());
+    for (unsigned n = 0; n < 5000; ++n) {
+        own.port.write(0, 'q');
+    }
+    for (taken = 0; (own.port.read(5) & 1) != 0; ++taken) {
+        EXPECT_EQ(own.port.read(0), 'q');
+    }
+    EXPECT_EQ(taken, 4096U);
 }
 
 TEST(LauncherDevices, TheClockTellsUtcInBcd) {
