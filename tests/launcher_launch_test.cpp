@@ -105,6 +105,16 @@ TEST(LauncherLaunch, MeasuresVmsasOfRandomRegisters) {
     }
 }
 
+TEST(LauncherLaunch, ASegmentThatIsNotPresentIsUnusable) {
+    x86::Vmsa vmsa     = plain_vmsa(PlatformType::sev_es);
+    vmsa.es.attributes = 0;
+    Launching own(launch_file(PlatformType::sev_es, {vmsa}));
+    own.launch(PlatformType::sev_es);
+    EXPECT_EQ(own.model.sregs(0).es.unusable, 1);
+    EXPECT_EQ(own.model.sregs(0).ds.unusable, 0);
+    EXPECT_EQ(own.model.digest(), own.expected.digest);
+}
+
 TEST(LauncherLaunch, EncryptsWhatIsMeasuredAndLeavesTheRest) {
     for (const PlatformType platform : {PlatformType::sev_es, PlatformType::sev_snp}) {
         const bool snp = platform == PlatformType::sev_snp;
