@@ -1,6 +1,7 @@
-// The first process of a Linux that has real KVM: inside QEMU, whose TCG emulates AMD's SVM, it loads
-// kvm-amd and runs sevlaunch there, the way a user would on a host: without the module, without the
-// right to use it, and then for real. Statically linked against the C library; no C++ library.
+// The first process of a Linux that has real KVM: inside QEMU, whose TCG emulates AMD's SVM, it
+// loads kvm-amd and runs sevlaunch there, the way a user would on a host: without the module,
+// without the right to use it, and then for real. Statically linked against the C library; no C++
+// library.
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
@@ -70,7 +71,8 @@ int main() {
     launch("no right", 1000, {image});
     launch("no SEV", 0, {image, "--platform", "sev-es"});
     launch("entry 64", 0, {image, "--timeout", "120"});
-    launch("entry compat", 0, {"/vestibule-compat.igvm", "--platform", "native", "--timeout", "120"});
+    launch("entry compat", 0,
+           {"/vestibule-compat.igvm", "--platform", "native", "--timeout", "120"});
     launch("entry 32", 0, {"/vestibule-32.igvm", "--memory", "64M", "--timeout", "120"});
     launch("Linux", 0, {"/linux.igvm", "--timeout", "150"});
     launch("triple fault", 0, {"/triple_fault-64.igvm", "--timeout", "120"});
