@@ -136,6 +136,11 @@ std::unique_ptr<Guest> Program::make_guest(Calls& calls, const Host& host, const
 
 bool Program::is_measured_so(const Measured& measured, const Plan& plan, const igvm::File& file,
                              const Forecast& forecast) {
+    constexpr const char* states[] = {"not initialized", "initialized", "working"};
+    const abi::PlatformStatus& own = measured.firmware;
+    say("firmware",
+        fmt::format("API {}.{}, build {}, {}", own.api_major, own.api_minor, own.build,
+                    own.state < std::size(states) ? states[own.state] : "state unknown"));
     say("measurement", igvm::to_hex(measured.measure));
     say("nonce", igvm::to_hex(measured.mnonce));
     if (!plan.session) {

@@ -110,6 +110,8 @@ TEST_F(LauncherProgram, LaunchesAndSaysWhatCameOut) {
         EXPECT_EQ(report["exits"], Program::Json({"IO 2"}));
         EXPECT_EQ(report["code"], 0);
         EXPECT_EQ(report.contains("measurement"), platform == PlatformType::sev_es);
+        EXPECT_EQ(report.value("firmware", ""),
+                  platform == PlatformType::sev_es ? "API 1.55, build 16, initialized" : "");
         EXPECT_EQ(model.open_descriptors(), 1U)
             << "but for /dev/kvm, which the program's end closes";
         // A JSON object a line: every call, and the exits between them.

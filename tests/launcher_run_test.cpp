@@ -392,7 +392,7 @@ TEST(LauncherDevices, TheTransmittersInterruptComesAndGoes) {
     own.port.write(0, 'a');
     EXPECT_EQ(own.sent, "a");
     EXPECT_EQ(own.levels.back(), true);
-    own.port.write(4, 0); // OUT2 gates the line
+    own.port.write(4, 0x07); // OUT2 alone gates the line
     EXPECT_EQ(own.levels.back(), false);
 }
 
