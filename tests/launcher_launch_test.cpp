@@ -242,6 +242,23 @@ TEST(LauncherLaunch, GivesTheCpuidPageKvmsTableAndTakesTheFirmwaresCorrection) {
     }
 }
 
+TEST(LauncherLaunch, ACpuidPageHolds64Entries) {
+    const Bytes bytes = launch_file(PlatformType::sev_snp, {plain_vmsa(PlatformType::sev_snp)});
+    Launching full(bytes);
+    full.model.more_cpuid_entries = 64 - 7;
+    full.launch(PlatformType::sev_snp);
+    EXPECT_EQ(full.model.private_page(0x5000)[0], 64);
+    Launching own(bytes);
+    own.model.more_cpuid_entries = 64 - 7 + 1;
+    try {
+        own.launch(PlatformType::sev_snp);
+        FAIL();
+    } catch (const LaunchError& error) {
+        EXPECT_NE(std::string(error.what()).find("found more than 64 entries"), std::string::npos)
+            << error.what();
+    }
+}
+
 // The measurement
 
 namespace {

@@ -167,7 +167,7 @@ int Model::ioctl(int descriptor, u64 request, u64 argument) {
             {0x8000'001F, 0, 0, 0xA,         0x173,       0,     0 },
         };
         auto& cpuid = at<abi::Cpuid>(argument);
-        if (cpuid.count < std::size(all)) {
+        if (cpuid.count < std::size(all) + more_cpuid_entries) {
             return -E2BIG;
         }
         for (u32 n = 0; const Row& row : all) {
@@ -181,7 +181,14 @@ int Model::ioctl(int descriptor, u64 request, u64 argument) {
             entry.ecx               = row.ecx;
             entry.edx               = row.edx;
         }
-        cpuid.count = std::size(all);
+        for (u32 n = 0; n < more_cpuid_entries; ++n) {
+            kvm_cpuid_entry2& entry = cpuid.entries[std::size(all) + n];
+            entry                   = {};
+            entry.function          = 0x8000'001D;
+            entry.index             = n;
+            entry.eax               = 1;
+        }
+        cpuid.count = static_cast<u32>(std::size(all)) + more_cpuid_entries;
         return 0;
     }
     default: return -ENOTTY;

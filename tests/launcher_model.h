@@ -53,6 +53,9 @@ class Model : public Kernel {
         refused_commands_[command] = {error, firmware};
     }
 
+    /// KVM's CPUID table has so many entries more.
+    u32 more_cpuid_entries = 0;
+
     /// CPUID pages come back corrected, once.
     bool corrects_cpuid = false;
 
