@@ -4,6 +4,7 @@
 #include "boot/gdt.h"
 #include "boot/hand_over/header.h"
 #include "boot/legacy/handlers.h"
+#include "boot/pvh/record.h"
 #include "boot/selftest/registers.h"
 #include "ghcb/msr_protocol.h"
 #include "library/per_cpu.h"
@@ -39,6 +40,8 @@ constexpr Constant constants[] = {
     {"DATA_SELECTOR", vestibule::boot::data_selector},
     {"CODE64_SEGMENT", x86::code64_segment.value},
     {"DATA_SEGMENT", x86::data_segment.value},
+    {"CODE32_SEGMENT", x86::code32_segment.value},
+    {"TASK32_SEGMENT", x86::task32_segment.value},
     {"GDT_LIMIT", sizeof(vestibule::boot::stub_gdt) - 1},
     {"VESTIBULE_CPU_SIZE", VESTIBULE_CPU_SIZE},
     {"CPU_VCS", offsetof(PerCpu, under_way.vcs)},
@@ -49,12 +52,19 @@ constexpr Constant constants[] = {
     {"PAGING_CR0", vestibule::boot::paging_cr0},
     {"PAGING_CR4", vestibule::boot::paging_cr4},
     {"PAGING_EFER", vestibule::boot::paging_efer},
+    {"BOOT_INFO_PLATFORM", offsetof(vestibule::boot::BootInfo, platform)},
+    {"PVH_RECORD_ENTRY", offsetof(vestibule::boot::pvh::Record, entry)},
+    {"PVH_RECORD_SIZE", sizeof(vestibule::boot::pvh::Record)},
+    {"CR0_PE", x86::cr0::pe},
+    {"CR0_ET", x86::cr0::et},
     {"CR0_PG", x86::cr0::pg},
     {"CR0_WP", x86::cr0::wp},
     {"CR4_PAE", x86::cr4::pae},
     {"EFER_LME", x86::efer::lme},
+    {"EFER_LMA", x86::efer::lma},
     {"EFER_NXE", x86::efer::nxe},
     {"MSR_EFER", static_cast<unsigned long>(Msr::efer)},
+    {"MSR_SEV_STATUS", static_cast<unsigned long>(Msr::sev_status)},
     {"MSR_GHCB", static_cast<unsigned long>(Msr::ghcb)},
     {"TERMINATE_C_BIT_NOT_PRIVATE",
      vestibule::ghcb::msr_protocol::encode_termination(vestibule::ghcb::reason::c_bit_not_private)},

@@ -9,6 +9,7 @@ set(VESTIBULE_STUB_IMAGE32 ${VESTIBULE_GUEST_DIR}/boot/vestibule32.elf)
 set(VESTIBULE_HAND_OVER_IMAGE64 ${VESTIBULE_GUEST_DIR}/boot/hand_over.elf)
 set(VESTIBULE_HAND_OVER_IMAGE_compat ${VESTIBULE_GUEST_DIR}/boot/hand_over_compat.elf)
 set(VESTIBULE_HAND_OVER_IMAGE32 ${VESTIBULE_GUEST_DIR}/boot/hand_over32.elf)
+set(VESTIBULE_ENTER_PVH ${VESTIBULE_GUEST_DIR}/boot/enter_pvh.bin)
 set(VESTIBULE_MONITOR_IMAGE ${VESTIBULE_GUEST_DIR}/sevsim/monitor/monitor.elf)
 
 # What runs in 32-bit legacy mode is a third build, for i386, which leaves flat binaries that the
@@ -39,7 +40,7 @@ ExternalProject_Add(guest
   INSTALL_COMMAND ""
   BUILD_BYPRODUCTS ${VESTIBULE_STUB_IMAGE64} ${VESTIBULE_STUB_IMAGE_compat} ${VESTIBULE_STUB_IMAGE32}
     ${VESTIBULE_HAND_OVER_IMAGE64} ${VESTIBULE_HAND_OVER_IMAGE_compat} ${VESTIBULE_HAND_OVER_IMAGE32}
-    ${VESTIBULE_MONITOR_IMAGE} ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
+    ${VESTIBULE_ENTER_PVH} ${VESTIBULE_MONITOR_IMAGE} ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
   DEPENDS guest32)
 
 # vestibule_asm_constants(<name> <source>): the program <source> prints NASM definitions taken from

@@ -11,7 +11,7 @@ set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/vestibule)
 install(TARGETS igvmtool sevsim sevlaunch)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 install(FILES ${VESTIBULE_GUEST_DIR}/library/libvestibule.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES include/vestibule/vestibule.h DESTINATION ${header_dir})
+install(FILES include/vestibule/vestibule.h boot/boot_info.h DESTINATION ${header_dir})
 # For an EFI system partition, to be copied to \\EFI\\BOOT or to be given a boot entry.
 install(FILES ${VESTIBULE_BOOTX64} efi/vestibule.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule)
 # Their own folder is among the include directories: they include one another as "vc/handler.h".

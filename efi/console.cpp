@@ -44,15 +44,19 @@ void write_console(Text text) {
 
 void speak_on_com1() { com1 = true; }
 
-void say(Text text) {
-    write_console(text);
-    write_console("\r\n");
+void say_on_com1(Text text) {
     if (com1) {
         for (u64 i = 0; i < text.size; ++i) {
             write_com1(text[i]);
         }
         write_com1('\n');
     }
+}
+
+void say(Text text) {
+    write_console(text);
+    write_console("\r\n");
+    say_on_com1(text);
 }
 
 } // namespace vestibule::efi

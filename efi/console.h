@@ -12,6 +12,9 @@ void speak_on_com1();
 /// Writes a line.
 void say(Text text);
 
+/// The same where there may be no console any more: on COM1, if that was asked for.
+void say_on_com1(Text text);
+
 template <class... Parts>
     requires(sizeof...(Parts) > 1)
 void say(const Parts&... parts) {

@@ -1,6 +1,7 @@
 #include "efi/departure.h"
 
 #include "efi/firmware.h"
+#include "efi/pvh_map.h"
 
 namespace vestibule::efi {
 
@@ -12,6 +13,12 @@ constexpr u64 spare_descriptors = 64;
 
 } // namespace
 
+bool Departure::allocate(u64 size) {
+    room_            = pages_for(size + spare_descriptors * descriptor_size_) * page_size;
+    const u64 behind = pvh::most_ranges(room_ / descriptor_size_) * sizeof(pvh::MemoryRange);
+    return map_.allocate(room_ + behind);
+}
+
 Problem Departure::prepare() {
     UINTN key = 0;
     size_     = 0;
@@ -20,36 +27,42 @@ Problem Departure::prepare() {
     if (status != EFI_BUFFER_TOO_SMALL) {
         return problem(Trouble::device, "the firmware gives no memory map: ", name_of(status));
     }
-    if (!map_.allocate(size_ + spare_descriptors * descriptor_size_)) {
+    if (descriptor_size_ < sizeof(EFI_MEMORY_DESCRIPTOR)) {
+        return problem(Trouble::device, "the firmware's memory map has descriptors of ",
+                       descriptor_size_, " bytes, expected at least ",
+                       u64{sizeof(EFI_MEMORY_DESCRIPTOR)});
+    }
+    if (!allocate(size_)) {
         return problem(Trouble::memory, "too little memory for the memory map");
     }
     return no_problem;
 }
 
-bool Departure::exit_boot_services() {
+Problem Departure::exit_boot_services() {
     // The key is of the map as it is at that moment, and the firmware's own event handlers may
     // change the map until then; after a first refusal they are off. So a second attempt must be
     // made, and none more is of use but where the buffer had become too small.
+    EFI_STATUS status = EFI_SUCCESS;
     for (int attempt = 0; attempt < 4; ++attempt) {
-        UINTN key         = 0;
-        size_             = map_.size();
-        EFI_STATUS status = services().GetMemoryMap(&size_, map_.at<EFI_MEMORY_DESCRIPTOR>(), &key,
-                                                    &descriptor_size_, &descriptor_version_);
+        UINTN key = 0;
+        size_     = room_;
+        status    = services().GetMemoryMap(&size_, map_.at<EFI_MEMORY_DESCRIPTOR>(), &key,
+                                            &descriptor_size_, &descriptor_version_);
         if (status == EFI_BUFFER_TOO_SMALL) {
-            if (!map_.allocate(size_ + spare_descriptors * descriptor_size_)) {
-                return false;
+            if (!allocate(size_)) {
+                return problem(Trouble::no_end, "too little memory for the memory map");
             }
             continue;
         }
         if (status != EFI_SUCCESS) {
-            return false;
+            break;
         }
         status = services().ExitBootServices(firmware.image, key);
         if (status == EFI_SUCCESS) {
-            return true;
+            return no_problem;
         }
     }
-    return false;
+    return problem(Trouble::no_end, "the firmware does not end boot services: ", name_of(status));
 }
 
 } // namespace vestibule::efi

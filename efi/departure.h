@@ -13,11 +13,17 @@ class Departure {
     /// be other allocations the map itself is not worth having.
     Problem prepare();
 
-    /// Gets the map and ends boot services. False: they did not end, and only the services for
-    /// memory may be used any more, so there is nothing to be said.
-    [[nodiscard]] bool exit_boot_services();
+    /// Gets the map and ends boot services. Where they did not end, only the services for memory
+    /// may be used any more.
+    Problem exit_boot_services();
 
     [[nodiscard]] u64 map() const { return map_.base(); }
+
+    /// Room behind the map, page-aligned, in which the map in a PVH kernel's terms can be made, of
+    /// most_ranges() of what descriptors there are: by then there is nobody to ask for memory.
+    [[nodiscard]] u64 behind_map() const { return map_.base() + room_; }
+
+    [[nodiscard]] u64 behind_map_end() const { return map_.base() + map_.size(); }
 
     [[nodiscard]] u64 map_size() const { return size_; }
 
@@ -26,7 +32,11 @@ class Departure {
     [[nodiscard]] u32 descriptor_version() const { return descriptor_version_; }
 
   private:
+    /// Takes memory for a map of so many bytes and what may be added to it.
+    bool allocate(u64 size);
+
     Pages map_;
+    u64 room_                  = 0; // of it for the map itself
     UINTN size_                = 0;
     UINTN descriptor_size_     = 0;
     UINT32 descriptor_version_ = 0;

@@ -1,7 +1,8 @@
-// See elf.h. The headers, and where the segments go; relocations are in elf_relocations.cpp.
+// See elf.h. The headers, and where the segments go; notes are in elf_notes.cpp, relocations in
+// elf_relocations.cpp.
 #include "efi/elf.h"
 
-#include "efi/elf_format.h"
+#include "efi/elf_notes.h"
 
 namespace vestibule::efi {
 
@@ -42,26 +43,6 @@ Problem check_header(Bytes file, const elf::Header& header) {
                        " bytes");
     }
     return no_problem;
-}
-
-/// Whether a PT_NOTE has the note of a PVH kernel. What is damaged in notes is no matter: nobody
-/// else reads them.
-bool is_pvh(Bytes file, const elf::ProgramHeader& header) {
-    if (header.type != elf::segment_note || !file.hold(header.offset, header.file_size)) {
-        return false;
-    }
-    constexpr auto up = [](u64 size) { return (size + 3) & ~u64{3}; };
-    const Bytes notes{file.data + header.offset, header.file_size};
-    for (u64 at = 0; notes.hold(at, sizeof(elf::Note));) {
-        const auto note = load<elf::Note>(notes, at);
-        const u64 name  = at + sizeof(note);
-        if (note.type == elf::note_phys32_entry && note.name_size == 4 && notes.hold(name, 4)
-            && __builtin_memcmp(notes.data + name, "Xen", 4) == 0) {
-            return true;
-        }
-        at = name + up(note.name_size) + up(note.description_size);
-    }
-    return false;
 }
 
 /// Puts a segment among the others, which ascend.
@@ -109,6 +90,11 @@ Problem read_segment(Bytes file, u32 index, const elf::ProgramHeader& header, El
                             .executable      = (header.flags & elf::flag_executable) != 0});
 }
 
+/// Whether `address` lies in what the file has of an executable segment, which begins at `start`.
+bool is_code(const Segment& segment, u64 start, u64 address) {
+    return segment.executable && address >= start && address - start < segment.file_size;
+}
+
 /// Kernels that move themselves up give their entry point as a physical address, others as a
 /// virtual one like the rest.
 Problem find_entry(u64 entry, ElfPayload& payload) {
@@ -116,8 +102,7 @@ Problem find_entry(u64 entry, ElfPayload& payload) {
     for (const auto start : starts) {
         for (u32 i = 0; i < payload.segment_count; ++i) {
             const Segment& segment = payload.segments[i];
-            if (segment.executable && entry >= segment.*start
-                && entry - segment.*start < segment.file_size) {
+            if (is_code(segment, segment.*start, entry)) {
                 payload.entry = segment.place + (entry - segment.*start);
                 return no_problem;
             }
@@ -125,6 +110,19 @@ Problem find_entry(u64 entry, ElfPayload& payload) {
     }
     return damaged("its entry point ", Hex{entry},
                    " is not in what the file has of an executable segment");
+}
+
+/// That of a PVH note is physical, whatever the ELF header says of another one.
+Problem find_pvh_entry(u64 entry, ElfPayload& payload) {
+    for (u32 i = 0; i < payload.segment_count; ++i) {
+        if (is_code(payload.segments[i], payload.segments[i].place, entry)) {
+            payload.entry = entry;
+            payload.pvh   = true;
+            return no_problem;
+        }
+    }
+    return damaged("the entry point ", Hex{entry},
+                   " of its PVH note is not in what the file has of an executable segment");
 }
 
 } // namespace
@@ -143,12 +141,14 @@ Problem read_elf(Bytes file, ElfPayload& payload) {
         return wrong;
     }
     payload.position_independent = header.type == elf::type_position_independent;
+    PvhNote pvh;
     for (u32 i = 0; i < header.program_header_count; ++i) {
         const auto segment =
             load<elf::ProgramHeader>(file, header.program_headers + i * sizeof(elf::ProgramHeader));
-        if (is_pvh(file, segment)) {
-            return problem(Trouble::unsupported, "its PVH note asks to be entered in 32-bit "
-                                                 "protected mode, which is not supported");
+        if (segment.type == elf::segment_note) {
+            if (Problem wrong = read_notes(file, segment, pvh); wrong.is_there()) {
+                return wrong;
+            }
         }
         if (segment.type == elf::segment_dynamic && segment.file_size != 0) {
             if (!file.hold(segment.offset, segment.file_size)) {
@@ -175,7 +175,7 @@ Problem read_elf(Bytes file, ElfPayload& payload) {
                            Hex{payload.segments[i].place}, " overlap");
         }
     }
-    return find_entry(header.entry, payload);
+    return pvh.is_there ? find_pvh_entry(pvh.entry, payload) : find_entry(header.entry, payload);
 }
 
 void load_segments(Bytes file, const ElfPayload& payload, u64 bias) {

@@ -25,6 +25,7 @@ struct ElfPayload {
     Segment segments[max_segments]; // ascending and apart
     u32 segment_count;
     bool position_independent;
+    bool pvh;         // entered as its PVH note says (efi/elf_notes.h), not with boot info
     u64 alignment;    // of the whole, at least a page
     u64 entry;        // physical, as linked
     u64 dynamic;      // PT_DYNAMIC: offset in the file,

@@ -8,3 +8,11 @@ selftest_bytes:
         global  hand_over_bytes
 hand_over_bytes:
         incbin  "efi/hand_over.bin"
+
+; The way into a PVH kernel, a flat binary of its own (boot/pvh/record.h).
+        align   16, db 0
+        global  enter_pvh_bytes
+        global  enter_pvh_end
+enter_pvh_bytes:
+        incbin  "efi/enter_pvh.bin"
+enter_pvh_end:

@@ -3,6 +3,7 @@
 #include "efi/console.h"
 #include "efi/efi.h"
 #include "efi/firmware.h"
+#include "efi/memory_types.h"
 #include "efi/pages.h"
 #include "ghcb/msr_protocol.h"
 #include "ghcb/sev_status.h"
@@ -74,9 +75,7 @@ Memory count_memory() {
                 memory.free += bytes;
                 memory.free_low += entry.PhysicalStart < four_gib ? bytes : 0;
             }
-            if (entry.Type >= EfiLoaderCode && entry.Type <= EfiConventionalMemory) {
-                memory.total += bytes;
-            }
+            memory.total += is_usable(entry.Type) ? bytes : 0;
         }
     }
     (void)services().FreePool(map);

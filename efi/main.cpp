@@ -6,6 +6,7 @@
 #include "efi/firmware.h"
 #include "efi/machine.h"
 #include "efi/payload.h"
+#include "efi/pvh.h"
 #include "efi/stub.h"
 #include "efi/volume.h"
 #include "efi/wait.h"
@@ -24,7 +25,8 @@ EFI_STATUS status_of(Trouble kind) {
     case Trouble::damaged: return EFI_LOAD_ERROR;
     case Trouble::memory: return EFI_OUT_OF_RESOURCES;
     case Trouble::unsupported: return EFI_UNSUPPORTED;
-    case Trouble::device: return EFI_DEVICE_ERROR;
+    case Trouble::device:
+    case Trouble::no_end: return EFI_DEVICE_ERROR;
     case Trouble::aborted: return EFI_ABORTED;
     }
     return EFI_LOAD_ERROR;
@@ -98,6 +100,12 @@ Problem run() {
             return wrong;
         }
     }
+    PvhEntry pvh_entry;
+    if (header != nullptr && payload.is_pvh()) {
+        if (Problem wrong = pvh_entry.place(*header); wrong.is_there()) {
+            return wrong;
+        }
+    }
     if (Problem wrong = wait_for_key(config.timeout); wrong.is_there()) {
         return wrong;
     }
@@ -108,11 +116,15 @@ Problem run() {
     if (Problem wrong = departure.prepare(); wrong.is_there()) {
         return wrong;
     }
-    if (!departure.exit_boot_services()) {
-        return problem(Trouble::device); // the console may be gone
+    if (Problem wrong = departure.exit_boot_services(); wrong.is_there()) {
+        return wrong;
     }
     if (header != nullptr) {
         describe_firmware(departure, rsdp, *header);
+    }
+    if (header != nullptr && payload.is_pvh()) {
+        pvh_entry.describe(*header, departure,
+                           {.base = region.base(), .end = region.base() + image.size});
     }
     enter_stub(image, region);
 }
@@ -128,8 +140,14 @@ extern "C" EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* system);
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* system) {
     efi::firmware            = {.image = image, .system = system};
     const efi::Problem wrong = efi::run();
-    if (!wrong.words.text().empty()) {
-        efi::say("vestibule: ", wrong.words.text());
+    if (wrong.is_there()) {
+        efi::Words words;
+        words << "vestibule: " << wrong.words.text();
+        if (wrong.kind == efi::Trouble::no_end) {
+            efi::say_on_com1(words.text());
+        } else {
+            efi::say(words.text());
+        }
     }
     return efi::status_of(wrong.kind);
 }

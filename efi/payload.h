@@ -19,6 +19,8 @@ class Payload {
     /// only once boot services end.
     Problem describe(boot::PayloadHeader& header, Text command_line) const;
 
+    [[nodiscard]] bool is_pvh() const { return elf_.pvh; }
+
   private:
     Problem place(Text path);
 

@@ -14,6 +14,7 @@ enum class Trouble : u8 {
     memory,      // too little of it, or not where it is wanted
     unsupported, // a machine or a payload that this is not made for
     device,      // the firmware failed
+    no_end,      // boot services do not end: the same, with nobody left to write on the console
     aborted,     // by who sits at the console
 };
 

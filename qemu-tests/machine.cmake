@@ -30,10 +30,20 @@ sevsim_test(machine_context_missing vestibule STATUS 1 ARGS --smp 2
   WANT "the file has not one context for each vCPU .--smp.")
 sevsim_test(machine_too_many_vcpus vestibule STATUS 2 ARGS --smp 9 WANT "--smp")
 sevsim_test(machine_smp_native vestibule STATUS 2 ARGS --smp 2 --platform native WANT "--smp starts")
-add_test(NAME qemu.machine_smp_firmware
-  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;/dev/null;--smp;2"
-    -DSTATUS=2 "-DWANT=--smp is for" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 sevsim_test(machine_smp_profile vestibule STATUS 2 ARGS --smp 2 --profile WANT "--profile counts")
+
+# An image for another C-bit than the machine's.
+image_file(for_51 vestibule 64 CBIT 51)
+add_test(NAME qemu.machine_cbit_47_for_51
+  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${for_51}" -DSTATUS=1
+    "-DWANT=triple fault;is it built for another C-bit than 47 .--cbit."
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+sevsim_test(machine_cbit_51_for_47 vestibule STATUS 1 ARGS --cbit 51
+  WANT "where there is no memory" "is it built for another C-bit than 51 .--cbit.")
+sevsim_test(machine_cbit_50 vestibule STATUS 2 ARGS --cbit 50 WANT "--cbit")
+
+# The local APIC by MSRs.
+sevsim_test(machine_x2apic x2apic STATUS 0 ARGS --x2apic WANT "exited with code 0")
 
 # The interrupt shadow.
 sevsim_test(machine_sti_hlt sti_hlt STATUS 0 ARGS --timeout 20 WANT "exited with code 0")

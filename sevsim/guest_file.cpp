@@ -1,6 +1,7 @@
 // Opening the guest's file with errors a person can act on, before QEMU can stumble over it.
 #include "sevsim/guest_file.h"
 
+#include "igvm/firmware.h"
 #include "sevsim/linux_boot.h"
 
 #include <algorithm>
@@ -132,6 +133,22 @@ std::expected<OpenedFile, std::string> open_guest_file(const std::string& path, 
         return refuse(path, fault);
     }
     return file;
+}
+
+std::expected<u32, std::string> ap_start(const OpenedFile& file, const std::string& path) {
+    const std::string bytes = read_at(file, 0, file.size);
+    const auto firmware =
+        igvm::parse_firmware({reinterpret_cast<const u8*>(bytes.data()), bytes.size()});
+    if (!firmware) {
+        const igvm::FirmwareError& error = firmware.error();
+        return refuse(path, fmt::format("its table of GUIDs has {:#x} at offset {:#x}; expected {}",
+                                        error.found, error.offset, error.expected));
+    }
+    if (!firmware->reset_address) {
+        return refuse(path, "no SEV-ES reset block (GUID 00f771de-1a7e-4fcb-890e-68c77e2fb44e), so "
+                            "only one vCPU can start (--smp 1)");
+    }
+    return *firmware->reset_address;
 }
 
 std::expected<OpenedFile, std::string> open_initrd(const std::string& path) {

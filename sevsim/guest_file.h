@@ -21,6 +21,10 @@ struct OpenedFile {
 /// monitor's to judge.
 std::expected<OpenedFile, std::string> open_guest_file(const std::string& path, GuestKind kind);
 
+/// Where firmware wants its second vCPU and further ones to start: the SEV-ES reset block of its
+/// table of GUIDs.
+std::expected<u32, std::string> ap_start(const OpenedFile& file, const std::string& path);
+
 /// Opens an initrd, of whatever format.
 std::expected<OpenedFile, std::string> open_initrd(const std::string& path);
 

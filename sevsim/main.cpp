@@ -99,8 +99,7 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
                    "The kernel's command line; tsc_early_khz is added where it is not given")
         ->needs(kernel)
         ->type_name("TEXT");
-    run.add_option("--platform", options.platform,
-                   fmt::format("sev-es (with the C-bit at bit {}) or native", c_bit))
+    run.add_option("--platform", options.platform, "sev-es or native")
         ->check(CLI::IsMember({"sev-es", "native"}))
         ->type_name("NAME")
         ->capture_default_str();
@@ -116,6 +115,15 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
            "Guest memory: bytes, K, M or G; 32M to 2G in steps of 2M")
         ->type_name("SIZE")
         ->default_str("256M");
+    run.add_option("--cbit", options.c_bit,
+                   "The C-bit's position: 47, as in Naples and Rome, or 51, as in Milan and later")
+        ->check(CLI::IsMember({47u, 51u}))
+        ->type_name("N")
+        ->capture_default_str();
+    run.add_flag("--la57", options.la57, "Let CPUID offer 5-level paging to the guest");
+    run.add_flag("--x2apic", options.x2apic,
+                 "Let CPUID offer x2APIC to the guest, and call the hypervisor KVM, without any of "
+                 "its features: Linux takes x2APIC of hypervisors that it knows");
     run.add_option("--smp", options.vcpus, "How many vCPUs")
         ->check(CLI::Range(1u, most_vcpus))
         ->type_name("N")
@@ -239,11 +247,6 @@ int command_line(std::span<char*> arguments) {
         fmt::print(stderr,
                    "sevsim: --smp starts vCPUs by the protocol of SEV-ES, so a native guest "
                    "has one\n");
-        return wrong_use;
-    }
-    if (options.vcpus != 1 && options.kind == GuestKind::firmware) {
-        fmt::print(stderr, "sevsim: --smp is for --kernel and IGVM files: the second vCPU's way "
-                           "through a firmware's reset block is not served\n");
         return wrong_use;
     }
     if (options.vcpus != 1 && options.profile) {

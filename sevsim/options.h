@@ -20,9 +20,6 @@ inline constexpr u64 memory_step    = 2 * mib;
 inline constexpr u64 smallest_guest = 32 * mib;
 inline constexpr u64 largest_guest  = 2 * gib;
 
-/// Bit 51 would need the monitor in 5-level paging: nested paging's depth follows its host's.
-inline constexpr unsigned c_bit = 47;
-
 /// The monitor has room for so many.
 inline constexpr unsigned most_vcpus = 8;
 
@@ -41,6 +38,9 @@ struct RunOptions {
     std::string platform = "sev-es";
     u64 memory           = 256 * mib;
     unsigned vcpus       = 1;
+    unsigned c_bit       = 47;    ///< 47 (Naples, Rome) or 51 (Milan and later)
+    bool la57            = false; ///< CPUID offers the guest 5-level paging
+    bool x2apic          = false; ///< CPUID offers it, and KVM's name with it
     std::chrono::milliseconds timeout{60'000};
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace

@@ -14,9 +14,14 @@ constexpr const char* features_without_emulation[] = {
     "osvw",   "topoext", "nrip-save", "xsavec",
 };
 
-std::string processor() {
+std::string processor(const RunOptions& options) {
     // With fewer physical address bits VMRUN refuses a guest whose CR3 carries the C-bit.
-    std::string model = fmt::format("EPYC,phys-bits={}", c_bit + 1);
+    std::string model = fmt::format("EPYC,phys-bits={}", options.c_bit + 1);
+    // The nested tables have as many levels as the monitor's own, and four reach to bit 47. The
+    // monitor uses five wherever it finds them.
+    if (options.c_bit > 47 || options.la57) {
+        model += ",+la57";
+    }
     for (const char* feature : features_without_emulation) {
         model += fmt::format(",{}=off", feature);
     }
@@ -51,12 +56,21 @@ std::string hostility(const Hostility& asked) {
 
 } // namespace
 
-std::string monitor_command_line(const RunOptions& options) {
+std::string monitor_command_line(const RunOptions& options, std::optional<u32> ap_start) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
-                                   options.platform, c_bit, options.trace.empty() ? 0 : 1);
+                                   options.platform, options.c_bit, options.trace.empty() ? 0 : 1);
     line += fmt::format(" guest={}", guest_names[static_cast<unsigned>(options.kind)]);
+    if (options.la57) {
+        line += " la57=1";
+    }
+    if (options.x2apic) {
+        line += " x2apic=1";
+    }
     if (options.vcpus != 1) {
         line += fmt::format(" smp={}", options.vcpus);
+    }
+    if (ap_start) {
+        line += fmt::format(" ap-start={}", *ap_start);
     }
     if (options.profile) {
         line += " profile=1";
@@ -74,14 +88,14 @@ std::string monitor_command_line(const RunOptions& options) {
 }
 
 std::vector<std::string> qemu_command(const RunOptions& options, const InheritedFiles& files,
-                                      u64 guest_files_size) {
-    const u64 hidden = hidden_memory(options.memory, guest_files_size);
+                                      const GuestNeeds& needs) {
+    const u64 hidden = hidden_memory(options.memory, needs.files_size);
     // clang-format off
     std::vector<std::string> command{
         options.qemu,
         // TCG also where KVM is at hand: only its SVM emulation is known to behave.
         "-accel", "tcg",
-        "-cpu", processor(),
+        "-cpu", processor(options),
         // The guest's shared memory is the machine's own; a DIMM, which lands at 4 GiB and which no
         // firmware table of the guest's names, holds what is private.
         "-m", fmt::format("{}M,slots=1,maxmem={}M", options.memory / mib, (options.memory + hidden) / mib),
@@ -94,7 +108,7 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-device", "isa-debugcon,chardev=records,iobase=0x5e9",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-kernel", fmt::format("/dev/fd/{}", files.monitor),
-        "-append", monitor_command_line(options),
+        "-append", monitor_command_line(options, needs.ap_start),
         "-initrd", modules(files.guest),
     };
     // clang-format on
@@ -107,9 +121,11 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         command.insert(command.end(), {"-smp", fmt::format("{}", options.vcpus)});
     }
     if (options.profile || options.repeatable) {
-        // The clock counts the CPU's instructions and nothing else, so that they can be counted by
-        // it, and so that a run is the same every time.
-        command.insert(command.end(), {"-icount", "shift=0,sleep=off"});
+        // The clock counts the CPU's instructions and nothing else, so that a run is the same every
+        // time: one a nanosecond for a profile, which counts them by it, and one in four else, so
+        // that who waits by looking at a clock need not look so often.
+        command.insert(command.end(),
+                       {"-icount", options.profile ? "shift=0,sleep=off" : "shift=2,sleep=off"});
     }
     command.insert(command.end(), options.qemu_arguments.begin(), options.qemu_arguments.end());
     return command;

@@ -3,6 +3,7 @@
 
 #include "sevsim/options.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,17 @@ struct InheritedFiles {
     int records;            ///< the write end of the pipe that the debug port feeds
 };
 
+/// What the guest's files say of what they need.
+struct GuestNeeds {
+    u64 files_size;                   ///< of all, each in whole pages
+    std::optional<u32> ap_start = {}; ///< of firmware with more vCPUs than one (guest_file.h)
+};
+
 std::vector<std::string> qemu_command(const RunOptions& options, const InheritedFiles& files,
-                                      u64 guest_files_size);
+                                      const GuestNeeds& needs);
 
 /// What the monitor is told: the words behind the file name that QEMU puts first.
-std::string monitor_command_line(const RunOptions& options);
+std::string monitor_command_line(const RunOptions& options, std::optional<u32> ap_start = {});
 
 /// Guest memory must hold the monitor and the guest's files while the monitor moves them away.
 constexpr u64 loading_space = 18 * mib;

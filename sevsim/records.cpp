@@ -25,6 +25,7 @@ constexpr OutcomeName outcome_names[] = {
     {"unsupported-event", OutcomeKind::unsupported_event},
     {"shutdown",          OutcomeKind::shutdown         },
     {"halt",              OutcomeKind::halt             },
+    {"stop",              OutcomeKind::stop             },
     {"monitor-error",     OutcomeKind::monitor_error    },
 };
 
@@ -160,6 +161,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     const auto* named      = std::ranges::find(outcome_names, kind, &OutcomeName::name);
     if (named == std::end(outcome_names)) {
         members.complain("kind", "exit, power-off, reset, terminate, unsupported-event, shutdown, "
+                                 "stop, "
                                  "halt or monitor-error");
     } else {
         outcome.kind = named->kind;

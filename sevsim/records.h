@@ -22,6 +22,7 @@ enum class OutcomeKind : u8 {
     terminate,
     unsupported_event,
     shutdown,
+    stop, ///< by the machine, which cannot go on
     halt,
     monitor_error
 };

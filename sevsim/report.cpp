@@ -171,6 +171,7 @@ std::string outcome_in_words(const Outcome& outcome) {
                            outcome.value);
     case OutcomeKind::shutdown: return "the guest shut down (triple fault)";
     case OutcomeKind::halt: return "the guest halted for good";
+    case OutcomeKind::stop: return "the machine stopped the guest";
     case OutcomeKind::monitor_error: return "the monitor failed, which is not the guest's fault";
     }
     std::unreachable();
@@ -185,6 +186,12 @@ std::string signal_name(int number) {
 bool is_end_of_choice(OutcomeKind kind) {
     return kind == OutcomeKind::exit || kind == OutcomeKind::power_off
            || kind == OutcomeKind::reset;
+}
+
+/// Page tables with a C-bit that is none, to begin with, are a fault at the first instruction.
+bool is_at_first_instruction(const RunRecords& records, const Outcome& outcome) {
+    return records.start && records.start->platform == "sev-es" && outcome.vmruns == 1
+           && (outcome.kind == OutcomeKind::shutdown || outcome.kind == OutcomeKind::stop);
 }
 
 /// Why there is no outcome.
@@ -221,8 +228,14 @@ std::string outcome_line(const RunResult& result) {
         return end_in_words(result);
     }
     const Outcome& outcome = *result.records.outcome;
-    return fmt::format("{}{}{}", outcome_in_words(outcome), outcome.detail.empty() ? "" : ": ",
-                       printable(outcome.detail));
+    std::string line       = fmt::format("{}{}{}", outcome_in_words(outcome),
+                                   outcome.detail.empty() ? "" : ": ", printable(outcome.detail));
+    if (is_at_first_instruction(result.records, outcome)) {
+        line += fmt::format(
+            ". At its first instruction: is it built for another C-bit than {} (--cbit)?",
+            result.records.start->c_bit);
+    }
+    return line;
 }
 
 std::string report(const RunResult& result) {

@@ -138,6 +138,14 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     if (!guest) {
         return std::unexpected(guest.error());
     }
+    GuestNeeds needs{guest->size()};
+    if (options.kind == GuestKind::firmware && options.vcpus != 1) {
+        const auto start = ap_start(guest->files.front(), options.file);
+        if (!start) {
+            return std::unexpected(start.error());
+        }
+        needs.ap_start = *start;
+    }
     if (const auto version = check_qemu(options.qemu); !version) {
         return std::unexpected(version.error());
     }
@@ -176,8 +184,7 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     command.timeout   = options.timeout;
     command.keyboard  = true;
     command.arguments = qemu_command(
-        options, {kernel->descriptor.get(), guest->descriptors(), records->write.get()},
-        guest->size());
+        options, {kernel->descriptor.get(), guest->descriptors(), records->write.get()}, needs);
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
     for (OpenedFile& file : guest->files) {

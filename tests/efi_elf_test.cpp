@@ -110,39 +110,43 @@ struct Damage {
 };
 
 constexpr Damage damages[] = {
-    {"no ELF file",                                   [](Elf& elf) { elf.header.magic[0] = 'M'; }                     },
-    {"class 1, encoding 1",                           [](Elf& elf) { elf.header.file_class = 1; }                     },
-    {"encoding 2",                                    [](Elf& elf) { elf.header.encoding = 2; }                       },
-    {"for machine 183",                               [](Elf& elf) { elf.header.machine = 183; }                      },
-    {"of type 1",                                     [](Elf& elf) { elf.header.type = 1; }                           },
-    {"have 32 bytes",                                 [](Elf& elf) { elf.header.program_header_size = 32; }           },
+    {"no ELF file",                                   [](Elf& elf) { elf.header.magic[0] = 'M'; }                      },
+    {"class 1, encoding 1",                           [](Elf& elf) { elf.header.file_class = 1; }                      },
+    {"encoding 2",                                    [](Elf& elf) { elf.header.encoding = 2; }                        },
+    {"for machine 183",                               [](Elf& elf) { elf.header.machine = 183; }                       },
+    {"of type 1",                                     [](Elf& elf) { elf.header.type = 1; }                            },
+    {"have 32 bytes",                                 [](Elf& elf) { elf.header.program_header_size = 32; }            },
     {"program headers at 0xffffffffffffffff",
-     [](Elf& elf) { elf.header.program_headers = ~u64{0}; }                                                           },
-    {"program headers at 0x2800",                     [](Elf& elf) { elf.header.program_headers = file_size; }        },
+     [](Elf& elf) { elf.header.program_headers = ~u64{0}; }                                                            },
+    {"program headers at 0x2800",                     [](Elf& elf) { elf.header.program_headers = file_size; }         },
     {"segment 0 has 4096 bytes in the file and 4095",
-     [](Elf& elf) { elf.segments[0].memory_size = 0xFFF; }                                                            },
+     [](Elf& elf) { elf.segments[0].memory_size = 0xFFF; }                                                             },
     {"segment 0, 4096 bytes at 0x1801",
-     [](Elf& elf) { elf.segments[0].offset = file_size - 0xFFF; }                                                     },
+     [](Elf& elf) { elf.segments[0].offset = file_size - 0xFFF; }                                                      },
     {"segment 0, 4096 bytes at 0xfffffffffffff001",
-     [](Elf& elf) { elf.segments[0].offset = ~u64{0} - 0xFFE; }                                                       },
-    {"does not end below 4 GiB",                      [](Elf& elf) { elf.segments[0].physical_address = 0xFFFF'F001; }},
+     [](Elf& elf) { elf.segments[0].offset = ~u64{0} - 0xFFE; }                                                        },
+    {"does not end below 4 GiB",                      [](Elf& elf) { elf.segments[0].physical_address = 0xFFFF'F001; } },
     {"does not end below 4 GiB",
-     [](Elf& elf) { elf.segments[1].memory_size = ~u64{0} - linked_at; }                                              },
-    {"aligned to 0x1001",                             [](Elf& elf) { elf.segments[0].alignment = 0x1001; }            },
-    {"aligned to 0x8000000000000000",                 [](Elf& elf) { elf.segments[0].alignment = bit(63); }           },
+     [](Elf& elf) { elf.segments[1].memory_size = ~u64{0} - linked_at; }                                               },
+    {"aligned to 0x1001",                             [](Elf& elf) { elf.segments[0].alignment = 0x1001; }             },
+    {"aligned to 0x8000000000000000",                 [](Elf& elf) { elf.segments[0].alignment = bit(63); }            },
     {"0x100000 and 0x100fff overlap",
-     [](Elf& elf) { elf.segments[1].physical_address = linked_at + 0xFFF; }                                           },
-    {"entry point 0x101000",                          [](Elf& elf) { elf.header.entry = linked_at + 0x1000; }         },
-    {"no segment to load",
-     [](Elf& elf) { elf.segments[0].type = elf.segments[1].type = elf::segment_note; }                                },
+     [](Elf& elf) { elf.segments[1].physical_address = linked_at + 0xFFF; }                                            },
+    {"entry point 0x101000",                          [](Elf& elf) { elf.header.entry = linked_at + 0x1000; }          },
+    {"entry point 0x100900",
+     [](Elf& elf) {
+         elf.segments[0].file_size = 0x800; // of 0x1000 in memory
+         elf.header.entry          = linked_at + 0x900;
+     }                                                                                                                 },
+    {"no segment to load",                            [](Elf& elf) { elf.segments[0].type = elf.segments[1].type = 6; }},
     {"dynamic section, 100 bytes at 0x27ff",
-     [](Elf& elf) { elf.add(elf::segment_dynamic, 0, file_size - 1, 0, 100, 100); }                                   },
+     [](Elf& elf) { elf.add(elf::segment_dynamic, 0, file_size - 1, 0, 100, 100); }                                    },
     {"more than 32 segments",
      [](Elf& elf) {
          for (u64 i = 0; i < 31; ++i) {
              elf.add(elf::segment_load, 0, 0, 0x20'0000 + i * page_size, 0, 1);
          }
-     }                                                                                                                },
+     }                                                                                                                 },
 };
 
 TEST(EfiElf, Damage) {
@@ -163,16 +167,94 @@ TEST(EfiElf, Counts) {
     EXPECT_NE(refusal(elf.as_is()).find("its 65535 program headers"), std::string::npos);
 }
 
-TEST(EfiElf, PvhNote) {
+constexpr u64 note_at = 0x600;
+
+/// With a segment of notes at 0x600: one of GNU's, then a PVH note whose descriptor has so many
+/// bytes of `entry`.
+Elf pvh(u32 bytes, u64 entry, u64 alignment = 4) {
     Elf elf;
-    elf.add(elf::segment_note, 0, 0x600, 0, 20, 20);
-    elf.store(0x600, elf::Note{.name_size = 4, .description_size = 4, .type = 18});
-    elf.store(0x60C, u32{0x6E6558}); // "Xen"
-    EXPECT_NE(refusal(elf.bytes()).find("PVH note"), std::string::npos);
-    elf.store(0x600, elf::Note{.name_size = 4, .description_size = 4, .type = 6});
-    EXPECT_EQ(refusal(elf.bytes()), "") << "another note of Xen's";
-    elf.store(0x600, elf::Note{.name_size = ~0u, .description_size = ~0u, .type = 18});
-    EXPECT_EQ(refusal(elf.bytes()), "") << "notes that are not any";
+    const u64 first      = alignment == 4 ? 12 + 4 + 4 : 12 + 4 + 8;
+    const u64 descriptor = first + 12 + 4;
+    elf.add(elf::segment_note, 0, note_at, 0, descriptor + bytes, descriptor + bytes);
+    elf.segments.back().alignment = alignment;
+    elf.store(note_at, elf::Note{.name_size = 4, .description_size = 1, .type = 18});
+    elf.store(note_at + 12, u32{0x554E47}); // "GNU"
+    elf.store(note_at + first, elf::Note{.name_size = 4, .description_size = bytes, .type = 18});
+    elf.store(note_at + first + 12, u32{0x6E6558}); // "Xen"
+    elf.store(note_at + descriptor, entry);
+    return elf;
+}
+
+TEST(EfiElf, PvhNote) {
+    struct Row {
+        u32 bytes;
+        u64 alignment;
+    };
+
+    for (const Row& row : {
+             Row{4, 4},
+             Row{8, 4},
+             Row{8, 8}
+    }) {
+        Elf elf          = pvh(row.bytes, linked_at + 0x20, row.alignment);
+        elf.header.entry = ~u64{0}; // of no matter to who is entered otherwise
+        ElfPayload payload;
+        const auto file = elf.bytes();
+        ASSERT_EQ(words(read_elf(bytes_of(file), payload)), "") << row.bytes << row.alignment;
+        EXPECT_TRUE(payload.pvh);
+        EXPECT_EQ(payload.entry, linked_at + 0x20);
+    }
+    for (const u32 type : {6u, 17u, 19u}) { // others of Xen's
+        Elf elf = pvh(4, linked_at);
+        elf.store(note_at + 20, elf::Note{.name_size = 4, .description_size = 4, .type = type});
+        ElfPayload payload;
+        const auto file = elf.bytes();
+        ASSERT_EQ(words(read_elf(bytes_of(file), payload)), "");
+        EXPECT_FALSE(payload.pvh);
+    }
+}
+
+TEST(EfiElf, DamagedNotes) {
+    EXPECT_NE(refusal(pvh(2, linked_at).bytes()).find("PVH note has 2 bytes, expected 4 or 8"),
+              std::string::npos);
+    EXPECT_NE(refusal(pvh(16, linked_at).bytes()).find("PVH note has 16 bytes"), std::string::npos);
+    // What the file has of the executable segment; it is physical, though another is not.
+    for (const u64 entry : {u64{0}, linked_at - 1, linked_at + 0x1000, linked_at | bit(63)}) {
+        Elf elf                         = pvh(8, entry);
+        elf.segments[0].virtual_address = bit(63) | linked_at;
+        EXPECT_NE(refusal(elf.bytes()).find("of its PVH note is not in what the file has"),
+                  std::string::npos)
+            << entry;
+    }
+    Elf outside                = pvh(4, linked_at);
+    outside.segments[2].offset = file_size - 1;
+    EXPECT_NE(refusal(outside.bytes()).find("its notes, 40 bytes at 0x27ff"), std::string::npos);
+    Elf twice = pvh(4, linked_at);
+    twice.segments.push_back(twice.segments[2]);
+    EXPECT_NE(refusal(twice.bytes()).find("more than one PVH note"), std::string::npos);
+
+    struct Row {
+        elf::Note second;
+        bool is_right;
+    };
+
+    const Row rows[] = {
+        // the second note has 8 bytes behind its three words
+        {{.name_size = 4, .description_size = 4, .type = 6},      true },
+        {{.name_size = 8, .description_size = 0, .type = 6},      true },
+        {{.name_size = 5, .description_size = 0, .type = 6},      true },
+        {{.name_size = 4, .description_size = 5, .type = 6},      false},
+        {{.name_size = 9, .description_size = 0, .type = 6},      false},
+        {{.name_size = 5, .description_size = 1, .type = 6},      false},
+        {{.name_size = ~0u, .description_size = ~0u, .type = 18}, false},
+        {{.name_size = 4, .description_size = ~0u, .type = 18},   false},
+    };
+    for (const Row& row : rows) {
+        Elf elf = pvh(4, linked_at);
+        elf.store(note_at + 20, row.second);
+        EXPECT_EQ(refusal(elf.bytes()).find("its note at 0x614") == std::string::npos, row.is_right)
+            << row.second.name_size << " " << row.second.description_size << refusal(elf.bytes());
+    }
 }
 
 /// Cut anywhere, it is refused: the file's end is the second segment's.
@@ -303,11 +385,17 @@ TEST(EfiElf, RelocationsThatAreRefused) {
 
 /// Under the sanitizers: nothing is read outside the file, nothing written outside the memory.
 TEST(EfiElf, DamagedAnywhere) {
-    Elf elf         = with_relocations({linked_at + 0x1000, elf::relocation_relative, linked_at},
-                                       {linked_at + 0x2000, elf::relocation_relative, linked_at});
+    Elf elf = with_relocations({linked_at + 0x1000, elf::relocation_relative, linked_at},
+                               {linked_at + 0x2000, elf::relocation_relative, linked_at});
+    constexpr u64 between = dynamic_at + 0x60; // dynamic section and relocations
+    elf.add(elf::segment_note, 0, between, 0, 24, 24);
+    elf.store(between, elf::Note{.name_size = 4, .description_size = 8, .type = 18});
+    elf.store(between + 12, u32{0x6E6558}); // "Xen"
+    elf.store(between + 16, linked_at);
     const auto good = elf.bytes();
     std::mt19937 random(1); // NOLINT: the same every time
     u64 refused = 0;
+    ASSERT_EQ(refusal(good), "");
     for (int run = 0; run < 5'000; ++run) {
         auto file = good;
         for (int n = 0; n < 3; ++n) {

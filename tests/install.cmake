@@ -60,3 +60,35 @@ example_run(example_runs WANT
   "GHCB protocol version: 0+2\nNMIs: 0+\n" "0x72 +CPUID +1 " "0x7c +MSR +1 ")
 example_run(example_takes_nmis ARGS --hostile nmi@20 WANT
   "Hello <NMI><another NMI>from a kernel" "NMIs: 0+2\n" "0x80000003 +NMI complete +- +2")
+
+# A payload of the stub's, by the header that is installed for it: placed by igvmtool, and started from
+# firmware by the application as installed.
+set(example ${CMAKE_SOURCE_DIR}/examples/payload)
+set(volume ${scratch}/payload.img)
+installed_test(payload ${CMAKE_CTEST_COMMAND}
+  --build-and-test ${example} ${scratch}/payload --build-generator ${CMAKE_GENERATOR}
+  --build-options --toolchain ${CMAKE_SOURCE_DIR}/examples/kernel/toolchain.cmake
+    -DCMAKE_PREFIX_PATH=${prefix}
+  --test-command ${prefix}/bin/igvmtool build --out ${scratch}/payload.igvm --cbit 47
+    --payload ${scratch}/payload/payload.elf --cmdline "one two")
+file(WRITE ${scratch}-payload.conf "payload = payload.elf\ncmdline = three four\n")
+installed_test(payload_volume ${VESTIBULE_MAKE_ESP} ${volume} ${prefix}/share/vestibule/BOOTX64.EFI
+  vestibule.conf=${scratch}-payload.conf payload.elf=${scratch}/payload/payload.elf)
+set_tests_properties(install.payload PROPERTIES FIXTURES_SETUP payload)
+set_tests_properties(install.payload_volume PROPERTIES
+  FIXTURES_SETUP payload_volume FIXTURES_REQUIRED "installed;payload")
+
+add_test(NAME install.payload_runs
+  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${prefix}/bin/sevsim;run;${scratch}/payload.igvm" -DSTATUS=0
+    "-DWANT=^Hello from a payload.\nPlatform: SEV-ES\nCommand line: one two\nInitrd: 0 bytes\n\n;Violations: none"
+    -DREJECT=EFI -P ${CMAKE_SOURCE_DIR}/qemu-tests/expect.cmake)
+set_tests_properties(install.payload_runs PROPERTIES
+  FIXTURES_REQUIRED "installed;payload" TIMEOUT 90)
+add_test(NAME install.payload_from_firmware
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=qemu-system-x86_64;-accel;tcg;-cpu;EPYC;-m;256;-bios;/usr/share/ovmf/OVMF.fd;-display;none;-serial;stdio;-nic;none;-no-reboot;-device;isa-debug-exit,iobase=0xf4,iosize=1;-drive;file=${volume},format=raw,if=virtio,readonly=on"
+    -DSTATUS=1
+    "-DWANT=Hello from a payload.\nPlatform: native\nCommand line: three four\nInitrd: 0 bytes\nStarted by EFI firmware, which left 2[45][0-9] MiB"
+    -P ${CMAKE_SOURCE_DIR}/qemu-tests/expect.cmake)
+set_tests_properties(install.payload_from_firmware PROPERTIES
+  FIXTURES_REQUIRED "installed;payload;payload_volume" TIMEOUT 90)

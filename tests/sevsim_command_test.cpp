@@ -155,7 +155,7 @@ TEST(QemuCommand, PassesHostilityOnAsItWasAsked) {
 TEST(QemuCommand, DescribesTheMachine) {
     RunOptions options;
     options.file       = "a,b.igvm";
-    const auto command = qemu_command(options, files, 3 * mib + 1);
+    const auto command = qemu_command(options, files, {.files_size = 3 * mib + 1});
     EXPECT_EQ(command.front(), "qemu-system-x86_64");
     EXPECT_EQ(value_of(command, "-accel"), "tcg");
     EXPECT_EQ(value_of(command, "-kernel"), "/dev/fd/11");
@@ -180,7 +180,7 @@ TEST(QemuCommand, PassesOptionsOn) {
     options.hostile.lie    = Lie::no_sev;
     options.qemu           = "/opt/qemu";
     options.qemu_arguments = {"-d", "int"};
-    const auto command     = qemu_command(options, files, 1);
+    const auto command     = qemu_command(options, files, {.files_size = 1});
     EXPECT_EQ(command.front(), "/opt/qemu");
     EXPECT_EQ(value_of(command, "-append"),
               "memory=33554432 platform=native cbit=47 trace=1 guest=igvm hostile=no-sev");
@@ -198,9 +198,9 @@ TEST(QemuCommand, DumpsOnlyIntoAFile) {
 
 TEST(QemuCommand, CountsInstructionsOnlyForAProfile) {
     RunOptions options;
-    EXPECT_EQ(value_of(qemu_command(options, files, 1), "-icount"), "");
+    EXPECT_EQ(value_of(qemu_command(options, files, {.files_size = 1}), "-icount"), "");
     options.profile    = true;
-    const auto command = qemu_command(options, files, 1);
+    const auto command = qemu_command(options, files, {.files_size = 1});
     EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
     EXPECT_TRUE(value_of(command, "-append").ends_with(" profile=1"));
 }
@@ -208,25 +208,52 @@ TEST(QemuCommand, CountsInstructionsOnlyForAProfile) {
 TEST(QemuCommand, CountsInstructionsForARepeatableRun) {
     RunOptions options;
     options.repeatable = true;
-    const auto command = qemu_command(options, files, 1);
-    EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
+    const auto command = qemu_command(options, files, {.files_size = 1});
+    EXPECT_EQ(value_of(command, "-icount"), "shift=2,sleep=off");
     EXPECT_EQ(value_of(command, "-append").find("profile"), std::string::npos);
 }
 
 TEST(QemuCommand, HasAProcessorForEachVcpu) {
     RunOptions options;
-    EXPECT_EQ(value_of(qemu_command(options, files, 0), "-smp"), "");
+    EXPECT_EQ(value_of(qemu_command(options, files, {.files_size = 0}), "-smp"), "");
     options.vcpus      = 3;
-    const auto command = qemu_command(options, files, 0);
+    const auto command = qemu_command(options, files, {.files_size = 0});
     EXPECT_EQ(value_of(command, "-smp"), "3");
     EXPECT_TRUE(value_of(command, "-append").ends_with(" smp=3"));
 }
 
+TEST(QemuCommand, StartsFirmwaresOtherVcpusWhereItSays) {
+    const RunOptions options;
+    const auto command = qemu_command(options, files, {.files_size = 0, .ap_start = 0x80'B004});
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" ap-start=8433668"));
+}
+
+TEST(QemuCommand, PagesInFiveLevelsWhereTheCBitOrTheGuestWantsIt) {
+    RunOptions options;
+    const auto with = [&options](unsigned c_bit, bool la57) {
+        options.c_bit = c_bit;
+        options.la57  = la57;
+        return qemu_command(options, files, {.files_size = 0});
+    };
+    EXPECT_EQ(value_of(with(47, false), "-cpu").find("la57"), std::string::npos);
+    EXPECT_TRUE(value_of(with(47, true), "-cpu").starts_with("EPYC,phys-bits=48,+la57,"));
+    EXPECT_TRUE(value_of(with(51, false), "-cpu").starts_with("EPYC,phys-bits=52,+la57,"));
+    EXPECT_TRUE(value_of(with(51, false), "-append").ends_with(" cbit=51 trace=0 guest=igvm"));
+    EXPECT_TRUE(value_of(with(51, true), "-append").ends_with(" la57=1"));
+}
+
+TEST(QemuCommand, OffersX2ApicOnlyWhereItIsAskedFor) {
+    RunOptions options;
+    EXPECT_EQ(monitor_command_line(options).find("x2apic"), std::string::npos);
+    options.x2apic = true;
+    EXPECT_TRUE(monitor_command_line(options).ends_with(" x2apic=1"));
+}
+
 TEST(QemuCommand, WaitsForGdbOnThisMachineOnly) {
     RunOptions options;
-    EXPECT_EQ(value_of(qemu_command(options, files, 0), "-gdb"), "");
+    EXPECT_EQ(value_of(qemu_command(options, files, {.files_size = 0}), "-gdb"), "");
     options.gdb        = 4321;
-    const auto command = qemu_command(options, files, 0);
+    const auto command = qemu_command(options, files, {.files_size = 0});
     EXPECT_EQ(value_of(command, "-gdb"), "tcp:127.0.0.1:4321");
     EXPECT_NE(std::ranges::find(command, "-S"), command.end());
 }
@@ -246,7 +273,7 @@ TEST(QemuCommand, HandsOnAKernelsFilesAsModules) {
         .monitor = 11, .guest = {12, 14, 15},
              .records = 13
     };
-    const auto command = qemu_command(options, three, 1);
+    const auto command = qemu_command(options, three, {.files_size = 1});
     EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12,/dev/fd/14,/dev/fd/15");
     EXPECT_TRUE(value_of(command, "-append").ends_with(" guest=kernel"));
 }

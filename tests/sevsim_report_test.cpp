@@ -32,6 +32,26 @@ RunResult without_outcome(Ending how, int value = 0) {
 
 } // namespace
 
+/// An image with the C-bit elsewhere ends before it has done anything.
+TEST(Report, AsksForTheCBitAtTheFirstInstruction) {
+    constexpr std::string_view question = "is it built for another C-bit than 51 (--cbit)?";
+    for (const OutcomeKind kind : {OutcomeKind::shutdown, OutcomeKind::stop}) {
+        RunResult result               = ended(kind);
+        result.records.start           = Start{.platform = "sev-es", .c_bit = 51};
+        result.records.outcome->vmruns = 1;
+        EXPECT_TRUE(says(report(result), question));
+        result.records.outcome->vmruns = 2;
+        EXPECT_FALSE(says(report(result), question));
+        result.records.outcome->vmruns = 1;
+        result.records.start->platform = "native";
+        EXPECT_FALSE(says(report(result), question));
+    }
+    RunResult result               = ended(OutcomeKind::halt);
+    result.records.start           = Start{.platform = "sev-es", .c_bit = 51};
+    result.records.outcome->vmruns = 1;
+    EXPECT_FALSE(says(report(result), question));
+}
+
 TEST(Report, WholeText) {
     RunResult result     = ended(OutcomeKind::exit, 3);
     result.records.start = Start{.platform = "sev-es", .c_bit = 47, .memory = u64{256} << 20};
@@ -132,6 +152,7 @@ TEST(Report, OutcomesInWords) {
                      "gave up on an exit that it does not support (0x8a)\n"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::shutdown)), "shut down (triple fault)"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::halt)), "halted for good"));
+    EXPECT_TRUE(says(report(ended(OutcomeKind::stop)), "the machine stopped the guest"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::monitor_error)), "the monitor failed"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::exit)), "Violations: none"));
 }
@@ -146,8 +167,9 @@ TEST(Report, TerminationIsDecoded) {
 }
 
 TEST(Report, StateIsShownUnlessTheGuestExited) {
-    for (const OutcomeKind kind : {OutcomeKind::terminate, OutcomeKind::shutdown, OutcomeKind::halt,
-                                   OutcomeKind::monitor_error, OutcomeKind::exit}) {
+    for (const OutcomeKind kind :
+         {OutcomeKind::terminate, OutcomeKind::shutdown, OutcomeKind::halt, OutcomeKind::stop,
+          OutcomeKind::monitor_error, OutcomeKind::exit}) {
         RunResult result                  = ended(kind);
         result.records.outcome->registers = {
             {"rip", "0x1"},
@@ -193,7 +215,7 @@ TEST(ExitStatus, IsZeroForSuccessOnly) {
     EXPECT_EQ(exit_status(ended(OutcomeKind::exit, 1)), 1);
     EXPECT_EQ(exit_status(ended(OutcomeKind::exit, 256)), 1);
     for (const OutcomeKind kind : {OutcomeKind::terminate, OutcomeKind::shutdown, OutcomeKind::halt,
-                                   OutcomeKind::monitor_error}) {
+                                   OutcomeKind::stop, OutcomeKind::monitor_error}) {
         EXPECT_EQ(exit_status(ended(kind)), 1);
     }
     for (const Ending how :

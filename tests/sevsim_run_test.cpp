@@ -27,7 +27,7 @@ constexpr const char* version_7_2_22 = "QEMU emulator version 7.2.22 (Debian)";
 /// Finds the descriptors in the arguments, as QEMU would.
 constexpr const char* find_files = R"(
 for word; do
-    case $before in -kernel) kernel=$word;; -initrd) initrd=$word;; esac
+    case $before in -kernel) kernel=$word;; -initrd) initrd=$word;; -append) append=$word;; esac
     case $word in file,id=records,path=*) records=${word#*path=};; esac
     before=$word
 done
@@ -342,6 +342,37 @@ TEST_F(SevsimRun, FirmwareIsChecked) {
     write("guest.igvm", std::string(8192, '\xFF'));
     EXPECT_NE(failure().find("no code at the reset vector"), std::string::npos) << failure();
     write("guest.igvm", std::string(8191, '\xFF') + '\0');
+    EXPECT_TRUE(run());
+}
+
+/// The end of a volume with a table of one entry, the SEV-ES reset block.
+std::string firmware_with_reset_block() {
+    // 00f771de-1a7e-4fcb-890e-68c77e2fb44e and 96b582de-1fb2-45f7-baea-a366c55a082d, as they lie.
+    constexpr char table[] = "\x04\xB0\x80\x00\x16\x00"
+                             "\xDE\x71\xF7\x00\x7E\x1A\xCB\x4F\x89\x0E\x68\xC7\x7E\x2F\xB4\x4E"
+                             "\x28\x00"
+                             "\xDE\x82\xB5\x96\xB2\x1F\xF7\x45\xBA\xEA\xA3\x66\xC5\x5A\x08\x2D";
+    std::string volume(8192, '\0');
+    volume.back() = '\xE9';
+    return volume.replace(8192 - 32 - (sizeof table - 1), sizeof table - 1, table,
+                          sizeof table - 1);
+}
+
+TEST_F(SevsimRun, FirmwareSaysWhereItsOtherVcpusStart) {
+    fake_qemu("echo \"$append\"");
+    options_.kind  = GuestKind::firmware;
+    options_.vcpus = 2;
+    write("guest.igvm", std::string(8191, '\xFF') + '\0');
+    EXPECT_NE(failure().find("no SEV-ES reset block"), std::string::npos) << failure();
+    std::string volume = firmware_with_reset_block();
+    write("guest.igvm", volume);
+    ASSERT_TRUE(run());
+    EXPECT_NE(read("output").find("ap-start=8433668"), std::string::npos) << read("output");
+    volume[8192 - 32 - 18] = '\x7F'; // the table's length
+    volume[8192 - 32 - 17] = '\x7F';
+    write("guest.igvm", volume);
+    EXPECT_NE(failure().find("0x7f7f at offset 0x1fce"), std::string::npos) << failure();
+    options_.vcpus = 1;
     EXPECT_TRUE(run());
 }
 

@@ -48,6 +48,9 @@ inline constexpr SegmentDescriptor code64_segment{0x00AF'9B00'0000'FFFF};
 inline constexpr SegmentDescriptor data_segment{0x00CF'9300'0000'FFFF};
 inline constexpr SegmentDescriptor code32_segment{0x00CF'9B00'0000'FFFF};
 
+/// An available 32-bit TSS of 104 bytes at 0. LTR writes to it: that it is busy.
+inline constexpr SegmentDescriptor task32_segment{0x0000'8900'0000'0067};
+
 /// A gate of the long-mode IDT.
 struct InterruptGate {
     u16 offset_low;

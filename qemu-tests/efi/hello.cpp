@@ -1,6 +1,7 @@
 // The EFI application that the tests start from OVMF's shell: says where it is, that CPUID tells of
-// SEV-ES, and powers off. No EFI library: the few types that it needs (UEFI specification 2.10,
-// chapters 4, 8 and 12).
+// SEV-ES, on this processor and on any further one, and powers off. No EFI library: the few types
+// that it needs (UEFI specification 2.10, chapters 4, 7, 8 and 12; PI specification 1.7, volume 2,
+// section 13.4).
 namespace {
 
 using Status = unsigned long long;
@@ -25,6 +26,29 @@ struct RuntimeServices {
     void (*reset_system)(unsigned type, Status status, unsigned long long size, void* data);
 };
 
+struct Guid {
+    unsigned data1;
+    unsigned short data2, data3;
+    unsigned char data4[8];
+};
+
+struct BootServices {
+    TableHeader header;
+    void* before_locate_protocol[37];
+    Status (*locate_protocol)(const Guid* protocol, void* registration, void** interface);
+};
+
+struct MpServices {
+    Status (*count)(MpServices* self, unsigned long long* processors, unsigned long long* enabled);
+    void* processor_information;
+    Status (*start_all)(MpServices* self, void (*procedure)(void*), bool one_by_one, void* event,
+                        unsigned long long timeout_us, void* argument, unsigned long long** failed);
+};
+
+constexpr Guid mp_services_guid = {
+    0x3FDD'A605, 0xA76E, 0x4F46, {0xAD, 0x29, 0x12, 0xF4, 0x53, 0x1B, 0x3D, 0x08}
+};
+
 struct SystemTable {
     TableHeader header;
     const Char16* firmware_vendor;
@@ -36,6 +60,7 @@ struct SystemTable {
     void* standard_error_handle;
     TextOutput* standard_error;
     RuntimeServices* runtime;
+    BootServices* boot;
 };
 
 constexpr unsigned reset_shutdown = 2;
@@ -51,6 +76,41 @@ bool has_sev_es() {
     return (eax & sev_and_sev_es) == sev_and_sev_es;
 }
 
+/// On another processor: #VC there.
+void look_elsewhere(void* seen) {
+    if (has_sev_es()) {
+        auto* const count = static_cast<volatile int*>(seen);
+        *count            = *count + 1;
+    }
+}
+
+/// Several times: between two of them the processor has gone back to where it waits.
+void look_everywhere(SystemTable* system) {
+    TextOutput* out      = system->console_out;
+    void* found          = nullptr;
+    volatile int seen    = 0;
+    constexpr int rounds = 3;
+    if (system->boot->locate_protocol(&mp_services_guid, nullptr, &found) != 0) {
+        out->output_string(out, u"no multiprocessor services\r\n");
+        return;
+    }
+    auto* const services          = static_cast<MpServices*>(found);
+    unsigned long long processors = 0;
+    unsigned long long enabled    = 0;
+    services->count(services, &processors, &enabled);
+    if (enabled < 2) {
+        out->output_string(out, u"one processor\r\n");
+        return;
+    }
+    for (int n = 0; n < rounds; ++n) {
+        constexpr unsigned long long timeout_us = 60'000'000;
+        services->start_all(services, look_elsewhere, true, nullptr, timeout_us,
+                            const_cast<int*>(&seen), nullptr);
+    }
+    out->output_string(out, seen == rounds ? u"CPUID on the second processor: SEV-ES\r\n"
+                                           : u"CPUID on the second processor: no SEV-ES\r\n");
+}
+
 } // namespace
 
 extern "C" Status efi_main(void* image, SystemTable* system);
@@ -59,6 +119,7 @@ extern "C" Status efi_main(void*, SystemTable* system) {
     TextOutput* out = system->console_out;
     out->output_string(out, u"hello from an EFI application\r\n");
     out->output_string(out, has_sev_es() ? u"CPUID: SEV-ES\r\n" : u"CPUID: no SEV-ES\r\n");
+    look_everywhere(system);
     system->runtime->reset_system(reset_shutdown, 0, 0, nullptr);
     return 0;
 }

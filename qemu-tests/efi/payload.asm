@@ -1,5 +1,13 @@
-; ELF64 payloads that no machine can start, for what the EFI application says to them: -DTYPE=2 or 3,
-; -DADDRESS, -DMEMORY, and with -DPVH a note that asks for the 32-bit entry of PVH.
+; ELF64 payloads, most of which no machine can start, for what the EFI application says to them:
+; -DTYPE=2 or 3, -DADDRESS, -DMEMORY, and with -DPVH=<distance of the entry point from the code> a note
+; that asks for the 32-bit entry of PVH, in which -DNAME_SIZE and -DENTRY_SIZE may be wrong. What it does
+; when entered is to exit with code 0 by OUT, or with -DUD to raise #UD.
+%ifndef NAME_SIZE
+%define NAME_SIZE 4
+%endif
+%ifndef ENTRY_SIZE
+%define ENTRY_SIZE 4
+%endif
         bits    64
         org     0
 
@@ -24,9 +32,17 @@ headers:
         dd      4, 4                    ; PT_NOTE
         dq      note, 0, 0, end - note, end - note, 4
 %endif
-code:   hlt
+code:
+%ifdef UD
+        ud2
+%endif
+        xor     eax, eax                ; the same in 32-bit and 64-bit mode
+        out     0xF4, al
+        hlt
+%ifdef PVH
         align   4, db 0
-note:   dd      4, 4, 18                ; XEN_ELFNOTE_PHYS32_ENTRY
+note:   dd      NAME_SIZE, ENTRY_SIZE, 18 ; XEN_ELFNOTE_PHYS32_ENTRY
         db      "Xen", 0
-        dd      ADDRESS + code
+        dd      ADDRESS + code + PVH
+%endif
 end:

@@ -54,11 +54,13 @@ bool reaches(Stage wanted, u64 tries) {
     return stage == wanted;
 }
 
-/// A SIPI to a vCPU that does not wait for one is lost, so it is sent until it has done something.
+/// INIT and SIPI to a vCPU that does not wait for them are lost, so they are sent until they have
+/// done something.
 void start_until(Stage wanted, const char* what) {
     constexpr u64 a_while = 1000;
     bool there            = false;
     for (u64 tries = patience / a_while; tries != 0 && !there; --tries) {
+        write_local_apic(icr_low, init);
         write_local_apic(icr_high, 1u << 24);
         write_local_apic(icr_low, startup);
         there = reaches(wanted, a_while);
@@ -130,7 +132,12 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
     write_local_apic(icr_low, init);
     checks.that(!reaches(Stage::started, 10'000), "started by INIT alone");
     start_until(Stage::started, "not started by INIT and SIPI");
-    checks.that(!reaches(Stage::held_by_msr, 10'000), "reset hold left without a SIPI");
+    checks.that(!reaches(Stage::held_by_msr, 10'000), "reset hold left without INIT and SIPI");
+    write_local_apic(icr_high, 1u << 24);
+    write_local_apic(icr_low, startup); // the second of a pair, late
+    checks.that(!reaches(Stage::held_by_msr, 10'000), "reset hold left by a SIPI without INIT");
+    write_local_apic(icr_low, init);
+    checks.that(!reaches(Stage::held_by_msr, 10'000), "reset hold left by INIT alone");
     start_until(Stage::held_by_msr, "not woken from the MSR protocol's reset hold");
     start_until(Stage::held_by_page, "not woken from the GHCB page's reset hold");
     start_until(Stage::through_table, "the AP jump table not followed");

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -27,9 +28,10 @@ void check(bool good, const char* what) {
     failures += good ? 0 : 1;
 }
 
-/// Repeats what the kernel has said about memory encryption and its processors.
+/// Repeats what the kernel has said about memory encryption, its processors and their local APICs.
 void say_features() {
-    constexpr const char* wanted[] = {"Memory Encryption Features active", "smp: Brought up"};
+    constexpr const char* wanted[] = {"Memory Encryption Features active", "smp: Brought up",
+                                      "x2apic enabled"};
     const int log                  = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
     static char line[8192];
     bool said = false;
@@ -105,6 +107,21 @@ void use_disk() {
     close(disk);
 }
 
+/// Whether there is an address above what 4-level paging reaches, of which an answer comes only to
+/// who asks for one (Linux, Documentation/x86/x86_64/5level-paging.rst).
+void use_high_address() {
+    auto* const hint = reinterpret_cast<void*>(1ul << 50);
+    void* const mapped =
+        mmap(hint, block, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) {
+        check(false, "memory mapping");
+        return;
+    }
+    std::memset(mapped, 1, block);
+    std::printf("init: address space: %s\n",
+                reinterpret_cast<unsigned long>(mapped) >> 47 != 0 ? "5 levels" : "4 levels");
+}
+
 /// A #VC from user mode.
 void use_cpuid() {
     unsigned eax = 0;
@@ -129,6 +146,7 @@ int main(int count, char** arguments) {
     say_features();
     use_timer();
     use_cpuid();
+    use_high_address();
     load_modules();
     use_disk();
     std::printf("init: online processors: %ld\n", sysconf(_SC_NPROCESSORS_ONLN));

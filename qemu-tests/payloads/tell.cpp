@@ -2,31 +2,16 @@
 // memory is as its ELF64 describes it. Linked on its own, with nothing of the stub: what it needs
 // it has from boot/boot_info.h. Every OUT is a #VC that the stub serves.
 #include "boot/boot_info.h"
-#include "boot/ports.h"
-#include "x86/cpu.h"
+#include "qemu-tests/payloads/say.h"
 
 using namespace vestibule;
+using namespace vestibule::payloads;
 
 #pragma GCC visibility push(hidden)
 extern "C" [[noreturn]] void payload_start(const vestibule_boot_info& info);
 #pragma GCC visibility pop
 
 namespace {
-
-void write(char character) { x86::Cpu::out8(boot::port::com1, static_cast<u8>(character)); }
-
-void write(const char* text) {
-    for (; *text != '\0'; ++text) {
-        write(*text);
-    }
-}
-
-void write(u64 value) {
-    if (value >= 10) {
-        write(value / 10);
-    }
-    write(static_cast<char>('0' + value % 10));
-}
 
 // Large enough for whole pages that are in no file, and behind data on a page of its own.
 constinit volatile u8 zeroed[5 * page_size]{};
@@ -44,32 +29,18 @@ bool is_zero() {
     return any == 0;
 }
 
-void tell(const char* name, u64 value) {
-    write(name);
-    write(value);
-    write('\n');
-}
-
-bool begins_with(u64 address, const char* wanted) {
-    const auto* at = reinterpret_cast<const volatile char*>(address);
-    for (; *wanted != '\0'; ++wanted, ++at) {
-        if (*at != *wanted) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /// Of the types that are RAM to who has ended boot services (UEFI specification 2.10,
 /// section 7.2.3).
 u64 usable_mib(const vestibule_boot_info& info) {
-    constexpr u32 first = 1; // EfiLoaderCode
-    constexpr u32 last  = 7; // EfiConventionalMemory
-    u64 pages           = 0;
+    constexpr u32 first        = 1; // EfiLoaderCode
+    constexpr u32 last         = 4; // EfiBootServicesData
+    constexpr u32 conventional = 7;
+    u64 pages                  = 0;
     for (u64 at = 0; at + 40 <= info.efi_memory_map_size; at += info.efi_descriptor_size) {
-        const u64 entry = info.efi_memory_map + at;
-        const u32 type  = *reinterpret_cast<const u32*>(entry);
-        pages += type >= first && type <= last ? *reinterpret_cast<const u64*>(entry + 24) : 0;
+        const u64 entry   = info.efi_memory_map + at;
+        const u32 type    = *reinterpret_cast<const u32*>(entry);
+        const bool usable = (type >= first && type <= last) || type == conventional;
+        pages += usable ? *reinterpret_cast<const u64*>(entry + 24) : 0;
     }
     return pages / 256;
 }
@@ -111,15 +82,9 @@ void payload_start(const vestibule_boot_info& info) {
     }
     tell("payload: command line off by ", length - info.command_line_size);
 
-    const auto* initrd = reinterpret_cast<const u8*>(info.initrd);
-    u64 sum            = 0;
-    for (u64 i = 0; i < info.initrd_size; ++i) {
-        sum += initrd[i];
-    }
     tell("payload: initrd of ", info.initrd_size);
-    tell("payload: initrd sum ", sum);
+    tell("payload: initrd sum ", sum_of(info.initrd, info.initrd_size));
     tell_efi(info);
 
-    x86::Cpu::out8(boot::port::debug_exit, 0);
-    x86::Cpu::halt();
+    end_run();
 }

@@ -26,6 +26,7 @@ constexpr Constant constants[] = {
     {"EFER_VALUE", x86::efer::lme | x86::efer::nxe | x86::efer::svme},
     {"CR0_VALUE", x86::cr0::pg | x86::cr0::wp | x86::cr0::ne | x86::cr0::et | x86::cr0::pe},
     {"CR4_VALUE", x86::cr4::pae},
+    {"CR4_LA57", x86::cr4::la57},
     {"MOST_VCPUS", vestibule::sevsim::most_vcpus},
     {"GUEST_RCX", offsetof(GuestRegisters, rcx)},
     {"GUEST_RDX", offsetof(GuestRegisters, rdx)},

@@ -35,6 +35,16 @@ void set_cr0(Vcpu& vcpu, u64 value) {
 
 } // namespace
 
+void read_cr0(Vcpu& vcpu) {
+    const FetchedInstruction instruction = fetch_instruction(vcpu);
+    if (!instruction.is(0x0F, 0x20)) { // SMSW
+        vcpu.may_read_cr0 = true;
+        return;
+    }
+    vcpu.general_register(general_operand(instruction)) = vcpu.state().cr0;
+    vcpu.skip_instruction(instruction.opcode + mov_length);
+}
+
 void read_cr3(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
     if (!instruction.is(0x0F, 0x20)) {

@@ -65,7 +65,7 @@ Attempt judge(Vcpu& vcpu) {
         if (resolve_nested_fault(vcpu, vmcb.exitinfo1, vmcb.exitinfo2) == NestedFault::resolved) {
             return Attempt::again;
         }
-        end_run_by_monitor_error("#VC delivery touches an address where there is no memory");
+        end_run_by_stop("#VC delivery touches an address where there is no memory");
     }
     if (!unfinished && vmcb.exitcode >= vmexit::intr && vmcb.exitcode <= vmexit::init) {
         return Attempt::delivered; // delivered, and something else is pending already

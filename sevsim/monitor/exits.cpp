@@ -13,6 +13,7 @@
 #include "sevsim/monitor/outcome.h"
 #include "sevsim/monitor/processors.h"
 #include "sevsim/monitor/profile.h"
+#include "sevsim/monitor/real_mode.h"
 #include "sevsim/monitor/records.h"
 #include "x86/exit_code.h"
 #include "x86/sev.h"
@@ -113,9 +114,8 @@ void handle_nested_fault(Vcpu& vcpu) {
     case NestedFault::resolved: redeliver(vcpu); return;
     case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
     case NestedFault::fetch_from_device:
-        end_run_by_monitor_error("the guest executes or walks an address where there is no memory");
-    case NestedFault::firmware_write:
-        end_run_by_monitor_error("the guest writes to its firmware, which is a ROM");
+        end_run_by_stop("it executes or walks an address where there is no memory");
+    case NestedFault::firmware_write: end_run_by_stop("it writes to its firmware, which is a ROM");
     }
 }
 
@@ -133,6 +133,14 @@ void handle_hlt(Vcpu& vcpu) {
         return;
     }
     vcpu.may_halt = true;
+}
+
+void handle_iret(Vcpu& vcpu) {
+    if (has_large_real_stack(vcpu)) {
+        emulate_real_iret(vcpu);
+    } else {
+        profile_iret(vcpu);
+    }
 }
 
 /// Another processor has something for this vCPU: run() will find it.
@@ -183,6 +191,7 @@ constexpr ExitRow sev_es_exits[] = {
     {vmexit::npf,                     vmexit::npf,                     handle_nested_fault   },
     {vmexit::hlt,                     vmexit::hlt,                     handle_hlt            },
     {vmexit::nmi,                     vmexit::nmi,                     handle_nmi            },
+    {vmexit::cr0_read,                vmexit::cr0_read,                read_cr0              },
     {vmexit::cr3_read,                vmexit::cr3_read,                read_cr3              },
     {vmexit::cr3_write,               vmexit::cr3_write,               write_cr3             },
     {vmexit::cr0_write,               vmexit::cr0_write,               write_cr0             },
@@ -195,7 +204,7 @@ constexpr ExitRow sev_es_exits[] = {
     {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      reflect_exit          },
     {exit_value(ExitCode::wbinvd),    exit_value(ExitCode::wbinvd),    handle_wbinvd         },
     {exit_value(ExitCode::monitor),   exit_value(ExitCode::mwait),     reflect_exit          },
-    {vmexit::iret,                    vmexit::iret,                    profile_iret          },
+    {vmexit::iret,                    vmexit::iret,                    handle_iret           },
     {vmexit::shutdown,                vmexit::shutdown,                handle_shutdown       },
     {vmexit::vmrun,                   vmexit::vmrun,                   handle_svm_instruction},
     {vmexit::vmrun + 2,               vmexit::skinit,                  handle_svm_instruction},
@@ -205,6 +214,7 @@ constexpr ExitRow native_exits[] = {
     {exit_value(ExitCode::ioio), exit_value(ExitCode::ioio), handle_native_port    },
     {vmexit::npf,                vmexit::npf,                handle_nested_fault   },
     {vmexit::hlt,                vmexit::hlt,                handle_hlt            },
+    {vmexit::iret,               vmexit::iret,               handle_iret           },
     {vmexit::shutdown,           vmexit::shutdown,           handle_shutdown       },
     {vmexit::vmrun,              vmexit::vmrun,              handle_svm_instruction},
 };
@@ -260,12 +270,13 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 }
 
 void handle_exit(Vcpu& vcpu) {
-    vcpu.may_halt    = false;
-    const u64 code   = vcpu.vmcb.exitcode;
-    const u64 rip    = vcpu.state().rip;
-    const bool known = vcpu.options.platform == Platform::sev_es
-                           ? handle_by_table(vcpu, sev_es_exits)
-                           : handle_by_table(vcpu, native_exits);
+    vcpu.may_halt     = false;
+    vcpu.may_read_cr0 = false;
+    const u64 code    = vcpu.vmcb.exitcode;
+    const u64 rip     = vcpu.state().rip;
+    const bool known  = vcpu.options.platform == Platform::sev_es
+                            ? handle_by_table(vcpu, sev_es_exits)
+                            : handle_by_table(vcpu, native_exits);
     if (known) {
         if (vcpu.state().rip == rip) {
             step_back_to_sti(vcpu);

@@ -25,7 +25,13 @@ struct Paging {
 Paging paging_of(Vcpu& vcpu) {
     const u64 root = vcpu.without_c_bit(vcpu.cr3);
     if (vcpu.is_long_mode()) {
-        return {root & PageTableEntry::address_mask, 8, 39, 9, 9, bit(30) | bit(21)};
+        const bool five_levels = (vcpu.state().cr4 & x86::cr4::la57) != 0;
+        return {root & PageTableEntry::address_mask,
+                8,
+                five_levels ? 48u : 39u,
+                9,
+                9,
+                bit(30) | bit(21)};
     }
     if ((vcpu.state().cr4 & x86::cr4::pae) != 0) {
         return {root & 0xFFFF'FFE0, 8, 30, 9, 2, bit(21)};

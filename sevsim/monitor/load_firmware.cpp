@@ -17,9 +17,6 @@ void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
     if (vcpu.options.platform == Platform::native) {
         end_run_by_monitor_error("firmware runs on the SEV-ES platform only");
     }
-    if (vcpus.size() != 1) {
-        end_run_by_monitor_error("firmware has one vCPU here");
-    }
     const u64 variables = variables_size(bytes);
     map_firmware(bytes.subspan(variables));
     if (variables != 0) {
@@ -29,6 +26,14 @@ void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
     reset_power_management();
     reset(vcpu);
     vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
+    for (Vcpu& other : vcpus.subspan(1)) {
+        // As QEMU has it (target/i386/sev.c, sev_es_set_reset_vector): the selector stays.
+        const u64 start = vcpu.options.ap_start;
+        reset(other);
+        other.state().cs.base = start & 0xFFFF'0000;
+        other.state().rip     = start & 0xFFFF;
+        other.ghcb_msr        = vcpu.ghcb_msr;
+    }
 }
 
 } // namespace vestibule::sevsim

@@ -6,11 +6,13 @@
 
 namespace vestibule::sevsim::local_apic {
 
-inline constexpr u64 base         = 0xFEE0'0000;
-inline constexpr u64 id           = base + 0x20;
-inline constexpr u64 logical_id   = base + 0xD0;
-inline constexpr u64 command      = base + 0x300; // interrupt command register, lower half
-inline constexpr u64 command_high = base + 0x310;
+inline constexpr u64 base               = 0xFEE0'0000;
+inline constexpr u64 id                 = base + 0x20;
+inline constexpr u64 end                = base + page_size;
+inline constexpr u64 logical_id         = base + 0xD0;
+inline constexpr u64 destination_format = base + 0xE0;
+inline constexpr u64 command            = base + 0x300; // interrupt command register, lower half
+inline constexpr u64 command_high       = base + 0x310;
 
 // Of the interrupt command register:
 inline constexpr u32 mode_mask       = 7u << 8;

@@ -5,6 +5,7 @@
 #include "sevsim/monitor/memory.h"
 #include "sevsim/monitor/nested_entries.h"
 #include "sevsim/monitor/nested_pages.h"
+#include "sevsim/monitor/own_tables.h"
 
 namespace vestibule::sevsim {
 
@@ -29,6 +30,25 @@ void map_own_gigabyte(u64 gpa) {
     const u64 gigabyte = gpa & ~(gigabyte_size - 1);
     shared_view.pointers->entry[x86::table_index(gpa, 3)].value =
         gigabyte | page_flags | PageTableEntry::large;
+}
+
+/// Where the walk begins, with five levels: `table` for the lowest 256 TiB.
+PageTable* five_level_root(const PageTable* table) {
+    PageTable* root      = new_table();
+    root->entry[0].value = layout::physical(table) | table_flags;
+    return root;
+}
+
+/// In long mode an address with this bit set is looked up in the lowest 512 GiB of `view`, whose
+/// own table is one of the two below the root of five levels, or the root of four.
+void map_at_bit(unsigned position, PageTable& shared_table, PageTable& view) {
+    const u64 address = bit(position);
+    if (position < 48) {
+        shared_table.entry[x86::table_index(address, 4)] = view.entry[0];
+    } else {
+        long_root->entry[x86::table_index(address, 5)].value =
+            layout::physical(&view) | table_flags;
+    }
 }
 
 PageTable* no_execute_copy(const PageTable& root) {
@@ -60,13 +80,19 @@ void build_nested_tables(const Options& options) {
         const u64 shared_half       = options.hostile.lie == Lie::cbit_no_effect
                                           ? private_half
                                           : layout::physical(shared_view.pointers) | table_flags;
-        const u64 c_bit             = bit(options.c_bit_position);
         long_root->entry[0].value   = shared_half;
         legacy_root->entry[0].value = private_half;
-        long_root->entry[x86::table_index(c_bit, 4)].value = private_half;
+    }
+    PageTable* const shared_table  = long_root;
+    PageTable* const private_table = legacy_root;
+    if (has_five_levels()) {
+        long_root   = five_level_root(shared_table);
+        legacy_root = five_level_root(private_table);
+    }
+    if (options.platform == Platform::sev_es) {
+        map_at_bit(options.c_bit_position, *shared_table, *private_table);
         if (options.hostile.lie == Lie::cbit_position) { // Vcpu::without_c_bit
-            const u64 wrong = bit(options.wrong_c_bit_position());
-            long_root->entry[x86::table_index(wrong, 4)].value = shared_half;
+            map_at_bit(options.wrong_c_bit_position(), *shared_table, *shared_table);
         }
     }
     long_root_nx   = no_execute_copy(*long_root);

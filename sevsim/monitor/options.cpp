@@ -57,10 +57,18 @@ bool apply(Text key, Text value, Options& options) {
         return parse_guest(value, options.guest);
     }
     if (key == "cbit") {
-        // The nested tables have four levels: a position above 47 takes five.
-        const bool understood  = parse_number(value, number) && number == 47;
+        const bool understood  = parse_number(value, number) && (number == 47 || number == 51);
         options.c_bit_position = static_cast<unsigned>(number);
         return understood;
+    }
+    if (key == "la57") {
+        return parse_switch(value, options.la57);
+    }
+    if (key == "ap-start") {
+        return parse_number(value, options.ap_start) && high_half(options.ap_start) == 0;
+    }
+    if (key == "x2apic") {
+        return parse_switch(value, options.x2apic);
     }
     if (key == "smp") {
         const bool understood = parse_number(value, number) && number >= 1 && number <= most_vcpus;

@@ -21,6 +21,9 @@ struct Options {
     GuestKind guest         = GuestKind::igvm;
     unsigned c_bit_position = 47;
     unsigned vcpus          = 1;
+    u64 ap_start            = 0; // linear: where firmware's second vCPU and further ones begin
+    bool la57               = false; // CPUID offers the guest 5-level paging
+    bool x2apic             = false; // CPUID offers it, and names a hypervisor that has it
     bool trace              = false;
     bool profile            = false;
     bool dump               = false;

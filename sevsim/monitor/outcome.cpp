@@ -184,6 +184,8 @@ void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", 
 
 void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
 
+void end_run_by_stop(std::string_view detail) { end_with_detail("stop", detail); }
+
 void end_run_by_unsupported_event(u64 exit_code, u64 extra) {
     send_counts();
     send_last_exits();

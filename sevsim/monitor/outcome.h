@@ -35,6 +35,7 @@ void set_reported_vcpu(Vcpu& vcpu);
 [[noreturn]] void end_run_by_termination(u8 reason_set, u8 reason_code);
 [[noreturn]] void end_run_by_shutdown(std::string_view detail);
 [[noreturn]] void end_run_by_halt(std::string_view detail);
+[[noreturn]] void end_run_by_stop(std::string_view detail); // what no machine can go on from
 [[noreturn]] void end_run_by_unsupported_event(u64 exit_code, u64 extra);
 [[noreturn]] void end_run_by_monitor_error(std::string_view detail);
 

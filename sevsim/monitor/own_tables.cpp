@@ -4,11 +4,13 @@
 #include "sevsim/monitor/memory.h"
 #include "x86/cpu.h"
 #include "x86/page_table.h"
+#include "x86/registers.h"
 
 namespace vestibule::sevsim {
 
 namespace {
 
+constinit x86::PageTable top{}; // with five levels
 constinit x86::PageTable root{};
 constinit x86::PageTable high{};
 
@@ -37,10 +39,14 @@ void map_own_memory() {
         layout::physical(&high) | table;
     high.entry[x86::table_index(layout::monitor_virtual, 3)].value =
         layout::monitor_physical | gigabyte_page;
+    // As start.asm has it: the lowest and the highest part are the same.
+    top.entry[0].value = top.entry[511].value = layout::physical(&root) | table;
     load_own_tables();
 }
 
-void load_own_tables() { x86::Cpu::set_cr3(layout::physical(&root)); }
+void load_own_tables() { x86::Cpu::set_cr3(layout::physical(has_five_levels() ? &top : &root)); }
+
+bool has_five_levels() { return (x86::Cpu::cr4() & x86::cr4::la57) != 0; }
 
 u8* device_register(u64 gpa) {
     constexpr u64 canonical_end = bit(47); // of the lower half

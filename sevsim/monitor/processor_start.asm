@@ -2,7 +2,8 @@
 ; to processor_main in 64-bit mode at the monitor's place in high memory.
 %include "monitor_asm.inc"
 
-        extern  start_tables            ; start.asm: low memory, and the monitor's own
+        extern  start_cr3               ; start.asm: low memory, and the monitor's own
+        extern  start_cr4
         extern  high_gdt_register
         extern  processor_main
 
@@ -33,9 +34,9 @@ protected_mode:                         ; where the monitor was loaded
         mov     ds, eax
         mov     es, eax
         mov     ss, eax
-        mov     eax, CR4_VALUE
+        mov     eax, [start_cr4]
         mov     cr4, eax
-        mov     eax, start_tables
+        mov     eax, [start_cr3]
         mov     cr3, eax
         mov     ecx, EFER_MSR
         mov     eax, EFER_VALUE

@@ -15,6 +15,7 @@
 #include "sevsim/monitor/own_exceptions.h"
 #include "sevsim/monitor/own_tables.h"
 #include "sevsim/monitor/profile.h"
+#include "sevsim/monitor/real_mode.h"
 
 using namespace vestibule;
 using namespace vestibule::sevsim;
@@ -51,6 +52,17 @@ void sleep(Vcpu& vcpu) {
     sleep_until_woken(vcpu.woken);
     monitor_lock.acquire();
     set_reported_vcpu(vcpu);
+}
+
+/// HLT with interrupts on and SMSW are, until something else happens.
+void let_through(Vcpu& vcpu) {
+    u32& misc = vcpu.vmcb.intercept_misc1;
+    misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
+    if (vcpu.options.platform == Platform::sev_es) {
+        u16& reads = vcpu.vmcb.intercept_cr_read;
+        reads =
+            static_cast<u16>(vcpu.may_read_cr0 ? reads & ~intercept::cr0 : reads | intercept::cr0);
+    }
 }
 
 bool is_any_running() {
@@ -112,12 +124,11 @@ void run(Vcpu& vcpu) {
             vcpu.init_received = false;
             stop(vcpu, Activity::waits_for_sipi, "INIT: nobody sends the SIPI that would follow");
         }
-        // HLT with interrupts on is let through until something else happens.
-        u32& misc = vcpu.vmcb.intercept_misc1;
-        misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
+        let_through(vcpu);
         deliver_pending_nmi(vcpu);
         attack_at_entry(vcpu);
         profile_entry(vcpu);
+        watch_real_iret(vcpu);
         monitor_lock.release();
         enter(vcpu, nested_root(vcpu, false));
         monitor_lock.acquire();

@@ -7,13 +7,15 @@
         extern  monitor_end
         extern  monitor_load_address
         extern  monitor_main
-        global  start_tables            ; processor_start.asm
+        global  start_cr3               ; processor_start.asm
+        global  start_cr4
         global  high_gdt_register
 
 MULTIBOOT_MAGIC equ 0x1BADB002
 MULTIBOOT_FLAGS equ 0x00010003          ; page-aligned modules, memory map, addresses below are used
 PAGE_PRESENT    equ 3                   ; present, writable
 PAGE_LARGE      equ 0x83
+LA57_FEATURE    equ 16                  ; of CPUID function 7, ECX
 
         section .start progbits alloc exec write align=4096
         bits    32
@@ -53,9 +55,21 @@ monitor_start:
         mov     dword [high + 510 * 8], (MONITOR_PHYSICAL & 0xFFFFFFFF) + PAGE_LARGE
         mov     dword [high + 510 * 8 + 4], MONITOR_PHYSICAL >> 32
 
-        mov     eax, CR4_VALUE
+        ; Five levels where there are five (options.c_bit of the host command): the lowest and the
+        ; highest of 512 parts are the same, so that all addresses stay what they are with four.
+        mov     dword [top], root + PAGE_PRESENT
+        mov     dword [top + 511 * 8], root + PAGE_PRESENT
+        mov     eax, 7
+        xor     ecx, ecx
+        cpuid
+        bt      ecx, LA57_FEATURE
+        jnc     .four_levels
+        mov     dword [start_cr3], top
+        or      dword [start_cr4], CR4_LA57
+.four_levels:
+        mov     eax, [start_cr4]
         mov     cr4, eax
-        mov     eax, root
+        mov     eax, [start_cr3]
         mov     cr3, eax
         mov     ecx, EFER_MSR
         mov     eax, EFER_VALUE
@@ -90,8 +104,13 @@ gdt_register:
         dw      gdt_register - gdt - 1
         dd      gdt
 
+start_cr3:
+        dd      root
+start_cr4:
+        dd      CR4_VALUE
+
         align   4096
-start_tables:
+top:    times   512 dq 0
 root:   times   512 dq 0
 identity:
         times   512 dq 0

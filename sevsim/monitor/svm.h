@@ -30,6 +30,8 @@ struct GuestRegisters {
 
 namespace intercept {
 // intercept_cr_read, intercept_cr_write, intercept_dr_read, intercept_dr_write: bit n is CRn, DRn.
+inline constexpr u16 cr0 = 1u << 0;
+inline constexpr u16 cr3 = 1u << 3;
 // intercept_misc1:
 inline constexpr u32 intr     = 1u << 0;
 inline constexpr u32 nmi      = 1u << 1;

@@ -43,8 +43,8 @@ void pass_through(Msr msr) {
 
 void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
     using namespace intercept;
-    vmcb.intercept_cr_read  = 1u << 3;
-    vmcb.intercept_cr_write = (1u << 0) | (1u << 3);
+    vmcb.intercept_cr_read  = cr0 | cr3;
+    vmcb.intercept_cr_write = cr0 | cr3;
     vmcb.intercept_dr_read  = 1u << 7;
     vmcb.intercept_dr_write = 1u << 7;
     vmcb.intercept_misc1    = nmi | rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;

@@ -12,9 +12,12 @@ namespace vestibule::sevsim {
 enum class Activity : u8 {
     running,
     waits_for_sipi, // not started yet, or INIT has come
-    reset_hold,     // the guest has asked for it, and waits for the answer
+    reset_hold,     // the guest has asked for it, and waits for INIT and SIPI
     halted,         // HLT with interrupts off
 };
+
+/// How the vCPU reaches its local APIC (APM volume 2, sections 16.3 and 16.9).
+enum class ApicMode : u8 { xapic, x2apic, disabled };
 
 struct Vcpu {
     Vmcb vmcb;
@@ -27,13 +30,16 @@ struct Vcpu {
     bool init_received; // INIT has come since it was last entered
     u8 woken;           // its processor need not sleep any longer (processors.h)
     bool may_halt;      // HLT is let through until the next exit
+    bool may_read_cr0;  // so are instructions that read CR0
     u64 emulated;       // instructions that the monitor did in the guest's place
     // What the hypervisor remembers of the guest's calls.
-    u64 told_dr7;     // the last DR7 write that it was asked for
-    u32 logical_id;   // of its local APIC, by which interprocessor interrupts can name it
-    bool terminated;  // it has asked for the guest's end
-    bool nmi_pending; // to be injected
-    bool nmi_masked;  // from the injection of an NMI to the guest's NMI complete
+    u64 told_dr7;   // the last DR7 write that it was asked for
+    u32 logical_id; // of its local APIC, by which interprocessor interrupts can name it
+    ApicMode apic_mode;
+    u64 x2apic_command; // what it last wrote to ICR in x2APIC mode
+    bool terminated;    // it has asked for the guest's end
+    bool nmi_pending;   // to be injected
+    bool nmi_masked;    // from the injection of an NMI to the guest's NMI complete
     Options options;
 
     x86::Vmsa& state() { return vmcb.save(); }

@@ -11,6 +11,7 @@ namespace {
 
 namespace leaf_number {
 constexpr u32 features          = 0x0000'0001;
+constexpr u32 monitor           = 0x0000'0005;
 constexpr u32 structured        = 0x0000'0007;
 constexpr u32 hypervisor_first  = 0x4000'0000;
 constexpr u32 hypervisor_last   = 0x4000'FFFF;
@@ -23,13 +24,25 @@ constexpr u32 extended_last     = 0x8000'0021;
 } // namespace leaf_number
 
 constexpr u32 osxsave = 1u << 27; // leaf 1, ECX
+constexpr u32 x2apic  = 1u << 21;
+constexpr u32 monitor = 1u << 3;
+
+/// What QEMU says here is its own. This machine's hypervisor has no name, or that of one by which
+/// guests take x2APIC for granted, with no feature of it.
+CpuidResult hypervisor_leaf(const Options& options, u32 leaf) {
+    constexpr u32 features = leaf_number::hypervisor_first + 1;
+    if (options.x2apic && leaf == leaf_number::hypervisor_first) {
+        return {features, 0x4B4D'564B, 0x564B'4D56, 0x0000'004D}; // "KVMKVMKVM"
+    }
+    return {};
+}
 
 /// EBX of 0x8000001F: the C-bit's number, and one physical address bit less for the guest's use.
 u32 c_bit_word(const Options& options) { return options.c_bit_position | (1u << 6); }
 
 CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     if (leaf >= leaf_number::hypervisor_first && leaf <= leaf_number::hypervisor_last) {
-        return {}; // QEMU's own; this machine has none
+        return hypervisor_leaf(vcpu.options, leaf);
     }
     if (leaf == leaf_number::memory_encryption) {
         constexpr u32 asids = 16;
@@ -44,13 +57,20 @@ CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     switch (leaf) {
     case leaf_number::features:
         result.ecx |= 1u << 31; // hypervisor present
+        result.ecx = vcpu.options.x2apic ? result.ecx | x2apic : result.ecx & ~x2apic;
+        // As KVM's guests have it. OVMF parks its further processors by MONITOR, a #VC in code that
+        // can take none, where it is told that they have it (UefiCpuPkg, AsmRelocateApLoop).
+        result.ecx &= ~monitor;
         // OSXSAVE mirrors the guest's CR4, of which hardware tells the hypervisor (a write trap).
         result.ecx &= ~osxsave;
         result.ecx |= (vcpu.state().cr4 & x86::cr4::osxsave) != 0 ? osxsave : 0;
         break;
+    case leaf_number::monitor: return {};
     case leaf_number::structured:
         if (subleaf == 0) {
-            result.ecx &= ~(1u << 16); // 5-level paging: the nested tables have four levels
+            // What the monitor has underneath is not what the guest was to have.
+            constexpr u32 la57 = 1u << 16;
+            result.ecx         = vcpu.options.la57 ? result.ecx | la57 : result.ecx & ~la57;
         }
         break;
     case leaf_number::extended_first: result.eax = leaf_number::extended_last; break;

@@ -28,13 +28,18 @@ bool is_absent_tpm(u64 gpa) {
            && *layout::at_physical<volatile u32>(tpm_vendor_id) == 0;
 }
 
+/// The local APIC answers here in xAPIC mode only (APM volume 2, section 16.9).
+bool is_silent_apic(const Vcpu& vcpu, u64 gpa) {
+    return vcpu.apic_mode != ApicMode::xapic && gpa >= local_apic::base && gpa < local_apic::end;
+}
+
 /// The device sees one access of the length that the guest used.
-u64 read_device(Access access) {
+u64 read_device(const Vcpu& vcpu, Access access) {
     if (is_flash(access.gpa)) {
         return read_flash(access.length);
     }
     if (device_register(access.gpa) == nullptr || is_absent_tpm(access.gpa)
-        || is_firmware(access.gpa)) {
+        || is_firmware(access.gpa) || is_silent_apic(vcpu, access.gpa)) {
         return ~u64{0};
     }
     switch (access.length) {
@@ -55,7 +60,7 @@ bool write_local_apic(Vcpu& vcpu, Access access, u64 value) {
 }
 
 void write_device(Vcpu& vcpu, Access access, u64 value) {
-    if (write_local_apic(vcpu, access, value)) {
+    if (is_silent_apic(vcpu, access.gpa) || write_local_apic(vcpu, access, value)) {
         return;
     }
     if (is_flash(access.gpa)) {
@@ -106,8 +111,8 @@ Answer serve(Vcpu& vcpu, const GhcbView& ghcb, Move move) {
 } // namespace
 
 Answer serve_mmio_read(Vcpu& vcpu, GhcbView& ghcb) {
-    return serve(vcpu, ghcb, [](Access access, u8* bytes) {
-        const u64 value = read_device(access);
+    return serve(vcpu, ghcb, [&vcpu](Access access, u8* bytes) {
+        const u64 value = read_device(vcpu, access);
         memcpy(bytes, &value, access.length);
     });
 }

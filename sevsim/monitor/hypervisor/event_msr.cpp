@@ -30,7 +30,7 @@ Inputs msr_inputs(const GhcbView& ghcb) {
             .info_1   = ~u64{0}};
 }
 
-Answer serve_msr(Vcpu&, GhcbView& ghcb) {
+Answer serve_msr(Vcpu& vcpu, GhcbView& ghcb) {
     const u64 direction = ghcb.get(field::exit_info_1);
     if (direction > 1) {
         return Answer::invalid_input("SW_EXITINFO1 of MSR is neither 0 nor 1");
@@ -45,10 +45,10 @@ Answer serve_msr(Vcpu&, GhcbView& ghcb) {
     if (write) {
         const u32 high  = lower_register(ghcb, field::rdx);
         const u64 value = from_halves(high, lower_register(ghcb, field::rax));
-        return write_guest_msr(number, value) ? Answer::done() : Answer::general_protection();
+        return write_guest_msr(vcpu, number, value) ? Answer::done() : Answer::general_protection();
     }
     u64 value = 0;
-    if (!read_guest_msr(number, value)) {
+    if (!read_guest_msr(vcpu, number, value)) {
         return Answer::general_protection();
     }
     ghcb.put(field::rax, low_half(value));

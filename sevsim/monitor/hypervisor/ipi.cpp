@@ -40,14 +40,15 @@ void send_init(Vcpu& vcpu, const Vcpu& sender) {
         if (&vcpu != &sender) {
             wake(vcpu);
         }
-    } else if (vcpu.activity == Activity::halted) {
+    } else {
         vcpu.activity = Activity::waits_for_sipi;
     }
 }
 
-/// Nothing else waits for it.
+/// Nothing else waits for it. The second SIPI of a pair is lost on a vCPU that has meanwhile gone
+/// into reset hold: what the first one led to need not be there any more.
 void send_startup(Vcpu& vcpu) {
-    if (vcpu.activity == Activity::waits_for_sipi || vcpu.activity == Activity::reset_hold) {
+    if (vcpu.activity == Activity::waits_for_sipi) {
         vcpu.activity = Activity::running;
         wake(vcpu);
     }
@@ -78,7 +79,7 @@ bool send_ipi(Vcpu& sender, u32 command) {
 }
 
 void hold_until_sipi(Vcpu& vcpu) {
-    stop(vcpu, Activity::reset_hold, "AP reset hold: nobody sends the SIPI that would end it");
+    stop(vcpu, Activity::reset_hold, "AP reset hold: nobody sends the INIT and SIPI that would end it");
 }
 
 void deliver_pending_nmi(Vcpu& vcpu) {

@@ -1,7 +1,7 @@
 // What one vCPU can do to another through its local APIC, and what a hypervisor makes of it where
 // it can neither read nor set the other's registers (GHCB specification, section 4.3): the first
-// SIPI starts a vCPU with the state that it was launched with, any other only ends a reset hold,
-// and the vector means nothing to anyone but the guest.
+// INIT and SIPI start a vCPU with the state that it was launched with, any other pair only ends a
+// reset hold, and the vector means nothing to anyone but the guest.
 #pragma once
 
 #include "sevsim/monitor/vcpu.h"

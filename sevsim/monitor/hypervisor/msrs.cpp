@@ -1,5 +1,6 @@
 #include "sevsim/monitor/hypervisor/msrs.h"
 
+#include "sevsim/monitor/hypervisor/x2apic.h"
 #include "x86/cpu.h"
 
 namespace vestibule::sevsim {
@@ -20,7 +21,6 @@ struct MsrRow {
 
 constexpr MsrRow msr_table[] = {
     {0x0000'0010, 0x0000'0010, Writes::ignore}, // TSC
-    {0x0000'001B, 0x0000'001B, Writes::ignore}, // APIC base
     {0x0000'008B, 0x0000'008B, Writes::ignore}, // microcode patch level
     {0x0000'00FE, 0x0000'00FE, Writes::refuse}, // MTRRcap
     {0x0000'0179, 0x0000'017B, Writes::ignore}, // machine check: capability, status, control
@@ -52,7 +52,14 @@ const MsrRow* find(u32 number) {
 
 } // namespace
 
-bool read_guest_msr(u32 number, u64& value) {
+bool read_guest_msr(Vcpu& vcpu, u32 number, u64& value) {
+    if (is_x2apic_msr(number)) {
+        return read_x2apic(vcpu, number, value);
+    }
+    if (number == apic_base_msr) {
+        value = read_apic_base(vcpu);
+        return true;
+    }
     if (find(number) == nullptr) {
         return false;
     }
@@ -60,7 +67,13 @@ bool read_guest_msr(u32 number, u64& value) {
     return true;
 }
 
-bool write_guest_msr(u32 number, u64 value) {
+bool write_guest_msr(Vcpu& vcpu, u32 number, u64 value) {
+    if (is_x2apic_msr(number)) {
+        return write_x2apic(vcpu, number, value);
+    }
+    if (number == apic_base_msr) {
+        return write_apic_base(vcpu, value);
+    }
     const MsrRow* row = find(number);
     if (row == nullptr || row->writes == Writes::refuse) {
         return false;

@@ -1,0 +1,32 @@
+// EFI's memory map as a PVH kernel wants it: what is RAM to who has ended boot services, ascending,
+// neighbours of one kind together. Calls nobody, so that it can run when there is nobody left to be
+// called, and in unit tests.
+#pragma once
+
+#include "efi/efi.h"
+#include "efi/pvh_format.h"
+#include "efi/text.h"
+
+namespace vestibule::efi::pvh {
+
+/// From its first byte to behind its last one.
+struct Extent {
+    u64 base;
+    u64 end;
+};
+
+/// Memory that is in use behind the kernel's back, whatever EFI calls it.
+struct InUse {
+    static constexpr u32 count = 3;
+
+    Extent extents[count];
+};
+
+/// How many ranges `descriptors` of them make at most: an extent cuts one into three.
+constexpr u64 most_ranges(u64 descriptors) { return descriptors + u64{2} * InUse::count; }
+
+/// Writes the ranges of `map`, whose descriptors are `stride` bytes apart, to `ranges`, where there
+/// is room for most_ranges() of them. Returns how many there are.
+u32 convert_map(Bytes map, u64 stride, const InUse& in_use, MemoryRange* ranges);
+
+} // namespace vestibule::efi::pvh
