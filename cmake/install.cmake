@@ -1,13 +1,15 @@
 # What `cmake --install` puts where: the library with its C and C++ headers, so that a kernel finds it
-# by find_package(vestibule) or by pkg-config, the two tools and the EFI application. The archive is the freestanding
-# half's. Everything finds itself from where it lies, so an installed tree can be moved.
+# by find_package(vestibule) or by pkg-config, the three tools, the EFI application and the pages about
+# using them. The archive is the freestanding half's. Everything finds itself from where it lies, so an
+# installed tree can be moved.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vestibule)
 set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/vestibule)
 
-install(TARGETS igvmtool sevsim)
+install(TARGETS igvmtool sevsim sevlaunch)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 install(FILES ${VESTIBULE_GUEST_DIR}/library/libvestibule.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/vestibule/vestibule.h boot/boot_info.h DESTINATION ${header_dir})
 # For an EFI system partition, to be copied to \\EFI\\BOOT or to be given a boot entry.

@@ -1,13 +1,13 @@
 // ID blocks: the firmware's bytes, signatures that OpenSSL's own ECDSA_do_verify accepts, and every
 // signed bit broken once.
 #include "igvm_launch_fixture.h"
+#include "key_file.h"
 
 #include "igvm/id_block.h"
 #include "igvm/rewrite.h"
 
 #include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -18,37 +18,6 @@
 namespace vestibule::igvm::test {
 
 namespace {
-/// A fresh key in a file, since that is how igvmtool gets one.
-class KeyFile {
-  public:
-    explicit KeyFile(const char* curve = "P-384") {
-        std::string name     = testing::TempDir() + "igvm_key.XXXXXX";
-        const int descriptor = mkstemp(name.data());
-        path_                = name;
-        std::FILE* file      = fdopen(descriptor, "w");
-        EVP_PKEY* key        = EVP_EC_gen(curve);
-        PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
-        EVP_PKEY_free(key);
-        std::fclose(file);
-    }
-
-    KeyFile(const KeyFile&)            = delete;
-    KeyFile& operator=(const KeyFile&) = delete;
-
-    ~KeyFile() { std::filesystem::remove(path_); }
-
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-    [[nodiscard]] PrivateKey read() const {
-        auto key = PrivateKey::read(path_);
-        EXPECT_TRUE(key) << key.error();
-        return std::move(*key);
-    }
-
-  private:
-    std::string path_;
-};
-
 /// The signature as OpenSSL's oldest interface sees it, from the firmware's bytes.
 bool openssl_accepts(std::span<const u8> message, const SnpSignature& signature, const IdKey& key) {
     EC_KEY* ec         = EC_KEY_new_by_curve_name(NID_secp384r1);

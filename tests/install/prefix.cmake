@@ -4,7 +4,8 @@ file(REMOVE_RECURSE ${SCRATCH})
 execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${SCRATCH}/first
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 file(RENAME ${SCRATCH}/first ${PREFIX})
-foreach(file bin/igvmtool bin/sevsim lib/libvestibule.a lib/pkgconfig/vestibule.pc
+foreach(file bin/igvmtool bin/sevsim bin/sevlaunch share/doc/vestibule/sev-host.md
+    lib/libvestibule.a lib/pkgconfig/vestibule.pc
     lib/cmake/vestibule/vestibuleConfig.cmake lib/cmake/vestibule/vestibuleConfigVersion.cmake
     include/vestibule/vestibule.h include/vestibule/vc/handler.h include/vestibule/ghcb/call.h
     include/vestibule/x86/cpu.h share/vestibule/BOOTX64.EFI share/vestibule/vestibule.conf)

@@ -1,0 +1,266 @@
+// See launch.h.
+#include "launcher/launch.h"
+
+#include "igvm/id_block.h"
+#include "launcher/vcpu.h"
+#include "x86/sev.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+
+namespace vestibule::launcher {
+
+using igvm::PageType;
+using igvm::PlatformType;
+
+static u64 address_of(const void* memory) { return reinterpret_cast<u64>(memory); } // NOLINT
+
+u64 policy_of(const Plan& plan) {
+    constexpr u64 no_debug = bit(0);
+    constexpr u64 sev_es   = bit(2);
+    const bool snp         = plan.platform == PlatformType::sev_snp;
+    return plan.content.policy.value_or(snp ? igvm::default_snp_policy : no_debug | sev_es);
+}
+
+Guest::Guest(Calls& calls, int kvm, const Plan& plan)
+    : calls_(calls), kvm_(kvm), plan_(plan), encrypted_(plan.platform != PlatformType::native),
+      snp_(plan.platform == PlatformType::sev_snp) {
+    make_vm();
+    memory_ = std::make_unique<GuestMemory>(calls, vm_, plan.content, plan.machine.memory, snp_);
+    make_vcpus();
+    if (snp_) {
+        launch_snp();
+    } else if (encrypted_) {
+        launch_sev_es();
+    } else {
+        for (const igvm::GuestPiece& piece : plan.content.pieces) {
+            place(piece);
+        }
+    }
+}
+
+Guest::~Guest() {
+    for (const Vcpu& vcpu : vcpus_) {
+        calls_.kernel.unmap(reinterpret_cast<u8*>(vcpu.run), run_size_); // NOLINT: as mapped
+        calls_.kernel.close(vcpu.descriptor);
+    }
+    memory_.reset();
+    calls_.kernel.close(vm_);
+    if (sev_device_ >= 0) {
+        calls_.kernel.close(sev_device_);
+    }
+}
+
+void Guest::make_vm() {
+    const bool init2 = snp_ || has_init2(plan_.vm_types);
+    const auto type  = snp_                  ? abi::VmType::snp
+                       : encrypted_ && init2 ? abi::VmType::sev_es
+                                             : abi::VmType::standard;
+    vm_              = calls_.call(kvm_, KVM_CREATE_VM, static_cast<u64>(type));
+    if (encrypted_) {
+        sev_device_ = calls_.open("/dev/sev");
+        if (snp_) {
+            // Without it every page state change of the guest's is answered with an error.
+            kvm_enable_cap cap{};
+            cap.cap     = abi::cap_exit_hypercall;
+            cap.args[0] = bit(abi::map_gpa_range);
+            calls_.call(vm_, KVM_ENABLE_CAP, cap);
+        } else {
+            abi::IssueCommand command{
+                .command = abi::sev_platform_status, .data = address_of(&firmware_), .error = 0};
+            calls_.call(sev_device_, abi::sev_issue_cmd, command);
+        }
+        abi::Init2 options{};
+        // KVM adds SNP's own bit.
+        options.vmsa_features = features() & ~(x86::SevStatus::snp >> 2);
+        if (init2) {
+            calls_.sev(vm_, sev_device_, abi::Sev::init2, options);
+        } else {
+            calls_.sev(vm_, sev_device_, abi::Sev::es_init);
+        }
+    } else {
+        constexpr u64 out_of_the_way = 0xFFFB'D000; // three pages that Intel's KVM needs
+        calls_.call(vm_, KVM_SET_TSS_ADDR, out_of_the_way);
+    }
+    calls_.call(vm_, KVM_CREATE_IRQCHIP);
+    kvm_pit_config pit{};
+    pit.flags = KVM_PIT_SPEAKER_DUMMY; // port 0x61, by which Linux measures its clocks
+    calls_.call(vm_, KVM_CREATE_PIT2, pit);
+}
+
+/// One value for all vCPUs: KVM takes it before there is one.
+u64 Guest::features() const {
+    const auto first = plan_.content.contexts.find(0);
+    return first == plan_.content.contexts.end()
+               ? 0
+               : igvm::load<x86::Vmsa>(first->second).sev_features;
+}
+
+void Guest::make_vcpus() {
+    supported_ = supported_cpuid(calls_, kvm_);
+    run_size_  = static_cast<u64>(calls_.call(kvm_, KVM_GET_VCPU_MMAP_SIZE));
+    if (run_size_ < sizeof(kvm_run)) {
+        throw LaunchError(fmt::format("KVM_GET_VCPU_MMAP_SIZE: found {}, expected {} or more",
+                                      run_size_, sizeof(kvm_run)));
+    }
+    for (u32 n = 0; n < plan_.machine.vcpus; ++n) {
+        const int vcpu = calls_.call(vm_, KVM_CREATE_VCPU, n);
+        auto* const run =
+            reinterpret_cast<kvm_run*>(calls_.map(run_size_, vcpu)); // NOLINT: what is mapped
+        vcpus_.push_back({.descriptor = vcpu, .run = run});
+        abi::Cpuid cpuid = cpuid_of(supported_, n, plan_.machine.vcpus);
+        calls_.call(vcpu, abi::set_cpuid2, cpuid);
+        const auto context = plan_.content.contexts.find(n);
+        if (context == plan_.content.contexts.end()) {
+            continue; // as at reset
+        }
+        if (encrypted_) {
+            set_registers(calls_, vcpu, igvm::load<x86::Vmsa>(context->second), supported_);
+        } else {
+            set_registers(calls_, vcpu, igvm::load<igvm::NativeVpContext>(context->second));
+        }
+    }
+}
+
+void Guest::for_each_run(
+    const std::function<void(std::span<const igvm::GuestPiece>, const igvm::GpaRange&)>& use) {
+    constexpr u64 most    = u64{1} << 30; // a length is 32 bits
+    const auto& pieces    = plan_.content.pieces;
+    const auto is_skipped = [&](const igvm::GuestPiece& piece) {
+        // Without SNP what is not measured cannot be encrypted either: the guest finds it shared.
+        return piece.shared || (!snp_ && piece.type == PageType::unmeasured);
+    };
+    for (u64 first = 0, end = 0; first < pieces.size(); first = end) {
+        igvm::GpaRange range = pieces[first].range;
+        end                  = first + 1;
+        if (is_skipped(pieces[first])) {
+            if (snp_) { // it may lie in required memory, which is private
+                memory_->convert(pieces[first].range, false);
+            }
+            place(pieces[first]);
+            continue;
+        }
+        while (end < pieces.size() && pieces[end].type == pieces[first].type
+               && pieces[end].type != PageType::cpuid && !is_skipped(pieces[end])
+               && pieces[end].range.gpa == range.gpa + range.size && range.size < most) {
+            range.size += pieces[end++].range.size;
+        }
+        use(std::span(pieces).subspan(first, end - first), range);
+    }
+}
+
+u8* Guest::host_of(const igvm::GpaRange& range) const {
+    u8* const host = memory_->at(range);
+    if (host == nullptr) {
+        throw LaunchError(
+            fmt::format("found pages at {:#x}, {:#x} bytes, that cross the end of RAM: "
+                        "expected them inside or outside of it, see --memory",
+                        range.gpa, range.size));
+    }
+    return host;
+}
+
+/// Writes a piece where the host sees guest memory.
+void Guest::place(const igvm::GuestPiece& piece) {
+    u8* const host = host_of(piece.range);
+    std::memset(host, 0, piece.range.size);
+    std::ranges::copy(piece.data, host);
+}
+
+void Guest::launch_sev_es() {
+    // Encrypted pages must stay where they are in the host's memory.
+    for (const Slot& slot : memory_->slots()) {
+        abi::EncryptedRegion region{.address = address_of(slot.host), .size = slot.range.size};
+        calls_.call(vm_, KVM_MEMORY_ENCRYPT_REG_REGION, region);
+    }
+    abi::LaunchStart start{};
+    start.policy = static_cast<u32>(policy_of(plan_));
+    if (plan_.session) {
+        start.dh_uaddr      = address_of(plan_.session->certificate.data());
+        start.dh_len        = static_cast<u32>(plan_.session->certificate.size());
+        start.session_uaddr = address_of(plan_.session->blob.data());
+        start.session_len   = static_cast<u32>(plan_.session->blob.size());
+    }
+    calls_.sev(vm_, sev_device_, abi::Sev::launch_start, start);
+    for_each_run([&](std::span<const igvm::GuestPiece> run, const igvm::GpaRange& range) {
+        // In one call, and so nothing is written over what is encrypted already.
+        std::ranges::for_each(run, [&](const igvm::GuestPiece& piece) { place(piece); });
+        abi::LaunchBuffer update{
+            .uaddr = address_of(host_of(range)), .len = static_cast<u32>(range.size), .pad = 0};
+        calls_.sev(vm_, sev_device_, abi::Sev::launch_update_data, update);
+    });
+    calls_.sev(vm_, sev_device_, abi::Sev::launch_update_vmsa);
+    Measured& measured = measured_.emplace(
+        Measured{.measure = {}, .mnonce = {}, .firmware = firmware_, .policy = start.policy});
+    abi::LaunchBuffer measure{
+        .uaddr = address_of(&measured), .len = offsetof(Measured, firmware), .pad = 0};
+    calls_.sev(vm_, sev_device_, abi::Sev::launch_measure, measure);
+    calls_.sev(vm_, sev_device_, abi::Sev::launch_finish);
+}
+
+void Guest::launch_snp() {
+    abi::SnpLaunchStart start{};
+    start.policy = policy_of(plan_);
+    calls_.sev(vm_, sev_device_, abi::Sev::snp_launch_start, start);
+    for (const igvm::GpaRange& range : plan_.content.required) {
+        memory_->convert(range, true);
+    }
+    for_each_run([&](std::span<const igvm::GuestPiece> run, const igvm::GpaRange& range) {
+        memory_->convert(range, true);
+        std::ranges::for_each(run, [&](const igvm::GuestPiece& piece) { place(piece); });
+        update_snp(run.front(), range);
+    });
+    finish_snp();
+}
+
+void Guest::update_snp(const igvm::GuestPiece& piece, const igvm::GpaRange& range) {
+    u8* const source = host_of(range);
+    if (piece.type == PageType::cpuid && piece.data.empty()) {
+        std::ranges::copy(cpuid_page(supported_), source);
+    }
+    const auto update_once = [&] {
+        abi::SnpLaunchUpdate update{};
+        update.gfn_start = range.gpa / page_size;
+        update.uaddr     = address_of(source);
+        update.len       = range.size;
+        update.type      = static_cast<u8>(piece.type);
+        while (update.len != 0) { // KVM says what is left
+            const u64 left = update.len;
+            calls_.sev(vm_, sev_device_, abi::Sev::snp_launch_update, update);
+            if (update.len >= left) {
+                throw LaunchError(fmt::format("SEV_SNP_LAUNCH_UPDATE: found {:#x} bytes left, "
+                                              "expected fewer than the {:#x} before",
+                                              update.len, left));
+            }
+        }
+    };
+    try {
+        update_once();
+    } catch (const FirmwareError& error) {
+        // The firmware has written into the page what it would accept. It is measured by its
+        // address only, and the guest checks it.
+        if (piece.type != PageType::cpuid || error.code != sev_ret::invalid_param) {
+            throw;
+        }
+        update_once();
+    }
+    calls_.kernel.discard(-1, address_of(source), range.size);
+}
+
+void Guest::finish_snp() {
+    abi::SnpLaunchFinish finish{};
+    igvm::IdBlock block{};
+    auto auth = std::make_unique<igvm::IdAuth>();
+    if (plan_.content.id_block) {
+        block                 = igvm::firmware_block(*plan_.content.id_block, policy_of(plan_));
+        *auth                 = igvm::firmware_auth(*plan_.content.id_block);
+        finish.id_block_uaddr = address_of(&block);
+        finish.id_auth_uaddr  = address_of(auth.get());
+        finish.id_block_en    = 1;
+        finish.auth_key_en    = static_cast<u8>(plan_.content.id_block->author_key_enabled != 0);
+    }
+    calls_.sev(vm_, sev_device_, abi::Sev::snp_launch_finish, finish);
+}
+
+} // namespace vestibule::launcher

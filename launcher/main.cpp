@@ -1,0 +1,113 @@
+// sevlaunch: the command line.
+#include "launcher/linux_kernel.h"
+#include "launcher/program.h"
+#include "launcher/trace.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fmt/format.h>
+
+namespace vestibule::launcher {
+
+namespace {
+constexpr const char* examples = R"(Examples:
+  sevlaunch guest.igvm                                the strongest platform that file and host have
+  sevlaunch guest.igvm --platform native --memory 64M
+  sevlaunch guest.igvm --platform snp --dry-run       every call to the kernel, without a host for it
+  sevlaunch guest.igvm --platform sev-es --session vm the measurement checked (sevctl session --name vm)
+  sevlaunch guest.igvm --trace calls.jsonl            every call and exit, a JSON object a line
+
+Exit status: 0 the guest exited with code 0 or powered off (with --dry-run: there is such a launch),
+1 anything else, 2 wrong use. docs/sev-host.md tells how a host is set up.)";
+
+void describe(CLI::App& app, Arguments& arguments) {
+    app.set_version_flag("--version", "sevlaunch " VESTIBULE_VERSION);
+    app.footer(examples);
+    app.add_option("FILE", arguments.file, "The guest: an IGVM file")->required()->type_name("");
+    app.add_option("--platform", arguments.platform, "auto, native, sev-es or snp")
+        ->check(CLI::IsMember({"auto", "native", "sev-es", "snp"}))
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_option("--memory", arguments.machine.memory, "Guest memory, 1M to 1024G")
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::Range(u64{1} << 20, u64{1} << 40))
+        ->type_name("SIZE")
+        ->default_str("256M");
+    app.add_option("--vcpus", arguments.machine.vcpus, "How many vCPUs")
+        ->check(CLI::Range(1u, 255u))
+        ->type_name("N")
+        ->capture_default_str();
+    app.add_option("--append", arguments.machine.command_line,
+                   "The guest's command line, where the file has a place for it (COMMAND_LINE)")
+        ->type_name("TEXT");
+    app.add_option("--serial", arguments.serial,
+                   "Where COM1 goes: stdio (with --json to standard error), or a file")
+        ->type_name("stdio|FILE")
+        ->capture_default_str();
+    app.add_option("--timeout", arguments.timeout, "Stop the guest after so many seconds; 0: never")
+        ->check(CLI::Range(0u, 86'400u))
+        ->type_name("S")
+        ->capture_default_str();
+    app.add_option("--trace", arguments.trace, "Write calls and exits to FILE, as JSON lines")
+        ->type_name("FILE");
+    app.add_flag(
+        "--dry-run", arguments.dry_run,
+        "Print every call to the kernel and make none: for a host with Linux 7.1, SEV-ES and "
+        "SNP");
+    app.add_flag("--json", arguments.json, "One JSON object on standard output, at the end");
+    app.add_option("--expect-digest", arguments.expected,
+                   "The launch digest that must come out; otherwise nothing is launched, and the "
+                   "reason is searched for")
+        ->type_name("HEX");
+    app.add_option("--session", arguments.session,
+                   "SEV-ES: the owner's session, NAME_godh.b64, NAME_session.b64 and NAME_tik.bin")
+        ->type_name("NAME");
+}
+
+int command_line(int argc, char** argv) {
+    Arguments arguments;
+    CLI::App app(
+        "Starts an IGVM file as a guest by the kernel's own interface, with nothing between: "
+        "native, SEV-ES or SEV-SNP. The guest's serial output goes to standard output, what "
+        "is told of the launch to standard error.",
+        "sevlaunch");
+    describe(app, arguments);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        constexpr int wrong_use = 2;
+        return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (arguments.machine.memory % page_size != 0) {
+        fmt::print(stderr, "sevlaunch: --memory: found {}, expected a multiple of 4096\n",
+                   arguments.machine.memory);
+        return 2;
+    }
+    Program program(arguments);
+    LinuxKernel linux_kernel;
+    DryKernel dry_kernel;
+    const int status =
+        program.run(arguments.dry_run ? static_cast<Kernel&>(dry_kernel) : linux_kernel);
+    if (arguments.json) {
+        fmt::print("{}\n",
+                   program.report().dump(2, ' ', false, Program::Json::error_handler_t::replace));
+    }
+    return status;
+}
+} // namespace
+
+} // namespace vestibule::launcher
+
+int main(int argc, char** argv) {
+    try {
+        const int status = vestibule::launcher::command_line(argc, argv);
+        // Output that did not arrive, on a full disk for one, is work that failed.
+        if (std::fflush(stdout) == 0) {
+            return status;
+        }
+        std::perror("sevlaunch: standard output");
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "sevlaunch: %s\n", error.what());
+    }
+    return 1;
+}

@@ -1,0 +1,240 @@
+// See program.h.
+#include "launcher/program.h"
+
+#include "igvm/describe.h"
+#include "igvm/file_io.h"
+#include "launcher/call_text.h"
+#include "launcher/trace.h"
+#include "sevsim/terminal.h"
+
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace vestibule::launcher {
+
+static std::optional<igvm::PlatformType> wanted_platform(std::string_view name) {
+    if (name == "auto") {
+        return std::nullopt;
+    }
+    return name == "native"   ? igvm::PlatformType::native
+           : name == "sev-es" ? igvm::PlatformType::sev_es
+                              : igvm::PlatformType::sev_snp;
+}
+
+int Program::run(Kernel& kernel) {
+    auto mapped = igvm::MappedFile::open(arguments_.file);
+    if (!mapped) {
+        throw LaunchError(mapped.error());
+    }
+    const auto file = igvm::parse(mapped->bytes());
+    if (!file) {
+        throw LaunchError(fmt::format("{}: {}", arguments_.file, igvm::describe(file.error())));
+    }
+    report_["file"] = arguments_.file;
+    if (!arguments_.trace.empty()) {
+        trace_.open(arguments_.trace);
+    }
+    TracedKernel traced(kernel,
+                        [this](const std::string& call, int answer) { tell(call, answer); });
+    const bool told = arguments_.dry_run || trace_.is_open();
+    Calls calls(told ? traced : kernel);
+    int status = 1;
+    try {
+        status = launch(calls, *file);
+    } catch (const LaunchError& error) {
+        if (!arguments_.json) {
+            throw;
+        }
+        say("error", error.what());
+    }
+    // A full disk, or a file that could not be opened.
+    if (!arguments_.trace.empty() && (!trace_.is_open() || !trace_.flush())) {
+        throw LaunchError(fmt::format("{}: the trace could not be written", arguments_.trace));
+    }
+    return status;
+}
+
+int Program::launch(Calls& calls, const igvm::File& file) {
+    const Host host = open_host(calls);
+    const Choice choice =
+        choose_platform(calls.kernel, host, file, wanted_platform(arguments_.platform));
+    Plan plan{.platform = choice.platform,
+              .machine  = arguments_.machine,
+              .content  = {},
+              .vm_types = host.vm_types,
+              .session  = {}};
+    say("passed over", choice.passed_over);
+    auto content = igvm::file_content(file, plan.platform, plan.machine);
+    if (!content) {
+        throw LaunchError(fmt::format("{}: {}", arguments_.file, content.error()));
+    }
+    plan.content = std::move(*content);
+    if (!arguments_.session.empty()) {
+        auto session = read_session(arguments_.session);
+        if (!session) {
+            throw LaunchError(session.error());
+        }
+        plan.session = std::move(*session);
+    }
+    const Forecast expected = forecast(file, plan, profile_of_kernel(host.release, host.vm_types));
+    say("platform", igvm::name_of(plan.platform));
+    say("kernel", fmt::format("{}, taken as {}", host.release, expected.options.vmm.name));
+    say("note", expected.findings);
+    if (!expected.digest.empty()) {
+        say("digest", igvm::to_hex(expected.digest));
+    }
+    if (!is_expected(file, expected)) {
+        return 1;
+    }
+    const auto guest = make_guest(calls, host, plan, file, expected);
+    if (arguments_.dry_run) {
+        return 0;
+    }
+    if (const auto& measured = guest->measured();
+        measured && !is_measured_so(*measured, plan, file, expected)) {
+        return 1;
+    }
+    return run_guest(calls, *guest);
+}
+
+bool Program::is_expected(const igvm::File& file, const Forecast& forecast) {
+    const auto wanted = igvm::from_hex(arguments_.expected);
+    if (arguments_.expected.empty() || wanted == forecast.digest) {
+        return true;
+    }
+    if (forecast.digest.empty() || wanted.size() != forecast.digest.size()) {
+        throw LaunchError(fmt::format("--expect-digest: found {}, expected the {} hexadecimal "
+                                      "digits of a digest of this platform",
+                                      arguments_.expected, 2 * forecast.digest.size()));
+    }
+    say("mismatch", "the digest is not the expected one, so nothing is launched");
+    explain(file, forecast, [&](const igvm::Chain& chain) { return chain.equals(wanted); });
+    return false;
+}
+
+void Program::explain(const igvm::File& file, const Forecast& forecast, const Matches& matches) {
+    say("explanation", explain_digest(file, forecast, matches));
+}
+
+/// SNP's firmware compares the digest itself, with the ID block's.
+std::unique_ptr<Guest> Program::make_guest(Calls& calls, const Host& host, const Plan& plan,
+                                           const igvm::File& file, const Forecast& forecast) {
+    try {
+        return std::make_unique<Guest>(calls, host.kvm, plan);
+    } catch (const FirmwareError& error) {
+        if (error.code == sev_ret::bad_measurement && plan.content.id_block) {
+            explain(file, forecast, [&](const igvm::Chain& chain) {
+                return chain.equals(plan.content.id_block->ld);
+            });
+        }
+        throw;
+    }
+}
+
+bool Program::is_measured_so(const Measured& measured, const Plan& plan, const igvm::File& file,
+                             const Forecast& forecast) {
+    constexpr const char* states[] = {"not initialized", "initialized", "working"};
+    const abi::PlatformStatus& own = measured.firmware;
+    say("firmware",
+        fmt::format("API {}.{}, build {}, {}", own.api_major, own.api_minor, own.build,
+                    own.state < std::size(states) ? states[own.state] : "state unknown"));
+    say("measurement", igvm::to_hex(measured.measure));
+    say("nonce", igvm::to_hex(measured.mnonce));
+    if (!plan.session) {
+        say("unchecked", "the key of the measurement is the owner's: give --session NAME to have "
+                         "it compared with the digest");
+        return true;
+    }
+    const Session& session = *plan.session;
+    if (confirms(session, measured, forecast.digest)) {
+        say("confirmed", "the secure processor has measured this digest");
+        return true;
+    }
+    say("mismatch", "the secure processor has measured another digest");
+    explain(file, forecast,
+            [&](const igvm::Chain& chain) { return confirms(session, measured, chain.digest()); });
+    return false;
+}
+
+int Program::run_guest(Calls& calls, Guest& guest) {
+    const bool stdio = arguments_.serial == "stdio";
+    const int own    = arguments_.json ? STDERR_FILENO : STDOUT_FILENO;
+    const int serial =
+        stdio ? own
+              : open(arguments_.serial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (serial < 0) {
+        throw LaunchError(fmt::format("{}: {}", arguments_.serial, std::strerror(errno)));
+    }
+    const std::optional<sevsim::TerminalForGuest> terminal =
+        stdio ? std::optional<sevsim::TerminalForGuest>(std::in_place) : std::nullopt;
+    const RunResult result =
+        launcher::run(calls, guest,
+                      {.memory   = arguments_.machine.memory,
+                       .serial   = serial,
+                       .keyboard = stdio,
+                       .timeout  = std::chrono::seconds(arguments_.timeout),
+                       .watch    = [this](u32 vcpu, const kvm_run& run) { tell_exit(vcpu, run); }});
+    std::vector<std::string> exits;
+    exits.reserve(result.exits.size());
+    for (const auto& [reason, count] : result.exits) {
+        exits.push_back(fmt::format("{} {}", exit_name(reason), count));
+    }
+    say("exits", exits);
+    if (result.unclaimed_mmio != 0) {
+        say("unclaimed",
+            fmt::format("{} accesses to memory where no device is", result.unclaimed_mmio));
+    }
+    if (result.converted != 0) {
+        say("converted", fmt::format("{} pages made private or shared", result.converted));
+    }
+    say("end", result.end.words);
+    report_["code"] = result.end.code;
+    const bool good = result.end.kind == End::Kind::power_off
+                      || (result.end.kind == End::Kind::exit && result.end.code == 0);
+    return good ? 0 : 1;
+}
+
+/// A line of the report: on standard error, where the guest's output is not.
+void Program::say(const char* what, std::string_view words) {
+    if (arguments_.json) {
+        report_[what] = words;
+    } else {
+        fmt::print(stderr, "sevlaunch: {}: {}\n", what, words);
+    }
+}
+
+void Program::say(const char* what, const std::vector<std::string>& lines) {
+    if (arguments_.json) {
+        report_[what] = lines;
+        return;
+    }
+    for (const std::string& line : lines) {
+        say(what, line);
+    }
+}
+
+void Program::tell(const std::string& call, int answer) {
+    const std::string text = answer < 0 ? fmt::format("{} = {}", call, strerrorname_np(-answer))
+                                        : fmt::format("{} = {}", call, answer);
+    if (trace_.is_open()) {
+        trace_ << Json{{"call", call}, {"answer", answer}}.dump() << '\n';
+    }
+    if (arguments_.dry_run && arguments_.json) {
+        report_["plan"].push_back(text);
+    } else if (arguments_.dry_run) {
+        fmt::print("{}\n", text);
+    }
+}
+
+void Program::tell_exit(u32 vcpu, const kvm_run& run) {
+    if (trace_.is_open()) {
+        trace_ << Json{{"vcpu", vcpu}, {"exit", exit_name(run.exit_reason)},
+                       {"words", exit_text(run)}}.dump()
+               << '\n';
+    }
+}
+
+} // namespace vestibule::launcher

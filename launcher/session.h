@@ -1,0 +1,25 @@
+// The owner's part in an SEV-ES launch: the key by which the owner, and nobody else, can check
+// LAUNCH_MEASURE (SEV API specification, LAUNCH_START). Made by `sevctl session` from the machine's
+// PDH certificate.
+#pragma once
+
+#include "x86/types.h"
+
+#include <array>
+#include <expected>
+#include <string>
+#include <vector>
+
+namespace vestibule::launcher {
+
+struct Session {
+    std::vector<u8> certificate; // the owner's Diffie-Hellman certificate
+    std::vector<u8> blob;        // with the keys, wrapped for this machine
+    std::array<u8, 16> tik;      // the key of LAUNCH_MEASURE
+};
+
+/// From PREFIX_godh.b64, PREFIX_session.b64 and PREFIX_tik.bin, as sevctl names them; an error
+/// names the file.
+std::expected<Session, std::string> read_session(const std::string& prefix);
+
+} // namespace vestibule::launcher
