@@ -65,6 +65,15 @@ void let_through(Vcpu& vcpu) {
     }
 }
 
+/// Where QEMU runs its processors in turn (--repeatable), the first one's turn ends with the time
+/// that there is until the next timer, and the others have none of it, unless it ends by PAUSE.
+void take_turns(const Vcpu& vcpu) {
+    constexpr u64 every = 8;
+    if (vcpu_count != 1 && vcpu.vmruns % every == 0) {
+        x86::Cpu::pause();
+    }
+}
+
 bool is_any_running() {
     for (const Vcpu& vcpu : vcpus()) {
         if (vcpu.activity == Activity::running) {
@@ -123,6 +132,7 @@ void run(Vcpu& vcpu) {
         if (vcpu.init_received) {
             vcpu.init_received = false;
             stop(vcpu, Activity::waits_for_sipi, "INIT: nobody sends the SIPI that would follow");
+            vcpu.started_again = true;
         }
         let_through(vcpu);
         deliver_pending_nmi(vcpu);
@@ -130,6 +140,7 @@ void run(Vcpu& vcpu) {
         profile_entry(vcpu);
         watch_real_iret(vcpu);
         monitor_lock.release();
+        take_turns(vcpu);
         enter(vcpu, nested_root(vcpu, false));
         monitor_lock.acquire();
         set_reported_vcpu(vcpu);

@@ -28,6 +28,7 @@ struct Vcpu {
     unsigned index; // also its APIC ID, and its processor's
     Activity activity;
     bool init_received; // INIT has come since it was last entered
+    bool started_again; // INIT and SIPI have, before its next reset hold
     u8 woken;           // its processor need not sleep any longer (processors.h)
     bool stale_tlb;     // its translations have changed since it was last entered
     u64 seen_tables;    // nested::generation when it was last entered

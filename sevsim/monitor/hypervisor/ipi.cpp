@@ -48,7 +48,10 @@ void send_init(Vcpu& vcpu, const Vcpu& sender) {
 /// Nothing else waits for it. The second SIPI of a pair is lost on a vCPU that has meanwhile gone
 /// into reset hold: what the first one led to need not be there any more.
 void send_startup(Vcpu& vcpu) {
-    if (vcpu.activity == Activity::waits_for_sipi) {
+    if (vcpu.activity == Activity::running && vcpu.init_received) {
+        vcpu.init_received = false; // its processor has not come to it yet
+        vcpu.started_again = true;
+    } else if (vcpu.activity == Activity::waits_for_sipi) {
         vcpu.activity = Activity::running;
         wake(vcpu);
     }
@@ -78,7 +81,13 @@ bool send_ipi(Vcpu& sender, u32 command) {
     return true;
 }
 
+// A guest lets go of its last lock before it asks to be held, so INIT and SIPI may come in between,
+// where a hypervisor that forgot them would hold the vCPU for good.
 void hold_until_sipi(Vcpu& vcpu) {
+    if (vcpu.started_again) {
+        vcpu.started_again = false;
+        return;
+    }
     stop(vcpu, Activity::reset_hold,
          "AP reset hold: nobody sends the INIT and SIPI that would end it");
 }
