@@ -2,7 +2,7 @@
 #pragma once
 
 #include "igvm/reader.h"
-#include "launcher/calls.h"
+#include "launcher/interface.h"
 
 #include <optional>
 #include <vector>

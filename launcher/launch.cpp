@@ -2,7 +2,9 @@
 #include "launcher/launch.h"
 
 #include "igvm/id_block.h"
-#include "launcher/vcpu.h"
+#include "kvm/cpuid.h"
+#include "kvm/registers.h"
+#include "launcher/native_vcpu.h"
 #include "x86/sev.h"
 
 #include <algorithm>
@@ -98,7 +100,7 @@ u64 Guest::features() const {
 }
 
 void Guest::make_vcpus() {
-    supported_ = supported_cpuid(calls_, kvm_);
+    supported_ = kvm::supported_cpuid(calls_, kvm_);
     run_size_  = static_cast<u64>(calls_.call(kvm_, KVM_GET_VCPU_MMAP_SIZE));
     if (run_size_ < sizeof(kvm_run)) {
         throw LaunchError(fmt::format("KVM_GET_VCPU_MMAP_SIZE: found {}, expected {} or more",
@@ -109,14 +111,14 @@ void Guest::make_vcpus() {
         auto* const run =
             reinterpret_cast<kvm_run*>(calls_.map(run_size_, vcpu)); // NOLINT: what is mapped
         vcpus_.push_back({.descriptor = vcpu, .run = run});
-        abi::Cpuid cpuid = cpuid_of(supported_, n, plan_.machine.vcpus);
+        abi::Cpuid cpuid = kvm::cpuid_of(supported_, n, plan_.machine.vcpus);
         calls_.call(vcpu, abi::set_cpuid2, cpuid);
         const auto context = plan_.content.contexts.find(n);
         if (context == plan_.content.contexts.end()) {
             continue; // as at reset
         }
         if (encrypted_) {
-            set_registers(calls_, vcpu, igvm::load<x86::Vmsa>(context->second), supported_);
+            kvm::set_registers(calls_, vcpu, igvm::load<x86::Vmsa>(context->second), supported_);
         } else {
             set_registers(calls_, vcpu, igvm::load<igvm::NativeVpContext>(context->second));
         }
@@ -217,7 +219,7 @@ void Guest::launch_snp() {
 void Guest::update_snp(const igvm::GuestPiece& piece, const igvm::GpaRange& range) {
     u8* const source = host_of(range);
     if (piece.type == PageType::cpuid && piece.data.empty()) {
-        std::ranges::copy(cpuid_page(supported_), source);
+        std::ranges::copy(kvm::cpuid_page(supported_), source);
     }
     const auto update_once = [&] {
         abi::SnpLaunchUpdate update{};
@@ -240,7 +242,7 @@ void Guest::update_snp(const igvm::GuestPiece& piece, const igvm::GpaRange& rang
     } catch (const FirmwareError& error) {
         // The firmware has written into the page what it would accept. It is measured by its
         // address only, and the guest checks it.
-        if (piece.type != PageType::cpuid || error.code != sev_ret::invalid_param) {
+        if (piece.type != PageType::cpuid || error.code != kvm::sev_ret::invalid_param) {
             throw;
         }
         update_once();

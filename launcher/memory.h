@@ -2,7 +2,7 @@
 #pragma once
 
 #include "igvm/file_content.h"
-#include "launcher/calls.h"
+#include "launcher/interface.h"
 
 namespace vestibule::launcher {
 

@@ -3,8 +3,8 @@
 
 #include "igvm/describe.h"
 #include "igvm/file_io.h"
-#include "launcher/call_text.h"
-#include "launcher/trace.h"
+#include "kvm/call_text.h"
+#include "kvm/trace.h"
 #include "sevsim/terminal.h"
 
 #include <cstdio>
@@ -37,8 +37,8 @@ int Program::run(Kernel& kernel) {
     if (!arguments_.trace.empty()) {
         trace_.open(arguments_.trace);
     }
-    TracedKernel traced(kernel,
-                        [this](const std::string& call, int answer) { tell(call, answer); });
+    kvm::TracedKernel traced(kernel,
+                             [this](const std::string& call, int answer) { tell(call, answer); });
     const bool told = arguments_.dry_run || trace_.is_open();
     Calls calls(told ? traced : kernel);
     int status = 1;
@@ -125,7 +125,7 @@ std::unique_ptr<Guest> Program::make_guest(Calls& calls, const Host& host, const
     try {
         return std::make_unique<Guest>(calls, host.kvm, plan);
     } catch (const FirmwareError& error) {
-        if (error.code == sev_ret::bad_measurement && plan.content.id_block) {
+        if (error.code == kvm::sev_ret::bad_measurement && plan.content.id_block) {
             explain(file, forecast, [&](const igvm::Chain& chain) {
                 return chain.equals(plan.content.id_block->ld);
             });
@@ -180,7 +180,7 @@ int Program::run_guest(Calls& calls, Guest& guest) {
     std::vector<std::string> exits;
     exits.reserve(result.exits.size());
     for (const auto& [reason, count] : result.exits) {
-        exits.push_back(fmt::format("{} {}", exit_name(reason), count));
+        exits.push_back(fmt::format("{} {}", kvm::exit_name(reason), count));
     }
     say("exits", exits);
     if (result.unclaimed_mmio != 0) {
@@ -231,8 +231,8 @@ void Program::tell(const std::string& call, int answer) {
 
 void Program::tell_exit(u32 vcpu, const kvm_run& run) {
     if (trace_.is_open()) {
-        trace_ << Json{{"vcpu", vcpu}, {"exit", exit_name(run.exit_reason)},
-                       {"words", exit_text(run)}}.dump()
+        trace_ << Json{{"vcpu", vcpu}, {"exit", kvm::exit_name(run.exit_reason)},
+                       {"words", kvm::exit_text(run)}}.dump()
                << '\n';
     }
 }

@@ -2,7 +2,7 @@
 // exits under one lock.
 #include "launcher/run.h"
 
-#include "launcher/call_text.h"
+#include "kvm/call_text.h"
 
 #include <cerrno>
 #include <csignal>
@@ -179,7 +179,7 @@ class Runner {
                                                                  : Kind::failed;
         end_locked({.kind  = kind,
                     .code  = run.exit_reason,
-                    .words = fmt::format("vCPU {}: {}", n, exit_text(run))});
+                    .words = fmt::format("vCPU {}: {}", n, kvm::exit_text(run))});
     }
 
     void io(kvm_run& run) {

@@ -2,7 +2,7 @@
 // measures, what is launched is encrypted, and no other order of the steps is accepted.
 #include "launcher_fixture.h"
 
-#include "launcher/call_text.h"
+#include "kvm/call_text.h"
 
 #include <gtest/gtest.h>
 
@@ -338,8 +338,8 @@ class Disordered : public Kernel {
         }
         const unsigned own     = steps_++;
         const std::string name = request == KVM_MEMORY_ENCRYPT_OP
-                                     ? command_name(command_at(argument).id)
-                                     : call_name(request);
+                                     ? kvm::command_name(command_at(argument).id)
+                                     : kvm::call_name(request);
         if (own == number_ && change_ != Change::none) {
             name_     = name;
             Held held = {

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "igvm/digest.h"
-#include "launcher/kernel.h"
-#include "launcher/kvm_abi.h"
+#include "kvm/abi.h"
+#include "kvm/kernel.h"
 #include "x86/vmsa.h"
 
 #include <array>
@@ -22,6 +22,9 @@
 #include <vector>
 
 namespace vestibule::launcher::test {
+
+namespace abi = kvm::abi;
+using kvm::Kernel;
 
 /// The host that the model is of.
 struct ModelHost {

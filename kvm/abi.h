@@ -1,4 +1,4 @@
-// KVM's interface for SEV-ES and SEV-SNP, and the older calls that sevlaunch needs (Linux 7.1,
+// KVM's interface for SEV-ES and SEV-SNP, and the older calls that a launch needs (Linux 7.1,
 // include/uapi/linux/kvm.h and arch/x86/include/uapi/asm/kvm.h). A distribution's linux/kvm.h is
 // older than the kernel that runs, so what Linux 6.1 does not declare is declared here, with sizes
 // asserted; what it does declare comes from there.
@@ -9,7 +9,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
-namespace vestibule::launcher::abi {
+namespace vestibule::kvm::abi {
 
 // Requests
 inline constexpr u64 set_user_memory_region2 = 0x40A0'AE49;
@@ -231,4 +231,4 @@ struct Msrs {
 static_assert(offsetof(Cpuid, entries) == 8);
 static_assert(offsetof(Msrs, entries) == 8);
 
-} // namespace vestibule::launcher::abi
+} // namespace vestibule::kvm::abi

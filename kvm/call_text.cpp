@@ -1,5 +1,5 @@
 // See call_text.h. One row a request: its name, and how to read its argument.
-#include "launcher/call_text.h"
+#include "kvm/call_text.h"
 
 #include "ghcb/termination.h"
 
@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <span>
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 namespace {
 constexpr u64 number_of(abi::Sev command) { return static_cast<u64>(command); }
@@ -251,4 +251,4 @@ std::string termination_text(u64 ghcb_msr) {
                        row != nullptr ? fmt::format(": {}", row->meaning) : "");
 }
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm
