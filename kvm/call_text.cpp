@@ -59,7 +59,7 @@ constexpr Row calls[] = {
     {KVM_SET_XSAVE,               "KVM_SET_XSAVE",                 "fcw:2 fsw:2 _20 mxcsr:4 _484 xstate_bv:8"},
     {KVM_SET_XCRS,                "KVM_SET_XCRS",                  "count:4 flags:4 xcr:4 _4 value:8"},
     {KVM_RUN,                     "KVM_RUN",                       ""},
-    {abi::sev_issue_cmd,           "SEV_ISSUE_CMD",                 "command:4"},
+    {SEV_ISSUE_CMD,               "SEV_ISSUE_CMD",                 "command:4"},
 };
 
 constexpr Row commands[] = {

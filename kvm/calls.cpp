@@ -142,7 +142,7 @@ void Calls::sev(int vm, int sev_device, abi::Sev command, u64 data) {
     int answer = 0;
     do {
         call.error = 0;
-        answer = kernel.ioctl(vm, KVM_MEMORY_ENCRYPT_OP, reinterpret_cast<u64>(&call)); // NOLINT
+        answer     = kernel.ioctl(vm, KVM_MEMORY_ENCRYPT_OP, address_of(&call));
     } while (answer == -EAGAIN);
     const std::string name = command_name(command);
     if (call.error != 0 && call.error != no_firmware_call) {

@@ -29,6 +29,11 @@ inline constexpr u32 bad_measurement = 0x0B;
 inline constexpr u32 invalid_param   = 0x16;
 } // namespace sev_ret
 
+/// Where something is, in the interface's form.
+inline u64 address_of(const void* memory) {
+    return reinterpret_cast<u64>(memory); // NOLINT: a number is what the kernel takes
+}
+
 class Calls {
   public:
     explicit Calls(Kernel& own) : kernel(own) {}
@@ -42,7 +47,7 @@ class Calls {
     template <class T>
         requires(!std::is_integral_v<T>)
     int call(int descriptor, u64 request, T& argument) {
-        return call(descriptor, request, reinterpret_cast<u64>(&argument)); // NOLINT
+        return call(descriptor, request, address_of(&argument));
     }
 
     /// A command of KVM_MEMORY_ENCRYPT_OP on the VM; `data` is an address, or 0. EAGAIN is for this
@@ -51,7 +56,7 @@ class Calls {
 
     template <class T>
     void sev(int vm, int sev_device, abi::Sev command, T& data) {
-        sev(vm, sev_device, command, reinterpret_cast<u64>(&data)); // NOLINT: the interface's form
+        sev(vm, sev_device, command, address_of(&data));
     }
 
     /// Zeroed memory, or a vCPU's kvm_run; Error where there is none.

@@ -150,9 +150,9 @@ TEST(LauncherErrors, CallsThatAreRefused) {
         return message_of(PlatformType::sev_es,
                           [&](Model& model) { model.refuse(request, error); });
     };
-    expect_in(es(abi::sev_issue_cmd, ENOTTY),
+    expect_in(es(SEV_ISSUE_CMD, ENOTTY),
               {"SEV_ISSUE_CMD(command 0x1)", "not the secure processor"});
-    expect_in(es(abi::sev_issue_cmd, EIO), {"SEV_ISSUE_CMD", "dmesg"});
+    expect_in(es(SEV_ISSUE_CMD, EIO), {"SEV_ISSUE_CMD", "dmesg"});
     expect_in(es(KVM_MEMORY_ENCRYPT_REG_REGION, ENOMEM),
               {"KVM_MEMORY_ENCRYPT_REG_REGION(host ", "`ulimit -l`"});
 }
@@ -296,7 +296,7 @@ TEST(LauncherErrors, AutomaticallyTheStrongestThatBothHave) {
     const auto choose = [&](std::map<std::string, std::string> files) {
         Model model({.files = std::move(files)});
         Calls calls(model);
-        return choose_platform(model, open_host(calls), file, std::nullopt);
+        return choose_platform(model, kvm::open_host(calls), file, std::nullopt);
     };
     const std::string es  = "/sys/module/kvm_amd/parameters/sev_es";
     const std::string snp = "/sys/module/kvm_amd/parameters/sev_snp";
@@ -331,7 +331,7 @@ TEST(LauncherErrors, AutomaticallyTheStrongestThatBothHave) {
     Model model;
     Calls calls(model);
     try {
-        choose_platform(model, open_host(calls), *igvm::parse(other), PlatformType::native);
+        choose_platform(model, kvm::open_host(calls), *igvm::parse(other), PlatformType::native);
         FAIL();
     } catch (const LaunchError& error) {
         expect_in(error.what(), {"found sev-snp, expected native among the file's platforms"});

@@ -2,6 +2,7 @@
 // measures, what is launched is encrypted, and no other order of the steps is accepted.
 #include "launcher_fixture.h"
 
+#include "igvm/kernel_profile.h"
 #include "kvm/call_text.h"
 
 #include <gtest/gtest.h>
@@ -48,7 +49,7 @@ std::vector<u8> measured_by_igvmtool(const Bytes& file, PlatformType platform, i
 
 TEST(LauncherLaunch, KnowsTheKernelByItsRelease) {
     for (const KernelRow& kernel : kernels) {
-        EXPECT_EQ(profile_of_kernel(kernel.release, kernel.vm_types).vmm, kernel.vmm)
+        EXPECT_EQ(igvm::profile_of_kernel(kernel.release, kernel.vm_types != 0).vmm, kernel.vmm)
             << kernel.release;
     }
 }
