@@ -76,7 +76,7 @@ int Program::launch(Calls& calls, const igvm::File& file) {
     if (arguments_.dry_run) {
         return 0;
     }
-    if (guest->measured() && !is_measured_so(*guest->measured(), file)) {
+    if (const auto& measured = guest->measured(); measured && !is_measured_so(*measured, file)) {
         return 1;
     }
     return run_guest(calls, *guest);
