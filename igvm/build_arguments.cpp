@@ -41,13 +41,12 @@ constexpr ParameterName parameter_names[] = {
 };
 
 PlatformType platform_of(const std::string& name) {
-    const auto* row =
-        std::ranges::find(platform_names, name == "snp" ? "sev-snp" : name, &PlatformName::name);
-    if (row == std::end(platform_names) || !is_buildable(row->platform)) {
+    const auto platform = platform_named(name);
+    if (!platform || !is_buildable(*platform)) {
         throw CLI::ValidationError(
             "--platform", fmt::format("found {}, expected native, sev-es or sev-snp", name));
     }
-    return row->platform;
+    return *platform;
 }
 
 void add_payload_options(CLI::App& verb, BuildArguments& arguments) {

@@ -16,6 +16,15 @@ std::string_view name_of(PlatformType platform) {
     return "unknown";
 }
 
+std::optional<PlatformType> platform_named(std::string_view name) {
+    for (const PlatformName& row : platform_names) {
+        if (row.name == (name == "snp" ? "sev-snp" : name)) {
+            return row.platform;
+        }
+    }
+    return std::nullopt;
+}
+
 std::string_view name_of(PageDataType type) {
     switch (type) {
     case PageDataType::normal: return "normal";

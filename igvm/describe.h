@@ -28,6 +28,10 @@ inline constexpr PlatformName platform_names[] = {
 };
 
 std::string_view name_of(PlatformType platform);
+
+/// The platform that goes by a name, "snp" being short for sev-snp.
+std::optional<PlatformType> platform_named(std::string_view name);
+
 std::string_view name_of(PageDataType type);
 
 /// "native, sev-es": the platforms of a compatibility mask.

@@ -195,6 +195,18 @@ class Explainer {
 };
 } // namespace
 
+std::vector<std::string> lines_of(std::span<const Explanation> explanations,
+                                  std::string_view first) {
+    std::vector<std::string> lines;
+    for (const Explanation& explanation : explanations) {
+        lines.emplace_back(lines.empty() ? first : "or, to the same effect:");
+        for (const std::string& cause : explanation.words) {
+            lines.push_back("  - " + cause);
+        }
+    }
+    return lines;
+}
+
 std::expected<Answer, std::string> explain(const Question& question) {
     if (auto launch = question.launch(question.plan); !launch) {
         return std::unexpected(launch.error());

@@ -23,6 +23,10 @@ struct Explanation {
     std::vector<std::string> words; // one line a cause: the field, both values, who does it
 };
 
+/// A line an explanation, the first as given, and below it one a cause.
+std::vector<std::string> lines_of(std::span<const Explanation> explanations,
+                                  std::string_view first);
+
 struct Answer {
     std::vector<Cause> causes;             // all that were tried
     std::vector<Explanation> explanations; // the smallest there are; the same number of causes each

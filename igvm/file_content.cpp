@@ -152,6 +152,50 @@ std::vector<GpaRange> ram_of(u64 memory) {
     return ram;
 }
 
+std::expected<std::vector<GpaRange>, std::string> memory_of(const FileContent& content,
+                                                            u64 memory) {
+    constexpr u64 most = u64{1} << 48; // beyond any C-bit and any CPU's physical addresses
+    const std::vector<GpaRange> ram = ram_of(memory);
+    std::vector<GpaRange> wanted    = content.required;
+    for (const GuestPiece& piece : content.pieces) {
+        wanted.push_back(piece.range);
+    }
+    std::vector<GpaRange> others;
+    for (const GpaRange& range : wanted) {
+        if (range.gpa >= most || range.size > most - range.gpa) {
+            return std::unexpected(
+                fmt::format("found guest memory at {:#x}, {:#x} bytes, expected it below {:#x}",
+                            range.gpa, range.size, most));
+        }
+        bool in_ram = false;
+        for (const GpaRange& bank : ram) {
+            const bool starts = range.gpa - bank.gpa < bank.size;
+            const bool ends   = range.gpa + range.size - 1 - bank.gpa < bank.size;
+            if (starts != ends) {
+                return std::unexpected(
+                    fmt::format("found guest memory at {:#x}, {:#x} bytes, that crosses the end of "
+                                "RAM: more --memory is needed",
+                                range.gpa, range.size));
+            }
+            in_ram = in_ram || starts;
+        }
+        if (!in_ram) {
+            others.push_back(range);
+        }
+    }
+    std::ranges::sort(others, {}, &GpaRange::gpa);
+    std::vector<GpaRange> ranges = ram;
+    for (const GpaRange& other : others) {
+        GpaRange& last = ranges.back();
+        if (ranges.size() > ram.size() && other.gpa <= last.gpa + last.size) {
+            last.size = std::max(last.size, other.gpa + other.size - last.gpa);
+        } else {
+            ranges.push_back(other);
+        }
+    }
+    return ranges;
+}
+
 std::expected<FileContent, std::string> file_content(const File& file, PlatformType platform,
                                                      const GuestMachine& machine) {
     return Reader(file, platform, machine).read();

@@ -50,6 +50,10 @@ struct FileContent {
 std::expected<FileContent, std::string> file_content(const File& file, PlatformType platform,
                                                      const GuestMachine& machine);
 
+/// RAM, and behind it the runs of the content's pages that are not in it; or which page there can
+/// be no memory for, in words.
+std::expected<std::vector<GpaRange>, std::string> memory_of(const FileContent& content, u64 memory);
+
 /// The bytes of a parameter; empty for a directive that is none (igvm.md, section 3).
 std::vector<u8> parameter_bytes(HeaderType type, const GuestMachine& machine);
 

@@ -133,16 +133,15 @@ void Subject::choose_platform(const std::string& name) {
         }
         return;
     }
-    const auto* row =
-        std::ranges::find(platform_names, name == "snp" ? "sev-snp" : name, &PlatformName::name);
-    if (row == std::end(platform_names) || !is_measured(row->platform)) {
+    const auto platform = platform_named(name);
+    if (!platform || !is_measured(*platform)) {
         throw CLI::ValidationError("--platform",
                                    fmt::format("found {}, expected sev, sev-es or snp", name));
     }
-    options_.platform = row->platform;
-    if (file_ && file_->mask_of(row->platform) == 0) {
+    options_.platform = *platform;
+    if (file_ && file_->mask_of(*platform) == 0) {
         throw Failure(fmt::format("{}: found {}, expected {} among its platforms", path_,
-                                  names_of(*file_, all_platforms), row->name));
+                                  names_of(*file_, all_platforms), name_of(*platform)));
     }
 }
 

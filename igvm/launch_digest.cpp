@@ -121,6 +121,8 @@ bool Chain::equals(std::span<const u8> digest) const {
     return all_ ? std::ranges::equal(this->digest(), digest) : std::ranges::equal(ld_, digest);
 }
 
+unsigned all_threads() { return std::max(1u, std::thread::hardware_concurrency()); }
+
 std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatcher& watcher) {
     Chain chain(launch.platform);
     const bool snp  = launch.platform == PlatformType::sev_snp;

@@ -55,6 +55,9 @@ class Chain {
 /// Called in order behind each step.
 using StepWatcher = std::function<void(const Step&, const Digest384& contents, const Chain&)>;
 
+/// As many as this machine runs at a time.
+unsigned all_threads();
+
 /// Hashes pages on up to `threads` threads.
 std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatcher& watcher = {});
 

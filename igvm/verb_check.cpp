@@ -75,14 +75,10 @@ void print_text(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
         if (!finding.field.empty()) {
             fmt::print(", {}", finding.field);
         }
-        fmt::print(": found {:#x}", finding.found);
-        if (finding.becomes) {
-            fmt::print(", becomes {:#x}", *finding.becomes);
-        }
         const std::string names = joined(names_of(finding.vmms));
-        fmt::print("\n    {}{}\n    [{}; holds for {}; {}]\n",
-                   finding.rule == VmmRule::vmsa_field ? "" : "expected: ", finding.text,
-                   row_of(finding.rule).id, names.empty() ? vmm.name : names, finding.source);
+        fmt::print(": {}\n    {}\n    [{}; holds for {}; {}]\n", values_of(finding),
+                   reason_of(finding), row_of(finding.rule).id, names.empty() ? vmm.name : names,
+                   finding.source);
     }
     if (result.unlisted != 0) {
         fmt::print("and {} more\n", result.unlisted);

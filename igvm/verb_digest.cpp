@@ -8,9 +8,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <thread>
-
 namespace vestibule::igvm {
 
 void add_digest_options(CLI::App& verb, DigestOptions& options) {
@@ -54,11 +51,10 @@ std::vector<u8> snp_digest(const std::string& path, const File& file,
     }
     Progress progress("measured", "pages", pages);
     u64 done = 0;
-    return measure(*launch, std::max(1u, std::thread::hardware_concurrency()),
-                   [&](const Step& step, const Digest384&, const Chain&) {
-                       done += step.pages;
-                       progress.at(done);
-                   });
+    return measure(*launch, all_threads(), [&](const Step& step, const Digest384&, const Chain&) {
+        done += step.pages;
+        progress.at(done);
+    });
 }
 
 } // namespace vestibule::igvm

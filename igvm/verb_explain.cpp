@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <thread>
 
 namespace vestibule::igvm {
 
@@ -127,13 +126,11 @@ void print(const Launch& base, const Answer& answer, const std::string& own, dou
         fmt::print("The digest is as expected: {}\n", own);
     } else {
         fmt::print("The file gives {}.\n", own);
-        constexpr u64 enough = 8;
-        for (u64 i = 0; i < std::min(count, enough); ++i) {
-            fmt::print("{}\n", i == 0 ? "The expected digest is that of this launch with:"
-                                      : "or, to the same effect:");
-            for (const std::string& line : answer.explanations[i].words) {
-                fmt::print("  - {}\n", line);
-            }
+        constexpr u64 enough   = 8;
+        const std::span listed = std::span(answer.explanations).first(std::min(count, enough));
+        for (const auto& line :
+             lines_of(listed, "The expected digest is that of this launch with:")) {
+            fmt::print("{}\n", line);
         }
         if (count > enough) {
             fmt::print("and {} more; --json has them all\n", count - enough);
@@ -202,7 +199,7 @@ void run(const Arguments& arguments) {
     if (!base) {
         throw Failure(fmt::format("{}: {}", subject.path(), base.error()));
     }
-    const unsigned threads = std::max(1u, std::thread::hardware_concurrency());
+    const unsigned threads = all_threads();
     const std::string own  = to_hex(measure(*base, threads));
     const auto start       = std::chrono::steady_clock::now();
     std::expected<Answer, std::string> answer;

@@ -11,7 +11,6 @@
 #include <nlohmann/json.hpp>
 
 #include <map>
-#include <thread>
 
 namespace vestibule::igvm {
 
@@ -103,7 +102,7 @@ Measured measure_under(const Subject& subject, const VmmProfile& vmm, bool with_
             result.ledger.push_back(ledger_row(step, contents, chain, snp));
         }
     };
-    result.digest = measure(*launch, std::max(1u, std::thread::hardware_concurrency()), watch);
+    result.digest = measure(*launch, all_threads(), watch);
     result.notes  = std::move(launch->notes);
     return result;
 }

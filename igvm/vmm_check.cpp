@@ -7,6 +7,7 @@
 #include "igvm/vmm_context_check.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <set>
 
 namespace vestibule::igvm {
@@ -309,6 +310,16 @@ class Checker {
     CheckResult result_;
 };
 } // namespace
+
+std::string values_of(const Finding& finding) {
+    const auto becomes = finding.becomes ? fmt::format(", becomes {:#x}", *finding.becomes) : "";
+    return fmt::format("found {:#x}{}", finding.found, becomes);
+}
+
+std::string reason_of(const Finding& finding) {
+    return fmt::format("{}{}",
+                       finding.rule == VmmRule::vmsa_field ? "" : "expected: ", finding.text);
+}
 
 CheckResult check_for(const File& file, const VmmProfile& vmm) { return Checker(file, vmm).run(); }
 

@@ -27,6 +27,12 @@ struct Finding {
     std::string_view source;
 };
 
+/// "found 0x1, becomes 0x0"
+std::string values_of(const Finding& finding);
+
+/// "expected: a policy with bit 17", or what becomes of a register and why.
+std::string reason_of(const Finding& finding);
+
 struct CheckResult {
     std::vector<PlatformType> launched; // of the file's platforms, those that the monitor launches
     std::vector<PlatformType> others;   // of the file's platforms

@@ -8,9 +8,6 @@
 
 namespace vestibule::launcher {
 
-/// The kernel whose ways igvmtool knows that is nearest: "6.12.38+deb" is kvm-6.12.
-const igvm::VmmProfile& profile_of_kernel(const std::string& release, u64 vm_types);
-
 struct Forecast {
     std::vector<std::string> findings; // what is ignored, altered or rejected, a line each
     std::vector<u8> digest;            // empty on a platform that measures nothing

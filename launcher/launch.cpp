@@ -2,7 +2,10 @@
 #include "launcher/launch.h"
 
 #include "igvm/id_block.h"
-#include "launcher/vcpu.h"
+#include "kvm/cpuid.h"
+#include "kvm/registers.h"
+#include "launcher/native_vcpu.h"
+#include "launcher/platform.h"
 #include "x86/sev.h"
 
 #include <algorithm>
@@ -14,8 +17,6 @@ namespace vestibule::launcher {
 using igvm::PageType;
 using igvm::PlatformType;
 
-static u64 address_of(const void* memory) { return reinterpret_cast<u64>(memory); } // NOLINT
-
 u64 policy_of(const Plan& plan) {
     constexpr u64 no_debug = bit(0);
     constexpr u64 sev_es   = bit(2);
@@ -23,8 +24,8 @@ u64 policy_of(const Plan& plan) {
     return plan.content.policy.value_or(snp ? igvm::default_snp_policy : no_debug | sev_es);
 }
 
-Guest::Guest(Calls& calls, int kvm, const Plan& plan)
-    : calls_(calls), kvm_(kvm), plan_(plan), encrypted_(plan.platform != PlatformType::native),
+Guest::Guest(Calls& calls, const kvm::Host& host, const Plan& plan)
+    : calls_(calls), host_(host), plan_(plan), encrypted_(plan.platform != PlatformType::native),
       snp_(plan.platform == PlatformType::sev_snp) {
     make_vm();
     memory_ = std::make_unique<GuestMemory>(calls, vm_, plan.content, plan.machine.memory, snp_);
@@ -53,11 +54,10 @@ Guest::~Guest() {
 }
 
 void Guest::make_vm() {
-    const bool init2 = snp_ || has_init2(plan_.vm_types);
-    const auto type  = snp_                  ? abi::VmType::snp
-                       : encrypted_ && init2 ? abi::VmType::sev_es
-                                             : abi::VmType::standard;
-    vm_              = calls_.call(kvm_, KVM_CREATE_VM, static_cast<u64>(type));
+    // Otherwise KVM has but one type of VM, and KVM_SEV_ES_INIT makes an SEV-ES guest of it.
+    const bool init2 = snp_ || host_.makes(abi::VmType::sev_es);
+    const auto type  = init2 ? vm_type_of(plan_.platform) : abi::VmType::standard;
+    vm_              = calls_.call(host_.kvm, KVM_CREATE_VM, static_cast<u64>(type));
     if (encrypted_) {
         sev_device_ = calls_.open("/dev/sev");
         if (snp_) {
@@ -67,9 +67,9 @@ void Guest::make_vm() {
             cap.args[0] = bit(abi::map_gpa_range);
             calls_.call(vm_, KVM_ENABLE_CAP, cap);
         } else {
-            abi::IssueCommand command{
-                .command = abi::sev_platform_status, .data = address_of(&firmware_), .error = 0};
-            calls_.call(sev_device_, abi::sev_issue_cmd, command);
+            sev_issue_cmd command{
+                .cmd = SEV_PLATFORM_STATUS, .data = address_of(&firmware_), .error = 0};
+            calls_.call(sev_device_, SEV_ISSUE_CMD, command);
         }
         abi::Init2 options{};
         // KVM adds SNP's own bit.
@@ -98,8 +98,8 @@ u64 Guest::features() const {
 }
 
 void Guest::make_vcpus() {
-    supported_ = supported_cpuid(calls_, kvm_);
-    run_size_  = static_cast<u64>(calls_.call(kvm_, KVM_GET_VCPU_MMAP_SIZE));
+    supported_ = kvm::supported_cpuid(calls_, host_.kvm);
+    run_size_  = static_cast<u64>(calls_.call(host_.kvm, KVM_GET_VCPU_MMAP_SIZE));
     if (run_size_ < sizeof(kvm_run)) {
         throw LaunchError(fmt::format("KVM_GET_VCPU_MMAP_SIZE: found {}, expected {} or more",
                                       run_size_, sizeof(kvm_run)));
@@ -109,44 +109,52 @@ void Guest::make_vcpus() {
         auto* const run =
             reinterpret_cast<kvm_run*>(calls_.map(run_size_, vcpu)); // NOLINT: what is mapped
         vcpus_.push_back({.descriptor = vcpu, .run = run});
-        abi::Cpuid cpuid = cpuid_of(supported_, n, plan_.machine.vcpus);
+        abi::Cpuid cpuid = kvm::cpuid_of(supported_, n, plan_.machine.vcpus);
         calls_.call(vcpu, abi::set_cpuid2, cpuid);
         const auto context = plan_.content.contexts.find(n);
         if (context == plan_.content.contexts.end()) {
             continue; // as at reset
         }
         if (encrypted_) {
-            set_registers(calls_, vcpu, igvm::load<x86::Vmsa>(context->second), supported_);
+            kvm::set_registers(calls_, vcpu, igvm::load<x86::Vmsa>(context->second), supported_);
         } else {
             set_registers(calls_, vcpu, igvm::load<igvm::NativeVpContext>(context->second));
         }
     }
 }
 
-void Guest::for_each_run(
-    const std::function<void(std::span<const igvm::GuestPiece>, const igvm::GpaRange&)>& use) {
-    constexpr u64 most    = u64{1} << 30; // a length is 32 bits
-    const auto& pieces    = plan_.content.pieces;
-    const auto is_skipped = [&](const igvm::GuestPiece& piece) {
-        // Without SNP what is not measured cannot be encrypted either: the guest finds it shared.
-        return piece.shared || (!snp_ && piece.type == PageType::unmeasured);
-    };
+/// Without SNP what is not measured cannot be encrypted either: the guest finds it shared.
+bool Guest::is_launched(const igvm::GuestPiece& piece) const {
+    return !piece.shared && (snp_ || piece.type != PageType::unmeasured);
+}
+
+void Guest::launch_pages() {
+    constexpr u64 most = u64{1} << 30; // a length is 32 bits
+    const auto& pieces = plan_.content.pieces;
     for (u64 first = 0, end = 0; first < pieces.size(); first = end) {
-        igvm::GpaRange range = pieces[first].range;
-        end                  = first + 1;
-        if (is_skipped(pieces[first])) {
-            if (snp_) { // it may lie in required memory, which is private
-                memory_->convert(pieces[first].range, false);
-            }
-            place(pieces[first]);
-            continue;
+        const igvm::GuestPiece& piece = pieces[first];
+        const bool launched           = is_launched(piece);
+        igvm::GpaRange range          = piece.range;
+        const auto continues          = [&](const igvm::GuestPiece& next) {
+            return launched && is_launched(next) && next.type == piece.type
+                   && piece.type != PageType::cpuid && range.size < most
+                   && next.range.gpa == range.gpa + range.size;
+        };
+        for (end = first + 1; end < pieces.size() && continues(pieces[end]); ++end) {
+            range.size += pieces[end].range.size;
         }
-        while (end < pieces.size() && pieces[end].type == pieces[first].type
-               && pieces[end].type != PageType::cpuid && !is_skipped(pieces[end])
-               && pieces[end].range.gpa == range.gpa + range.size && range.size < most) {
-            range.size += pieces[end++].range.size;
+        if (snp_) { // a page that is not launched may lie in required memory, which is private
+            memory_->convert(range, launched);
         }
-        use(std::span(pieces).subspan(first, end - first), range);
+        // Before the call, and so nothing is written over what is encrypted already.
+        for (const igvm::GuestPiece& own : std::span(pieces).subspan(first, end - first)) {
+            place(own);
+        }
+        if (launched && snp_) {
+            update_snp(piece, range);
+        } else if (launched) {
+            update_sev_es(range);
+        }
     }
 }
 
@@ -171,10 +179,10 @@ void Guest::place(const igvm::GuestPiece& piece) {
 void Guest::launch_sev_es() {
     // Encrypted pages must stay where they are in the host's memory.
     for (const Slot& slot : memory_->slots()) {
-        abi::EncryptedRegion region{.address = address_of(slot.host), .size = slot.range.size};
+        kvm_enc_region region{.addr = address_of(slot.host), .size = slot.range.size};
         calls_.call(vm_, KVM_MEMORY_ENCRYPT_REG_REGION, region);
     }
-    abi::LaunchStart start{};
+    kvm_sev_launch_start start{};
     start.policy = static_cast<u32>(policy_of(plan_));
     if (plan_.session) {
         start.dh_uaddr      = address_of(plan_.session->certificate.data());
@@ -183,20 +191,20 @@ void Guest::launch_sev_es() {
         start.session_len   = static_cast<u32>(plan_.session->blob.size());
     }
     calls_.sev(vm_, sev_device_, abi::Sev::launch_start, start);
-    for_each_run([&](std::span<const igvm::GuestPiece> run, const igvm::GpaRange& range) {
-        // In one call, and so nothing is written over what is encrypted already.
-        std::ranges::for_each(run, [&](const igvm::GuestPiece& piece) { place(piece); });
-        abi::LaunchBuffer update{
-            .uaddr = address_of(host_of(range)), .len = static_cast<u32>(range.size), .pad = 0};
-        calls_.sev(vm_, sev_device_, abi::Sev::launch_update_data, update);
-    });
+    launch_pages();
     calls_.sev(vm_, sev_device_, abi::Sev::launch_update_vmsa);
     Measured& measured = measured_.emplace(
         Measured{.measure = {}, .mnonce = {}, .firmware = firmware_, .policy = start.policy});
-    abi::LaunchBuffer measure{
-        .uaddr = address_of(&measured), .len = offsetof(Measured, firmware), .pad = 0};
+    kvm_sev_launch_measure measure{.uaddr = address_of(&measured),
+                                   .len   = offsetof(Measured, firmware)};
     calls_.sev(vm_, sev_device_, abi::Sev::launch_measure, measure);
     calls_.sev(vm_, sev_device_, abi::Sev::launch_finish);
+}
+
+void Guest::update_sev_es(const igvm::GpaRange& range) {
+    kvm_sev_launch_update_data update{.uaddr = address_of(host_of(range)),
+                                      .len   = static_cast<u32>(range.size)};
+    calls_.sev(vm_, sev_device_, abi::Sev::launch_update_data, update);
 }
 
 void Guest::launch_snp() {
@@ -206,18 +214,14 @@ void Guest::launch_snp() {
     for (const igvm::GpaRange& range : plan_.content.required) {
         memory_->convert(range, true);
     }
-    for_each_run([&](std::span<const igvm::GuestPiece> run, const igvm::GpaRange& range) {
-        memory_->convert(range, true);
-        std::ranges::for_each(run, [&](const igvm::GuestPiece& piece) { place(piece); });
-        update_snp(run.front(), range);
-    });
+    launch_pages();
     finish_snp();
 }
 
 void Guest::update_snp(const igvm::GuestPiece& piece, const igvm::GpaRange& range) {
     u8* const source = host_of(range);
     if (piece.type == PageType::cpuid && piece.data.empty()) {
-        std::ranges::copy(cpuid_page(supported_), source);
+        std::ranges::copy(kvm::cpuid_page(supported_), source);
     }
     const auto update_once = [&] {
         abi::SnpLaunchUpdate update{};
@@ -240,7 +244,7 @@ void Guest::update_snp(const igvm::GuestPiece& piece, const igvm::GpaRange& rang
     } catch (const FirmwareError& error) {
         // The firmware has written into the page what it would accept. It is measured by its
         // address only, and the guest checks it.
-        if (piece.type != PageType::cpuid || error.code != sev_ret::invalid_param) {
+        if (piece.type != PageType::cpuid || error.code != kvm::sev_ret::invalid_param) {
             throw;
         }
         update_once();

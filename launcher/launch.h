@@ -2,11 +2,11 @@
 // sections 3 and 4).
 #pragma once
 
+#include "kvm/host.h"
 #include "launcher/memory.h"
 #include "launcher/session.h"
 
 #include <array>
-#include <functional>
 #include <memory>
 
 namespace vestibule::launcher {
@@ -15,14 +15,8 @@ struct Plan {
     igvm::PlatformType platform = igvm::PlatformType::native;
     igvm::GuestMachine machine;
     igvm::FileContent content;
-    u64 vm_types = 0;               // as KVM_CAP_VM_TYPES answers
     std::optional<Session> session; // SEV-ES: without, nobody can check the measurement
 };
-
-/// Whether KVM takes KVM_SEV_INIT2 for SEV-ES; otherwise it is KVM_SEV_ES_INIT.
-constexpr bool has_init2(u64 vm_types) {
-    return (vm_types >> static_cast<unsigned>(abi::VmType::sev_es) & 1) != 0;
-}
 
 /// What GUEST_POLICY says, or where the file has none: SEV-ES without debugging, SNP's default.
 u64 policy_of(const Plan& plan);
@@ -31,7 +25,7 @@ u64 policy_of(const Plan& plan);
 struct Measured {
     std::array<u8, 32> measure;
     std::array<u8, 16> mnonce;
-    abi::PlatformStatus firmware;
+    sev_user_data_status firmware;
     u32 policy;
 };
 
@@ -40,7 +34,7 @@ static_assert(offsetof(Measured, firmware) == 48);
 class Guest {
   public:
     /// Makes the VM, its memory and its vCPUs, and launches. LaunchError where a step fails.
-    Guest(Calls& calls, int kvm, const Plan& plan);
+    Guest(Calls& calls, const kvm::Host& host, const Plan& plan);
     Guest(const Guest&)            = delete;
     Guest& operator=(const Guest&) = delete;
     ~Guest();
@@ -64,20 +58,21 @@ class Guest {
     void make_vm();
     void make_vcpus();
     void launch_sev_es();
+    void update_sev_es(const igvm::GpaRange& range);
     void launch_snp();
     void update_snp(const igvm::GuestPiece& piece, const igvm::GpaRange& range);
     void finish_snp();
-    /// Calls use(pieces, range) with pages that are launched alike and follow one another in the
-    /// file and in memory: a call each would be a thousand. The digest does not see the difference.
-    /// Pages that are not launched are placed.
-    void for_each_run(
-        const std::function<void(std::span<const igvm::GuestPiece>, const igvm::GpaRange&)>& use);
+    [[nodiscard]] bool is_launched(const igvm::GuestPiece& piece) const;
+    /// Pages that are launched alike and follow one another in the file and in memory go in one
+    /// call: a call each would be a thousand. The digest does not see the difference. Pages that
+    /// are not launched are placed.
+    void launch_pages();
     [[nodiscard]] u8* host_of(const igvm::GpaRange& range) const;
     void place(const igvm::GuestPiece& piece);
     [[nodiscard]] u64 features() const;
 
     Calls& calls_;
-    int kvm_;
+    const kvm::Host& host_;
     const Plan& plan_;
     bool encrypted_;
     bool snp_;
@@ -88,7 +83,7 @@ class Guest {
     u64 run_size_ = 0;
     abi::Cpuid supported_{};
     std::optional<Measured> measured_;
-    abi::PlatformStatus firmware_{};
+    sev_user_data_status firmware_{};
 };
 
 } // namespace vestibule::launcher

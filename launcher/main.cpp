@@ -1,7 +1,7 @@
 // sevlaunch: the command line.
-#include "launcher/linux_kernel.h"
+#include "kvm/linux_kernel.h"
+#include "kvm/trace.h"
 #include "launcher/program.h"
-#include "launcher/trace.h"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -84,8 +84,8 @@ int command_line(int argc, char** argv) {
         return 2;
     }
     Program program(arguments);
-    LinuxKernel linux_kernel;
-    DryKernel dry_kernel;
+    kvm::LinuxKernel linux_kernel;
+    kvm::DryKernel dry_kernel;
     const int status =
         program.run(arguments.dry_run ? static_cast<Kernel&>(dry_kernel) : linux_kernel);
     if (arguments.json) {

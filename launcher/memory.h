@@ -2,7 +2,7 @@
 #pragma once
 
 #include "igvm/file_content.h"
-#include "launcher/calls.h"
+#include "launcher/interface.h"
 
 namespace vestibule::launcher {
 
@@ -32,6 +32,8 @@ class GuestMemory {
     bool convert(igvm::GpaRange range, bool to_private);
 
   private:
+    [[nodiscard]] const Slot* slot_of(igvm::GpaRange range) const;
+
     Calls& calls_;
     int vm_;
     std::vector<Slot> slots_;

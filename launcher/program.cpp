@@ -3,8 +3,9 @@
 
 #include "igvm/describe.h"
 #include "igvm/file_io.h"
-#include "launcher/call_text.h"
-#include "launcher/trace.h"
+#include "igvm/kernel_profile.h"
+#include "kvm/call_text.h"
+#include "kvm/trace.h"
 #include "sevsim/terminal.h"
 
 #include <cstdio>
@@ -15,21 +16,9 @@
 
 namespace vestibule::launcher {
 
-static std::optional<igvm::PlatformType> wanted_platform(std::string_view name) {
-    if (name == "auto") {
-        return std::nullopt;
-    }
-    return name == "native"   ? igvm::PlatformType::native
-           : name == "sev-es" ? igvm::PlatformType::sev_es
-                              : igvm::PlatformType::sev_snp;
-}
-
 int Program::run(Kernel& kernel) {
-    auto mapped = igvm::MappedFile::open(arguments_.file);
-    if (!mapped) {
-        throw LaunchError(mapped.error());
-    }
-    const auto file = igvm::parse(mapped->bytes());
+    const auto mapped = value_of(igvm::MappedFile::open(arguments_.file));
+    const auto file   = igvm::parse(mapped.bytes());
     if (!file) {
         throw LaunchError(fmt::format("{}: {}", arguments_.file, igvm::describe(file.error())));
     }
@@ -37,8 +26,8 @@ int Program::run(Kernel& kernel) {
     if (!arguments_.trace.empty()) {
         trace_.open(arguments_.trace);
     }
-    TracedKernel traced(kernel,
-                        [this](const std::string& call, int answer) { tell(call, answer); });
+    kvm::TracedKernel traced(kernel,
+                             [this](const std::string& call, int answer) { tell(call, answer); });
     const bool told = arguments_.dry_run || trace_.is_open();
     Calls calls(told ? traced : kernel);
     int status = 1;
@@ -58,104 +47,95 @@ int Program::run(Kernel& kernel) {
 }
 
 int Program::launch(Calls& calls, const igvm::File& file) {
-    const Host host = open_host(calls);
-    const Choice choice =
-        choose_platform(calls.kernel, host, file, wanted_platform(arguments_.platform));
-    Plan plan{.platform = choice.platform,
-              .machine  = arguments_.machine,
-              .content  = {},
-              .vm_types = host.vm_types,
-              .session  = {}};
+    const kvm::Host host = kvm::open_host(calls);
+    const auto& kernel   = igvm::profile_of_kernel(host.release, host.vm_types != 0);
+    const Choice choice  = choose_platform(calls.kernel, host, file,
+                                           igvm::platform_named(arguments_.platform)); // or auto
     say("passed over", choice.passed_over);
-    auto content = igvm::file_content(file, plan.platform, plan.machine);
+    plan_.platform = choice.platform;
+    plan_.machine  = arguments_.machine;
+    auto content   = igvm::file_content(file, plan_.platform, plan_.machine);
     if (!content) {
         throw LaunchError(fmt::format("{}: {}", arguments_.file, content.error()));
     }
-    plan.content = std::move(*content);
+    plan_.content = std::move(*content);
     if (!arguments_.session.empty()) {
-        auto session = read_session(arguments_.session);
-        if (!session) {
-            throw LaunchError(session.error());
-        }
-        plan.session = std::move(*session);
+        plan_.session = read_session(arguments_.session);
     }
-    const Forecast expected = forecast(file, plan, profile_of_kernel(host.release, host.vm_types));
-    say("platform", igvm::name_of(plan.platform));
-    say("kernel", fmt::format("{}, taken as {}", host.release, expected.options.vmm.name));
-    say("note", expected.findings);
-    if (!expected.digest.empty()) {
-        say("digest", igvm::to_hex(expected.digest));
+    forecast_ = forecast(file, plan_, kernel);
+    say("platform", igvm::name_of(plan_.platform));
+    say("kernel", fmt::format("{}, taken as {}", host.release, kernel.name));
+    say("note", forecast_.findings);
+    if (!forecast_.digest.empty()) {
+        say("digest", igvm::to_hex(forecast_.digest));
     }
-    if (!is_expected(file, expected)) {
+    if (!is_expected(file)) {
         return 1;
     }
-    const auto guest = make_guest(calls, host, plan, file, expected);
+    const auto guest = make_guest(calls, host, file);
     if (arguments_.dry_run) {
         return 0;
     }
-    if (const auto& measured = guest->measured();
-        measured && !is_measured_so(*measured, plan, file, expected)) {
+    if (const auto& measured = guest->measured(); measured && !is_measured_so(*measured, file)) {
         return 1;
     }
     return run_guest(calls, *guest);
 }
 
-bool Program::is_expected(const igvm::File& file, const Forecast& forecast) {
+bool Program::is_expected(const igvm::File& file) {
     const auto wanted = igvm::from_hex(arguments_.expected);
-    if (arguments_.expected.empty() || wanted == forecast.digest) {
+    if (arguments_.expected.empty() || wanted == forecast_.digest) {
         return true;
     }
-    if (forecast.digest.empty() || wanted.size() != forecast.digest.size()) {
+    if (forecast_.digest.empty() || wanted.size() != forecast_.digest.size()) {
         throw LaunchError(fmt::format("--expect-digest: found {}, expected the {} hexadecimal "
                                       "digits of a digest of this platform",
-                                      arguments_.expected, 2 * forecast.digest.size()));
+                                      arguments_.expected, 2 * forecast_.digest.size()));
     }
     say("mismatch", "the digest is not the expected one, so nothing is launched");
-    explain(file, forecast, [&](const igvm::Chain& chain) { return chain.equals(wanted); });
+    say("explanation", explain_digest(file, forecast_, [&](const igvm::Chain& chain) {
+            return chain.equals(wanted);
+        }));
     return false;
 }
 
-void Program::explain(const igvm::File& file, const Forecast& forecast, const Matches& matches) {
-    say("explanation", explain_digest(file, forecast, matches));
-}
-
 /// SNP's firmware compares the digest itself, with the ID block's.
-std::unique_ptr<Guest> Program::make_guest(Calls& calls, const Host& host, const Plan& plan,
-                                           const igvm::File& file, const Forecast& forecast) {
+std::unique_ptr<Guest> Program::make_guest(Calls& calls, const kvm::Host& host,
+                                           const igvm::File& file) {
     try {
-        return std::make_unique<Guest>(calls, host.kvm, plan);
+        return std::make_unique<Guest>(calls, host, plan_);
     } catch (const FirmwareError& error) {
-        if (error.code == sev_ret::bad_measurement && plan.content.id_block) {
-            explain(file, forecast, [&](const igvm::Chain& chain) {
-                return chain.equals(plan.content.id_block->ld);
-            });
+        const auto& block = plan_.content.id_block;
+        if (error.code == kvm::sev_ret::bad_measurement && block) {
+            say("explanation", explain_digest(file, forecast_, [&](const igvm::Chain& chain) {
+                    return chain.equals(block->ld);
+                }));
         }
         throw;
     }
 }
 
-bool Program::is_measured_so(const Measured& measured, const Plan& plan, const igvm::File& file,
-                             const Forecast& forecast) {
-    constexpr const char* states[] = {"not initialized", "initialized", "working"};
-    const abi::PlatformStatus& own = measured.firmware;
+bool Program::is_measured_so(const Measured& measured, const igvm::File& file) {
+    constexpr const char* states[]  = {"not initialized", "initialized", "working"};
+    const sev_user_data_status& own = measured.firmware;
     say("firmware",
         fmt::format("API {}.{}, build {}, {}", own.api_major, own.api_minor, own.build,
                     own.state < std::size(states) ? states[own.state] : "state unknown"));
     say("measurement", igvm::to_hex(measured.measure));
     say("nonce", igvm::to_hex(measured.mnonce));
-    if (!plan.session) {
+    if (!plan_.session) {
         say("unchecked", "the key of the measurement is the owner's: give --session NAME to have "
                          "it compared with the digest");
         return true;
     }
-    const Session& session = *plan.session;
-    if (confirms(session, measured, forecast.digest)) {
+    if (confirms(*plan_.session, measured, forecast_.digest)) {
         say("confirmed", "the secure processor has measured this digest");
         return true;
     }
     say("mismatch", "the secure processor has measured another digest");
-    explain(file, forecast,
-            [&](const igvm::Chain& chain) { return confirms(session, measured, chain.digest()); });
+    say("explanation", explain_digest(file, forecast_, [&](const igvm::Chain& chain) {
+            return confirms(*plan_.session, measured, chain.digest());
+        }));
     return false;
 }
 
@@ -180,7 +160,7 @@ int Program::run_guest(Calls& calls, Guest& guest) {
     std::vector<std::string> exits;
     exits.reserve(result.exits.size());
     for (const auto& [reason, count] : result.exits) {
-        exits.push_back(fmt::format("{} {}", exit_name(reason), count));
+        exits.push_back(fmt::format("{} {}", kvm::exit_name(reason), count));
     }
     say("exits", exits);
     if (result.unclaimed_mmio != 0) {
@@ -231,8 +211,8 @@ void Program::tell(const std::string& call, int answer) {
 
 void Program::tell_exit(u32 vcpu, const kvm_run& run) {
     if (trace_.is_open()) {
-        trace_ << Json{{"vcpu", vcpu}, {"exit", exit_name(run.exit_reason)},
-                       {"words", exit_text(run)}}.dump()
+        trace_ << Json{{"vcpu", vcpu}, {"exit", kvm::exit_name(run.exit_reason)},
+                       {"words", kvm::exit_text(run)}}.dump()
                << '\n';
     }
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "launcher/forecast.h"
-#include "launcher/host.h"
+#include "launcher/platform.h"
 #include "launcher/run.h"
 
 #include <fstream>
@@ -38,22 +38,19 @@ class Program {
     [[nodiscard]] const Json& report() const { return report_; }
 
   private:
-    using Matches = std::function<bool(const igvm::Chain&)>;
-
     int launch(Calls& calls, const igvm::File& file);
-    bool is_expected(const igvm::File& file, const Forecast& forecast);
-    std::unique_ptr<Guest> make_guest(Calls& calls, const Host& host, const Plan& plan,
-                                      const igvm::File& file, const Forecast& forecast);
-    bool is_measured_so(const Measured& measured, const Plan& plan, const igvm::File& file,
-                        const Forecast& forecast);
+    bool is_expected(const igvm::File& file);
+    std::unique_ptr<Guest> make_guest(Calls& calls, const kvm::Host& host, const igvm::File& file);
+    bool is_measured_so(const Measured& measured, const igvm::File& file);
     int run_guest(Calls& calls, Guest& guest);
-    void explain(const igvm::File& file, const Forecast& forecast, const Matches& matches);
     void say(const char* what, std::string_view words);
     void say(const char* what, const std::vector<std::string>& lines);
     void tell(const std::string& call, int answer);
     void tell_exit(u32 vcpu, const kvm_run& run);
 
     const Arguments& arguments_;
+    Plan plan_;
+    Forecast forecast_;
     Json report_;
     std::ofstream trace_;
 };

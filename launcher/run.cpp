@@ -2,7 +2,7 @@
 // exits under one lock.
 #include "launcher/run.h"
 
-#include "launcher/call_text.h"
+#include "kvm/call_text.h"
 
 #include <cerrno>
 #include <csignal>
@@ -77,17 +77,17 @@ class Runner {
                     std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count()));
             }
             if (poll(polled, std::size(polled), left) == 0) {
-                end({.kind  = End::Kind::timed_out,
-                     .code  = 0,
-                     .words = fmt::format("no end within {} s, so it was stopped (--timeout)",
-                                          options_.timeout.count())});
+                const std::lock_guard lock(mutex_);
+                end(End::Kind::timed_out, 0,
+                    fmt::format("no end within {} s, so it was stopped (--timeout)",
+                                options_.timeout.count()));
             }
             if (signalfd_siginfo info{};
                 polled[1].revents != 0 && read(signals, &info, sizeof(info)) == sizeof(info)) {
+                const std::lock_guard lock(mutex_);
                 const char* const name = sigabbrev_np(static_cast<int>(info.ssi_signo));
-                end({.kind  = End::Kind::interrupted,
-                     .code  = info.ssi_signo,
-                     .words = fmt::format("interrupted by SIG{}", name != nullptr ? name : "?")});
+                end(End::Kind::interrupted, info.ssi_signo,
+                    fmt::format("interrupted by SIG{}", name != nullptr ? name : "?"));
             }
             if (polled[2].revents != 0) {
                 char typed[256];
@@ -108,19 +108,18 @@ class Runner {
         return done_;
     }
 
-    /// The first end counts.
+    /// The first end counts. Called under the lock.
     void end(End end) {
-        const std::lock_guard lock(mutex_);
-        end_locked(std::move(end));
-    }
-
-    void end_locked(End end) {
         if (!done_) {
             done_         = true;
             result_.end   = std::move(end);
             const u64 one = 1;
             static_cast<void>(write(ended_, &one, sizeof(one)));
         }
+    }
+
+    void end(End::Kind kind, u64 code, std::string words) {
+        end({.kind = kind, .code = code, .words = std::move(words)});
     }
 
     void serve(u32 n) {
@@ -145,7 +144,8 @@ class Runner {
                 exit(n, *vcpu.run);
             }
         } catch (const LaunchError& error) {
-            end({.kind = End::Kind::failed, .code = 0, .words = error.what()});
+            const std::lock_guard lock(mutex_);
+            end(End::Kind::failed, 0, error.what());
         }
     }
 
@@ -177,9 +177,7 @@ class Runner {
                           : event == abi::event_sev_term         ? Kind::terminated
                           : run.exit_reason == KVM_EXIT_SHUTDOWN ? Kind::shutdown
                                                                  : Kind::failed;
-        end_locked({.kind  = kind,
-                    .code  = run.exit_reason,
-                    .words = fmt::format("vCPU {}: {}", n, exit_text(run))});
+        end(kind, run.exit_reason, fmt::format("vCPU {}: {}", n, kvm::exit_text(run)));
     }
 
     void io(kvm_run& run) {
@@ -202,7 +200,7 @@ class Runner {
             }
             std::memcpy(&value, data, size);
             if (auto end = devices_.out(run.io.port, static_cast<unsigned>(size), value)) {
-                end_locked(std::move(*end));
+                this->end(std::move(*end));
                 return;
             }
         }
@@ -228,9 +226,7 @@ class Runner {
 
     void put(u8 byte) {
         if (write(options_.serial, &byte, 1) != 1) {
-            end_locked({.kind  = End::Kind::failed,
-                        .code  = 0,
-                        .words = "stopped, since its output could not be written"});
+            end(End::Kind::failed, 0, "stopped, since its output could not be written");
         }
     }
 

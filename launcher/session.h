@@ -6,7 +6,6 @@
 #include "x86/types.h"
 
 #include <array>
-#include <expected>
 #include <string>
 #include <vector>
 
@@ -18,8 +17,8 @@ struct Session {
     std::array<u8, 16> tik;      // the key of LAUNCH_MEASURE
 };
 
-/// From PREFIX_godh.b64, PREFIX_session.b64 and PREFIX_tik.bin, as sevctl names them; an error
-/// names the file.
-std::expected<Session, std::string> read_session(const std::string& prefix);
+/// From PREFIX_godh.b64, PREFIX_session.b64 and PREFIX_tik.bin, as sevctl names them.
+/// LaunchError, which names the file, where they are not there or not so.
+Session read_session(const std::string& prefix);
 
 } // namespace vestibule::launcher

@@ -4,7 +4,7 @@
 #include "launcher_fixture.h"
 
 #include "igvm/id_block.h"
-#include "launcher/call_text.h"
+#include "kvm/call_text.h"
 
 #include <gtest/gtest.h>
 
@@ -44,9 +44,9 @@ constexpr abi::Sev snp_commands[] = {abi::Sev::init2, abi::Sev::snp_launch_start
 
 TEST(LauncherCallText, ReadsEveryArgumentAsTheKernelDoes) {
     const auto text = [](u64 request, const auto& argument) {
-        return call_text(request,
-                         reinterpret_cast<u64>(&argument), // NOLINT: as the kernel is given
-                         [](u64 address) { return "<" + std::to_string(address) + ">"; });
+        return kvm::call_text(request,
+                              reinterpret_cast<u64>(&argument), // NOLINT: as the kernel is given
+                              [](u64 address) { return "<" + std::to_string(address) + ">"; });
     };
     const abi::MemoryRegion2 region{.slot               = 1,
                                     .flags              = 4,
@@ -94,9 +94,9 @@ TEST(LauncherCallText, ReadsEveryArgumentAsTheKernelDoes) {
     EXPECT_EQ(text(KVM_MEMORY_ENCRYPT_OP, command),
               "KVM_MEMORY_ENCRYPT_OP(SEV_SNP_LAUNCH_FINISH: id_block <0>, id_auth <5>, id_block_en "
               "0x0, auth_key_en 0x1, vcek_disabled 0x0)");
-    EXPECT_EQ(call_text(KVM_CREATE_VCPU, 3, {}), "KVM_CREATE_VCPU(0x3)");
-    EXPECT_EQ(call_text(0x1234, 3, {}), "0x1234()");
-    EXPECT_EQ(command_name(static_cast<abi::Sev>(99)), "0x63");
+    EXPECT_EQ(kvm::call_text(KVM_CREATE_VCPU, 3, {}), "KVM_CREATE_VCPU(0x3)");
+    EXPECT_EQ(kvm::call_text(0x1234, 3, {}), "0x1234()");
+    EXPECT_EQ(kvm::command_name(static_cast<abi::Sev>(99)), "0x63");
 }
 
 TEST(LauncherErrors, DevicesThatCannotBeOpened) {
@@ -150,9 +150,9 @@ TEST(LauncherErrors, CallsThatAreRefused) {
         return message_of(PlatformType::sev_es,
                           [&](Model& model) { model.refuse(request, error); });
     };
-    expect_in(es(abi::sev_issue_cmd, ENOTTY),
+    expect_in(es(SEV_ISSUE_CMD, ENOTTY),
               {"SEV_ISSUE_CMD(command 0x1)", "not the secure processor"});
-    expect_in(es(abi::sev_issue_cmd, EIO), {"SEV_ISSUE_CMD", "dmesg"});
+    expect_in(es(SEV_ISSUE_CMD, EIO), {"SEV_ISSUE_CMD", "dmesg"});
     expect_in(es(KVM_MEMORY_ENCRYPT_REG_REGION, ENOMEM),
               {"KVM_MEMORY_ENCRYPT_REG_REGION(host ", "`ulimit -l`"});
 }
@@ -175,12 +175,12 @@ TEST(LauncherErrors, CommandsThatKvmRefuses) {
         for (const abi::Sev command : es_commands) {
             expect_in(message_of(PlatformType::sev_es,
                                  [&](Model& model) { model.refuse(command, row.error, 0); }),
-                      {command_name(command) + ": ", row.advice});
+                      {kvm::command_name(command) + ": ", row.advice});
         }
         for (const abi::Sev command : snp_commands) {
             expect_in(message_of(PlatformType::sev_snp,
                                  [&](Model& model) { model.refuse(command, row.error, 0); }),
-                      {command_name(command) + ": ", row.advice});
+                      {kvm::command_name(command) + ": ", row.advice});
         }
     }
     const auto snp = [](abi::Sev command, int error) {
@@ -238,12 +238,12 @@ TEST(LauncherErrors, EveryAnswerOfTheFirmwareHasItsNameAndAdvice) {
         for (const abi::Sev command : es_commands) {
             expect_in(message_of(PlatformType::sev_es,
                                  [&](Model& model) { model.refuse(command, EIO, row.code); }),
-                      {command_name(command) + answer, row.name, row.advice});
+                      {kvm::command_name(command) + answer, row.name, row.advice});
         }
         for (const abi::Sev command : snp_commands) {
             expect_in(message_of(PlatformType::sev_snp,
                                  [&](Model& model) { model.refuse(command, EIO, row.code); }),
-                      {command_name(command) + answer, row.name, row.advice});
+                      {kvm::command_name(command) + answer, row.name, row.advice});
         }
     }
 }
@@ -296,7 +296,7 @@ TEST(LauncherErrors, AutomaticallyTheStrongestThatBothHave) {
     const auto choose = [&](std::map<std::string, std::string> files) {
         Model model({.files = std::move(files)});
         Calls calls(model);
-        return choose_platform(model, open_host(calls), file, std::nullopt);
+        return choose_platform(model, kvm::open_host(calls), file, std::nullopt);
     };
     const std::string es  = "/sys/module/kvm_amd/parameters/sev_es";
     const std::string snp = "/sys/module/kvm_amd/parameters/sev_snp";
@@ -331,7 +331,7 @@ TEST(LauncherErrors, AutomaticallyTheStrongestThatBothHave) {
     Model model;
     Calls calls(model);
     try {
-        choose_platform(model, open_host(calls), *igvm::parse(other), PlatformType::native);
+        choose_platform(model, kvm::open_host(calls), *igvm::parse(other), PlatformType::native);
         FAIL();
     } catch (const LaunchError& error) {
         expect_in(error.what(), {"found sev-snp, expected native among the file's platforms"});
@@ -396,7 +396,7 @@ TEST(LauncherErrors, AnIdBlockIsTheFirmwaresToCheck) {
         block.ld[0] ^= 1;
         sign(block, default_snp_policy, key, nullptr);
     });
-    EXPECT_EQ(other_digest.first, sev_ret::bad_measurement);
+    EXPECT_EQ(other_digest.first, kvm::sev_ret::bad_measurement);
     expect_in(other_digest.second, {"0xb BAD_MEASUREMENT"});
 }
 

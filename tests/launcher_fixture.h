@@ -4,8 +4,9 @@
 #include "igvm_launch_fixture.h"
 #include "launcher_model.h"
 
+#include "igvm/kernel_profile.h"
 #include "launcher/forecast.h"
-#include "launcher/host.h"
+#include "launcher/platform.h"
 
 namespace vestibule::launcher::test {
 
@@ -72,29 +73,29 @@ inline x86::Vmsa plain_vmsa(PlatformType platform) {
 
 /// What main() makes of a file, up to a guest that is ready to run.
 struct Launching {
-    explicit Launching(Bytes own, ModelHost host = {})
-        : bytes(std::move(own)), file(*igvm::parse(bytes)), model(std::move(host)) {}
+    explicit Launching(Bytes own, ModelHost of = {})
+        : bytes(std::move(own)), file(*igvm::parse(bytes)), model(std::move(of)) {}
 
     /// LaunchError where main() would report one.
     void launch(PlatformType platform, u32 vcpus = 1, Kernel* instead = nullptr) {
         calls.emplace(instead != nullptr ? *instead : model);
-        const Host host    = open_host(*calls);
+        host               = kvm::open_host(*calls);
         plan.platform      = choose_platform(calls->kernel, host, file, platform).platform;
         plan.machine.vcpus = vcpus;
-        plan.vm_types      = host.vm_types;
         auto content       = igvm::file_content(file, platform, plan.machine);
         if (!content) {
             throw LaunchError(content.error());
         }
         plan.content = std::move(*content);
-        expected     = forecast(file, plan, profile_of_kernel(host.release, host.vm_types));
-        guest        = std::make_unique<Guest>(*calls, host.kvm, plan);
+        expected = forecast(file, plan, igvm::profile_of_kernel(host.release, host.vm_types != 0));
+        guest    = std::make_unique<Guest>(*calls, host, plan);
     }
 
     Bytes bytes;
     igvm::File file;
     Model model;
     std::optional<Calls> calls;
+    kvm::Host host{};
     Plan plan;
     Forecast expected;
     std::unique_ptr<Guest> guest;

@@ -2,7 +2,8 @@
 // measures, what is launched is encrypted, and no other order of the steps is accepted.
 #include "launcher_fixture.h"
 
-#include "launcher/call_text.h"
+#include "igvm/kernel_profile.h"
+#include "kvm/call_text.h"
 
 #include <gtest/gtest.h>
 
@@ -48,7 +49,7 @@ std::vector<u8> measured_by_igvmtool(const Bytes& file, PlatformType platform, i
 
 TEST(LauncherLaunch, KnowsTheKernelByItsRelease) {
     for (const KernelRow& kernel : kernels) {
-        EXPECT_EQ(profile_of_kernel(kernel.release, kernel.vm_types).vmm, kernel.vmm)
+        EXPECT_EQ(igvm::profile_of_kernel(kernel.release, kernel.vm_types != 0).vmm, kernel.vmm)
             << kernel.release;
     }
 }
@@ -338,8 +339,8 @@ class Disordered : public Kernel {
         }
         const unsigned own     = steps_++;
         const std::string name = request == KVM_MEMORY_ENCRYPT_OP
-                                     ? command_name(command_at(argument).id)
-                                     : call_name(request);
+                                     ? kvm::command_name(command_at(argument).id)
+                                     : kvm::call_name(request);
         if (own == number_ && change_ != Change::none) {
             name_     = name;
             Held held = {

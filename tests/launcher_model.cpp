@@ -130,10 +130,10 @@ int Model::ioctl(int descriptor, u64 request, u64 argument) {
     }
     switch (kind->second) {
     case Kind::sev:
-        if (request != abi::sev_issue_cmd || at<abi::IssueCommand>(argument).command != 1) {
+        if (request != SEV_ISSUE_CMD || at<sev_issue_cmd>(argument).cmd != SEV_PLATFORM_STATUS) {
             return -ENOTTY;
         }
-        at<abi::PlatformStatus>(at<abi::IssueCommand>(argument).data) = host_.firmware;
+        at<sev_user_data_status>(at<sev_issue_cmd>(argument).data) = host_.firmware;
         return 0;
     case Kind::vm: return vm_ioctl(request, argument);
     case Kind::vcpu: return vcpu_ioctl(*vcpus_.at(vcpu_numbers_.at(descriptor)), request, argument);
@@ -232,9 +232,7 @@ int Model::vm_ioctl(u64 request, u64 argument) {
                                .memfd = memfd->first};
         return 0;
     }
-    case KVM_MEMORY_ENCRYPT_REG_REGION:
-        regions_.push_back(at<abi::EncryptedRegion>(argument));
-        return 0;
+    case KVM_MEMORY_ENCRYPT_REG_REGION: regions_.push_back(at<kvm_enc_region>(argument)); return 0;
     case abi::set_memory_attributes: {
         const auto& own = at<abi::MemoryAttributes>(argument);
         if (type_ != 4 || (own.attributes & ~u64{8}) != 0 || own.flags != 0 || own.size == 0
@@ -375,9 +373,9 @@ int Model::init(u64 features) {
 int Model::sev_legacy(abi::SevCommand& command) {
     switch (command.id) {
     case abi::Sev::launch_start:
-        return launch_start(at<abi::LaunchStart>(command.data), command.error);
+        return launch_start(at<kvm_sev_launch_start>(command.data), command.error);
     case abi::Sev::launch_update_data:
-        return update_data(at<abi::LaunchBuffer>(command.data), command.error);
+        return update_data(at<kvm_sev_launch_update_data>(command.data), command.error);
     case abi::Sev::launch_update_vmsa:
         if (state_ != State::started) {
             command.error = invalid_guest_state;
@@ -385,7 +383,7 @@ int Model::sev_legacy(abi::SevCommand& command) {
         }
         return update_vmsa();
     case abi::Sev::launch_measure:
-        return measure(at<abi::LaunchBuffer>(command.data), command.error);
+        return measure(at<kvm_sev_launch_measure>(command.data), command.error);
     case abi::Sev::launch_finish:
         if (state_ != State::measured) {
             command.error = invalid_guest_state;
@@ -397,7 +395,7 @@ int Model::sev_legacy(abi::SevCommand& command) {
     }
 }
 
-int Model::launch_start(const abi::LaunchStart& start, u32& firmware) {
+int Model::launch_start(const kvm_sev_launch_start& start, u32& firmware) {
     if (state_ != State::initialized) {
         firmware = asid_owned; // what ACTIVATE answers for a second guest
         return -EIO;
@@ -424,7 +422,7 @@ int Model::launch_start(const abi::LaunchStart& start, u32& firmware) {
     return 0;
 }
 
-int Model::update_data(const abi::LaunchBuffer& buffer, u32& firmware) {
+int Model::update_data(const kvm_sev_launch_update_data& buffer, u32& firmware) {
     if (state_ != State::started || std::ranges::any_of(vcpus_, &Vcpu::sealed)) {
         firmware = invalid_guest_state;
         return -EIO;
@@ -433,9 +431,9 @@ int Model::update_data(const abi::LaunchBuffer& buffer, u32& firmware) {
         firmware = invalid_address;
         return -EIO;
     }
-    const bool pinned = std::ranges::any_of(regions_, [&](const abi::EncryptedRegion& region) {
-        return buffer.uaddr >= region.address
-               && buffer.uaddr + buffer.len <= region.address + region.size;
+    const bool pinned = std::ranges::any_of(regions_, [&](const kvm_enc_region& region) {
+        return buffer.uaddr >= region.addr
+               && buffer.uaddr + buffer.len <= region.addr + region.size;
     });
     if (!pinned) {
         return -EINVAL;
@@ -463,7 +461,7 @@ int Model::update_vmsa() {
     return vcpus_.empty() ? -EINVAL : 0;
 }
 
-int Model::measure(abi::LaunchBuffer& buffer, u32& firmware) {
+int Model::measure(kvm_sev_launch_measure& buffer, u32& firmware) {
     constexpr u32 size = 48;
     if (state_ != State::started) {
         firmware = invalid_guest_state;

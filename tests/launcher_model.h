@@ -5,8 +5,8 @@
 #pragma once
 
 #include "igvm/digest.h"
-#include "launcher/kernel.h"
-#include "launcher/kvm_abi.h"
+#include "kvm/abi.h"
+#include "kvm/kernel.h"
 #include "x86/vmsa.h"
 
 #include <array>
@@ -23,14 +23,17 @@
 
 namespace vestibule::launcher::test {
 
+namespace abi = kvm::abi;
+using kvm::Kernel;
+
 /// The host that the model is of.
 struct ModelHost {
     std::string release = "7.1.0";
     u64 vm_types        = 0x1F; // 0: a kernel that has KVM_SEV_ES_INIT only
     u64 forced_features = 0;    // SEV_FEATURES that nobody asked for: Linux 6.6 with DebugSwap
     std::array<u8, 16> tik{};   // of the owner's session, where one is given
-    abi::PlatformStatus firmware{
-        .api_major = 1, .api_minor = 55, .state = 1, .flags = 0x100, .build = 16, .guests = 0};
+    sev_user_data_status firmware{
+        .api_major = 1, .api_minor = 55, .state = 1, .flags = 0x100, .build = 16, .guest_count = 0};
     std::map<std::string, std::string> files = {
         {"/sys/module/kvm_amd/parameters/sev_es",  "Y\n"},
         {"/sys/module/kvm_amd/parameters/sev_snp", "Y\n"},
@@ -128,10 +131,10 @@ class Model : public Kernel {
     int sev_legacy(abi::SevCommand& command);
     int snp(abi::SevCommand& command);
     int init(u64 features);
-    int launch_start(const abi::LaunchStart& start, u32& firmware);
-    int update_data(const abi::LaunchBuffer& buffer, u32& firmware);
+    int launch_start(const kvm_sev_launch_start& start, u32& firmware);
+    int update_data(const kvm_sev_launch_update_data& buffer, u32& firmware);
     int update_vmsa();
-    int measure(abi::LaunchBuffer& buffer, u32& firmware);
+    int measure(kvm_sev_launch_measure& buffer, u32& firmware);
     int snp_start(const abi::SnpLaunchStart& start);
     int snp_update(abi::SnpLaunchUpdate& update, u32& firmware);
     int snp_finish(const abi::SnpLaunchFinish& finish, u32& firmware);
@@ -159,7 +162,7 @@ class Model : public Kernel {
     bool has_tik_    = false;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
     std::map<u32, Slot> slots_;
-    std::vector<abi::EncryptedRegion> regions_;
+    std::vector<kvm_enc_region> regions_;
     std::set<u64> private_;                    // page numbers by the memory attributes
     std::map<u64, std::vector<u8>> encrypted_; // SNP: ciphertext by page number
     std::set<u64> encrypted_in_place_;

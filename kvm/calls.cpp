@@ -1,14 +1,14 @@
 // See calls.h. The advice is in tables, tried from the first row on.
-#include "launcher/calls.h"
+#include "kvm/calls.h"
 
-#include "launcher/call_text.h"
+#include "kvm/call_text.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 namespace {
 /// What to do about an error of a device, a call or a command. Rows without a name are for every
@@ -121,7 +121,7 @@ std::string failure(const std::string& what, std::string_view name, int error, b
 int Calls::open(const char* path) {
     const int descriptor = kernel.open(path);
     if (descriptor < 0) {
-        throw LaunchError(failure(path, path, -descriptor, false));
+        throw Error(failure(path, path, -descriptor, false));
     }
     return descriptor;
 }
@@ -130,7 +130,7 @@ int Calls::call(int descriptor, u64 request, u64 argument) {
     const int answer = kernel.ioctl(descriptor, request, argument);
     if (answer < 0) {
         const auto text = call_text(request, argument, [](u64) { return "memory"; });
-        throw LaunchError(failure(text, call_name(request), -answer, false));
+        throw Error(failure(text, call_name(request), -answer, false));
     }
     return answer;
 }
@@ -142,7 +142,7 @@ void Calls::sev(int vm, int sev_device, abi::Sev command, u64 data) {
     int answer = 0;
     do {
         call.error = 0;
-        answer = kernel.ioctl(vm, KVM_MEMORY_ENCRYPT_OP, reinterpret_cast<u64>(&call)); // NOLINT
+        answer     = kernel.ioctl(vm, KVM_MEMORY_ENCRYPT_OP, address_of(&call));
     } while (answer == -EAGAIN);
     const std::string name = command_name(command);
     if (call.error != 0 && call.error != no_firmware_call) {
@@ -154,17 +154,17 @@ void Calls::sev(int vm, int sev_device, abi::Sev command, u64 data) {
                             call.error);
     }
     if (answer < 0) {
-        throw LaunchError(failure(name, name, -answer, true));
+        throw Error(failure(name, name, -answer, true));
     }
 }
 
 u8* Calls::map(u64 size, int descriptor) {
     u8* const memory = kernel.map(size, descriptor);
     if (memory == nullptr) {
-        throw LaunchError(
+        throw Error(
             fmt::format("no memory to map, {} MiB were wanted: take less --memory", size >> 20));
     }
     return memory;
 }
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm

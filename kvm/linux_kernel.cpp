@@ -1,5 +1,5 @@
 // See linux_kernel.h.
-#include "launcher/linux_kernel.h"
+#include "kvm/linux_kernel.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 int LinuxKernel::open(const char* path) {
     const int descriptor = ::open(path, O_RDWR | O_CLOEXEC);
@@ -46,4 +46,4 @@ std::string LinuxKernel::read(const char* path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm

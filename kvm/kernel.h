@@ -1,4 +1,4 @@
-// The kernel as sevlaunch sees it: everything the launcher asks of the host passes through here, so
+// The kernel as a launcher sees it: everything that is asked of the host passes through here, so
 // that a model of KVM and the secure processor, or a plan that only prints, can stand in its place.
 #pragma once
 
@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 class Kernel {
   public:
@@ -20,7 +20,7 @@ class Kernel {
 
     virtual void close(int descriptor) = 0;
 
-    /// The argument is a number or an address, as the request has it (kvm_abi.h). The kernel's
+    /// The argument is a number or an address, as the request has it (abi.h). The kernel's
     /// answer, or a negative errno.
     virtual int ioctl(int descriptor, u64 request, u64 argument) = 0;
 
@@ -37,4 +37,4 @@ class Kernel {
     virtual std::string read(const char* path) = 0;
 };
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm

@@ -1,4 +1,4 @@
-// KVM's interface for SEV-ES and SEV-SNP, and the older calls that sevlaunch needs (Linux 7.1,
+// KVM's interface for SEV-ES and SEV-SNP, and the older calls that a launch needs (Linux 7.1,
 // include/uapi/linux/kvm.h and arch/x86/include/uapi/asm/kvm.h). A distribution's linux/kvm.h is
 // older than the kernel that runs, so what Linux 6.1 does not declare is declared here, with sizes
 // asserted; what it does declare comes from there.
@@ -7,15 +7,15 @@
 #include "x86/types.h"
 
 #include <linux/kvm.h>
+#include <linux/psp-sev.h>
 #include <sys/ioctl.h>
 
-namespace vestibule::launcher::abi {
+namespace vestibule::kvm::abi {
 
 // Requests
 inline constexpr u64 set_user_memory_region2 = 0x40A0'AE49;
 inline constexpr u64 set_memory_attributes   = 0x4020'AED2;
 inline constexpr u64 create_guest_memfd      = 0xC040'AED4;
-inline constexpr u64 sev_issue_cmd           = 0xC010'5300; // on /dev/sev
 // The header's macros take these from the size of a structure that is another one in C++, whose
 // empty structures have a size.
 inline constexpr u64 get_supported_cpuid = 0xC008'AE05;
@@ -74,13 +74,6 @@ struct MemoryAttributes {
 
 static_assert(sizeof(MemoryAttributes) == 32);
 
-struct EncryptedRegion {
-    u64 address; // of the host
-    u64 size;
-};
-
-static_assert(sizeof(EncryptedRegion) == 16);
-
 /// kvm_run's part for KVM_EXIT_MEMORY_FAULT.
 struct MemoryFault {
     u64 flags;
@@ -120,28 +113,6 @@ struct SevCommand {
 };
 
 static_assert(sizeof(SevCommand) == 24);
-
-struct LaunchStart {
-    u32 handle; // 0: a new one
-    u32 policy;
-    u64 dh_uaddr;
-    u32 dh_len;
-    u32 pad0;
-    u64 session_uaddr;
-    u32 session_len;
-    u32 pad1;
-};
-
-static_assert(sizeof(LaunchStart) == 40);
-
-/// Of LAUNCH_UPDATE_DATA and of LAUNCH_MEASURE.
-struct LaunchBuffer {
-    u64 uaddr;
-    u32 len;
-    u32 pad;
-};
-
-static_assert(sizeof(LaunchBuffer) == 16);
 
 struct Init2 {
     u64 vmsa_features;
@@ -191,28 +162,6 @@ struct SnpLaunchFinish {
 static_assert(sizeof(SnpLaunchFinish) == 88);
 static_assert(offsetof(SnpLaunchFinish, flags) == 54);
 
-/// SEV_ISSUE_CMD on /dev/sev; the two are packed.
-struct [[gnu::packed]] IssueCommand {
-    u32 command;
-    u64 data;
-    u32 error;
-};
-
-static_assert(sizeof(IssueCommand) == 16);
-
-inline constexpr u32 sev_platform_status = 1;
-
-struct [[gnu::packed]] PlatformStatus {
-    u8 api_major;
-    u8 api_minor;
-    u8 state; // 0 not initialized, 1 initialized, 2 working
-    u32 flags;
-    u8 build;
-    u32 guests;
-};
-
-static_assert(sizeof(PlatformStatus) == 12);
-
 /// SET_CPUID2 and GET_SUPPORTED_CPUID with room for their entries.
 inline constexpr u32 most_cpuid_entries = 256;
 
@@ -231,4 +180,4 @@ struct Msrs {
 static_assert(offsetof(Cpuid, entries) == 8);
 static_assert(offsetof(Msrs, entries) == 8);
 
-} // namespace vestibule::launcher::abi
+} // namespace vestibule::kvm::abi

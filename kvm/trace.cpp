@@ -1,13 +1,13 @@
 // See trace.h.
-#include "launcher/trace.h"
+#include "kvm/trace.h"
 
-#include "launcher/call_text.h"
-#include "launcher/linux_kernel.h"
+#include "kvm/call_text.h"
+#include "kvm/linux_kernel.h"
 
 #include <fmt/format.h>
 #include <string_view>
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 int TracedKernel::open(const char* path) {
     const int answer = inner_.open(path);
@@ -93,4 +93,4 @@ std::string DryKernel::read(const char* path) {
     return std::string_view(path).ends_with("osrelease") ? release : "Y\n";
 }
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm

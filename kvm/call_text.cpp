@@ -1,5 +1,5 @@
 // See call_text.h. One row a request: its name, and how to read its argument.
-#include "launcher/call_text.h"
+#include "kvm/call_text.h"
 
 #include "ghcb/termination.h"
 
@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <span>
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 namespace {
 constexpr u64 number_of(abi::Sev command) { return static_cast<u64>(command); }
@@ -59,7 +59,7 @@ constexpr Row calls[] = {
     {KVM_SET_XSAVE,               "KVM_SET_XSAVE",                 "fcw:2 fsw:2 _20 mxcsr:4 _484 xstate_bv:8"},
     {KVM_SET_XCRS,                "KVM_SET_XCRS",                  "count:4 flags:4 xcr:4 _4 value:8"},
     {KVM_RUN,                     "KVM_RUN",                       ""},
-    {abi::sev_issue_cmd,           "SEV_ISSUE_CMD",                 "command:4"},
+    {SEV_ISSUE_CMD,               "SEV_ISSUE_CMD",                 "command:4"},
 };
 
 constexpr Row commands[] = {
@@ -251,4 +251,4 @@ std::string termination_text(u64 ghcb_msr) {
                        row != nullptr ? fmt::format(": {}", row->meaning) : "");
 }
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm

@@ -1,14 +1,9 @@
 // See host.h.
-#include "launcher/host.h"
-
-#include "igvm/describe.h"
+#include "kvm/host.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-namespace vestibule::launcher {
-
-using igvm::PlatformType;
+namespace vestibule::kvm {
 
 Host open_host(Calls& calls) {
     Host host{.kvm      = calls.open("/dev/kvm"),
@@ -16,7 +11,7 @@ Host open_host(Calls& calls) {
               .release  = calls.kernel.read("/proc/sys/kernel/osrelease")};
     const int version = calls.call(host.kvm, KVM_GET_API_VERSION);
     if (version != KVM_API_VERSION) {
-        throw LaunchError(
+        throw Error(
             fmt::format("KVM_GET_API_VERSION: found {}, expected {}", version, KVM_API_VERSION));
     }
     host.vm_types = static_cast<u64>(calls.call(host.kvm, KVM_CHECK_EXTENSION, abi::cap_vm_types));
@@ -26,11 +21,11 @@ Host open_host(Calls& calls) {
     return host;
 }
 
-std::string obstacle(Kernel& kernel, const Host& host, PlatformType platform) {
-    if (platform == PlatformType::native) {
+std::string obstacle(Kernel& kernel, const Host& host, abi::VmType type) {
+    if (type == abi::VmType::standard) {
         return "";
     }
-    const bool snp         = platform == PlatformType::sev_snp;
+    const bool snp         = type == abi::VmType::snp;
     const char* const name = snp ? "sev_snp" : "sev_es";
     const std::string path = fmt::format("/sys/module/kvm_amd/parameters/{}", name);
     const std::string text = kernel.read(path.c_str());
@@ -49,35 +44,11 @@ std::string obstacle(Kernel& kernel, const Host& host, PlatformType platform) {
             "RMP in the firmware setup, and see `dmesg | grep -i -e sev -e ccp`",
             name);
     }
-    if (snp && (host.vm_types >> static_cast<unsigned>(abi::VmType::snp) & 1) == 0) {
+    if (snp && !host.makes(type)) {
         return fmt::format("KVM of Linux {} makes no SNP guests: 6.11 or newer is needed",
                            host.release);
     }
     return "";
 }
 
-Choice choose_platform(Kernel& kernel, const Host& host, const igvm::File& file,
-                       std::optional<PlatformType> wanted) {
-    Choice choice{.platform = PlatformType::native, .passed_over = {}};
-    for (const PlatformType platform :
-         {PlatformType::sev_snp, PlatformType::sev_es, PlatformType::native}) {
-        if ((wanted && platform != *wanted) || file.mask_of(platform) == 0) {
-            continue;
-        }
-        const std::string why = obstacle(kernel, host, platform);
-        if (why.empty()) {
-            choice.platform = platform;
-            return choice;
-        }
-        choice.passed_over.push_back(fmt::format("{}: {}", igvm::name_of(platform), why));
-    }
-    if (choice.passed_over.empty()) {
-        throw LaunchError(
-            fmt::format("found {}, expected {} among the file's platforms",
-                        igvm::names_of(file, igvm::all_platforms),
-                        wanted ? igvm::name_of(*wanted) : "native, sev-es or sev-snp"));
-    }
-    throw LaunchError(fmt::format("{}", fmt::join(choice.passed_over, "; ")));
-}
-
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm

@@ -1,9 +1,9 @@
 // The running kernel behind the seam.
 #pragma once
 
-#include "launcher/kernel.h"
+#include "kvm/kernel.h"
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 class LinuxKernel : public Kernel {
   public:
@@ -16,4 +16,4 @@ class LinuxKernel : public Kernel {
     std::string read(const char* path) override;
 };
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm

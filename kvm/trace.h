@@ -2,13 +2,13 @@
 // doing anything. Together they are --dry-run.
 #pragma once
 
-#include "launcher/kernel.h"
+#include "kvm/kernel.h"
 
 #include <functional>
 #include <map>
 #include <mutex>
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 class TracedKernel : public Kernel {
   public:
@@ -57,4 +57,4 @@ class DryKernel : public Kernel {
     int next_ = 3;
 };
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm

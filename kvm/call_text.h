@@ -1,13 +1,13 @@
-// The launcher's calls in words: for --dry-run, --trace and messages.
+// Calls and exits in words: for traces and messages.
 #pragma once
 
-#include "launcher/kvm_abi.h"
+#include "kvm/abi.h"
 
 #include <functional>
 #include <string>
 #include <string_view>
 
-namespace vestibule::launcher {
+namespace vestibule::kvm {
 
 /// "KVM_CREATE_VM"; the number where it is none of ours.
 std::string call_name(u64 request);
@@ -32,4 +32,4 @@ std::string exit_text(const kvm_run& run);
 /// section 2.3.1).
 std::string termination_text(u64 ghcb_msr);
 
-} // namespace vestibule::launcher
+} // namespace vestibule::kvm
