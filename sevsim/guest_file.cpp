@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <optional>
 #include <string_view>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -144,11 +145,12 @@ std::expected<u32, std::string> ap_start(const OpenedFile& file, const std::stri
         return refuse(path, fmt::format("its table of GUIDs has {:#x} at offset {:#x}; expected {}",
                                         error.found, error.offset, error.expected));
     }
-    if (!firmware->reset_address) {
-        return refuse(path, "no SEV-ES reset block (GUID 00f771de-1a7e-4fcb-890e-68c77e2fb44e), so "
-                            "only one vCPU can start (--smp 1)");
+    if (const std::optional<u32> address = firmware->reset_address) {
+        return *address;
     }
-    return *firmware->reset_address;
+    return refuse(path,
+                  "no SEV-ES reset block (GUID 00f771de-1a7e-4fcb-890e-68c77e2fb44e), so only "
+                  "one vCPU can start (--smp 1)");
 }
 
 std::expected<OpenedFile, std::string> open_initrd(const std::string& path) {

@@ -19,8 +19,9 @@ struct InheritedFiles {
 
 /// What the guest's files say of what they need.
 struct GuestNeeds {
-    u64 files_size;                   ///< of all, each in whole pages
-    std::optional<u32> ap_start = {}; ///< of firmware with more vCPUs than one (guest_file.h)
+    u64 files_size; ///< of all, each in whole pages
+    std::optional<u32> ap_start =
+        std::nullopt; ///< of firmware with more vCPUs than one (guest_file.h)
 };
 
 std::vector<std::string> qemu_command(const RunOptions& options, const InheritedFiles& files,

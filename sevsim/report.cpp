@@ -189,8 +189,8 @@ bool is_end_of_choice(OutcomeKind kind) {
 }
 
 /// Page tables with a C-bit that is none, to begin with, are a fault at the first instruction.
-bool is_at_first_instruction(const RunRecords& records, const Outcome& outcome) {
-    return records.start && records.start->platform == "sev-es" && outcome.vmruns == 1
+bool is_at_first_instruction(const Start& start, const Outcome& outcome) {
+    return start.platform == "sev-es" && outcome.vmruns == 1
            && (outcome.kind == OutcomeKind::shutdown || outcome.kind == OutcomeKind::stop);
 }
 
@@ -227,13 +227,14 @@ std::string outcome_line(const RunResult& result) {
     if (!result.records.outcome) {
         return end_in_words(result);
     }
-    const Outcome& outcome = *result.records.outcome;
-    std::string line       = fmt::format("{}{}{}", outcome_in_words(outcome),
+    const Outcome& outcome            = *result.records.outcome;
+    std::string line                  = fmt::format("{}{}{}", outcome_in_words(outcome),
                                    outcome.detail.empty() ? "" : ": ", printable(outcome.detail));
-    if (is_at_first_instruction(result.records, outcome)) {
+    const std::optional<Start>& start = result.records.start;
+    if (start && is_at_first_instruction(*start, outcome)) {
         line += fmt::format(
             ". At its first instruction: is it built for another C-bit than {} (--cbit)?",
-            result.records.start->c_bit);
+            start->c_bit);
     }
     return line;
 }

@@ -63,7 +63,7 @@ const Register* find(u32 number, Access wanted) {
 
 /// The same register in the page of xAPIC: 16 bytes each.
 volatile u32& by_mmio(u32 number) {
-    return local_apic::at(local_apic::base + (number & 0xFF) * 16);
+    return local_apic::at(local_apic::base + u64{number & 0xFF} * 16);
 }
 
 /// Which vCPUs ICR's upper half names, as xAPIC's flat model says it; 0 for none. Of clusters of
