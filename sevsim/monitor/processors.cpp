@@ -130,7 +130,6 @@ void run(Vcpu& vcpu) {
     }
     for (;;) {
         if (vcpu.init_received) {
-            vcpu.init_received = false;
             stop(vcpu, Activity::waits_for_sipi, "INIT: nobody sends the SIPI that would follow");
             vcpu.started_again = true;
         }
@@ -150,7 +149,9 @@ void run(Vcpu& vcpu) {
 }
 
 void stop(Vcpu& vcpu, Activity activity, const char* detail) {
-    vcpu.activity = activity;
+    // INIT may have come while the exit that led here waited for the lock.
+    vcpu.activity      = vcpu.init_received ? Activity::waits_for_sipi : activity;
+    vcpu.init_received = false;
     if (!is_any_running()) {
         end_run_by_halt(detail);
     }
