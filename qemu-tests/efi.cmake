@@ -220,8 +220,6 @@ efi_volume(pvh_ud "payload = kernel.elf\n" kernel.elf=${dir}/pvh_ud.elf)
 add_dependencies(efi_volume_pvh_ud efi_pvh_ud_elf)
 efi_test(pvh_ud VOLUMES ${dir}/pvh_ud.img ARGS -m 128 STATUS 13 # 0x86, cut to 8 bits
   WANT "payload            kernel.elf")
-efi_sevsim_test(sev_es_pvh_ud ${dir}/pvh_ud.img TERMINATION UNEXPECTED_EXCEPTION
-  WANT "payload            kernel.elf" "set 5, code 0x6")
 list(JOIN broken_want ".*" in_order)
 efi_test(broken VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 192 STATUS 1
   WANT "${in_order}" ${tap} REJECT "not ok" "Shell>")

@@ -122,10 +122,10 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
     }
     if (options.profile || options.repeatable) {
         // The clock counts the CPU's instructions and nothing else, so that a run is the same every
-        // time: one a nanosecond for a profile, which counts them by it, and one in four else, so
+        // time: one a nanosecond for a profile, which counts them by it, and one in two else, so
         // that who waits by looking at a clock need not look so often.
         command.insert(command.end(),
-                       {"-icount", options.profile ? "shift=0,sleep=off" : "shift=2,sleep=off"});
+                       {"-icount", options.profile ? "shift=0,sleep=off" : "shift=1,sleep=off"});
     }
     command.insert(command.end(), options.qemu_arguments.begin(), options.qemu_arguments.end());
     return command;
