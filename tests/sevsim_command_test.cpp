@@ -209,7 +209,7 @@ TEST(QemuCommand, CountsInstructionsForARepeatableRun) {
     RunOptions options;
     options.repeatable = true;
     const auto command = qemu_command(options, files, {.files_size = 1});
-    EXPECT_EQ(value_of(command, "-icount"), "shift=1,sleep=off");
+    EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
     EXPECT_EQ(value_of(command, "-append").find("profile"), std::string::npos);
 }
 
