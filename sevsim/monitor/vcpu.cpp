@@ -8,6 +8,8 @@
 #include "x86/cpu.h"
 #include "x86/exit_code.h"
 
+#include <atomic>
+
 extern "C" {
 void enter_guest(vestibule::sevsim::GuestRegisters& registers, vestibule::u64 vmcb_physical);
 void load_guest_segments(vestibule::u64 vmcb_physical);
@@ -157,12 +159,14 @@ bool is_passed_through(Msr msr) {
 
 void enter(Vcpu& vcpu, u64 nested_cr3) {
     constexpr u8 flush_all = 1;
-    const bool stale       = vcpu.stale_tlb || vcpu.seen_tables != nested::generation
-                       || vcpu.vmcb.nested_cr3 != nested_cr3;
+    // Read once: this is outside the lock, and another vCPU may be changing the tables.
+    const u64 tables = std::atomic_ref{nested::generation}.load();
+    const bool stale =
+        vcpu.stale_tlb || vcpu.seen_tables != tables || vcpu.vmcb.nested_cr3 != nested_cr3;
     vcpu.vmcb.nested_cr3  = nested_cr3;
     vcpu.vmcb.tlb_control = stale ? flush_all : u8{0};
     vcpu.stale_tlb        = false;
-    vcpu.seen_tables      = nested::generation;
+    vcpu.seen_tables      = tables;
     ++vcpu.vmruns;
     mirror_cr4(vcpu);
     enter_guest(vcpu.registers, layout::physical(&vcpu.vmcb));
