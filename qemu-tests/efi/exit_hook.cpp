@@ -60,21 +60,8 @@ struct [[gnu::packed]] FilePath {
 } // namespace
 
 extern "C" {
-void* memset(void* to, int value, size_t size);
-void* memcpy(void* to, const void* from, size_t size);
+void* memcpy(void* to, const void* from, size_t size); // efi/runtime.cpp
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* system);
-}
-
-void* memset(void* to, int value, size_t size) {
-    void* at = to;
-    asm volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(value) : "memory");
-    return to;
-}
-
-void* memcpy(void* to, const void* from, size_t size) {
-    void* at = to;
-    asm volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(size) : : "memory");
-    return to;
 }
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* system) {
