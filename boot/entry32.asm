@@ -2,7 +2,7 @@
 ; 64-bit mode. Everything that is not about registers and modes is C++ (boot/legacy), compiled for
 ; i386 and included here as bytes: an image for x86-64 cannot be linked with it.
 ;
-; On entry (igvm/initial_state.h): flat 32-bit segments, paging off, EBX = the image's address,
+; On entry (igvm/image/initial_state.h): flat 32-bit segments, paging off, EBX = the image's address,
 ; ESI = the boot::Platform it was made for, interrupts off. No GDT, no IDT, no stack, no page tables.
 ; Without paging all memory is private, whatever the hypervisor says.
 %include "guest_asm.inc"

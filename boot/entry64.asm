@@ -1,6 +1,6 @@
 ; The first instructions of the guest in 64-bit mode.
 ;
-; On entry (igvm/initial_state.h, or one of the 32-bit entries): 64-bit code segment, flat data
+; On entry (igvm/image/initial_state.h, or one of the 32-bit entries): 64-bit code segment, flat data
 ; segments, the 2 MiB around the image identity-mapped and private by one page of page tables
 ; (boot/initial_tables.h), interrupts off. No GDT that is needed, no IDT, no stack. Nothing here can
 ; raise #VC: no instruction that a hypervisor can intercept, no access outside the image's own

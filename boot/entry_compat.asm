@@ -1,7 +1,7 @@
 ; The first instructions of the guest in 32-bit compatibility mode (EFER.LMA = 1, CS.L = 0), as a
 ; loader leaves it that switched long mode on but not to 64-bit code.
 ;
-; On entry (igvm/initial_state.h): flat 32-bit segments, the page tables of the 64-bit entry, EBX =
+; On entry (igvm/image/initial_state.h): flat 32-bit segments, the page tables of the 64-bit entry, EBX =
 ; the image's address, interrupts off. No GDT, no IDT, no stack.
 ;
 ; The window: from the first instruction to the LIDT in boot::install_early_handlers there is no IDT,

@@ -1,5 +1,5 @@
 // What a vCPU holds when it executes the image's first instruction, as far as it matters to both
-// who makes that state (igvm/initial_state.h) and who relies on it (the entries).
+// who makes that state (igvm/image/initial_state.h) and who relies on it (the entries).
 #pragma once
 
 #include "x86/registers.h"

@@ -1,6 +1,6 @@
 // The stub's segments. igvmtool starts the vCPU with these selectors already loaded
-// (igvm/initial_state.h), so the table only has to be there when an interrupt returns, and where
-// code of one width calls code of another.
+// (igvm/image/initial_state.h), so the table only has to be there when an interrupt returns, and
+// where code of one width calls code of another.
 #pragma once
 
 #include "x86/descriptor.h"

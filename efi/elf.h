@@ -1,6 +1,6 @@
 // An ELF64 payload: what has to be loaded where, from a file that may be anything. Knows nothing of
-// EFI, so that unit tests can feed it. Its rules are igvmtool's (igvm/payload_elf.cpp), so that one
-// payload serves both; igvmtool's code is for a host and allocates as it likes.
+// EFI, so that unit tests can feed it. Its rules are igvmtool's (igvm/image/payload_elf.cpp), so
+// that one payload serves both; igvmtool's code is for a host and allocates as it likes.
 #pragma once
 
 #include "efi/problem.h"

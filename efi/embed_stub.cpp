@@ -3,7 +3,7 @@
 // reader that igvmtool uses and nothing of it has to be read again in the guest.
 //
 //   efi_embed_stub IMAGE.elf NAME OUT-FOLDER    writes NAME.bin and NAME.h
-#include "igvm/stub_image.h"
+#include "igvm/image/stub_image.h"
 
 #include <algorithm>
 #include <cstdio>

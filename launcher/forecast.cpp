@@ -1,9 +1,9 @@
 // See forecast.h.
 #include "launcher/forecast.h"
 
-#include "igvm/describe.h"
-#include "igvm/explain.h"
-#include "igvm/vmm_check.h"
+#include "igvm/explain/explain.h"
+#include "igvm/show/describe.h"
+#include "igvm/vmm/check.h"
 
 #include <fmt/format.h>
 

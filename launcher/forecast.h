@@ -2,8 +2,8 @@
 // knowledge, and the digest; and behind the launch, whether it came out so.
 #pragma once
 
-#include "igvm/igvm_launch.h"
-#include "igvm/launch_digest.h"
+#include "igvm/measure/igvm_launch.h"
+#include "igvm/measure/launch_digest.h"
 #include "launcher/launch.h"
 
 namespace vestibule::launcher {

@@ -1,7 +1,7 @@
 // See launch.h.
 #include "launcher/launch.h"
 
-#include "igvm/id_block.h"
+#include "igvm/measure/id_block.h"
 #include "kvm/cpuid.h"
 #include "kvm/registers.h"
 #include "launcher/native_vcpu.h"

@@ -1,7 +1,7 @@
 // Guest memory: RAM, and pages of the file that lie outside of it, as slots of KVM's.
 #pragma once
 
-#include "igvm/file_content.h"
+#include "igvm/format/file_content.h"
 #include "launcher/interface.h"
 
 namespace vestibule::launcher {

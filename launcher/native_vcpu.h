@@ -1,7 +1,7 @@
 // A vCPU's first registers where there is no VMSA (igvm_defs, "native VP context").
 #pragma once
 
-#include "igvm/vp_context.h"
+#include "igvm/format/vp_context.h"
 #include "launcher/interface.h"
 
 namespace vestibule::launcher {

@@ -1,7 +1,7 @@
 // See platform.h.
 #include "launcher/platform.h"
 
-#include "igvm/describe.h"
+#include "igvm/show/describe.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,7 +1,7 @@
 // Which platform a launch is to be for.
 #pragma once
 
-#include "igvm/reader.h"
+#include "igvm/format/reader.h"
 #include "kvm/host.h"
 #include "launcher/interface.h"
 

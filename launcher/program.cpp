@@ -1,9 +1,9 @@
 // See program.h.
 #include "launcher/program.h"
 
-#include "igvm/describe.h"
-#include "igvm/file_io.h"
-#include "igvm/kernel_profile.h"
+#include "igvm/show/describe.h"
+#include "igvm/tool/file_io.h"
+#include "igvm/vmm/kernel_profile.h"
 #include "kvm/call_text.h"
 #include "kvm/trace.h"
 #include "sevsim/terminal.h"

@@ -1,7 +1,7 @@
 // See session.h.
 #include "launcher/session.h"
 
-#include "igvm/file_io.h"
+#include "igvm/tool/file_io.h"
 #include "launcher/interface.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Opening the guest's file with errors a person can act on, before QEMU can stumble over it.
 #include "sevsim/guest_file.h"
 
-#include "igvm/firmware.h"
+#include "igvm/measure/firmware.h"
 #include "sevsim/linux_boot.h"
 
 #include <algorithm>

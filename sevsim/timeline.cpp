@@ -2,7 +2,7 @@
 // most frequent kinds have a colour of their own.
 #include "sevsim/timeline.h"
 
-#include "igvm/xml.h"
+#include "igvm/show/xml.h"
 #include "sevsim/slice.h"
 
 #include <algorithm>

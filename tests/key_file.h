@@ -1,7 +1,7 @@
 // A key of a test's own for ID blocks.
 #pragma once
 
-#include "igvm/ecdsa.h"
+#include "igvm/measure/ecdsa.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // What igvmtool tells the guest about a payload that it placed: a record in the image which
-// igvmtool fills in at build time (igvm/build.cpp), and which is measured as part of it. The EFI
-// application fills in the same record when it places a payload (efi/payload.cpp).
+// igvmtool fills in at build time (igvm/image/build.cpp), and which is measured as part of it. The
+// EFI application fills in the same record when it places a payload (efi/payload.cpp).
 //
 // It is neither a page of its own nor words patched into the stub. A stub that could do both, run a
 // linked payload and enter a placed one, would carry code for each in every image, on pages that

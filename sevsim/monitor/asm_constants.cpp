@@ -2,7 +2,7 @@
 // the build machine, before anything freestanding is built.
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/options.h"
-#include "sevsim/monitor/svm.h"
+#include "sevsim/monitor/processor/svm.h"
 #include "x86/registers.h"
 
 #include <cstddef>

@@ -1,9 +1,9 @@
 // How long explain takes where nothing fits, so that every hypothesis is tried: 100,000 of them on
 // a 4 MiB SNP file are to take seconds. Prints one line.
-#include "igvm/explain.h"
-#include "igvm/igvm_launch.h"
-#include "igvm/vcpu_state.h"
-#include "igvm/writer.h"
+#include "igvm/explain/explain.h"
+#include "igvm/format/writer.h"
+#include "igvm/measure/igvm_launch.h"
+#include "igvm/measure/vcpu_state.h"
 
 #include <fmt/format.h>
 

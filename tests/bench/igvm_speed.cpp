@@ -5,7 +5,7 @@
 //     build/release/tests/bench/igvm_speed
 //
 // Writing includes fsync(2), so that where the file goes decides: the directory is TMPDIR, or /tmp.
-#include "igvm/file_io.h"
+#include "igvm/tool/file_io.h"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 // How long measuring an SNP image takes, against OpenSSL's SHA-384 over the same bytes on as many
 // threads: the floor under any implementation. Prints one line; exit status 1 beyond the budget.
-#include "igvm/igvm_launch.h"
-#include "igvm/launch_digest.h"
-#include "igvm/writer.h"
+#include "igvm/format/writer.h"
+#include "igvm/measure/igvm_launch.h"
+#include "igvm/measure/launch_digest.h"
 
 #include <fmt/format.h>
 

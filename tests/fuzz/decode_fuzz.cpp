@@ -1,5 +1,5 @@
 // The decoder against Zydis on bytes that libFuzzer makes: the first one chooses the code size.
-#include "tests/decode_oracle.h"
+#include "tests/vc/decode_oracle.h"
 #include <cstdio>
 #include <cstdlib>
 #include <vector>

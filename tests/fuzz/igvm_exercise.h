@@ -3,14 +3,14 @@
 // understand; the sanitizers find the rest.
 #pragma once
 
-#include "igvm/crc32.h"
-#include "igvm/describe.h"
-#include "igvm/diff.h"
-#include "igvm/id_block.h"
-#include "igvm/igvm_launch.h"
-#include "igvm/rewrite.h"
-#include "igvm/show.h"
-#include "igvm/vmm_check.h"
+#include "igvm/format/crc32.h"
+#include "igvm/format/rewrite.h"
+#include "igvm/measure/id_block.h"
+#include "igvm/measure/igvm_launch.h"
+#include "igvm/show/describe.h"
+#include "igvm/show/diff.h"
+#include "igvm/show/show.h"
+#include "igvm/vmm/check.h"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // libFuzzer on the IGVM library: any bytes, through everything that igvmtool does with a file. The
 // corpus beside this file is its start; `igvm_fuzz DIRECTORY tests/fuzz/igvm_corpus` goes on for as
 // long as one likes and keeps what it finds in DIRECTORY.
-#include "igvm_exercise.h"
+#include "tests/fuzz/igvm_exercise.h"
 
 #include <vector>
 

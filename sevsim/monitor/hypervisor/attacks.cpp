@@ -1,8 +1,8 @@
 #include "sevsim/monitor/hypervisor/attacks.h"
 
-#include "sevsim/monitor/exits.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/processor/exits.h"
 
 namespace vestibule::sevsim {
 

@@ -2,7 +2,7 @@
 // there (sevsim/lies.h names the attacks).
 #pragma once
 
-#include "sevsim/monitor/vcpu.h"
+#include "sevsim/monitor/processor/vcpu.h"
 
 namespace vestibule::sevsim {
 

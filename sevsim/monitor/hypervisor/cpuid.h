@@ -1,7 +1,7 @@
 // What the emulated processor is, as CPUID tells its guest.
 #pragma once
 
-#include "sevsim/monitor/vcpu.h"
+#include "sevsim/monitor/processor/vcpu.h"
 #include "x86/cpu.h"
 
 namespace vestibule::sevsim {

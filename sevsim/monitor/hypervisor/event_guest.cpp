@@ -4,8 +4,8 @@
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
-#include "sevsim/monitor/nested_tables.h"
-#include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/recording/outcome.h"
 
 namespace vestibule::sevsim {
 

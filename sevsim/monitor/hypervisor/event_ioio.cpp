@@ -5,7 +5,7 @@
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/hypervisor/ports.h"
 #include "sevsim/monitor/hypervisor/scratch.h"
-#include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/recording/outcome.h"
 
 namespace vestibule::sevsim {
 

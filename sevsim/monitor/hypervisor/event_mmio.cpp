@@ -5,9 +5,9 @@
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/scratch.h"
 #include "sevsim/monitor/layout.h"
-#include "sevsim/monitor/local_apic.h"
-#include "sevsim/monitor/nested_tables.h"
-#include "sevsim/monitor/own_tables.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/memory/own_tables.h"
+#include "sevsim/monitor/processor/local_apic.h"
 
 namespace vestibule::sevsim {
 

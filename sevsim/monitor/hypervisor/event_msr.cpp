@@ -2,7 +2,7 @@
 // the value.
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/msrs.h"
-#include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/recording/outcome.h"
 #include "x86/sev.h"
 
 namespace vestibule::sevsim {

@@ -1,6 +1,6 @@
 #include "sevsim/monitor/hypervisor/events.h"
 
-#include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/recording/outcome.h"
 
 namespace vestibule::sevsim {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "sevsim/monitor/hypervisor/ghcb_view.h"
-#include "sevsim/monitor/vcpu.h"
+#include "sevsim/monitor/processor/vcpu.h"
 
 namespace vestibule::sevsim {
 

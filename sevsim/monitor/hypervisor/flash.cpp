@@ -2,8 +2,8 @@
 // array, and are no exits, until a command makes them show the status.
 #include "sevsim/monitor/hypervisor/flash.h"
 
-#include "sevsim/monitor/memory.h"
-#include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
 
 #include <algorithm>
 

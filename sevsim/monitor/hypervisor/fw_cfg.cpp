@@ -2,8 +2,8 @@
 // and descriptors are big-endian.
 #include "sevsim/monitor/hypervisor/fw_cfg.h"
 
-#include "sevsim/monitor/memory.h"
-#include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
 #include "x86/cpu.h"
 
 #include <algorithm>

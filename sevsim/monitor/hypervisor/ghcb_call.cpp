@@ -3,9 +3,9 @@
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/ghcb_view.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
-#include "sevsim/monitor/nested_tables.h"
-#include "sevsim/monitor/outcome.h"
-#include "sevsim/monitor/records.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/recording/records.h"
 
 namespace vestibule::sevsim {
 

@@ -2,7 +2,7 @@
 // bitmap that says which of them the guest has filled in.
 #pragma once
 
-#include "sevsim/monitor/memory.h"
+#include "sevsim/monitor/memory/memory.h"
 #include "x86/types.h"
 
 namespace vestibule::sevsim {

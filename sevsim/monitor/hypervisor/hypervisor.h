@@ -2,7 +2,7 @@
 // ghcb/, so that one misreading does not hide on both sides.
 #pragma once
 
-#include "sevsim/monitor/vcpu.h"
+#include "sevsim/monitor/processor/vcpu.h"
 
 namespace vestibule::sevsim {
 

@@ -1,7 +1,7 @@
 #include "sevsim/monitor/hypervisor/ipi.h"
 
-#include "sevsim/monitor/local_apic.h"
-#include "sevsim/monitor/processors.h"
+#include "sevsim/monitor/processor/local_apic.h"
+#include "sevsim/monitor/processor/processors.h"
 
 namespace vestibule::sevsim {
 

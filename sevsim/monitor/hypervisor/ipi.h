@@ -4,7 +4,7 @@
 // reset hold, and the vector means nothing to anyone but the guest.
 #pragma once
 
-#include "sevsim/monitor/vcpu.h"
+#include "sevsim/monitor/processor/vcpu.h"
 
 namespace vestibule::sevsim {
 

@@ -1,6 +1,6 @@
 #include "sevsim/monitor/hypervisor/lies.h"
 
-#include "sevsim/monitor/records.h"
+#include "sevsim/monitor/recording/records.h"
 #include "x86/sev.h"
 
 namespace vestibule::sevsim {

@@ -1,7 +1,7 @@
 // What QEMU's two PC chip sets (PIIX and ICH9) have for it.
 #include "sevsim/monitor/hypervisor/machine_end.h"
 
-#include "sevsim/monitor/outcome.h"
+#include "sevsim/monitor/recording/outcome.h"
 #include "x86/cpu.h"
 
 namespace vestibule::sevsim {

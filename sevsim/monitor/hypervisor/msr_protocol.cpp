@@ -3,8 +3,8 @@
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
-#include "sevsim/monitor/outcome.h"
-#include "sevsim/monitor/records.h"
+#include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/recording/records.h"
 
 namespace vestibule::sevsim {
 

@@ -2,7 +2,7 @@
 // what is not in its table, as KVM does. The local APIC's are x2apic.h's.
 #pragma once
 
-#include "sevsim/monitor/vcpu.h"
+#include "sevsim/monitor/processor/vcpu.h"
 
 namespace vestibule::sevsim {
 

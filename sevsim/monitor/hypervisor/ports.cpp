@@ -1,10 +1,10 @@
 #include "sevsim/monitor/hypervisor/ports.h"
 
-#include "sevsim/monitor/dump.h"
 #include "sevsim/monitor/hypervisor/fw_cfg.h"
 #include "sevsim/monitor/hypervisor/machine_end.h"
-#include "sevsim/monitor/outcome.h"
-#include "sevsim/monitor/records.h"
+#include "sevsim/monitor/recording/dump.h"
+#include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/recording/records.h"
 #include "x86/cpu.h"
 
 namespace vestibule::sevsim {

@@ -1,6 +1,6 @@
 #include "sevsim/monitor/hypervisor/scratch.h"
 
-#include "sevsim/monitor/nested_tables.h"
+#include "sevsim/monitor/memory/nested_tables.h"
 
 namespace vestibule::sevsim {
 

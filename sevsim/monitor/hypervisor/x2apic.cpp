@@ -1,7 +1,7 @@
 #include "sevsim/monitor/hypervisor/x2apic.h"
 
 #include "sevsim/monitor/hypervisor/ipi.h"
-#include "sevsim/monitor/local_apic.h"
+#include "sevsim/monitor/processor/local_apic.h"
 #include "x86/cpu.h"
 
 namespace vestibule::sevsim {

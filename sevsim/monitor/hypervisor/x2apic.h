@@ -2,7 +2,7 @@
 // only. QEMU 7.2's TCG knows no other.
 #pragma once
 
-#include "sevsim/monitor/vcpu.h"
+#include "sevsim/monitor/processor/vcpu.h"
 
 namespace vestibule::sevsim {
 

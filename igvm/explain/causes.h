@@ -1,0 +1,56 @@
+// Why a launch digest differs from the one that was expected: every cause that has been met, as a
+// table of ways to alter a launch. explain.h tries them, alone and together.
+#pragma once
+
+#include "igvm/measure/kernel_hashes.h"
+#include "igvm/measure/launch.h"
+#include "x86/vmsa.h"
+
+#include <functional>
+
+namespace vestibule::igvm {
+
+/// What a launch is computed from, besides the file.
+struct Plan {
+    LaunchOptions options;
+    std::optional<DirectBoot> boot;
+};
+
+/// What a cause alters: exactly one of the three functions is there.
+struct Cause {
+    std::string name;
+    std::string who;   // does it, and why
+    std::string group; // causes of one group exclude each other
+
+    std::function<void(Plan&)> plan;
+    std::function<std::string(const Plan&)> value; // of the altered thing, in words
+
+    std::function<void(std::vector<Step>&)> steps;
+
+    std::function<void(x86::Vmsa&)> vmsa;
+    bool first_vcpu = true;   // whether it is altered there,
+    bool others     = true;   // and there
+    std::string_view field{}; // NOLINT(readability-redundant-member-init): may go unnamed
+    u64 offset = 0;
+    u64 size   = 0;
+
+    [[nodiscard]] bool is_of_vmsa() const { return static_cast<bool>(vmsa); }
+};
+
+/// What else may have been booted, by the names that the user has for it.
+struct Alternatives {
+    struct File {
+        std::string name;
+        Digest256 hash;
+    };
+
+    std::vector<File> kernels;
+    std::vector<File> initrds;
+    std::vector<std::string> command_lines;
+};
+
+/// The causes that can apply to such a launch. Those that alter its end stand last, so that
+/// neighbours have most of the chain in common.
+std::vector<Cause> causes_for(const Plan& plan, const Alternatives& alternatives = {});
+
+} // namespace vestibule::igvm

@@ -1,0 +1,224 @@
+// See explain.h. Levels go by the number of causes; within one, arrangements are shared out between
+// threads, neighbours together, since they have most of their chains in common.
+#include "igvm/explain/explain.h"
+
+#include "igvm/explain/search.h"
+#include "igvm/format/context_fields.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+namespace vestibule::igvm {
+
+namespace {
+std::string_view whose(const Cause& cause) {
+    return !cause.others ? "of vCPU 0" : !cause.first_vcpu ? "of vCPUs from 1 on" : "of each vCPU";
+}
+
+/// "mxcsr at 0x408: 0x1f80 here, 0x0 there", for every field of the VMSA that differs.
+std::string vmsa_words(const Cause& cause, const std::vector<Step>& steps) {
+    for (const Step& step : steps) {
+        if (step.type != PageType::vmsa || !(step.vcpu == 0 ? cause.first_vcpu : cause.others)) {
+            continue;
+        }
+        x86::Vmsa vmsa;
+        std::memcpy(&vmsa, step.data.data(), sizeof(vmsa));
+        cause.vmsa(vmsa);
+        std::array<u8, sizeof(vmsa)> after;
+        std::memcpy(after.data(), &vmsa, sizeof(vmsa));
+        const auto here  = context_values(ContextKind::vmsa, step.data);
+        const auto there = context_values(ContextKind::vmsa, after);
+        std::string words;
+        for (u64 i = 0; i < here.size(); ++i) {
+            const u64 at = here[i].offset;
+            if (here[i].value != there[i].value) {
+                words += fmt::format(
+                    "{}{} at {:#x}: {:#x} here, {:#x} there", words.empty() ? "" : ", ",
+                    context_field_at(ContextKind::vmsa, at), at, here[i].value, there[i].value);
+            }
+        }
+        if (!words.empty()) {
+            return fmt::format("VMSA {}, {}", whose(cause), words);
+        }
+    }
+    return std::string(cause.field);
+}
+
+std::string step_in_words(const std::vector<Step>& steps, u64 at) {
+    if (at >= steps.size()) {
+        return "nothing";
+    }
+    const Step& step = steps[at];
+    return fmt::format("{} page{} of type {} at {:#x} ({})", step.pages, step.pages == 1 ? "" : "s",
+                       static_cast<int>(step.type), step.gpa, step.what);
+}
+
+/// A digest is as good a hash as any.
+struct ByDigest {
+    std::size_t operator()(const Search::Signature& signature) const {
+        return signature.front() ^ signature.back();
+    }
+};
+
+class Explainer {
+  public:
+    Explainer(const Question& question, std::span<const Cause> causes)
+        : question_(question), causes_(causes) {
+        for (const Cause& cause : causes) {
+            (cause.is_of_vmsa() ? variations_ : arrangements_)
+                .push_back(static_cast<u16>(&cause - causes.data()));
+        }
+    }
+
+    /// Explanations of exactly so many causes.
+    std::vector<Explanation> level(unsigned count) {
+        for (unsigned varied = count + 1; varied-- > 0;) {
+            part(count - varied, varied);
+        }
+        return std::exchange(found_, {});
+    }
+
+    [[nodiscard]] u64 tried() const { return tried_; }
+
+  private:
+    void part(unsigned arranged, unsigned varied) {
+        const auto arrangements = combinations(causes_, arrangements_, arranged);
+        const auto variations   = combinations(causes_, variations_, varied);
+        std::atomic<u64> next   = 0;
+        const auto work         = [&](bool reports) {
+            Search search(question_, causes_);
+            search.forget_numbers(variations.size());
+            constexpr u64 neighbours = 48; // all counts of vCPUs at once, most often
+            while (!enough()) {
+                const u64 first = next.fetch_add(neighbours);
+                if (first >= arrangements.size()) {
+                    return;
+                }
+                const u64 end = std::min<u64>(first + neighbours, arrangements.size());
+                for (u64 at = first; at < end && !enough(); ++at) {
+                    try_arrangement(search, arrangements[at], variations);
+                    if (reports && question_.progress) {
+                        question_.progress(tried_);
+                    }
+                }
+            }
+        };
+        std::vector<std::jthread> helpers;
+        for (unsigned i = 1; i < std::min<u64>(question_.threads, arrangements.size()); ++i) {
+            helpers.emplace_back([&] { work(false); });
+        }
+        work(true);
+    }
+
+    void try_arrangement(Search& search, const Combination& arrangement,
+                         const std::vector<Combination>& variations) {
+        if (!search.arrange(arrangement) || is_smaller(search.signature(), arrangement.count)) {
+            return;
+        }
+        for (u64 number = 0; number < variations.size(); ++number) {
+            const auto matches = search.matches(variations[number], number);
+            tried_ += matches ? 1 : 0;
+            if (matches && *matches) {
+                add(search, arrangement, variations[number]);
+            }
+            constexpr u64 often = 4096;
+            if (number % often == often - 1 && enough()) {
+                return;
+            }
+        }
+    }
+
+    /// Whether fewer causes make the same arrangement; remembers it otherwise.
+    bool is_smaller(const Search::Signature& signature, unsigned count) {
+        const std::scoped_lock lock(mutex_);
+        const auto [entry, is_new] = smallest_.try_emplace(signature, count);
+        return entry->second < count;
+    }
+
+    void add(const Search& search, const Combination& arrangement, const Combination& variation) {
+        Explanation explanation;
+        for (const u16 cause : arrangement.span()) {
+            explanation.causes.push_back(&causes_[cause]);
+            explanation.words.push_back(arrangement_words(causes_[cause]));
+        }
+        for (const u16 cause : variation.span()) {
+            explanation.causes.push_back(&causes_[cause]);
+            explanation.words.push_back(fmt::format("{}: {}; {}", causes_[cause].name,
+                                                    vmsa_words(causes_[cause], search.steps()),
+                                                    causes_[cause].who));
+        }
+        const std::scoped_lock lock(mutex_);
+        found_.push_back(std::move(explanation));
+        found_count_ = found_.size();
+    }
+
+    [[nodiscard]] std::string arrangement_words(const Cause& cause) const {
+        Plan altered = question_.plan;
+        if (cause.plan) {
+            cause.plan(altered);
+            return fmt::format("{}: {} here, {} there; {}", cause.name, cause.value(question_.plan),
+                               cause.value(altered), cause.who);
+        }
+        const auto launch = question_.launch(question_.plan);
+        if (!launch) {
+            return fmt::format("{}; {}", cause.name, cause.who);
+        }
+        std::vector<Step> steps = launch->steps;
+        cause.steps(steps);
+        const auto first = std::ranges::mismatch(launch->steps, steps).in1;
+        const auto at    = static_cast<u64>(first - launch->steps.begin());
+        return fmt::format("{}: step {} is {} here, {} there; {}", cause.name, at,
+                           step_in_words(launch->steps, at), step_in_words(steps, at), cause.who);
+    }
+
+    [[nodiscard]] bool enough() const {
+        constexpr u64 most = 64;
+        return found_count_ >= most;
+    }
+
+    const Question& question_;
+    std::span<const Cause> causes_;
+    std::vector<u16> arrangements_;
+    std::vector<u16> variations_;
+    std::atomic<u64> tried_       = 0;
+    std::atomic<u64> found_count_ = 0;
+    std::mutex mutex_; // of the rest
+    std::vector<Explanation> found_;
+    std::unordered_map<Search::Signature, unsigned, ByDigest> smallest_;
+};
+} // namespace
+
+std::vector<std::string> lines_of(std::span<const Explanation> explanations,
+                                  std::string_view first) {
+    std::vector<std::string> lines;
+    for (const Explanation& explanation : explanations) {
+        lines.emplace_back(lines.empty() ? first : "or, to the same effect:");
+        for (const std::string& cause : explanation.words) {
+            lines.push_back("  - " + cause);
+        }
+    }
+    return lines;
+}
+
+std::expected<Answer, std::string> explain(const Question& question) {
+    if (auto launch = question.launch(question.plan); !launch) {
+        return std::unexpected(launch.error());
+    }
+    Answer answer{.causes = causes_for(question.plan, question.alternatives), .explanations = {}};
+    Explainer explainer(question, answer.causes);
+    for (unsigned count = 0; count <= question.most_causes && answer.explanations.empty();
+         ++count) {
+        answer.explanations = explainer.level(count);
+    }
+    answer.tried = explainer.tried();
+    return answer;
+}
+
+} // namespace vestibule::igvm

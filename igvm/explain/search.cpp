@@ -1,0 +1,254 @@
+// See explain_search.h.
+#include "igvm/explain/search.h"
+
+#include "igvm/format/reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vestibule::igvm {
+
+static void combine(std::span<const Cause> causes, std::span<const u16> candidates, unsigned count,
+                    Combination so_far, std::vector<Combination>& result) {
+    if (so_far.count == count) {
+        result.push_back(so_far);
+        return;
+    }
+    for (u64 i = 0; i < candidates.size(); ++i) {
+        const Cause& next = causes[candidates[i]];
+        if (std::ranges::any_of(so_far.span(),
+                                [&](u16 other) { return causes[other].group == next.group; })) {
+            continue;
+        }
+        Combination longer          = so_far;
+        longer.causes[longer.count] = candidates[i];
+        longer.count                = so_far.count + 1;
+        combine(causes, candidates.subspan(i + 1), count, longer, result);
+    }
+}
+
+std::vector<Combination> combinations(std::span<const Cause> causes,
+                                      std::span<const u16> candidates, unsigned count) {
+    std::vector<Combination> result;
+    combine(causes, candidates, count, {}, result);
+    return result;
+}
+
+bool Search::is_in_file(const Step& step) const {
+    const std::less<> before;
+    const u8* const first = question_.file.data();
+    return !step.data.empty() && !before(step.data.data(), first)
+           && before(step.data.data(), first + question_.file.size());
+}
+
+const Digest384& Search::contents(const Step& step) {
+    if (!is_in_file(step) || step.type != PageType::normal) {
+        other_contents_ = contents_of(step);
+        return other_contents_;
+    }
+    const auto [entry, is_new] = contents_.try_emplace(step.data.data());
+    if (is_new) {
+        entry->second = contents_of(step);
+    }
+    return entry->second;
+}
+
+Search::Vcpu& Search::vcpu_of(const Step& step) {
+    const bool first = step.vcpu == 0;
+    Vcpu*& known     = known_vcpus_[{step.data.data(), first}];
+    if (known != nullptr) {
+        return *known;
+    }
+    const auto [entry, is_new] = vcpus_.try_emplace({sha384(step.data), first});
+    Vcpu& vcpu                 = entry->second;
+    known                      = &vcpu;
+    if (is_new) {
+        std::memcpy(&vcpu.vmsa, step.data.data(), sizeof(vcpu.vmsa));
+        vcpu.id    = load<u64>(entry->first.first) + (first ? 1 : 0);
+        vcpu.first = first;
+        for (const Cause& cause : causes_) {
+            x86::Vmsa altered = vcpu.vmsa;
+            if (cause.is_of_vmsa() && (first ? cause.first_vcpu : cause.others)) {
+                cause.vmsa(altered);
+            }
+            vcpu.altered_by.push_back(std::memcmp(&altered, &vcpu.vmsa, sizeof(altered)) != 0);
+        }
+    }
+    return vcpu;
+}
+
+const Launch* Search::launch_for(const Combination& combination) {
+    PlanCauses altering;
+    altering.fill(no_cause);
+    u64 count = 0;
+    for (const u16 cause : combination.span()) {
+        if (causes_[cause].plan) {
+            altering[count++] = cause;
+        }
+    }
+    if (const auto known = launches_.find(altering); known != launches_.end()) {
+        return known->second ? &*known->second : nullptr;
+    }
+    // All that go with the counts of vCPUs, which change fastest; but large ones are not hoarded.
+    constexpr u64 most_launches = 64;
+    constexpr u64 most_steps    = u64{1} << 18;
+    if (launches_.size() >= most_launches || steps_kept_ > most_steps) {
+        launches_.clear();
+        known_vcpus_.clear();
+        steps_kept_ = 0;
+    }
+    Plan plan = question_.plan;
+    for (const u16 cause : std::span(altering).first(count)) {
+        causes_[cause].plan(plan);
+    }
+    auto launch = question_.launch(plan);
+    auto& kept  = launches_[altering];
+    if (!launch) {
+        return nullptr;
+    }
+    steps_kept_ += launch->steps.size();
+    return &kept.emplace(std::move(*launch));
+}
+
+bool Search::arrange(const Combination& combination) {
+    const Launch* const launch = launch_for(combination);
+    if (launch == nullptr) {
+        return false;
+    }
+    platform_ = launch->platform;
+    steps_    = launch->steps;
+    for (const u16 cause : combination.span()) {
+        if (causes_[cause].steps) {
+            causes_[cause].steps(steps_);
+        }
+    }
+    draw_head();
+    note_tail();
+    return true;
+}
+
+void Search::draw_head() {
+    const auto vmsa = std::ranges::find(steps_, PageType::vmsa, &Step::type);
+    first_vmsa_     = static_cast<u64>(vmsa - steps_.begin());
+
+    // From the last chain that is still right. Data that lies in no file may have changed in place.
+    u64 same = 0;
+    while (same < first_vmsa_ && same < drawn_.size() && drawn_[same] == steps_[same]
+           && (steps_[same].data.empty() || is_in_file(steps_[same]))) {
+        ++same;
+    }
+    if (chains_.empty()) {
+        chains_.emplace_back(platform_);
+    }
+    const bool snp = platform_ == PlatformType::sev_snp;
+    chains_.erase(chains_.begin() + static_cast<std::ptrdiff_t>(same) + 1, chains_.end());
+    for (u64 at = same; at < first_vmsa_; ++at) {
+        Chain next = chains_.back();
+        next.add(steps_[at], snp ? contents(steps_[at]) : Digest384{});
+        chains_.push_back(std::move(next));
+    }
+    drawn_.assign(steps_.begin(), vmsa);
+}
+
+void Search::note_tail() {
+    std::swap(tail_, tail_before_);
+    tail_.clear();
+    for (u64 at = first_vmsa_; at < steps_.size(); ++at) {
+        const Step& step   = steps_[at];
+        const bool is_vmsa = step.type == PageType::vmsa;
+        tail_.push_back({.vcpu     = is_vmsa ? &vcpu_of(step) : nullptr,
+                         .type     = step.type,
+                         .gpa      = step.gpa,
+                         .pages    = step.pages,
+                         .contents = is_vmsa ? Digest384{} : contents(step)});
+    }
+    auto head = chains_.back().digest();
+    const bool goes_on =
+        head == head_ && tail_before_.size() <= tail_.size()
+        && std::ranges::equal(tail_before_, std::span(tail_).first(tail_before_.size()));
+    family_ += goes_on ? 0 : 1;
+    head_ = std::move(head);
+}
+
+Search::Signature Search::signature() const {
+    Signature signature{};
+    std::memcpy(signature.data(), head_.data(), head_.size());
+    // What follows is hashed by FNV-1a: with 256 vCPUs it is long.
+    u64& hash      = signature.back();
+    hash           = 0xCBF2'9CE4'8422'2325;
+    const auto add = [&](u64 value) { hash = (hash ^ value) * 0x100'0000'01B3; };
+    for (const Tail& step : tail_) {
+        add(static_cast<u64>(step.type));
+        add(step.gpa);
+        add(step.pages);
+        add(step.vcpu != nullptr ? step.vcpu->id : load<u64>(step.contents));
+    }
+    return signature;
+}
+
+void Search::forget_numbers(u64 count) {
+    numbers_ = count;
+    ends_.assign(count, std::nullopt);
+    for (auto& [key, vcpu] : vcpus_) {
+        vcpu.digests.clear();
+    }
+}
+
+x86::Vmsa Search::varied(const Vcpu& vcpu, const Combination& combination) const {
+    x86::Vmsa vmsa = vcpu.vmsa;
+    for (const u16 cause : combination.span()) {
+        if (vcpu.first ? causes_[cause].first_vcpu : causes_[cause].others) {
+            causes_[cause].vmsa(vmsa);
+        }
+    }
+    return vmsa;
+}
+
+void Search::add_varied(Chain& chain, u64 at, const Combination& combination, u64 number) {
+    const Step& step = steps_[first_vmsa_ + at];
+    Vcpu* const vcpu = tail_[at].vcpu;
+    if (vcpu == nullptr) {
+        chain.add(step, tail_[at].contents);
+        return;
+    }
+    const auto page = [&] {
+        const x86::Vmsa vmsa = varied(*vcpu, combination);
+        std::array<u8, sizeof(x86::Vmsa)> bytes;
+        std::memcpy(bytes.data(), &vmsa, sizeof(vmsa));
+        return bytes;
+    };
+    if (platform_ != PlatformType::sev_snp) {
+        const auto bytes = page();
+        Step altered     = step;
+        altered.data     = bytes;
+        chain.add(altered, {});
+        return;
+    }
+    vcpu->digests.resize(std::max<u64>(vcpu->digests.size(), numbers_));
+    auto& digest = vcpu->digests[number];
+    if (!digest) {
+        digest = sha384(page());
+    }
+    chain.add(step, *digest);
+}
+
+std::optional<bool> Search::matches(const Combination& combination, u64 number) {
+    for (const u16 cause : combination.span()) {
+        const bool idle = std::ranges::none_of(tail_, [&](const Tail& step) {
+            return step.vcpu != nullptr && step.vcpu->altered_by[cause];
+        });
+        if (idle) {
+            return std::nullopt;
+        }
+    }
+    auto& end = ends_[number];
+    if (!end || end->family != family_) {
+        end = Drawn{.family = family_, .links = 0, .chain = chains_.back()};
+    }
+    for (; end->links < tail_.size(); ++end->links) {
+        add_varied(end->chain, end->links, combination, number);
+    }
+    return question_.matches(end->chain);
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,117 @@
+// The trying in explain.h. A hypothesis is an arrangement of the launch (causes that alter the plan
+// or the steps) with a variation of its VMSAs. What is before the first VMSA is hashed once an
+// arrangement, from where it differs from the arrangement before; a VMSA's variation is hashed
+// once; and where an arrangement only has more vCPUs than those before it, their chains are drawn
+// on.
+#pragma once
+
+#include "igvm/explain/explain.h"
+
+#include <map>
+#include <unordered_map>
+
+namespace vestibule::igvm {
+
+/// Up to three causes, as indexes.
+struct Combination {
+    std::array<u16, 3> causes;
+    unsigned count;
+
+    [[nodiscard]] std::span<const u16> span() const { return std::span(causes).first(count); }
+};
+
+/// Every combination of `count` of these causes in which no two are of one group.
+std::vector<Combination> combinations(std::span<const Cause> causes,
+                                      std::span<const u16> candidates, unsigned count);
+
+class Search {
+  public:
+    Search(const Question& question, std::span<const Cause> causes)
+        : question_(question), causes_(causes) {}
+
+    /// Sets the arrangement; false where there is no such launch.
+    bool arrange(const Combination& combination);
+
+    /// What is the same where two arrangements give the same launch: the digest before the first
+    /// VMSA, and a hash of what follows.
+    using Signature = std::array<u64, sizeof(Digest384) / sizeof(u64) + 1>;
+
+    [[nodiscard]] Signature signature() const;
+
+    /// Whether the arrangement gives the digest with its VMSAs varied; nothing where the variation
+    /// is one of fewer causes.
+    std::optional<bool> matches(const Combination& combination, u64 number);
+
+    /// What belongs to a variation is kept by its number; call this before combinations of another
+    /// count.
+    void forget_numbers(u64 count);
+
+    [[nodiscard]] const std::vector<Step>& steps() const { return steps_; }
+
+  private:
+    /// A VMSA of the arrangement, as it is varied.
+    struct Vcpu {
+        x86::Vmsa vmsa;
+        u64 id; // by which signature() tells it from others
+        bool first;
+        std::vector<bool> altered_by; // each cause
+        std::vector<std::optional<Digest384>> digests;
+    };
+
+    /// A variation's chain through the tails of arrangements that continue each other.
+    struct Drawn {
+        u64 family; // of such arrangements
+        u64 links;
+        Chain chain;
+    };
+
+    /// Those of a combination that alter the plan.
+    using PlanCauses              = std::array<u16, 3>;
+    static constexpr u16 no_cause = 0xFFFF;
+
+    const Launch* launch_for(const Combination& combination);
+    void draw_head();
+    void note_tail();
+    void add_varied(Chain& chain, u64 at, const Combination& combination, u64 number);
+    const Digest384& contents(const Step& step);
+    [[nodiscard]] bool is_in_file(const Step& step) const;
+    Vcpu& vcpu_of(const Step& step);
+    [[nodiscard]] x86::Vmsa varied(const Vcpu& vcpu, const Combination& combination) const;
+
+    const Question& question_;
+    std::span<const Cause> causes_;
+
+    /// Neighbours often alter the plan in the same way, so that one launch serves them all.
+    std::map<PlanCauses, std::optional<Launch>> launches_; // none where there is no such launch
+    u64 steps_kept_ = 0;                                   // in all of them
+    PlatformType platform_{};
+    std::vector<Step> steps_;
+    u64 first_vmsa_ = 0;
+    std::vector<Step> drawn_;   // the steps through which chains_ has been drawn
+    std::vector<Chain> chains_; // before each of them, and behind the last
+
+    std::unordered_map<const u8*, Digest384> contents_; // of pages of the file
+    Digest384 other_contents_{};
+    std::map<std::pair<Digest384, bool>, Vcpu> vcpus_;
+    std::map<std::pair<const u8*, bool>, Vcpu*> known_vcpus_; // by where launches_ have their pages
+
+    /// A step from the first VMSA on.
+    struct Tail {
+        Vcpu* vcpu; // null where it is no VMSA
+        PageType type;
+        u64 gpa;
+        u64 pages;
+        Digest384 contents; // where it is none; off SNP only to tell it from others
+
+        bool operator==(const Tail&) const = default;
+    };
+
+    std::vector<Tail> tail_;
+    std::vector<Tail> tail_before_;          // of the arrangement before
+    std::vector<u8> head_;                   // the digest before the first VMSA
+    u64 family_ = 0;                         // of arrangements whose tails continue each other
+    std::vector<std::optional<Drawn>> ends_; // of each variation
+    u64 numbers_ = 0;
+};
+
+} // namespace vestibule::igvm

@@ -1,0 +1,10 @@
+// The causes that lie in a VMSA; part of explain_causes.h.
+#pragma once
+
+#include "igvm/explain/causes.h"
+
+namespace vestibule::igvm {
+
+std::vector<Cause> vmsa_causes();
+
+} // namespace vestibule::igvm

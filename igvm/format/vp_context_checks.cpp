@@ -1,0 +1,82 @@
+// Checks of VP_CONTEXT headers and of the registers that they bring, whose format depends on the
+// platform (igvm_defs, IGVM_VHS_VP_CONTEXT).
+#include "igvm/format/header_checks.h"
+#include "igvm/format/vp_context.h"
+
+#include <bit>
+
+namespace vestibule::igvm {
+
+using Result = HeaderChecks::Result;
+
+Result HeaderChecks::vp_context(const Header& header) {
+    const auto context  = load<VpContext>(header.content);
+    const u64 at_offset = offsetof(VpContext, file_offset);
+    const auto platform = platform_of_bit_[std::countr_zero(context.compatibility_mask)];
+    const bool vmsa     = platform == PlatformType::sev_snp || platform == PlatformType::sev_es;
+    const bool arm      = architecture_ == Architecture::aarch64;
+    // The native context is x64's; a TD starts in the state that the architecture gives it.
+    if (platform == PlatformType::tdx || (arm && platform == PlatformType::native)) {
+        return fault(Rule::context_platform, header, offsetof(VpContext, compatibility_mask),
+                     context.compatibility_mask);
+    }
+    if (!vmsa && context.gpa != 0) {
+        return fault(Rule::context_gpa, header, offsetof(VpContext, gpa), context.gpa, 0);
+    }
+    if (context.file_offset == 0) {
+        return fault(Rule::context_has_data, header, at_offset, 0);
+    }
+
+    if (platform == PlatformType::vsm_isolation) {
+        return vbs_context(header, at_offset, context.file_offset);
+    }
+    if (platform == PlatformType::cca) {
+        return data(header, at_offset, context.file_offset, cca_context_size);
+    }
+    if (auto error = data(header, at_offset, context.file_offset, page_size)) {
+        return error;
+    }
+    return vmsa ? std::nullopt : native_context(header, context.file_offset);
+}
+
+/// The data's own faults are reported at their place in the data.
+Result HeaderChecks::native_context(const Header& header, u32 file_offset) const {
+    const auto page    = file_.subspan(file_offset, page_size);
+    const auto context = load<NativeVpContext>(page);
+    const auto in_data = [&](Rule rule, u64 field, u64 found) -> Error {
+        return {.rule         = rule,
+                .header_index = header.index,
+                .offset       = file_offset + field,
+                .found        = found,
+                .wanted       = std::nullopt};
+    };
+    for (const u16 word : context.reserved) {
+        if (word != 0) {
+            return in_data(Rule::native_reserved, offsetof(NativeVpContext, reserved), word);
+        }
+    }
+    if ((context.code.attributes & NativeSegment::reserved_attributes) != 0) {
+        return in_data(Rule::native_attributes, offsetof(NativeVpContext, code.attributes),
+                       context.code.attributes);
+    }
+    if ((context.data.attributes & NativeSegment::reserved_attributes) != 0) {
+        return in_data(Rule::native_attributes, offsetof(NativeVpContext, data.attributes),
+                       context.data.attributes);
+    }
+    for (u64 at = sizeof(NativeVpContext); at < page_size; ++at) {
+        if (page[at] != 0) {
+            return in_data(Rule::native_tail, at, page[at]);
+        }
+    }
+    return std::nullopt;
+}
+
+Result HeaderChecks::vbs_context(const Header& header, u64 field, u32 file_offset) const {
+    if (auto error = data(header, field, file_offset, sizeof(u32))) {
+        return error;
+    }
+    const u64 count = load<u32>(file_, file_offset);
+    return data(header, field, file_offset, sizeof(u32) + count * sizeof(VbsRegister));
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,37 @@
+// What a file is built for, beside what is in it.
+#pragma once
+
+#include "boot/entry_state.h"
+#include "igvm/format/format.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vestibule::igvm {
+
+struct BuildOptions {
+    std::vector<PlatformType> platforms = {PlatformType::native, PlatformType::sev_es};
+    unsigned c_bit                      = 51;
+    /// Of the image; otherwise the first that is free.
+    std::optional<u64> base = {}; // NOLINT(readability-redundant-member-init): may go unnamed
+    boot::Entry entry       = boot::Entry::long64;
+    u32 vcpus               = 1;
+    u64 snp_policy          = 0x3'0000; // SMT allowed, and the bit that must be one
+    bool memory_map         = false;    // a parameter area for it
+    bool vp_count           = false;
+    u64 memory              = u64{256} << 20; // of a Linux guest
+
+    [[nodiscard]] bool is_for(PlatformType platform) const {
+        return std::ranges::find(platforms, platform) != platforms.end();
+    }
+};
+
+/// The platforms that images are built for.
+bool is_buildable(PlatformType platform);
+
+/// Why no file can be built with these options, if so.
+std::optional<std::string> wrong_option(const BuildOptions& options);
+
+} // namespace vestibule::igvm

@@ -1,0 +1,220 @@
+// See guest_layout.h: what stands at the places that guest_placement.cpp has found.
+#include "igvm/image/guest_layout.h"
+
+#include "boot/initial_tables.h"
+#include "igvm/image/initial_state.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vestibule::igvm {
+
+using boot::MemoryRange;
+using boot::PayloadHeader;
+
+template <class T>
+static std::vector<u8> bytes_of(const T& value) {
+    std::vector<u8> bytes(sizeof(T));
+    std::memcpy(bytes.data(), &value, sizeof(T));
+    return bytes;
+}
+
+std::string_view name_of(Part part) {
+    constexpr std::string_view names[] = {"page tables", "stub",      "hand-over",  "payload",
+                                          "initrd",      "zero page", "CPUID page", "secrets page"};
+    return names[static_cast<unsigned>(part)];
+}
+
+namespace {
+class PageMaker {
+  public:
+    PageMaker(const StubImage& image, const BuildOptions& options, const GuestContents& contents,
+              Layout& layout)
+        : image_(image), options_(options), contents_(contents), layout_(layout) {}
+
+    void add_page_tables();
+    void add_stub();
+    void add_payload();
+    void add_required();
+
+  private:
+    [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
+    [[nodiscard]] std::vector<u8> zero_page_for(PlatformType platform) const;
+    [[nodiscard]] u64 parameter(HeaderType type) const;
+
+    const StubImage& image_;
+    const BuildOptions& options_;
+    const GuestContents& contents_;
+    Layout& layout_;
+};
+
+void PageMaker::add_page_tables() {
+    if (!has_initial_tables(options_.entry)) {
+        return;
+    }
+    for (const PlatformType platform : options_.platforms) {
+        x86::PageTable tables{};
+        boot::map_image(tables, layout_.at.base,
+                        platform == PlatformType::native ? 0 : bit(options_.c_bit));
+        layout_.pages.push_back({.part     = Part::page_tables,
+                                 .gpa      = layout_.at.base,
+                                 .content  = Content(bytes_of(tables)),
+                                 .platform = platform});
+    }
+}
+
+/// The file's part of each segment. Its memory beyond that is not in the file at all: the stub
+/// clears it, and clearing costs less than measuring.
+void PageMaker::add_stub() {
+    for (const StubSegment& segment : image_.segments) {
+        Placed placed{.part     = segment.payload ? Part::hand_over : Part::stub,
+                      .gpa      = layout_.at.base + segment.address,
+                      .content  = Content(segment.data),
+                      .platform = {}};
+        const u64 header = image_.payload_header.value_or(0) - segment.address;
+        if (contents_.payload == nullptr || header >= segment.data.size()) {
+            layout_.pages.push_back(std::move(placed));
+            continue;
+        }
+        // The header differs by platform where one has what others have not.
+        for (const PlatformType platform : options_.platforms) {
+            const PayloadHeader record = header_for(platform);
+            std::vector<u8> bytes(segment.data.begin(), segment.data.end());
+            std::memcpy(&bytes[header], &record, sizeof(record));
+            placed.content = Content(std::move(bytes));
+            placed.platform =
+                options_.is_for(PlatformType::sev_snp) ? std::optional(platform) : std::nullopt;
+            layout_.pages.push_back(placed);
+            if (!placed.platform) {
+                break;
+            }
+        }
+    }
+}
+
+u64 PageMaker::parameter(HeaderType type) const {
+    const auto found = std::ranges::find(layout_.at.parameters, type, &ParameterPage::parameter);
+    return found == layout_.at.parameters.end() ? 0 : found->gpa;
+}
+
+PayloadHeader PageMaker::header_for(PlatformType platform) const {
+    const bool snp = platform == PlatformType::sev_snp;
+    PayloadHeader header{};
+    header.version           = PayloadHeader::current_version;
+    header.kind              = contents_.payload->kind;
+    header.entry             = contents_.payload->entry;
+    header.zero_page         = layout_.at.zero_page;
+    header.payload_base      = contents_.payload->base;
+    header.payload_size      = contents_.payload->size;
+    header.initrd            = layout_.at.initrd.base;
+    header.initrd_size       = layout_.at.initrd.size;
+    header.cpuid_page        = snp ? layout_.at.cpuid_page : 0;
+    header.secrets_page      = snp ? layout_.at.secrets_page : 0;
+    header.memory_map        = parameter(HeaderType::memory_map);
+    header.memory_map_size   = header.memory_map != 0 ? page_size : 0;
+    header.vp_count          = parameter(HeaderType::vp_count_parameter);
+    header.command_line_size = contents_.command_line.size();
+    std::ranges::copy(contents_.payload->cleared, std::begin(header.cleared));
+    std::ranges::copy(contents_.command_line, std::begin(header.command_line));
+    return header;
+}
+
+std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
+    const u64 command_line =
+        layout_.at.base + image_.payload_header.value_or(0) + offsetof(PayloadHeader, command_line);
+    ZeroPageContents contents{.command_line = command_line,
+                              .initrd       = layout_.at.initrd.base,
+                              .initrd_size  = layout_.at.initrd.size,
+                              .stub         = layout_.at.base,
+                              .stub_size    = layout_.at.image_size,
+                              .memory       = options_.memory,
+                              .confidential = {}};
+    if (platform == PlatformType::sev_snp) {
+        contents.confidential = ConfidentialBlob{.secrets_page = layout_.at.secrets_page,
+                                                 .cpuid_page   = layout_.at.cpuid_page};
+    }
+    const auto page = make_zero_page(*contents_.linux(), layout_.at.zero_page, contents);
+    return {page.begin(), page.end()};
+}
+
+void PageMaker::add_payload() {
+    if (contents_.payload != nullptr) {
+        for (const Block& block : contents_.payload->blocks) {
+            layout_.pages.push_back({.part     = Part::payload,
+                                     .gpa      = block.gpa,
+                                     .content  = block.content,
+                                     .platform = {}});
+        }
+    }
+    if (!contents_.initrd.empty()) {
+        layout_.pages.push_back({.part     = Part::initrd,
+                                 .gpa      = layout_.at.initrd.base,
+                                 .content  = Content(contents_.initrd),
+                                 .platform = {}});
+    }
+    for (const PlatformType platform : options_.platforms) {
+        if (contents_.linux() != nullptr) {
+            layout_.pages.push_back({.part     = Part::zero_page,
+                                     .gpa      = layout_.at.zero_page,
+                                     .content  = Content(zero_page_for(platform)),
+                                     .platform = platform});
+        }
+    }
+    if (options_.is_for(PlatformType::sev_snp)) {
+        layout_.pages.push_back({.part     = Part::cpuid_page,
+                                 .gpa      = layout_.at.cpuid_page,
+                                 .content  = Content(std::vector<u8>(page_size)),
+                                 .platform = PlatformType::sev_snp,
+                                 .type     = PageDataType::cpuid_data});
+        layout_.pages.push_back({.part     = Part::secrets_page,
+                                 .gpa      = layout_.at.secrets_page,
+                                 .content  = Content(std::vector<u8>(page_size)),
+                                 .platform = PlatformType::sev_snp,
+                                 .type     = PageDataType::secrets});
+    }
+}
+
+void PageMaker::add_required() {
+    if (contents_.linux() != nullptr) { // all that its memory map promises
+        layout_.required.push_back(
+            {.base = high_memory_start, .size = options_.memory - high_memory_start});
+        return;
+    }
+    const MemoryRange payload =
+        contents_.payload == nullptr
+            ? MemoryRange{}
+            : MemoryRange{.base = contents_.payload->base, .size = contents_.payload->size};
+    for (const MemoryRange& range : {
+             MemoryRange{.base = layout_.at.base,        .size = layout_.at.image_size},
+             payload,
+             MemoryRange{.base = layout_.at.initrd.base,
+                         .size = whole_pages(layout_.at.initrd.size)                  }
+    }) {
+        if (range.size != 0) {
+            layout_.required.push_back(range);
+        }
+    }
+    std::ranges::sort(layout_.required, {}, &MemoryRange::base);
+}
+
+} // namespace
+
+std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
+                                           const GuestContents& contents) {
+    auto at = place(image, options, contents);
+    if (!at) {
+        return std::unexpected(std::move(at.error()));
+    }
+    Layout layout{.at = std::move(*at), .pages = {}, .required = {}};
+    PageMaker maker(image, options, contents, layout);
+    maker.add_page_tables();
+    maker.add_stub();
+    maker.add_payload();
+    maker.add_required();
+    std::ranges::sort(layout.pages, {}, [](const Placed& placed) {
+        return std::pair(placed.gpa, placed.platform); // which name a page once
+    });
+    return layout;
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,79 @@
+// Where everything lies in the guest's memory, and what is in it: the stub's image, the payload,
+// its initrd, and the pages that a loader or the security processor fills in. One 2 MiB region is
+// the stub's; what igvmtool makes for it stands there behind the image.
+#pragma once
+
+#include "igvm/image/build_options.h"
+#include "igvm/image/payload.h"
+#include "igvm/image/stub_image.h"
+
+namespace vestibule::igvm {
+
+/// Beside the stub; needs an image with a payload header.
+struct GuestContents {
+    const Payload* payload = nullptr;
+    std::span<const u8> initrd; // only with a payload, as is:
+    std::string_view command_line;
+
+    [[nodiscard]] const LinuxKernel* linux() const {
+        return payload != nullptr && payload->linux ? &*payload->linux : nullptr;
+    }
+};
+
+enum class Part : u8 {
+    page_tables,
+    stub,
+    hand_over,
+    payload,
+    initrd,
+    zero_page,
+    cpuid_page,
+    secrets_page,
+};
+
+std::string_view name_of(Part part);
+
+constexpr u64 whole_pages(u64 size) { return (size + page_size - 1) & ~(page_size - 1); }
+
+/// Pages of the file. Without a platform they are for all.
+struct Placed {
+    Part part;
+    u64 gpa;
+    Content content; // filled up with zeros to whole pages
+    std::optional<PlatformType> platform;
+    PageDataType type = PageDataType::normal;
+};
+
+/// Memory that a loader fills in.
+struct ParameterPage {
+    HeaderType parameter;
+    u64 gpa;
+};
+
+/// Where parts lie; 0 where there is no such part.
+struct Placement {
+    u64 base         = 0; // of the image
+    u64 image_size   = 0; // with what stands behind it
+    u64 zero_page    = 0;
+    u64 cpuid_page   = 0;
+    u64 secrets_page = 0;
+    std::vector<ParameterPage> parameters; // a page each
+    boot::MemoryRange initrd{};
+};
+
+/// Refers to the bytes of image and contents, which must outlive it.
+struct Layout {
+    Placement at;
+    std::vector<Placed> pages;               // ascending; of an address, one for each platform
+    std::vector<boot::MemoryRange> required; // memory that has to be there
+};
+
+/// Where everything goes (guest_placement.cpp), or in words why it goes nowhere.
+std::expected<Placement, std::string> place(const StubImage& image, const BuildOptions& options,
+                                            const GuestContents& contents);
+
+/// The layout, or in words why there is none.
+std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
+                                           const GuestContents& contents);
+
+} // namespace vestibule::igvm

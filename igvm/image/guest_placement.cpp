@@ -1,0 +1,172 @@
+// Where the parts of a guest lie. The payload lies where it wants; the stub's region makes way for
+// it, and the initrd for both.
+#include "boot/initial_tables.h"
+#include "igvm/image/guest_layout.h"
+
+#include <fmt/format.h>
+
+namespace vestibule::igvm {
+
+using boot::MemoryRange;
+using boot::PayloadHeader;
+
+static constexpr u64 end_of(const MemoryRange& range) { return range.base + range.size; }
+
+static bool overlap(const MemoryRange& one, const MemoryRange& other) {
+    return one.base < end_of(other) && other.base < end_of(one);
+}
+
+namespace {
+using Problem = std::optional<std::string>;
+
+/// Places one part after another; what is known of earlier ones is what later ones need.
+class Placer {
+  public:
+    Placer(const StubImage& image, const BuildOptions& options, const GuestContents& contents)
+        : image_(image), options_(options), contents_(contents) {}
+
+    Problem place_stub();
+    Problem place_behind_image();
+    Problem place_initrd();
+    [[nodiscard]] Problem check_command_line() const;
+    [[nodiscard]] Problem check_memory() const;
+
+    [[nodiscard]] const Placement& at() const { return at_; }
+
+  private:
+    [[nodiscard]] MemoryRange payload() const {
+        return contents_.payload == nullptr
+                   ? MemoryRange{}
+                   : MemoryRange{.base = contents_.payload->base, .size = contents_.payload->size};
+    }
+
+    [[nodiscard]] MemoryRange region() const {
+        return {.base = at_.base, .size = x86::large_page_size};
+    }
+
+    const StubImage& image_;
+    const BuildOptions& options_;
+    const GuestContents& contents_;
+    Placement at_;
+};
+
+/// The stub's whole 2 MiB must be free: nothing but its image is executable there.
+Problem Placer::place_stub() {
+    if (options_.base) {
+        at_.base = *options_.base;
+        if (overlap(region(), payload())) {
+            return fmt::format("the payload, {:#x} to {:#x}, overlaps the stub's 2 MiB at {:#x}: "
+                               "another --base is needed",
+                               payload().base, end_of(payload()), at_.base);
+        }
+        return std::nullopt;
+    }
+    for (at_.base = x86::large_page_size; at_.base < payload_limit;
+         at_.base += x86::large_page_size) {
+        if (boot::is_loadable_base(at_.base) && !overlap(region(), payload())) {
+            return std::nullopt;
+        }
+    }
+    return "the payload leaves no room for the stub's 2 MiB";
+}
+
+Problem Placer::place_behind_image() {
+    u64 next        = at_.base + image_.size;
+    const auto take = [&] {
+        const u64 page = next;
+        next += page_size;
+        return page;
+    };
+    if (contents_.linux() != nullptr) {
+        at_.zero_page = take();
+    }
+    if (options_.is_for(PlatformType::sev_snp)) {
+        at_.cpuid_page   = take();
+        at_.secrets_page = take();
+    }
+    if (options_.memory_map) {
+        at_.parameters.push_back({.parameter = HeaderType::memory_map, .gpa = take()});
+    }
+    if (options_.vp_count) {
+        at_.parameters.push_back({.parameter = HeaderType::vp_count_parameter, .gpa = take()});
+    }
+    at_.image_size = next - at_.base;
+    if (next > end_of(region())) {
+        return fmt::format("the image leaves no room in its 2 MiB for {} pages behind it",
+                           (next - at_.base - image_.size) / page_size);
+    }
+    return std::nullopt;
+}
+
+/// At the lowest address that is free.
+Problem Placer::place_initrd() {
+    if (contents_.initrd.empty()) {
+        return std::nullopt;
+    }
+    const u64 size      = whole_pages(contents_.initrd.size());
+    MemoryRange taken[] = {region(), payload()};
+    std::ranges::sort(taken, {}, &MemoryRange::base);
+    u64 at = high_memory_start;
+    for (const MemoryRange& range : taken) {
+        if (at + size > range.base) {
+            at = std::max(at, end_of(range));
+        }
+    }
+    const u64 limit = contents_.linux() != nullptr
+                          ? std::min<u64>(contents_.linux()->initrd_limit + 1, options_.memory)
+                          : payload_limit;
+    if (size > limit || at > limit - size) {
+        return fmt::format("the initrd, {} bytes, would lie at {:#x}: expected it to end below "
+                           "{:#x}",
+                           contents_.initrd.size(), at, limit);
+    }
+    at_.initrd = {.base = at, .size = contents_.initrd.size()};
+    return std::nullopt;
+}
+
+Problem Placer::check_command_line() const {
+    u64 limit = sizeof(PayloadHeader::command_line) - 1;
+    if (contents_.linux() != nullptr && contents_.linux()->command_line_limit != 0) {
+        limit = std::min(limit, contents_.linux()->command_line_limit);
+    }
+    if (contents_.command_line.size() > limit) {
+        return fmt::format("the command line: found {} characters, expected at most {}",
+                           contents_.command_line.size(), limit);
+    }
+    if (contents_.command_line.contains('\0')) {
+        return "the command line: found a zero byte, which ends it";
+    }
+    return std::nullopt;
+}
+
+Problem Placer::check_memory() const {
+    for (const MemoryRange& range : {region(), payload()}) {
+        if (contents_.linux() != nullptr && end_of(range) > options_.memory) {
+            return fmt::format("a Linux guest of {} MiB: the kernel and the stub need memory up to "
+                               "{:#x}: more --memory is needed",
+                               options_.memory >> 20, end_of(range));
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+std::expected<Placement, std::string> place(const StubImage& image, const BuildOptions& options,
+                                            const GuestContents& contents) {
+    Placer placer(image, options, contents);
+    for (const auto step :
+         {&Placer::place_stub, &Placer::place_behind_image, &Placer::place_initrd}) {
+        if (auto problem = (placer.*step)()) {
+            return std::unexpected(std::move(*problem));
+        }
+    }
+    for (const auto check : {&Placer::check_command_line, &Placer::check_memory}) {
+        if (auto problem = (placer.*check)()) {
+            return std::unexpected(std::move(*problem));
+        }
+    }
+    return placer.at();
+}
+
+} // namespace vestibule::igvm

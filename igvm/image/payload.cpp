@@ -1,0 +1,66 @@
+// See payload.h. Which form a payload has, and the simplest of them.
+#include "igvm/image/payload.h"
+
+#include "igvm/format/reader.h"
+
+#include <cstring>
+
+namespace vestibule::igvm {
+
+std::string_view name_of(PayloadFormat format) {
+    switch (format) {
+    case PayloadFormat::elf64: return "ELF64";
+    case PayloadFormat::flat: return "flat binary";
+    case PayloadFormat::bzimage: return "bzImage";
+    }
+    return "unknown";
+}
+
+PayloadFormat payload_format(std::span<const u8> bytes) {
+    if (bytes.size() >= SELFMAG && std::memcmp(bytes.data(), ELFMAG, SELFMAG) == 0) {
+        return PayloadFormat::elf64;
+    }
+    return is_bzimage(bytes) ? PayloadFormat::bzimage : PayloadFormat::flat;
+}
+
+bool takes_address(std::span<const u8> bytes) {
+    switch (payload_format(bytes)) {
+    case PayloadFormat::flat: return true;
+    case PayloadFormat::bzimage: return false;
+    case PayloadFormat::elf64: break;
+    }
+    const auto header = read_elf_header(bytes);
+    return header && header->e_type == ET_DYN;
+}
+
+static std::expected<Payload, ImageError> read_flat(std::span<const u8> bytes, u64 address) {
+    if (bytes.empty()) {
+        return refuse("a payload that is not empty", 0, 0);
+    }
+    if (address % page_size != 0 || address > payload_limit
+        || bytes.size() > payload_limit - address) {
+        return refuse("a page-aligned address at which the payload ends below 4 GiB", 0, address);
+    }
+    Payload payload;
+    payload.base  = address;
+    payload.size  = (bytes.size() + page_size - 1) & ~(page_size - 1);
+    payload.entry = address;
+    payload.blocks.push_back({.gpa = address, .content = Content(bytes)});
+    return payload;
+}
+
+std::expected<Payload, ImageError> read_payload(std::span<const u8> bytes,
+                                                std::optional<u64> address) {
+    switch (payload_format(bytes)) {
+    case PayloadFormat::elf64: return read_elf_payload(bytes, address);
+    case PayloadFormat::bzimage: return read_bzimage(bytes);
+    case PayloadFormat::flat: break;
+    }
+    if (!address) {
+        return refuse("an ELF64, a bzImage, or an address for a flat binary", 0,
+                      bytes.size() < sizeof(u32) ? 0 : load<u32>(bytes));
+    }
+    return read_flat(bytes, *address);
+}
+
+} // namespace vestibule::igvm

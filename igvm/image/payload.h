@@ -1,0 +1,62 @@
+// What the guest runs once the stub is done, laid out at build time: pages at their addresses, what
+// the hand-over has to zero, and where it jumps to (boot/hand_over). The file is hostile. Three
+// forms are known by their bytes:
+//   - an ELF64 goes to the physical addresses of its program headers; a position-independent one
+//     goes where it is told, its relative relocations applied here;
+//   - a Linux bzImage is carried whole, its 64-bit kernel at the address that it prefers
+//     (igvm/image/linux_boot.h);
+//   - anything else is a flat binary, entered at its first byte, if someone says where it lies.
+#pragma once
+
+#include "boot/hand_over/header.h"
+#include "igvm/image/content.h"
+#include "igvm/image/elf_header.h"
+#include "igvm/image/linux_boot.h"
+
+#include <optional>
+#include <vector>
+
+namespace vestibule::igvm {
+
+enum class PayloadFormat : u8 { elf64, flat, bzimage };
+
+/// Bytes at a page's address; the last page is filled up with zeros.
+struct Block {
+    u64 gpa;
+    Content content;
+};
+
+struct Payload {
+    PayloadFormat format   = PayloadFormat::flat;
+    boot::PayloadKind kind = boot::PayloadKind::boot_info;
+    u64 base               = 0; // all of its memory, in whole pages
+    u64 size               = 0;
+    u64 entry              = 0;
+    std::vector<Block> blocks;              // ascending, apart
+    std::vector<boot::MemoryRange> cleared; // pages without data
+    std::optional<LinuxKernel> linux;
+};
+
+std::string_view name_of(PayloadFormat format);
+
+/// Payloads end below 4 GiB: that much is mapped for them.
+inline constexpr u64 payload_limit = u64{1} << 32;
+
+/// Where a position-independent ELF64 lies unless it is told.
+inline constexpr u64 default_payload_address = 0x100'0000;
+
+PayloadFormat payload_format(std::span<const u8> bytes);
+
+/// Whether payloads of that form can be told where to lie; a flat binary must be.
+bool takes_address(std::span<const u8> bytes);
+
+/// The layout, which refers to the file's bytes. `address` only where it is taken.
+std::expected<Payload, ImageError> read_payload(std::span<const u8> bytes,
+                                                std::optional<u64> address);
+
+// The forms, each in a file of its own.
+std::expected<Payload, ImageError> read_elf_payload(std::span<const u8> elf,
+                                                    std::optional<u64> address);
+std::expected<Payload, ImageError> read_bzimage(std::span<const u8> file);
+
+} // namespace vestibule::igvm

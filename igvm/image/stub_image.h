@@ -1,0 +1,56 @@
+// The guest image as the linker leaves it: an ELF64 linked at base 0 that runs from any 2 MiB
+// boundary (System V ABI, "ELF-64 Object File Format"). The file is hostile. What an image has to
+// keep:
+//   - the page at 0 stays free: igvmtool puts the initial page tables there;
+//   - PT_LOAD segments are page-aligned, ascending, apart, and all within one 2 MiB region;
+//   - no relocations are left, since nobody would apply them;
+//   - the ELF's entry point is for 64-bit mode; where the symbols entry_compat and entry32 are
+//     defined, the image can also be entered there, in the mode of that name; entry_ap is where
+//     further vCPUs start, in any mode;
+//   - where the symbol payload_header is defined, igvmtool says there what payload it has placed
+//     (boot/hand_over/header.h);
+//   - p_flags bit 0x00100000 marks a segment as payload, all others are the stub's.
+// Memory beyond a segment's file size is for the stub to clear: it is not in the IGVM file.
+#pragma once
+
+#include "boot/entry_state.h"
+#include "igvm/image/elf_header.h"
+
+#include <optional>
+#include <vector>
+
+namespace vestibule::igvm {
+
+struct StubSegment {
+    u64 address;              // from the image's base
+    std::span<const u8> data; // what the file has of it
+    u64 memory_size;
+    bool executable;
+    bool payload;
+
+    static constexpr u32 payload_flag = 0x0010'0000; // of those that PF_MASKOS leaves to the system
+};
+
+struct StubImage {
+    std::vector<StubSegment> segments; // refer to the ELF's bytes
+    u64 entry;                         // from the base, in 64-bit mode
+    std::optional<u64> entry_compat;   // in compatibility mode
+    std::optional<u64> entry32;        // in 32-bit legacy mode
+    std::optional<u64> entry_ap;       // of further vCPUs
+    std::optional<u64> payload_header; // within a segment's data
+    u64 size;                          // from the base to the end, in whole pages
+
+    /// Where the image is entered in that mode, if it can be.
+    [[nodiscard]] std::optional<u64> entry_point(boot::Entry mode) const {
+        switch (mode) {
+        case boot::Entry::legacy32: return entry32;
+        case boot::Entry::compat: return entry_compat;
+        case boot::Entry::long64: break;
+        }
+        return entry;
+    }
+};
+
+std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf);
+
+} // namespace vestibule::igvm

@@ -1,0 +1,40 @@
+// ECDSA on P-384 with SHA-384, the only signature that SNP's firmware knows, by OpenSSL; numbers as
+// the firmware has them: little-endian, 72 bytes (SEV-SNP firmware ABI, chapter 10).
+#pragma once
+
+#include "igvm/format/format.h"
+
+#include <expected>
+#include <memory>
+#include <span>
+#include <string>
+
+using EVP_PKEY = struct evp_pkey_st;
+
+namespace vestibule::igvm {
+
+inline constexpr u32 ecdsa_p384_sha384 = 1; // as algorithm of an ID block's key
+inline constexpr u32 curve_p384        = 2;
+
+class PrivateKey {
+  public:
+    /// A PEM file; an error names it.
+    static std::expected<PrivateKey, std::string> read(const std::string& path);
+
+    [[nodiscard]] SnpPublicKey public_key() const;
+    [[nodiscard]] SnpSignature sign(std::span<const u8> message) const;
+
+  private:
+    struct Free {
+        void operator()(EVP_PKEY* key) const;
+    };
+
+    explicit PrivateKey(EVP_PKEY* key) : key_(key) {}
+
+    std::unique_ptr<EVP_PKEY, Free> key_;
+};
+
+/// False as well for a key that is no point of the curve.
+bool is_signed(const SnpPublicKey& key, const SnpSignature& signature, std::span<const u8> message);
+
+} // namespace vestibule::igvm

@@ -1,0 +1,20 @@
+// The launch of a firmware volume from the reset vector: the volume, what its SEV metadata asks
+// for, then the vCPUs.
+#pragma once
+
+#include "igvm/measure/firmware.h"
+#include "igvm/measure/kernel_hashes.h"
+#include "igvm/measure/launch.h"
+
+namespace vestibule::igvm {
+
+struct FirmwareLaunchOptions {
+    LaunchOptions launch;
+    std::optional<std::vector<u8>> hash_table; // of a kernel that is booted directly
+};
+
+/// The launch, or why there is none, in words.
+std::expected<Launch, std::string> launch_of(const Firmware& firmware,
+                                             const FirmwareLaunchOptions& options);
+
+} // namespace vestibule::igvm

@@ -1,0 +1,161 @@
+// igvmtool build: the stub with the selftest or with a payload, as an IGVM file.
+#include "igvm/show/describe.h"
+#include "igvm/tool/build_arguments.h"
+#include "igvm/tool/build_manifest.h"
+#include "igvm/tool/file_io.h"
+#include "igvm/tool/progress.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace vestibule::igvm {
+
+namespace {
+/// A file's bytes, or those that are built in where no file is named.
+class Input {
+  public:
+    explicit Input(const std::string& path, const std::string& built_in_name = {},
+                   std::span<const u8> built_in = {})
+        : name_(path.empty() ? built_in_name : path), bytes_(built_in) {
+        if (path.empty()) {
+            return;
+        }
+        auto mapped = MappedFile::open(path);
+        if (!mapped) {
+            throw Failure(mapped.error());
+        }
+        file_.emplace(std::move(*mapped));
+        bytes_ = file_->bytes();
+    }
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+    [[nodiscard]] std::span<const u8> bytes() const { return bytes_; }
+
+    [[nodiscard]] BuildInput record() const { return {.name = name_, .bytes = bytes_}; }
+
+  private:
+    std::string name_;
+    std::optional<MappedFile> file_;
+    std::span<const u8> bytes_;
+};
+
+void print_summary(const BuildArguments& arguments, const BuiltFile& file) {
+    fmt::print("{}: {} bytes\n", arguments.out, file.bytes.size());
+    for (const PageCount& count : file.pages) {
+        std::string rest;
+        for (const auto& [pages, name] : {
+                 std::pair(count.initrd, "initrd"),
+                 {count.snp,  "CPUID and secrets"},
+                 {count.vmsa, "VMSA"             }
+        }) {
+            rest += pages != 0 ? fmt::format(" + {} {}", pages, name) : "";
+        }
+        fmt::print("  {}: {} {} pages = {} page tables + {} stub + {} payload{}\n",
+                   name_of(count.platform), count.all(), count.vmsa != 0 ? "measured" : "loaded",
+                   count.page_tables, count.stub, count.payload, rest);
+    }
+}
+
+StubImage image_or_fail(const Input& stub, const BuildArguments& arguments, boot::Entry entry) {
+    auto image = read_stub_image(stub.bytes());
+    if (!image) {
+        throw Failure(fmt::format("{}: {}", stub.name(), describe(image.error())));
+    }
+    if (!image->entry_point(entry)) {
+        throw Failure(fmt::format("{}: no entry point for --entry {}: expected the symbol {}",
+                                  stub.name(), arguments.entry,
+                                  entry == boot::Entry::compat ? "entry_compat" : "entry32"));
+    }
+    return std::move(*image);
+}
+
+Payload payload_or_fail(const Input& file, const BuildArguments& arguments) {
+    if (arguments.payload_address && !takes_address(file.bytes())) {
+        throw CLI::ValidationError("--payload-address",
+                                   fmt::format("{} says itself where it lies", file.name()));
+    }
+    auto payload = read_payload(file.bytes(), arguments.payload_address);
+    if (!payload) {
+        throw Failure(fmt::format("{}: {}", file.name(), describe(payload.error())));
+    }
+    if (arguments.memory && !payload->linux) {
+        throw CLI::ValidationError(
+            "--memory", "only a Linux kernel is told how much there is: expected a bzImage");
+    }
+    return std::move(*payload);
+}
+
+void write_or_fail(const std::string& path, std::span<const u8> bytes) {
+    if (const auto written = write_file(path, bytes); !written) {
+        throw Failure(written.error());
+    }
+}
+
+void build_file(const BuildArguments& arguments) {
+    const BuildOptions options = options_of(arguments);
+    const EntryName& entry     = entry_of(arguments);
+    const bool with_payload    = !arguments.payload.empty();
+    const Input stub(arguments.stub, with_payload ? "built-in stub" : "built-in stub and selftest",
+                     with_payload ? entry.hand_over() : entry.selftest());
+    const StubImage image = image_or_fail(stub, arguments, options.entry);
+
+    GuestContents contents{
+        .payload = nullptr, .initrd = {}, .command_line = arguments.command_line};
+    const Input file(arguments.payload);
+    const Input initrd(arguments.initrd);
+    Payload payload;
+    if (with_payload) {
+        payload          = payload_or_fail(file, arguments);
+        contents.payload = &payload;
+        contents.initrd  = initrd.bytes();
+        if (!arguments.initrd.empty() && contents.initrd.empty()) {
+            throw Failure(fmt::format("{}: found 0 bytes, expected an initrd", arguments.initrd));
+        }
+    }
+
+    u64 pages = 0;
+    for (const Block& block : payload.blocks) {
+        pages += block.content.size() / page_size;
+    }
+    Progress progress("built", "pages", pages + contents.initrd.size() / page_size);
+    const auto built = build(image, options, contents, [&](u64 done) { progress.at(done); });
+    if (!built) {
+        throw Failure(fmt::format("{}: {}", arguments.out, built.error()));
+    }
+    write_or_fail(arguments.out, built->bytes);
+    if (!arguments.manifest.empty()) {
+        const std::string text = build_manifest({.options  = options,
+                                                 .contents = contents,
+                                                 .stub     = stub.record(),
+                                                 .payload  = file.record(),
+                                                 .initrd   = initrd.record(),
+                                                 .entry    = arguments.entry,
+                                                 .out      = arguments.out,
+                                                 .file     = *built});
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+        write_or_fail(arguments.manifest, {reinterpret_cast<const u8*>(text.data()), text.size()});
+    }
+    print_summary(arguments, *built);
+}
+
+} // namespace
+
+void add_build(CLI::App& app) {
+    auto arguments = std::make_shared<BuildArguments>();
+    CLI::App* verb = app.add_subcommand("build", "Make an IGVM file of a guest image");
+    add_build_options(*verb, *arguments);
+    verb->footer(
+        "Examples:\n"
+        "  igvmtool build --out guest.igvm --platform sev-es --cbit 47\n"
+        "  igvmtool build --out snp.igvm --platform sev-snp --vcpus 2 --policy 0xb0000\n"
+        "  igvmtool build --out guest.igvm --payload kernel.elf --initrd initrd.img "
+        "--cmdline 'console=ttyS0' --manifest guest.json\n"
+        "  igvmtool build --out linux.igvm --payload bzImage --initrd initrd.img --memory 512M\n"
+        "  igvmtool build --out flat.igvm --payload code.bin --payload-address 0x1000000 "
+        "--parameters memory-map,vp-count");
+    verb->callback([arguments] { build_file(*arguments); });
+}
+
+} // namespace vestibule::igvm

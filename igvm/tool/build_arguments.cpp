@@ -1,0 +1,138 @@
+// See build_arguments.h.
+#include "igvm/tool/build_arguments.h"
+
+#include "igvm/show/describe.h"
+
+#include "hand_over32.h"
+#include "hand_over64.h"
+#include "hand_over_compat.h"
+#include "stub32.h"
+#include "stub64.h"
+#include "stub_compat.h"
+
+#include <fmt/format.h>
+
+namespace vestibule::igvm {
+
+namespace {
+constexpr EntryName entry_names[] = {
+    {.name      = "32",
+     .entry     = boot::Entry::legacy32,
+     .selftest  = embedded::stub32,
+     .hand_over = embedded::hand_over32     },
+    {.name      = "compat",
+     .entry     = boot::Entry::compat,
+     .selftest  = embedded::stub_compat,
+     .hand_over = embedded::hand_over_compat},
+    {.name      = "64",
+     .entry     = boot::Entry::long64,
+     .selftest  = embedded::stub64,
+     .hand_over = embedded::hand_over64     },
+};
+
+struct ParameterName {
+    std::string_view name;
+    bool BuildOptions::* wanted;
+};
+
+constexpr ParameterName parameter_names[] = {
+    {.name = "memory-map", .wanted = &BuildOptions::memory_map},
+    {.name = "vp-count",   .wanted = &BuildOptions::vp_count  },
+};
+
+PlatformType platform_of(const std::string& name) {
+    const auto platform = platform_named(name);
+    if (!platform || !is_buildable(*platform)) {
+        throw CLI::ValidationError(
+            "--platform", fmt::format("found {}, expected native, sev-es or sev-snp", name));
+    }
+    return *platform;
+}
+
+void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
+    auto* payload = verb.add_option(
+        "--payload", arguments.payload,
+        "What the stub enters instead of its selftest: an ELF64, a Linux bzImage or a flat binary");
+    verb.add_option("--payload-address", arguments.payload_address,
+                    "Where a flat binary lies and is entered, or a position-independent ELF64 lies "
+                    "(0x1000000)")
+        ->needs(payload);
+    verb.add_option("--initrd", arguments.initrd, "A file that the payload finds in memory")
+        ->needs(payload);
+    verb.add_option("--cmdline", arguments.command_line, "The payload's command line")
+        ->needs(payload);
+    verb.add_option("--memory", arguments.memory,
+                    "Memory of a Linux guest, whose map is measured (256M)")
+        ->transform(CLI::AsSizeValue(false))
+        ->needs(payload);
+}
+} // namespace
+
+const EntryName& entry_of(const BuildArguments& arguments) {
+    const auto* row = std::ranges::find(entry_names, arguments.entry, &EntryName::name);
+    if (row == std::end(entry_names)) {
+        throw CLI::ValidationError(
+            "--entry", fmt::format("found {}, expected 32, compat or 64", arguments.entry));
+    }
+    return *row;
+}
+
+BuildOptions options_of(const BuildArguments& arguments) {
+    BuildOptions options = arguments.options;
+    options.entry        = entry_of(arguments).entry;
+    options.platforms.clear();
+    for (const std::string& name : arguments.platforms) {
+        options.platforms.push_back(platform_of(name));
+    }
+    for (const std::string& name : arguments.parameters) {
+        const auto* row = std::ranges::find(parameter_names, name, &ParameterName::name);
+        if (row == std::end(parameter_names)) {
+            throw CLI::ValidationError(
+                "--parameters", fmt::format("found {}, expected memory-map or vp-count", name));
+        }
+        options.*row->wanted = true;
+    }
+    if (arguments.policy && !options.is_for(PlatformType::sev_snp)) {
+        throw CLI::ValidationError(
+            "--policy", "only SNP takes the guest's policy from the file: expected --platform "
+                        "sev-snp among others");
+    }
+    options.snp_policy = arguments.policy.value_or(options.snp_policy);
+    options.memory     = arguments.memory.value_or(options.memory);
+    if (const auto wrong = wrong_option(options)) {
+        throw CLI::ValidationError(std::string(*wrong));
+    }
+    return options;
+}
+
+void add_build_options(CLI::App& verb, BuildArguments& arguments) {
+    verb.add_option("--out", arguments.out, "The file to write")->required();
+    verb.add_option("--manifest", arguments.manifest,
+                    "Record as JSON what went in, and where it lies");
+    add_payload_options(verb, arguments);
+    verb.add_option("--stub", arguments.stub, "A guest image (ELF64) instead of the built-in one");
+    verb.add_option("--platform", arguments.platforms,
+                    "Platforms that the file is for: native, sev-es, sev-snp")
+        ->delimiter(',')
+        ->capture_default_str();
+    verb.add_option("--entry", arguments.entry,
+                    "CPU mode of the first instruction: 32 (legacy protected mode, paging off), "
+                    "compat (32-bit code in long mode) or 64")
+        ->capture_default_str();
+    verb.add_option("--cbit", arguments.options.c_bit,
+                    "Position of the C-bit: 47 up to EPYC Rome, 51 from Milan on; with --entry 32 "
+                    "the guest finds it")
+        ->capture_default_str();
+    verb.add_option("--base", arguments.options.base,
+                    "Where the stub lies in guest memory: the first free 2 MiB from 0x200000 on "
+                    "unless it is said");
+    verb.add_option("--vcpus", arguments.options.vcpus,
+                    "vCPUs that are measured; all but the first wait in a loop of HLT")
+        ->capture_default_str();
+    verb.add_option("--policy", arguments.policy, "The SNP guest's policy (0x30000)");
+    verb.add_option("--parameters", arguments.parameters,
+                    "What the loader is to tell the guest, unmeasured: memory-map, vp-count")
+        ->delimiter(',');
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,40 @@
+// build's command line: what it takes, and what that says to the library.
+#pragma once
+
+#include "igvm/image/build.h"
+#include "igvm/tool/verbs.h"
+
+namespace vestibule::igvm {
+
+struct BuildArguments {
+    std::string out;
+    std::string stub;
+    std::string payload;
+    std::optional<u64> payload_address;
+    std::string initrd;
+    std::string command_line;
+    std::string manifest;
+    std::vector<std::string> platforms = {"native", "sev-es"};
+    std::string entry                  = "64";
+    std::vector<std::string> parameters;
+    std::optional<u64> policy;
+    std::optional<u64> memory;
+    BuildOptions options;
+};
+
+/// A mode by the name that --entry knows, with the built-in images that are entered in it: with the
+/// selftest, and for a payload that is placed beside.
+struct EntryName {
+    std::string_view name;
+    boot::Entry entry;
+    std::span<const u8> (*selftest)();
+    std::span<const u8> (*hand_over)();
+};
+
+void add_build_options(CLI::App& verb, BuildArguments& arguments);
+
+/// Wrong use of them is a CLI::ValidationError.
+const EntryName& entry_of(const BuildArguments& arguments);
+BuildOptions options_of(const BuildArguments& arguments);
+
+} // namespace vestibule::igvm

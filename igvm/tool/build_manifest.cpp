@@ -1,0 +1,103 @@
+// See build_manifest.h.
+#include "igvm/tool/build_manifest.h"
+
+#include "igvm/format/header_types.h"
+#include "igvm/measure/digest.h"
+#include "igvm/show/describe.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace vestibule::igvm {
+
+using nlohmann::ordered_json;
+
+static std::string hex(u64 value) { return fmt::format("{:#x}", value); }
+
+static ordered_json json_of(const BuildInput& input) {
+    return {
+        {"name",   input.name                 },
+        {"size",   input.bytes.size()         },
+        {"sha256", to_hex(sha256(input.bytes))}
+    };
+}
+
+static ordered_json json_of(const BuildOptions& options, const std::string& entry) {
+    ordered_json platforms = ordered_json::array();
+    for (const PlatformType platform : options.platforms) {
+        platforms.push_back(name_of(platform));
+    }
+    return {
+        {"platforms",  platforms              },
+        {"entry",      entry                  },
+        {"c_bit",      options.c_bit          },
+        {"vcpus",      options.vcpus          },
+        {"snp_policy", hex(options.snp_policy)},
+        {"memory_map", options.memory_map     },
+        {"vp_count",   options.vp_count       },
+        {"memory",     hex(options.memory)    }
+    };
+}
+
+static ordered_json json_of(const Placed& placed) {
+    ordered_json row{
+        {"part",   name_of(placed.part)                  },
+        {"gpa",    hex(placed.gpa)                       },
+        {"bytes",  placed.content.size()                 },
+        {"sha256", to_hex(sha256(placed.content.bytes()))}
+    };
+    if (placed.platform) {
+        row["platform"] = name_of(*placed.platform);
+    }
+    return row;
+}
+
+static ordered_json json_of(const Layout& layout) {
+    ordered_json pages = ordered_json::array();
+    for (const Placed& placed : layout.pages) {
+        pages.push_back(json_of(placed));
+    }
+    ordered_json parameters = ordered_json::array();
+    for (const ParameterPage& page : layout.at.parameters) {
+        parameters.push_back({
+            {"parameter", find_header_type(page.parameter)->name},
+            {"gpa",       hex(page.gpa)                         }
+        });
+    }
+    ordered_json required = ordered_json::array();
+    for (const boot::MemoryRange& range : layout.required) {
+        required.push_back({
+            {"gpa",   hex(range.base)},
+            {"bytes", range.size     }
+        });
+    }
+    return {
+        {"base",            hex(layout.at.base)},
+        {"pages",           pages              },
+        {"parameters",      parameters         },
+        {"required_memory", required           }
+    };
+}
+
+std::string build_manifest(const BuildRecord& record) {
+    ordered_json object{
+        {"igvmtool", VESTIBULE_VERSION},
+        {"out", json_of(BuildInput{.name = record.out, .bytes = record.file.bytes})},
+        {"options", json_of(record.options, record.entry)},
+        {"stub", json_of(record.stub)}
+    };
+    if (const Payload* payload = record.contents.payload) {
+        ordered_json& row = object["payload"] = json_of(record.payload);
+        row["format"]                         = name_of(payload->format);
+        row["base"]                           = hex(payload->base);
+        row["entry"]                          = hex(payload->entry);
+        object["command_line"]                = record.contents.command_line;
+        if (!record.contents.initrd.empty()) {
+            object["initrd"] = json_of(record.initrd);
+        }
+    }
+    object["layout"] = json_of(record.file.layout);
+    return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+} // namespace vestibule::igvm

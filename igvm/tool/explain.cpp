@@ -1,0 +1,265 @@
+// igvmtool explain: why a launch digest is not the expected one.
+#include "igvm/explain/explain.h"
+#include "igvm/measure/attestation_report.h"
+#include "igvm/show/describe.h"
+#include "igvm/tool/file_io.h"
+#include "igvm/tool/launch_arguments.h"
+#include "igvm/tool/progress.h"
+#include "igvm/tool/verbs.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+namespace vestibule::igvm {
+
+namespace {
+using nlohmann::ordered_json;
+
+struct Arguments {
+    LaunchArguments launch;
+    std::string expected;
+    std::string report;
+    std::vector<std::string> other_kernels;
+    std::vector<std::string> other_initrds;
+    std::vector<std::string> other_lines;
+    unsigned most_causes = 3;
+    bool json            = false;
+};
+
+std::vector<u8> expected_digest(const Arguments& arguments, PlatformType platform) {
+    const bool snp = platform == PlatformType::sev_snp;
+    if (!arguments.report.empty()) {
+        if (!snp) {
+            throw CLI::ValidationError("--report", "attestation reports are SEV-SNP's");
+        }
+        const auto bytes = read_file(arguments.report);
+        if (!bytes) {
+            throw Failure(bytes.error());
+        }
+        const auto facts = read_report(*bytes);
+        if (!facts) {
+            throw Failure(fmt::format("{}: offset {:#x}: found {:#x}, expected {}",
+                                      arguments.report, facts.error().offset, facts.error().found,
+                                      facts.error().expected));
+        }
+        return {facts->measurement.begin(), facts->measurement.end()};
+    }
+    auto digest     = from_hex(arguments.expected);
+    const u64 right = snp ? sizeof(Digest384) : sizeof(Digest256);
+    if (digest.size() != right) {
+        throw CLI::ValidationError(
+            "--expected", fmt::format("found {}, expected {} hexadecimal digits for {}",
+                                      arguments.expected, 2 * right, igvm::name_of(platform)));
+    }
+    return digest;
+}
+
+/// A digest on the way. Where two chains part is found by comparing them there first.
+struct Checkpoint {
+    u64 step; // it is behind
+    u64 steps;
+    u64 gpa;
+    std::string digest;
+};
+
+/// Behind a step in the middle of the pages, and behind the last page.
+std::vector<Checkpoint> checkpoints(const Launch& launch) {
+    std::vector<Checkpoint> result;
+    Chain chain(launch.platform);
+    const u64 pages = static_cast<u64>(std::ranges::count_if(
+        launch.steps, [](const Step& s) { return s.type != PageType::vmsa; }));
+    u64 step        = 0;
+    u64 page        = 0;
+    for (const Step& each : launch.steps) {
+        chain.add(each);
+        ++step;
+        if (each.type == PageType::vmsa) {
+            continue;
+        }
+        ++page;
+        if (page == (pages + 1) / 2 || page == pages) {
+            result.push_back({.step   = step,
+                              .steps  = launch.steps.size(),
+                              .gpa    = each.gpa,
+                              .digest = to_hex(chain.digest())});
+        }
+    }
+    return result;
+}
+
+/// What was tried, by groups of causes that exclude each other.
+std::map<std::string, unsigned> groups_of(const Answer& answer) {
+    std::map<std::string, unsigned> groups;
+    for (const Cause& cause : answer.causes) {
+        const bool feature = cause.group.starts_with("SEV_FEATURES");
+        ++groups[feature ? "SEV_FEATURES bits" : cause.group];
+    }
+    return groups;
+}
+
+void print_failure(const Launch& base, const Answer& answer) {
+    fmt::print("No explanation. These were tried, alone and together:\n ");
+    std::string_view between;
+    for (const auto& [group, count] : groups_of(answer)) {
+        fmt::print("{} {} ({})", between, group, count);
+        between = ",";
+    }
+    fmt::print("\nSomething else differs: most likely the content of a page, so the file itself.\n"
+               "If the other side can print its digest on the way (igvmmeasure, the monitor's "
+               "trace), compare there first, and go on in the half that differs with `measure "
+               "--ledger`:\n");
+    for (const Checkpoint& point : checkpoints(base)) {
+        fmt::print("  behind step {} of {}, {:#x}: {}\n", point.step, point.steps, point.gpa,
+                   point.digest);
+    }
+}
+
+void print(const Launch& base, const Answer& answer, const std::string& own, double seconds) {
+    const u64 count = answer.explanations.size();
+    if (count == 0) {
+        print_failure(base, answer);
+    } else if (answer.explanations.front().causes.empty()) {
+        fmt::print("The digest is as expected: {}\n", own);
+    } else {
+        fmt::print("The file gives {}.\n", own);
+        constexpr u64 enough   = 8;
+        const std::span listed = std::span(answer.explanations).first(std::min(count, enough));
+        for (const auto& line :
+             lines_of(listed, "The expected digest is that of this launch with:")) {
+            fmt::print("{}\n", line);
+        }
+        if (count > enough) {
+            fmt::print("and {} more; --json has them all\n", count - enough);
+        }
+    }
+    fmt::print("{} hypotheses in {:.2f} s\n", answer.tried, seconds);
+}
+
+void print_json(const Subject& subject, const Launch& base, const Answer& answer,
+                const std::string& own, const std::string& expected, double seconds) {
+    ordered_json object{
+        {"file",          subject.path()                           },
+        {"platform",      igvm::name_of(subject.options().platform)},
+        {"vmm",           subject.options().vmm.name               },
+        {"launch_digest", own                                      },
+        {"expected",      expected                                 },
+        {"tried",         answer.tried                             },
+        {"seconds",       seconds                                  },
+        {"explanations",  ordered_json::array()                    }
+    };
+    for (const Explanation& explanation : answer.explanations) {
+        ordered_json causes = ordered_json::array();
+        for (u64 i = 0; i < explanation.causes.size(); ++i) {
+            causes.push_back({
+                {"name",  explanation.causes[i]->name},
+                {"who",   explanation.causes[i]->who },
+                {"words", explanation.words[i]       }
+            });
+        }
+        object["explanations"].push_back(causes);
+    }
+    if (answer.explanations.empty()) {
+        object["causes_tried"] = groups_of(answer);
+        for (const Checkpoint& point : checkpoints(base)) {
+            object["checkpoints"].push_back({
+                {"step", point.step},
+                {"steps", point.steps},
+                {"gpa", fmt::format("{:#x}", point.gpa)},
+                {"digest", point.digest}
+            });
+        }
+    }
+    fmt::print("{}\n", object.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+Alternatives alternatives_of(const Arguments& arguments) {
+    const auto hashes = [](const std::vector<std::string>& paths) {
+        std::vector<Alternatives::File> files;
+        for (const std::string& path : paths) {
+            files.push_back({.name = path, .hash = hash_of_file(path)});
+        }
+        return files;
+    };
+    return {.kernels       = hashes(arguments.other_kernels),
+            .initrds       = hashes(arguments.other_initrds),
+            .command_lines = arguments.other_lines};
+}
+
+void run(const Arguments& arguments) {
+    if (arguments.expected.empty() == arguments.report.empty()) {
+        throw CLI::RequiredError("--expected, or --report,");
+    }
+    const Subject subject(arguments.launch);
+    const auto expected = expected_digest(arguments, subject.options().platform);
+    const auto base     = subject.launch(subject.options());
+    if (!base) {
+        throw Failure(fmt::format("{}: {}", subject.path(), base.error()));
+    }
+    const unsigned threads = all_threads();
+    const std::string own  = to_hex(measure(*base, threads));
+    const auto start       = std::chrono::steady_clock::now();
+    std::expected<Answer, std::string> answer;
+    {
+        Progress progress("tried", "hypotheses");
+        answer = explain({
+            .plan         = {.options = subject.options(), .boot = subject.boot()},
+            .alternatives = alternatives_of(arguments),
+            .launch       = [&](const Plan& p) { return subject.launch(p.options, p.boot); },
+            .file         = subject.bytes(),
+            .matches      = [&](const Chain& chain) { return chain.equals(expected); },
+            .most_causes  = arguments.most_causes,
+            .threads      = threads,
+            .progress     = [&](u64 tried) { progress.at(tried); }
+        });
+    }
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (!answer) {
+        throw Failure(fmt::format("{}: {}", subject.path(), answer.error()));
+    }
+    if (arguments.json) {
+        print_json(subject, *base, *answer, own, to_hex(expected), seconds);
+    } else {
+        print(*base, *answer, own, seconds);
+    }
+    if (answer->explanations.empty()) {
+        throw Failure(
+            fmt::format("{}: found no explanation for {}", subject.path(), to_hex(expected)));
+    }
+}
+} // namespace
+
+void add_explain(CLI::App& app) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* verb = app.add_subcommand("explain", "Say why a launch digest differs");
+    add_launch_options(*verb, arguments->launch);
+    auto* expected = verb->add_option("--expected", arguments->expected,
+                                      "The digest that was found, in hexadecimal");
+    verb->add_option("--report", arguments->report,
+                     "An SEV-SNP attestation report (0x4a0 bytes) that holds it")
+        ->excludes(expected);
+    const auto add_other = [verb](const char* name, std::vector<std::string>& values,
+                                  const char* text) {
+        verb->add_option(name, values, text)
+            ->allow_extra_args(false)
+            ->needs(verb->get_option("--kernel"));
+    };
+    add_other("--or-kernel", arguments->other_kernels,
+              "Another kernel that may have been booted; as often as you like");
+    add_other("--or-initrd", arguments->other_initrds, "Another initrd, likewise");
+    add_other("--or-append", arguments->other_lines, "Another command line, likewise");
+    verb->add_option("--depth", arguments->most_causes, "How many causes may come together")
+        ->check(CLI::Range(1, 3))
+        ->capture_default_str();
+    verb->add_flag("--json", arguments->json, "One JSON object");
+    verb->footer("Example:\n"
+                 "  igvmtool explain guest.igvm --platform sev-es --expected $(igvmtool measure "
+                 "guest.igvm --platform sev-es --vmm kvm-6.8 | sed -n 's/^digest *//p')");
+    verb->callback([arguments] { run(*arguments); });
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,73 @@
+// igvmtool: the program around the verbs. Exit status 0 done, 1 the work failed, 2 wrong use.
+#include "igvm/show/describe.h"
+#include "igvm/tool/verbs.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace vestibule::igvm {
+
+static MappedFile map_or_fail(const std::string& path) {
+    auto mapped = MappedFile::open(path);
+    if (!mapped) {
+        throw Failure(mapped.error());
+    }
+    return std::move(*mapped);
+}
+
+static File parse_or_fail(const std::string& path, std::span<const u8> bytes) {
+    const auto file = parse(bytes, OptionalHeaders::kept);
+    if (!file) {
+        throw Failure(fmt::format("{}: {}", path, describe(file.error())));
+    }
+    return *file;
+}
+
+OpenFile::OpenFile(const std::string& path)
+    : bytes_(map_or_fail(path)), file_(parse_or_fail(path, bytes_.bytes())) {}
+
+void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+} // namespace vestibule::igvm
+
+static int run(int argc, char** argv) {
+    CLI::App app("Build, show, compare, check, measure and sign IGVM files of confidential guests.",
+                 "igvmtool");
+    app.set_version_flag("--version", "igvmtool " VESTIBULE_VERSION);
+    app.require_subcommand(1);
+    std::string examples = "Examples:\n";
+    for (const auto& verb : vestibule::igvm::verbs) {
+        examples += fmt::format("  {}\n", verb.example);
+        verb.add(app);
+    }
+    app.footer(examples + "Exit status: 0 done, 1 the work failed, 2 wrong use.");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) { // --help and --version
+        return app.exit(success);
+    } catch (const CLI::ParseError& error) {
+        fmt::print(stderr, "igvmtool: {}\nTry: igvmtool --help\n", error.what());
+        return 2;
+    } catch (const vestibule::igvm::Failure& failure) {
+        fmt::print(stderr, "igvmtool: {}\n", failure.what());
+        return 1;
+    } catch (const vestibule::igvm::Finished& finished) {
+        return finished.status;
+    }
+    return 0;
+}
+
+int main(int argc, char** argv) {
+    try {
+        const int status = run(argc, argv);
+        // Output that did not arrive, on a full disk for one, is work that failed.
+        if (std::fflush(stdout) == 0) {
+            return status;
+        }
+        std::perror("igvmtool: standard output");
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "igvmtool: {}\n", error.what());
+    }
+    return 1;
+}

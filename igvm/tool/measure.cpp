@@ -1,0 +1,312 @@
+// igvmtool measure: the launch digest that a file or a firmware must give, for those who verify
+// attestation reports.
+#include "igvm/measure/launch_digest.h"
+#include "igvm/show/describe.h"
+#include "igvm/tool/file_io.h"
+#include "igvm/tool/launch_arguments.h"
+#include "igvm/tool/progress.h"
+#include "igvm/tool/verbs.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <map>
+
+namespace vestibule::igvm {
+
+namespace {
+using nlohmann::ordered_json;
+
+struct Arguments {
+    LaunchArguments launch;
+    bool ledger = false;
+    bool json   = false;
+    std::string tik;
+    std::string nonce;
+    std::optional<u32> policy;
+    std::string api;
+};
+
+struct Measured {
+    const VmmProfile* vmm;
+    std::string error; // or all of the rest
+    u32 vcpus = 0;
+    u64 pages = 0;
+    std::vector<u8> digest;
+    std::vector<std::string> notes;
+    ordered_json ledger = ordered_json::array();
+};
+
+struct TypeName {
+    PageType type;
+    std::string_view name;
+};
+
+constexpr TypeName type_names[] = {
+    {.type = PageType::normal,     .name = "NORMAL"    },
+    {.type = PageType::vmsa,       .name = "VMSA"      },
+    {.type = PageType::zero,       .name = "ZERO"      },
+    {.type = PageType::unmeasured, .name = "UNMEASURED"},
+    {.type = PageType::secrets,    .name = "SECRETS"   },
+    {.type = PageType::cpuid,      .name = "CPUID"     },
+};
+
+std::string_view name_of(PageType type) {
+    return std::ranges::find(type_names, type, &TypeName::type)->name;
+}
+
+ordered_json ledger_row(const Step& step, const Digest384& contents, const Chain& chain, bool snp) {
+    ordered_json row{
+        {"type", name_of(step.type)},
+        {"gpa", fmt::format("{:#x}", step.gpa)},
+        {"pages", step.pages},
+        {"what", step.what}
+    };
+    if (step.type == PageType::vmsa) {
+        row["vcpu"] = step.vcpu;
+    }
+    if (step.header_index != Error::no_header) {
+        row["header"] = step.header_index;
+    }
+    if (snp) {
+        row["contents"] = to_hex(contents);
+    } else {
+        const bool hashed = step.type == PageType::normal || step.type == PageType::vmsa;
+        const u64 zeros   = step.pages * page_size;
+        row["bytes"]      = !hashed ? 0 : step.data.empty() ? zeros : step.data.size();
+    }
+    row["digest"] = to_hex(chain.digest());
+    return row;
+}
+
+Measured measure_under(const Subject& subject, const VmmProfile& vmm, bool with_ledger) {
+    Measured result{.vmm = &vmm, .error = {}, .digest = {}, .notes = {}};
+    LaunchOptions options = subject.options();
+    options.vmm           = vmm;
+    auto launch           = subject.launch(options);
+    if (!launch) {
+        result.error = launch.error();
+        return result;
+    }
+    for (const Step& step : launch->steps) {
+        result.pages += step.pages;
+        result.vcpus += step.type == PageType::vmsa ? 1 : 0;
+    }
+    Progress progress("measured", "pages", result.pages);
+    u64 done         = 0;
+    const bool snp   = options.platform == PlatformType::sev_snp;
+    const auto watch = [&](const Step& step, const Digest384& contents, const Chain& chain) {
+        done += step.pages;
+        progress.at(done);
+        if (with_ledger) {
+            result.ledger.push_back(ledger_row(step, contents, chain, snp));
+        }
+    };
+    result.digest = measure(*launch, all_threads(), watch);
+    result.notes  = std::move(launch->notes);
+    return result;
+}
+
+// LAUNCH_MEASURE
+
+std::array<u8, 16> sixteen(const std::vector<u8>& bytes, const std::string& where) {
+    std::array<u8, 16> value;
+    if (bytes.size() != value.size()) {
+        throw Failure(
+            fmt::format("{}: found {} bytes, expected {}", where, bytes.size(), value.size()));
+    }
+    std::ranges::copy(bytes, value.begin());
+    return value;
+}
+
+std::optional<MeasureContext> measure_context(const Arguments& arguments, PlatformType platform) {
+    if (arguments.tik.empty()) {
+        return std::nullopt;
+    }
+    if (platform == PlatformType::sev_snp) {
+        throw CLI::ValidationError("--tik", "LAUNCH_MEASURE is for sev and sev-es; SNP has none");
+    }
+    MeasureContext context{.tik       = {},
+                           .mnonce    = {},
+                           .api_major = 0,
+                           .api_minor = 0,
+                           .build     = 0,
+                           .policy    = *arguments.policy};
+    const auto nonce = from_hex(arguments.nonce);
+    if (nonce.size() != context.mnonce.size()) {
+        throw CLI::ValidationError(
+            "--nonce", fmt::format("found {}, expected 32 hexadecimal digits", arguments.nonce));
+    }
+    context.mnonce = sixteen(nonce, "--nonce");
+    unsigned major = 0;
+    unsigned minor = 0;
+    unsigned build = 0;
+    char end       = 0;
+    const int read =
+        std::sscanf(arguments.api.c_str(), "%3u.%3u.%3u%c", &major, &minor, &build, &end);
+    if (read != 3 || major > 0xFF || minor > 0xFF || build > 0xFF) {
+        throw CLI::ValidationError(
+            "--api", fmt::format("found {}, expected major.minor.build, for example 1.55.16",
+                                 arguments.api));
+    }
+    context.api_major = static_cast<u8>(major);
+    context.api_minor = static_cast<u8>(minor);
+    context.build     = static_cast<u8>(build);
+    auto key          = read_file(arguments.tik);
+    if (!key) {
+        throw Failure(key.error());
+    }
+    context.tik = sixteen(*key, arguments.tik);
+    return context;
+}
+
+// Output
+
+void print_ledger(const ordered_json& ledger) {
+    for (const auto& row : ledger) {
+        const auto text  = [&](const char* key) { return row[key].get<std::string>(); };
+        std::string what = text("what");
+        if (row.contains("vcpu")) {
+            what += fmt::format(" of vCPU {}", row["vcpu"].get<u32>());
+        }
+        if (row.contains("header")) {
+            what += fmt::format(", header {}", row["header"].get<u32>());
+        }
+        fmt::print("{:<10} {:>14} x {:<5} {}\n", text("type"), text("gpa"), row["pages"].get<u64>(),
+                   what);
+        if (row.contains("contents")) {
+            fmt::print("  contents {}\n", text("contents"));
+        } else {
+            fmt::print("  bytes    {}\n", row["bytes"].get<u64>());
+        }
+        fmt::print("  digest   {}\n", text("digest"));
+    }
+}
+
+void print_one(const Subject& subject, const Measured& measured,
+               const std::optional<MeasureContext>& context) {
+    print_ledger(measured.ledger);
+    fmt::print("platform  {}\nmonitor   {}: {}\n", igvm::name_of(subject.options().platform),
+               measured.vmm->name, measured.vmm->title);
+    fmt::print("vCPUs     {}\npages     {}\ndigest    {}\n", measured.vcpus, measured.pages,
+               to_hex(measured.digest));
+    if (context) {
+        fmt::print("measure   {}\n", to_hex(launch_measure(*context, measured.digest)));
+    }
+    for (const std::string& note : measured.notes) {
+        fmt::print("note      {}\n", note);
+    }
+}
+
+/// Monitors that agree stand together.
+void print_all(const std::vector<Measured>& all) {
+    std::map<std::string, std::string> monitors;
+    std::vector<std::string> digests;
+    for (const Measured& measured : all) {
+        const std::string digest = measured.error.empty() ? to_hex(measured.digest) : "";
+        std::string& names       = monitors[digest];
+        if (names.empty()) {
+            digests.push_back(digest);
+        }
+        names += names.empty() ? "" : ", ";
+        names += measured.vmm->name;
+    }
+    for (const std::string& digest : digests) {
+        if (!digest.empty()) {
+            fmt::print("{}  {}\n", digest, monitors[digest]);
+        }
+    }
+    for (const Measured& measured : all) {
+        if (!measured.error.empty()) {
+            fmt::print("{}: {}\n", measured.vmm->name, measured.error);
+        }
+    }
+}
+
+ordered_json to_json(const Measured& measured, const std::optional<MeasureContext>& context,
+                     bool with_ledger) {
+    ordered_json object{
+        {"vmm",    measured.vmm->name  },
+        {"source", measured.vmm->source}
+    };
+    if (!measured.error.empty()) {
+        object["error"] = measured.error;
+        return object;
+    }
+    object["vcpus"]         = measured.vcpus;
+    object["pages"]         = measured.pages;
+    object["launch_digest"] = to_hex(measured.digest);
+    if (context) {
+        object["measure"] = to_hex(launch_measure(*context, measured.digest));
+    }
+    object["notes"] = measured.notes;
+    if (with_ledger) {
+        object["ledger"] = measured.ledger;
+    }
+    return object;
+}
+
+void run(Arguments arguments) {
+    const bool all = arguments.launch.vmm == "all";
+    if (all) {
+        arguments.launch.vmm.clear();
+    }
+    const Subject subject(arguments.launch);
+    const auto context = measure_context(arguments, subject.options().platform);
+    std::vector<Measured> results;
+    for (const VmmProfile& vmm : vmm_profiles) {
+        const bool fits = subject.is_firmware() ? vmm.loads_firmware : vmm.loads_igvm;
+        if (all ? fits : vmm.vmm == subject.options().vmm.vmm) {
+            results.push_back(measure_under(subject, vmm, arguments.ledger && !all));
+        }
+    }
+    if (!all && !results.front().error.empty()) {
+        throw Failure(fmt::format("{}: {}", subject.path(), results.front().error));
+    }
+    if (arguments.json) {
+        ordered_json object{
+            {"file",     subject.path()                           },
+            {"platform", igvm::name_of(subject.options().platform)}
+        };
+        if (all) {
+            for (const Measured& measured : results) {
+                object["monitors"].push_back(to_json(measured, context, false));
+            }
+        } else {
+            object.update(to_json(results.front(), context, arguments.ledger));
+        }
+        fmt::print("{}\n", object.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+    } else if (all) {
+        print_all(results);
+    } else {
+        print_one(subject, results.front(), context);
+    }
+}
+} // namespace
+
+void add_measure(CLI::App& app) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* verb = app.add_subcommand("measure", "Compute the launch digest");
+    add_launch_options(*verb, arguments->launch);
+    verb->add_flag("--ledger", arguments->ledger, "Each step and the digest behind it");
+    verb->add_flag("--json", arguments->json, "One JSON object");
+    auto* tik    = verb->add_option("--tik", arguments->tik,
+                                    "File with the 16 bytes of the TIK: also compute LAUNCH_MEASURE");
+    auto* nonce  = verb->add_option("--nonce", arguments->nonce,
+                                    "MNONCE, bytes 32 to 47 of LAUNCH_MEASURE, in hexadecimal");
+    auto* policy = verb->add_option("--policy", arguments->policy, "The guest's SEV policy");
+    auto* api    = verb->add_option("--api", arguments->api,
+                                    "The secure processor's API version and build: 1.55.16");
+    tik->needs(nonce)->needs(policy)->needs(api);
+    for (auto* option : {nonce, policy, api}) {
+        option->needs(tik);
+    }
+    verb->footer("--vmm all compares the monitors.\n"
+                 "Examples:\n"
+                 "  igvmtool measure guest.igvm --platform sev-es --vmm qemu-11.1 --ledger\n"
+                 "  igvmtool measure --firmware /usr/share/ovmf/OVMF.fd --platform snp "
+                 "--vcpus 2 --vcpu-type EPYC-Milan --vmm ec2");
+    verb->callback([arguments] { run(*arguments); });
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,52 @@
+// igvmtool show: what an IGVM file holds, in words, as JSON or as a picture.
+#include "igvm/show/show.h"
+#include "igvm/tool/file_io.h"
+#include "igvm/tool/verbs.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace vestibule::igvm {
+
+namespace {
+struct Arguments {
+    std::string file;
+    std::string svg;
+    bool json = false;
+};
+
+void show(const Arguments& arguments) {
+    const OpenFile opened(arguments.file);
+    if (!arguments.svg.empty()) {
+        const std::string picture = show_svg(opened.file(), arguments.file);
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
+        const auto* bytes = reinterpret_cast<const u8*>(picture.data());
+        if (const auto written = write_file(arguments.svg, {bytes, picture.size()}); !written) {
+            throw Failure(written.error());
+        }
+    }
+    if (arguments.json) {
+        show_json(opened.file(), arguments.file, print_out);
+    } else if (arguments.svg.empty()) {
+        show_text(opened.file(), print_out);
+    }
+}
+} // namespace
+
+void add_show(CLI::App& app) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* verb = app.add_subcommand("show", "Say what an IGVM file holds");
+    verb->add_option("file", arguments->file, "An IGVM file")->required();
+    verb->add_flag("--json", arguments->json,
+                   "One JSON object; addresses, flags and registers are strings");
+    verb->add_option("--svg", arguments->svg,
+                     "Draw guest memory into this file: what lies where, measured or not");
+    verb->footer("Examples:\n"
+                 "  igvmtool show guest.igvm\n"
+                 "  igvmtool show guest.igvm --json\n"
+                 "  igvmtool show guest.igvm --svg guest.svg");
+    verb->callback([arguments] { show(*arguments); });
+}
+
+} // namespace vestibule::igvm

@@ -1,0 +1,326 @@
+// The rules that look at headers and their order; what stands in a VP context is judged in
+// vmm_context_check.cpp. Every rule is tried; whether it holds for the monitor is asked of its row
+// alone, so that to teach a monitor another rule is to edit the table.
+#include "igvm/vmm/check.h"
+
+#include "igvm/format/context_fields.h"
+#include "igvm/vmm/context_check.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace vestibule::igvm {
+
+namespace {
+constexpr u64 listed_at_most = 1000;
+
+/// The offset is ignored for these; it is honoured for the other parameters that QEMU knows.
+constexpr HeaderType without_offset[] = {HeaderType::memory_map, HeaderType::madt,
+                                         HeaderType::device_tree};
+
+class Checker {
+  public:
+    Checker(const File& file, const VmmProfile& vmm) : file_(file), vmm_(vmm) {}
+
+    CheckResult run() {
+        if (!vmm_.loads_igvm) {
+            add_file(VmmRule::igvm_loader);
+            return std::move(result_);
+        }
+        // A type is judged before the compatibility mask is looked at.
+        types();
+        parameters();
+        for (const Header header : file_.platforms()) {
+            const auto platform = load<SupportedPlatform>(header.content);
+            platform_           = platform.platform_type;
+            const bool launched = launches(vmm_, platform.platform_type);
+            (launched ? result_.launched : result_.others).push_back(*platform_);
+            if (launched) {
+                platform_header(header, platform);
+                policy();
+                directives();
+                contexts();
+            } else if (*platform_ == PlatformType::sev_snp) {
+                add(VmmRule::snp_host, header, offsetof(SupportedPlatform, platform_type),
+                    static_cast<u8>(*platform_));
+            }
+        }
+        platform_.reset();
+        if (result_.launched.empty()) {
+            add_file(VmmRule::platform);
+        }
+        return std::move(result_);
+    }
+
+  private:
+    Finding* list(VmmRule rule, const Header* header, u64 offset, u64 found) {
+        const VmmRuleRow& row = row_of(rule);
+        if (!row.vmms.has(vmm_.vmm)) {
+            return nullptr;
+        }
+        if (result_.findings.size() == listed_at_most) {
+            ++result_.unlisted;
+            return nullptr;
+        }
+        result_.findings.push_back(
+            {.rule         = rule,
+             .verdict      = row.verdict,
+             .platform     = platform_,
+             .header_index = header != nullptr ? header->index : Error::no_header,
+             .header       = header != nullptr ? header->row().name : "",
+             .offset       = offset,
+             .field        = {},
+             .found        = found,
+             .becomes      = std::nullopt,
+             .vmms         = row.vmms,
+             .text         = row.text,
+             .source       = row.source});
+        return &result_.findings.back();
+    }
+
+    void add_file(VmmRule rule) {
+        list(rule, nullptr, file_.fixed_header().common.variable_header_offset, 0);
+    }
+
+    void add(VmmRule rule, const Header& header, u64 field, u64 found) {
+        list(rule, &header, header.offset + field, found);
+    }
+
+    void add_type(VmmRule rule, const Header& header) {
+        list(rule, &header, header.offset - sizeof(HeaderTag), static_cast<u32>(header.type));
+    }
+
+    void types() {
+        for (const Header header : file_.initialization()) {
+            if (is_optional(header.type)) {
+                add_type(VmmRule::optional_header, header);
+            } else if (header.type != HeaderType::guest_policy) {
+                add_type(VmmRule::initialization_type, header);
+            }
+            if (carries<RelocatableRegion>(header.type)
+                || carries<PageTableRelocationRegion>(header.type)) {
+                add_type(VmmRule::no_relocation, header);
+            }
+        }
+        for (const Header header : file_.directives()) {
+            const bool known =
+                std::ranges::any_of(known_directives, [&](const KnownDirective& row) {
+                    return row.type == header.type && row.vmms.has(vmm_.vmm);
+                });
+            if (is_optional(header.type)) {
+                add_type(VmmRule::optional_header, header);
+            } else if (!known) {
+                add_type(VmmRule::directive_type, header);
+                add_type(VmmRule::directive_type_panics, header);
+            }
+        }
+    }
+
+    void parameters() {
+        unsigned id_blocks = 0;
+        std::vector<ParameterArea> areas;
+        for (const Header header : file_.directives()) {
+            if (const auto area = header.as<ParameterArea>()) {
+                areas.push_back(*area);
+                if (area->file_offset != 0) {
+                    add(VmmRule::area_initial_data, header, offsetof(ParameterArea, file_offset),
+                        area->file_offset);
+                }
+            } else if (const auto usage = header.as<ParameterUsage>()) {
+                const auto used    = std::ranges::find(areas, usage->parameter_area_index,
+                                                       &ParameterArea::parameter_area_index);
+                const bool ignored = std::ranges::count(without_offset, header.type) != 0;
+                const u64 at       = offsetof(ParameterUsage, byte_offset);
+                if (ignored && usage->byte_offset != 0) {
+                    add(VmmRule::usage_offset, header, at, usage->byte_offset);
+                }
+                if (!ignored && u64{usage->byte_offset} + sizeof(u32) > used->number_of_bytes) {
+                    add(VmmRule::usage_inside_area, header, at, usage->byte_offset);
+                }
+                if (header.type == HeaderType::device_tree) {
+                    add_type(VmmRule::device_tree_machine, header);
+                }
+            } else if (const auto block = header.as<SnpIdBlock>()) {
+                if (++id_blocks > 1) {
+                    add_type(VmmRule::id_block_once, header);
+                }
+                if (block->version != 1) {
+                    add(VmmRule::id_block_version, header, offsetof(SnpIdBlock, version),
+                        block->version);
+                }
+            }
+        }
+    }
+
+    void platform_header(const Header& header, const SupportedPlatform& platform) {
+        for (const VmmRule rule : {VmmRule::single_vtl, VmmRule::platform_fields}) {
+            if (platform.highest_vtl != 0) {
+                add(rule, header, offsetof(SupportedPlatform, highest_vtl), platform.highest_vtl);
+            }
+            if (platform.shared_gpa_boundary != 0) {
+                add(rule, header, offsetof(SupportedPlatform, shared_gpa_boundary),
+                    platform.shared_gpa_boundary);
+            }
+        }
+    }
+
+    void policy() {
+        constexpr u64 reserved_one = bit(17);
+        constexpr u64 migration    = bit(18);
+        constexpr u64 known        = bit(26) - 1;
+        for (const Header header : file_.initialization(file_.mask_of(*platform_))) {
+            const auto own = header.as<GuestPolicy>();
+            if (!own) {
+                continue;
+            }
+            const u64 value = own->policy;
+            if (*platform_ != PlatformType::sev_snp) {
+                add(VmmRule::guest_policy_unused, header, 0, value);
+                continue;
+            }
+            if ((value & reserved_one) == 0) {
+                add(VmmRule::snp_policy_reserved_one, header, 0, value);
+            }
+            if ((value & ~known) != 0) {
+                add(VmmRule::snp_policy_known_bits, header, 0, value);
+            }
+            if ((value & migration) != 0) {
+                add(VmmRule::snp_policy_no_migration, header, 0, value);
+            }
+        }
+    }
+
+    void directives() {
+        const bool vmsa = context_kind(*platform_) == ContextKind::vmsa;
+        bool pages      = false;
+        bool contexts   = false;
+        for (const Header header : file_.directives(file_.mask_of(*platform_))) {
+            if (const auto own = header.as<PageData>()) {
+                pages = true;
+                if (vmsa && contexts) {
+                    add_type(VmmRule::pages_before_vmsas, header);
+                }
+                page(header, *own);
+            }
+            const bool placement = header.type == HeaderType::parameter_insert
+                                   || header.type == HeaderType::required_memory;
+            if (placement && pages) {
+                add_type(VmmRule::placement_before_pages, header);
+            }
+            contexts = contexts || header.type == HeaderType::vp_context;
+        }
+    }
+
+    void page(const Header& header, const PageData& page) {
+        const bool snp       = *platform_ == PlatformType::sev_snp;
+        const bool encrypted = *platform_ != PlatformType::native;
+        const bool normal    = page.data_type == PageDataType::normal;
+        const u64 at_type    = offsetof(PageData, data_type);
+        const u64 at_flags   = offsetof(PageData, flags);
+        const auto type      = static_cast<u16>(page.data_type);
+        if (!snp && !normal) {
+            add(VmmRule::page_type_needs_snp, header, at_type, type);
+        }
+        if (!snp && encrypted && (page.flags & PageData::unmeasured) != 0) {
+            add(VmmRule::unmeasured_needs_snp, header, at_flags, page.flags);
+        }
+        if (vmm_.measures_shared && (page.flags & PageData::shared) != 0) {
+            add(VmmRule::shared_flag, header, at_flags, page.flags);
+        }
+        if (page.data_type == PageDataType::cpuid_xf) {
+            add(VmmRule::cpuid_xf, header, at_type, type);
+        }
+        if (page.data_type == PageDataType::cpuid_data && page.file_offset != 0) {
+            add(VmmRule::cpuid_content, header, offsetof(PageData, file_offset), page.file_offset);
+        }
+        constexpr u32 never_measured = PageData::unmeasured | PageData::shared;
+        if (snp && normal && page.file_offset == 0 && (page.flags & never_measured) == 0
+            && vmm_.empty_page == PageType::zero) {
+            add(VmmRule::empty_page_type, header, offsetof(PageData, file_offset), 0);
+        }
+    }
+
+    void contexts() {
+        std::set<u16> seen;
+        for (const Header header : file_.directives(file_.mask_of(*platform_))) {
+            const auto context = header.as<VpContext>();
+            const auto kind    = context_kind(*platform_);
+            if (!context || !kind) {
+                continue;
+            }
+            const u16 vp = context->vp_index;
+            if (*kind == ContextKind::native) {
+                add_type(VmmRule::native_context, header);
+                if (vp != 0) {
+                    add(VmmRule::native_vp_index, header, offsetof(VpContext, vp_index), vp);
+                }
+            } else {
+                vmsa_header(header, *context, !seen.insert(vp).second);
+            }
+            registers(header, *context, *kind);
+        }
+    }
+
+    void vmsa_header(const Header& header, const VpContext& context, bool again) {
+        const u64 at_vp = offsetof(VpContext, vp_index);
+        if (again) {
+            add(VmmRule::vmsa_once, header, at_vp, context.vp_index);
+        }
+        if (again || context.vp_index != 0) {
+            add(VmmRule::only_first_vp, header, at_vp, context.vp_index);
+            add(VmmRule::single_vp, header, at_vp, context.vp_index);
+        }
+        if (context.gpa != x86::vmsa_gpa) {
+            add(VmmRule::vmsa_gpa, header, offsetof(VpContext, gpa), context.gpa);
+            add(VmmRule::vmsa_gpa_moved, header, offsetof(VpContext, gpa), context.gpa);
+        }
+    }
+
+    void registers(const Header& header, const VpContext& context, ContextKind kind) {
+        const auto page  = file_.data(context.file_offset, page_size);
+        const auto fault = [&](const ContextFault& fault) {
+            Finding* finding =
+                list(fault.rule, &header, context.file_offset + fault.offset, fault.found);
+            if (finding == nullptr) {
+                return;
+            }
+            finding->field   = context_field_at(kind, fault.offset);
+            finding->becomes = fault.becomes;
+            if (fault.effect != nullptr) {
+                const Effect effect = fault.effect->effect;
+                finding->verdict    = effect == Effect::refuse ? Verdict::rejects
+                                      : effect == Effect::drop ? Verdict::ignores
+                                                               : Verdict::alters;
+                finding->vmms       = fault.effect->vmms;
+                finding->text       = fault.effect->who;
+                finding->source     = vmm_.source;
+            }
+        };
+        if (kind == ContextKind::vmsa) {
+            check_vmsa(page, *platform_, vmm_.vmm, fault);
+        } else {
+            check_native_context(load<NativeVpContext>(page), fault);
+        }
+    }
+
+    const File& file_;
+    const VmmProfile& vmm_;
+    std::optional<PlatformType> platform_; // at work on
+    CheckResult result_;
+};
+} // namespace
+
+std::string values_of(const Finding& finding) {
+    const auto becomes = finding.becomes ? fmt::format(", becomes {:#x}", *finding.becomes) : "";
+    return fmt::format("found {:#x}{}", finding.found, becomes);
+}
+
+std::string reason_of(const Finding& finding) {
+    return fmt::format("{}{}",
+                       finding.rule == VmmRule::vmsa_field ? "" : "expected: ", finding.text);
+}
+
+CheckResult check_for(const File& file, const VmmProfile& vmm) { return Checker(file, vmm).run(); }
+
+} // namespace vestibule::igvm

@@ -1,0 +1,32 @@
+// Puts the guest into the machine: its pages, and the first state of its vCPUs.
+#pragma once
+
+#include "sevsim/monitor/processor/vcpu.h"
+
+#include <span>
+
+namespace vestibule::sevsim {
+
+struct MultibootInformation;
+
+/// What the host command hands over, already out of low memory.
+struct GuestFiles {
+    std::span<u8> guest;
+    // Of a kernel:
+    std::span<const u8> command_line; // with its zero
+    std::span<const u8> initrd;
+};
+
+// Each ends the run where the file cannot be launched here.
+
+/// An IGVM file, as its platform's launch loads it.
+void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes);
+
+/// A Linux kernel, by the 32-bit boot protocol, with what firmware has left in memory for it.
+void load_kernel(std::span<Vcpu> vcpus, const GuestFiles& files,
+                 const MultibootInformation& information);
+
+/// Firmware, from the reset vector. The file is the guest's from here on.
+void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes);
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,153 @@
+#include "sevsim/monitor/memory/guest_memory.h"
+
+#include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "x86/page_table.h"
+
+namespace vestibule::sevsim {
+
+using x86::PageTableEntry;
+
+namespace {
+
+constexpr u64 nowhere = ~u64{0};
+
+/// A paging mode: where its walk starts and how wide its entries are.
+struct Paging {
+    u64 root;
+    unsigned entry_size;
+    unsigned first_shift; // of the linear address, for the index into the root
+    unsigned index_bits;  // per level
+    unsigned first_index_bits;
+    u64 large_shifts; // bit n set: an entry that maps 2^n bytes may be a page
+};
+
+Paging paging_of(Vcpu& vcpu) {
+    const u64 root = vcpu.without_c_bit(vcpu.cr3);
+    if (vcpu.is_long_mode()) {
+        const bool five_levels = (vcpu.state().cr4 & x86::cr4::la57) != 0;
+        return {root & PageTableEntry::address_mask,
+                8,
+                five_levels ? 48u : 39u,
+                9,
+                9,
+                bit(30) | bit(21)};
+    }
+    if ((vcpu.state().cr4 & x86::cr4::pae) != 0) {
+        return {root & 0xFFFF'FFE0, 8, 30, 9, 2, bit(21)};
+    }
+    const bool large_page = (vcpu.state().cr4 & x86::cr4::pse) != 0;
+    return {root & 0xFFFF'F000, 4, 22, 10, 10, large_page ? bit(22) : 0};
+}
+
+u64 read_entry(u64 gpa, unsigned size) {
+    const u8* memory = private_memory(gpa);
+    if (memory == nullptr) {
+        return 0;
+    }
+    u64 entry = 0;
+    memcpy(&entry, memory, size);
+    return entry;
+}
+
+/// The guest-physical address behind a linear one, without the C-bit; `nowhere` where it is not
+/// mapped.
+u64 translate(Vcpu& vcpu, u64 linear) {
+    if ((vcpu.state().cr0 & x86::cr0::pg) == 0) {
+        return linear & 0xFFFF'FFFF;
+    }
+    const Paging paging = paging_of(vcpu);
+    unsigned index_bits = paging.first_index_bits;
+    u64 table           = paging.root;
+    for (unsigned shift = paging.first_shift;; shift -= paging.index_bits) {
+        const u64 index = (linear >> shift) & (bit(index_bits) - 1);
+        const u64 entry = read_entry(table + index * paging.entry_size, paging.entry_size);
+        if ((entry & PageTableEntry::present) == 0) {
+            return nowhere;
+        }
+        const u64 address = vcpu.without_c_bit(entry & PageTableEntry::address_mask);
+        const bool large =
+            (entry & PageTableEntry::large) != 0 && (paging.large_shifts & bit(shift)) != 0;
+        if (shift == 12 || large) {
+            const u64 offset_mask = bit(shift) - 1;
+            return (address & ~offset_mask) | (linear & offset_mask);
+        }
+        table      = address;
+        index_bits = paging.index_bits;
+    }
+}
+
+bool is_prefix(u8 byte) {
+    switch (byte) {
+    case 0x26:
+    case 0x2E:
+    case 0x36:
+    case 0x3E:
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0xF0:
+    case 0xF2:
+    case 0xF3: return true;
+    default: return false;
+    }
+}
+
+/// The byte behind a linear address, or nullptr.
+const u8* private_byte(Vcpu& vcpu, u64 linear) {
+    const u64 gpa = translate(vcpu, linear);
+    return gpa == nowhere ? nullptr : private_memory(gpa);
+}
+
+/// The linear address `offset` bytes from the guest's RIP.
+u64 code_address(Vcpu& vcpu, u64 offset) {
+    const u64 linear = vcpu.state().rip + offset;
+    return vcpu.is_64_bit_code() ? linear : (linear + vcpu.state().cs.base) & 0xFFFF'FFFF;
+}
+
+} // namespace
+
+bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count) {
+    for (u64 n = 0; n < count; ++n) {
+        const u8* at = private_byte(vcpu, linear + n);
+        if (at == nullptr) {
+            return false;
+        }
+        static_cast<u8*>(to)[n] = *at;
+    }
+    return true;
+}
+
+u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count) {
+    for (u64 n = 0; n < count; ++n) {
+        const u8* at = private_byte(vcpu, code_address(vcpu, n));
+        if (at == nullptr) {
+            return n;
+        }
+        bytes[n] = *at;
+    }
+    return count;
+}
+
+bool read_code_before(Vcpu& vcpu, u8& byte) {
+    const u8* at = private_byte(vcpu, code_address(vcpu, ~u64{0}));
+    byte         = at != nullptr ? *at : u8{0};
+    return at != nullptr;
+}
+
+FetchedInstruction fetch_instruction(Vcpu& vcpu) {
+    FetchedInstruction instruction{};
+    instruction.count =
+        static_cast<unsigned>(fetch_code(vcpu, instruction.bytes, sizeof instruction.bytes));
+    unsigned& n = instruction.opcode;
+    for (; n < instruction.count && is_prefix(instruction.bytes[n]); ++n) {
+        instruction.repeat |= instruction.bytes[n] >= 0xF2;
+    }
+    if (vcpu.is_64_bit_code() && n < instruction.count && (instruction.bytes[n] & 0xF0) == 0x40) {
+        instruction.rex = instruction.bytes[n++];
+    }
+    return instruction;
+}
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,38 @@
+// The guest's memory by linear address, read as the CPU reads it: by a walk of the guest's own
+// tables, which is private whatever their entries say.
+#pragma once
+
+#include "sevsim/monitor/processor/vcpu.h"
+
+namespace vestibule::sevsim {
+
+/// Reads up to `count` bytes of code at the guest's RIP; how many could be read.
+u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count);
+
+/// Reads the byte of code before the guest's RIP; false where it is not there.
+bool read_code_before(Vcpu& vcpu, u8& byte);
+
+/// Reads the guest's private memory at a linear address; false where some of it is not there.
+bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count);
+
+/// The instruction at RIP, without its prefixes.
+struct FetchedInstruction {
+    u8 bytes[15];    // prefixes included
+    unsigned count;  // of bytes that could be read
+    unsigned opcode; // index of the first byte that is no prefix
+    u8 rex;          // 0 where there is none
+    bool repeat;     // F2 or F3
+
+    /// True where the opcode starts with these bytes.
+    bool is(u8 first, u8 second) const {
+        return opcode + 1 < count && bytes[opcode] == first && bytes[opcode + 1] == second;
+    }
+
+    bool is(u8 first, u8 second, u8 third) const {
+        return opcode + 2 < count && is(first, second) && bytes[opcode + 2] == third;
+    }
+};
+
+FetchedInstruction fetch_instruction(Vcpu& vcpu);
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,55 @@
+#include "sevsim/monitor/memory/nested_entries.h"
+
+#include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/memory/memory.h"
+
+namespace vestibule::sevsim::nested {
+
+using x86::PageTable;
+using x86::PageTableEntry;
+
+namespace {
+
+PageTable* table_at(PageTableEntry entry) {
+    return reinterpret_cast<PageTable*>(entry.address(0) - layout::monitor_physical
+                                        + layout::monitor_virtual);
+}
+
+PageTable* next_table(PageTable& table, unsigned index) {
+    PageTableEntry& entry = table.entry[index];
+    if (!entry.is_present()) {
+        entry.value = layout::physical(new_table()) | table_flags;
+    }
+    return table_at(entry);
+}
+
+} // namespace
+
+PageTable* new_table() { return static_cast<PageTable*>(allocate_pages(1)); }
+
+void make_views() {
+    private_view.pointers = new_table();
+    shared_view.pointers  = new_table();
+}
+
+PageTableEntry& directory_entry(View view, u64 gpa) {
+    return next_table(*view.pointers, x86::table_index(gpa, 3))->entry[x86::table_index(gpa, 2)];
+}
+
+PageTableEntry& page_entry(View view, u64 gpa) {
+    PageTable* directory = next_table(*view.pointers, x86::table_index(gpa, 3));
+    return next_table(*directory, x86::table_index(gpa, 2))->entry[x86::table_index(gpa, 1)];
+}
+
+// splitmix64, public domain constants
+void fill_with_noise(void* memory, u64 size, u64 seed) {
+    auto* words = static_cast<u64*>(memory);
+    for (u64 n = 0; n < size / sizeof(u64); ++n) {
+        seed += 0x9E37'79B9'7F4A'7C15;
+        u64 mixed = (seed ^ (seed >> 30)) * 0xBF58'476D'1CE4'E5B9;
+        mixed     = (mixed ^ (mixed >> 27)) * 0x94D0'49BB'1331'11EB;
+        words[n]  = mixed ^ (mixed >> 31);
+    }
+}
+
+} // namespace vestibule::sevsim::nested

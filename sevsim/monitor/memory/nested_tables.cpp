@@ -1,0 +1,256 @@
+#include "sevsim/monitor/memory/nested_tables.h"
+
+#include "sevsim/monitor/hypervisor/flash.h"
+#include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_entries.h"
+#include "sevsim/monitor/memory/nested_pages.h"
+#include "sevsim/monitor/memory/own_tables.h"
+
+namespace vestibule::sevsim {
+
+using namespace nested;
+using x86::PageTable;
+using x86::PageTableEntry;
+
+namespace {
+
+constexpr u64 gigabyte_size = u64{1} << 30;
+
+constinit u64 memory_size           = 0;
+constinit u64 firmware_begin        = 0; // guest-physical, up to 4 GiB; 0: there is none
+constinit u8* firmware              = nullptr;
+constinit PageTable* long_root      = nullptr;
+constinit PageTable* legacy_root    = nullptr;
+constinit PageTable* long_root_nx   = nullptr;
+constinit PageTable* legacy_root_nx = nullptr;
+
+/// The gigabyte around `gpa`, at its own address.
+void map_own_gigabyte(u64 gpa) {
+    const u64 gigabyte = gpa & ~(gigabyte_size - 1);
+    shared_view.pointers->entry[x86::table_index(gpa, 3)].value =
+        gigabyte | page_flags | PageTableEntry::large;
+}
+
+/// Where the walk begins, with five levels: `table` for the lowest 256 TiB.
+PageTable* five_level_root(const PageTable* table) {
+    PageTable* root      = new_table();
+    root->entry[0].value = layout::physical(table) | table_flags;
+    return root;
+}
+
+/// In long mode an address with this bit set is looked up in the lowest 512 GiB of `view`, whose
+/// own table is one of the two below the root of five levels, or the root of four.
+void map_at_bit(unsigned position, PageTable& shared_table, PageTable& view) {
+    const u64 address = bit(position);
+    if (position < 48) {
+        shared_table.entry[x86::table_index(address, 4)] = view.entry[0];
+    } else {
+        long_root->entry[x86::table_index(address, 5)].value =
+            layout::physical(&view) | table_flags;
+    }
+}
+
+PageTable* no_execute_copy(const PageTable& root) {
+    PageTable* copy = new_table();
+    for (unsigned n = 0; n < 512; ++n) {
+        if (root.entry[n].is_present()) {
+            copy->entry[n].value = root.entry[n].value | PageTableEntry::no_execute;
+        }
+    }
+    return copy;
+}
+
+} // namespace
+
+void build_nested_tables(const Options& options) {
+    memory_size = options.memory;
+    make_views();
+    long_root   = new_table();
+    legacy_root = new_table();
+    if (options.platform == Platform::native) {
+        // One view, the machine's own: memory and devices at their addresses.
+        for (u64 gigabyte = 0; gigabyte < 4; ++gigabyte) {
+            map_own_gigabyte(gigabyte << 30);
+        }
+        long_root->entry[0].value   = layout::physical(shared_view.pointers) | table_flags;
+        legacy_root->entry[0].value = long_root->entry[0].value;
+    } else {
+        const u64 private_half      = layout::physical(private_view.pointers) | table_flags;
+        const u64 shared_half       = options.hostile.lie == Lie::cbit_no_effect
+                                          ? private_half
+                                          : layout::physical(shared_view.pointers) | table_flags;
+        long_root->entry[0].value   = shared_half;
+        legacy_root->entry[0].value = private_half;
+    }
+    PageTable* const shared_table  = long_root;
+    PageTable* const private_table = legacy_root;
+    if (has_five_levels()) {
+        long_root   = five_level_root(shared_table);
+        legacy_root = five_level_root(private_table);
+    }
+    if (options.platform == Platform::sev_es) {
+        map_at_bit(options.c_bit_position, *shared_table, *private_table);
+        if (options.hostile.lie == Lie::cbit_position) { // Vcpu::without_c_bit
+            map_at_bit(options.wrong_c_bit_position(), *shared_table, *shared_table);
+        }
+    }
+    long_root_nx   = no_execute_copy(*long_root);
+    legacy_root_nx = no_execute_copy(*legacy_root);
+}
+
+u64 nested_root(Vcpu& vcpu, bool no_execute_twin) {
+    if (vcpu.is_long_mode()) {
+        return layout::physical(no_execute_twin ? long_root_nx : long_root);
+    }
+    return layout::physical(no_execute_twin ? legacy_root_nx : legacy_root);
+}
+
+void map_firmware(std::span<u8> image) {
+    firmware       = image.data();
+    firmware_begin = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
+    u64 backing    = reinterpret_cast<u64>(firmware);
+    for (u64 gpa = firmware_begin; gpa < layout::monitor_physical; gpa += page_size) {
+        page_entry(private_view, gpa).value = backing | (page_flags & ~PageTableEntry::writable);
+        backing += page_size;
+    }
+}
+
+void show_flash(u64 gpa, std::span<const u8> array, bool readable) {
+    u64 backing = reinterpret_cast<u64>(array.data());
+    for (const u64 end = gpa + array.size(); gpa < end; gpa += page_size, backing += page_size) {
+        page_entry(shared_view, gpa).value =
+            readable
+                ? backing | (page_flags & ~PageTableEntry::writable) | PageTableEntry::no_execute
+                : 0;
+    }
+    ++generation;
+}
+
+void encrypt_shared_memory() {
+    // All of it, and now: a device may write to a page before the guest looks at it. The quickest
+    // under TCG are plain stores.
+    u64 state        = shared_seed;
+    const auto noise = [&state](u64 begin, u64 end) {
+        constexpr u64 at_once = 4;
+        for (auto* to = layout::at_physical<volatile u64>(begin);
+             to < layout::at_physical<volatile u64>(end); to += at_once) {
+            state += 0x9E37'79B9'7F4A'7C15;
+            const u64 mixed = (state ^ (state >> 29)) * 0xBF58'476D'1CE4'E5B9;
+            to[0]           = mixed;
+            to[1]           = ~mixed + state;
+            to[2]           = mixed ^ (state << 7);
+            to[3]           = mixed - (state >> 5);
+        }
+    };
+    noise(0, video_begin);
+    noise(video_end, memory_size);
+}
+
+bool is_guest_memory(u64 gpa) {
+    return gpa < memory_size && (gpa < video_begin || gpa >= video_end);
+}
+
+bool is_firmware(u64 gpa) {
+    return firmware != nullptr && gpa >= firmware_begin && gpa < layout::monitor_physical;
+}
+
+namespace {
+
+/// The entry for a page of firmware or flash seen through the wrong view.
+u64 noise_page() {
+    static constinit void* noise = nullptr;
+    if (noise == nullptr) {
+        noise = allocate_pages(1);
+        fill_with_noise(noise, page_size, shared_seed);
+    }
+    return layout::physical(noise) | (page_flags & ~PageTableEntry::writable)
+           | PageTableEntry::no_execute;
+}
+
+/// Walks and fetches are private. A table in the firmware is probed as if it were written. Reads
+/// through the other view show noise.
+NestedFault resolve_firmware_fault(u64 address, bool is_private, bool table_or_code, bool write) {
+    const u64 page    = address & ~(page_size - 1);
+    const u64 backing = reinterpret_cast<u64>(firmware) + (page - firmware_begin);
+    if (table_or_code) {
+        page_entry(is_private ? private_view : shared_view, page).value = backing | page_flags;
+        return NestedFault::resolved;
+    }
+    if (write) {
+        return NestedFault::firmware_write;
+    }
+    page_entry(shared_view, page).value = noise_page();
+    return NestedFault::resolved;
+}
+
+/// The native guest's devices above the memory that only the monitor sees.
+NestedFault resolve_native_fault(u64 gpa) {
+    if (gpa < layout::hidden_end || gpa >= layout::native_end) {
+        return NestedFault::fetch_from_device;
+    }
+    map_own_gigabyte(gpa);
+    return NestedFault::resolved;
+}
+
+} // namespace
+
+NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
+    if (vcpu.options.platform == Platform::native) {
+        return resolve_native_fault(gpa);
+    }
+    const u64 address     = vcpu.without_c_bit(gpa);
+    const bool fetch      = (exitinfo1 & nested_fault::fetch) != 0;
+    const bool walk       = (exitinfo1 & nested_fault::guest_table) != 0;
+    const bool write      = (exitinfo1 & nested_fault::write) != 0;
+    const bool is_private = !vcpu.is_long_mode() || (gpa & vcpu.c_bit()) != 0
+                            || vcpu.options.hostile.lie == Lie::cbit_no_effect;
+    if (is_flash(address) && !fetch && !walk) {
+        PageTableEntry& entry = page_entry(is_private ? private_view : shared_view, address);
+        if (entry.is_present()) {
+            return NestedFault::firmware_write; // only the hypervisor can, when it is asked (MMIO)
+        }
+        if (!is_private) {
+            return NestedFault::mmio;
+        }
+        entry.value = noise_page();
+        return NestedFault::resolved;
+    }
+    if (is_firmware(address)) {
+        return resolve_firmware_fault(address, is_private, fetch || walk, write);
+    }
+    if (!is_guest_memory(address)) {
+        return fetch || walk ? NestedFault::fetch_from_device : NestedFault::mmio;
+    }
+    if (is_private) {
+        map_private(address, write || walk);
+    } else if (fetch || walk) {
+        alias_private(address);
+    } else {
+        map_shared(address, write);
+    }
+    return NestedFault::resolved;
+}
+
+u8* private_memory(u64 gpa) {
+    if (is_firmware(gpa)) {
+        return firmware + (gpa - firmware_begin);
+    }
+    if (!is_guest_memory(gpa)) {
+        return nullptr;
+    }
+    map_private(gpa, false);
+    return layout::at_physical(layout::private_base + gpa);
+}
+
+u8* shared_memory(u64 gpa) { return is_guest_memory(gpa) ? layout::at_physical(gpa) : nullptr; }
+
+bool is_shared(u64 gpa) {
+    constexpr u64 wanted        = PageTableEntry::present | PageTableEntry::writable;
+    const PageTableEntry& entry = page_entry(shared_view, gpa);
+    return (entry.value & wanted) == wanted && entry.address(0) == (gpa & ~(page_size - 1));
+}
+
+u64 shared_page_count() { return shared_pages(); }
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,64 @@
+// The nested page tables: what guest-physical addresses mean.
+//
+// In long mode the C-bit is an address bit of the nested walk. Below it lies the shared view,
+// backed by low memory at its own address; from it upwards the private view, backed by the memory
+// device. A guest without paging, or with legacy paging, has no C-bit to set: all it sees is the
+// private view (APM volume 2, section 15.34.5). Both views begin with noise: what a guest or a
+// hypervisor finds in memory that nobody encrypted for it. A write through one view destroys what
+// the page held in the other; hardware does so by blocks of 16 bytes, this machine by pages.
+#pragma once
+
+#include "sevsim/monitor/processor/vcpu.h"
+#include "x86/types.h"
+
+#include <span>
+
+namespace vestibule::sevsim {
+
+void build_nested_tables(const Options& options);
+
+/// Puts firmware below 4 GiB, private, to be read and executed. Whole pages, which become the
+/// guest's.
+void map_firmware(std::span<u8> image);
+
+/// The flash in the shared view: its array, or nothing, so that reading it is MMIO.
+void show_flash(u64 gpa, std::span<const u8> array, bool readable);
+
+/// Fills the shared view with noise, once everything is out of it that the monitor needs.
+void encrypt_shared_memory();
+
+/// The table root for the vCPU's present mode. The no-execute twin has the same mappings, none of
+/// them executable: an entry on it stops at the first instruction (deliver_vc.h).
+u64 nested_root(Vcpu& vcpu, bool no_execute_twin);
+
+enum class NestedFault : u8 {
+    resolved, // the guest goes on
+    mmio,     // no memory there: a device, so #VC for the guest
+    fetch_from_device,
+    firmware_write, // what is a ROM, and private
+};
+
+/// A nested page fault at `gpa` (EXITINFO2) for the reason `exitinfo1`.
+NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa);
+
+/// True where there is guest memory at a guest-physical address (without the C-bit).
+bool is_guest_memory(u64 gpa);
+
+/// True where there is firmware.
+bool is_firmware(u64 gpa);
+
+/// The private view of a guest-physical address, for what the CPU does behind the hypervisor's
+/// back: fetches, walks, launch updates. nullptr where there is no memory.
+u8* private_memory(u64 gpa);
+
+/// The shared view of a guest-physical address: what the hypervisor sees. nullptr where there is no
+/// memory.
+u8* shared_memory(u64 gpa);
+
+/// True where the guest last wrote through its shared view.
+bool is_shared(u64 gpa);
+
+/// How many pages the guest has touched through its shared view.
+u64 shared_page_count();
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,293 @@
+// The guest's exits, one function a kind and one table for all. An exit that SEV-ES hardware would
+// give to the guest as #VC (a non-automatic exit) is reflected; what hardware does by itself is
+// done here; VMGEXIT goes to the hypervisor.
+#include "sevsim/monitor/processor/exits.h"
+
+#include "sevsim/monitor/hypervisor/attacks.h"
+#include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/memory/guest_memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/processor/control_registers.h"
+#include "sevsim/monitor/processor/deliver_vc.h"
+#include "sevsim/monitor/processor/processors.h"
+#include "sevsim/monitor/processor/real_mode.h"
+#include "sevsim/monitor/recording/dump.h"
+#include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/recording/profile.h"
+#include "sevsim/monitor/recording/records.h"
+#include "x86/exit_code.h"
+#include "x86/sev.h"
+
+namespace vestibule::sevsim {
+
+using x86::ExitCode;
+using x86::Msr;
+
+namespace {
+
+/// The exit becomes #VC, unless somebody has something else in mind.
+void reflect(Vcpu& vcpu, ExitCode code) {
+    raise_vc(vcpu, attacked_vc(vcpu.options, static_cast<u64>(code)));
+}
+
+void reflect_exit(Vcpu& vcpu) { reflect(vcpu, static_cast<ExitCode>(vcpu.vmcb.exitcode)); }
+
+constexpr u64 msr_length = 2; // of RDMSR and WRMSR, in bytes
+
+void set_halves(Vcpu& vcpu, u64 value) {
+    vcpu.state().rax   = low_half(value);
+    vcpu.registers.rdx = high_half(value);
+    vcpu.skip_instruction(msr_length);
+}
+
+/// EFER of a guest under SVM always has SVME set beneath; the guest does not see that.
+void access_efer(Vcpu& vcpu, bool write, u64 value) {
+    x86::Vmsa& state = vcpu.state();
+    if (!write) {
+        set_halves(vcpu, state.efer & ~x86::efer::svme);
+        return;
+    }
+    if ((value & x86::efer::svme) != 0) {
+        inject(vcpu, event::exception(x86::exception::general_protection, 0));
+        return;
+    }
+    state.efer = (value & ~x86::efer::lma) | (state.efer & x86::efer::lma) | x86::efer::svme;
+    vcpu.skip_instruction(msr_length);
+}
+
+/// RDMSR and WRMSR: three registers are the CPU's own business, the rest is #VC.
+void handle_msr(Vcpu& vcpu) {
+    const bool write = vcpu.vmcb.exitinfo1 != 0;
+    const u64 value  = from_halves(low_half(vcpu.registers.rdx), low_half(vcpu.state().rax));
+    switch (static_cast<Msr>(low_half(vcpu.registers.rcx))) {
+    case Msr::ghcb:
+        if (write) {
+            vcpu.ghcb_msr = value;
+            vcpu.skip_instruction(msr_length);
+        } else {
+            set_halves(vcpu, vcpu.ghcb_msr);
+        }
+        return;
+    case Msr::sev_status:
+        if (!write) {
+            set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es);
+            return;
+        }
+        break;
+    case Msr::efer: access_efer(vcpu, write, value); return;
+    default: break;
+    }
+    reflect(vcpu, ExitCode::msr);
+}
+
+/// VMGEXIT is VMMCALL with a REP prefix (APM volume 3).
+void handle_vmmcall(Vcpu& vcpu) {
+    const FetchedInstruction instruction = fetch_instruction(vcpu);
+    if (instruction.is(0x0F, 0x01, 0xD9) && instruction.repeat) {
+        if (attack_vmgexit(vcpu)) {
+            return;
+        }
+        vcpu.state().rip += instruction.opcode + 3;
+        profile_vmgexit();
+        serve_vmgexit(vcpu);
+        return;
+    }
+    reflect(vcpu, ExitCode::vmmcall);
+}
+
+/// QEMU reports INVD as WBINVD.
+void handle_wbinvd(Vcpu& vcpu) {
+    reflect(vcpu, fetch_instruction(vcpu).is(0x0F, 0x08) ? ExitCode::invd : ExitCode::wbinvd);
+}
+
+/// The fault came while an event was delivered, which is not pending any more: once again. INT n is
+/// executed again.
+void redeliver(Vcpu& vcpu) {
+    const u64 event = vcpu.vmcb.exitintinfo;
+    if ((event & event::valid) != 0 && (event & event::type_mask) != event::type_software) {
+        inject(vcpu, event);
+    }
+}
+
+void handle_nested_fault(Vcpu& vcpu) {
+    switch (resolve_nested_fault(vcpu, vcpu.vmcb.exitinfo1, vcpu.vmcb.exitinfo2)) {
+    case NestedFault::resolved: redeliver(vcpu); return;
+    case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
+    case NestedFault::fetch_from_device:
+        end_run_by_stop("it executes or walks an address where there is no memory");
+    case NestedFault::firmware_write: end_run_by_stop("it writes to its firmware, which is a ROM");
+    }
+}
+
+/// QEMU reports RDTSCP as RDTSC.
+void handle_rdtsc(Vcpu& vcpu) {
+    reflect(vcpu,
+            fetch_instruction(vcpu).is(0x0F, 0x01, 0xF9) ? ExitCode::rdtscp : ExitCode::rdtsc);
+}
+
+/// HLT leaves an SEV-ES guest by itself (an automatic exit), so it raises no #VC.
+void handle_hlt(Vcpu& vcpu) {
+    if ((vcpu.state().rflags & x86::rflags::interrupt) == 0) {
+        stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+        vcpu.skip_instruction(fetch_instruction(vcpu).opcode + 1);
+        return;
+    }
+    vcpu.may_halt = true;
+}
+
+void handle_iret(Vcpu& vcpu) {
+    if (has_large_real_stack(vcpu)) {
+        emulate_real_iret(vcpu);
+    } else {
+        profile_iret(vcpu);
+    }
+}
+
+/// Another processor has something for this vCPU: run() will find it.
+void handle_nmi(Vcpu&) { take_wake_up(); }
+
+void handle_shutdown(Vcpu&) { end_run_by_shutdown("triple fault"); }
+
+void handle_svm_instruction(Vcpu& vcpu) {
+    inject(vcpu, event::exception(x86::exception::invalid_opcode));
+}
+
+/// IN and OUT of the native guest's two intercepted ports. EXITINFO2 is the next instruction.
+void handle_native_port(Vcpu& vcpu) {
+    const u64 info      = vcpu.vmcb.exitinfo1;
+    const bool in       = (info & bit(0)) != 0;
+    const bool string   = (info & bit(2)) != 0;
+    const auto size     = static_cast<unsigned>(info >> 4) & 7;
+    const auto port     = static_cast<u16>(info >> 16);
+    const u64 rax       = vcpu.state().rax;
+    const u64 size_mask = bit(8 * size) - 1;
+    if (string) {
+        end_run_by_monitor_error("a native guest reaches the exit and dump ports by IN and OUT");
+    }
+    if (in) {
+        const u64 kept   = size == 4 ? 0 : rax & ~size_mask;
+        vcpu.state().rax = kept | size_mask; // nothing answers
+    } else if (port == debug_exit_port) {
+        end_run_by_exit(rax & size_mask);
+    } else if (port == dump_port) {
+        dump(vcpu.options, rax, size);
+    }
+    vcpu.state().rip = vcpu.vmcb.exitinfo2;
+}
+
+struct ExitRow {
+    u64 first;
+    u64 last;
+    void (*handle)(Vcpu&);
+};
+
+constexpr u64 exit_value(ExitCode code) { return static_cast<u64>(code); }
+
+constexpr ExitRow sev_es_exits[] = {
+    {exit_value(ExitCode::ioio),      exit_value(ExitCode::ioio),      reflect_exit          },
+    {exit_value(ExitCode::msr),       exit_value(ExitCode::msr),       handle_msr            },
+    {exit_value(ExitCode::vmmcall),   exit_value(ExitCode::vmmcall),   handle_vmmcall        },
+    {exit_value(ExitCode::cpuid),     exit_value(ExitCode::cpuid),     reflect_exit          },
+    {vmexit::npf,                     vmexit::npf,                     handle_nested_fault   },
+    {vmexit::hlt,                     vmexit::hlt,                     handle_hlt            },
+    {vmexit::nmi,                     vmexit::nmi,                     handle_nmi            },
+    {vmexit::cr0_read,                vmexit::cr0_read,                read_cr0              },
+    {vmexit::cr3_read,                vmexit::cr3_read,                read_cr3              },
+    {vmexit::cr3_write,               vmexit::cr3_write,               write_cr3             },
+    {vmexit::cr0_write,               vmexit::cr0_write,               write_cr0             },
+    {vmexit::cr0_sel_write,           vmexit::cr0_sel_write,           write_cr0             },
+    {exit_value(ExitCode::dr7_read),  exit_value(ExitCode::dr7_read),  reflect_exit          },
+    {exit_value(ExitCode::dr7_write), exit_value(ExitCode::dr7_write), reflect_exit          },
+    {exit_value(ExitCode::rdtsc),     exit_value(ExitCode::rdtsc),     handle_rdtsc          },
+    {exit_value(ExitCode::rdtscp),    exit_value(ExitCode::rdtscp),    reflect_exit          },
+    {exit_value(ExitCode::rdpmc),     exit_value(ExitCode::rdpmc),     reflect_exit          },
+    {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      reflect_exit          },
+    {exit_value(ExitCode::wbinvd),    exit_value(ExitCode::wbinvd),    handle_wbinvd         },
+    {exit_value(ExitCode::monitor),   exit_value(ExitCode::mwait),     reflect_exit          },
+    {vmexit::iret,                    vmexit::iret,                    handle_iret           },
+    {vmexit::shutdown,                vmexit::shutdown,                handle_shutdown       },
+    {vmexit::vmrun,                   vmexit::vmrun,                   handle_svm_instruction},
+    {vmexit::vmrun + 2,               vmexit::skinit,                  handle_svm_instruction},
+};
+
+constexpr ExitRow native_exits[] = {
+    {exit_value(ExitCode::ioio), exit_value(ExitCode::ioio), handle_native_port    },
+    {vmexit::npf,                vmexit::npf,                handle_nested_fault   },
+    {vmexit::hlt,                vmexit::hlt,                handle_hlt            },
+    {vmexit::iret,               vmexit::iret,               handle_iret           },
+    {vmexit::shutdown,           vmexit::shutdown,           handle_shutdown       },
+    {vmexit::vmrun,              vmexit::vmrun,              handle_svm_instruction},
+};
+
+/// The instruction behind STI is executed before any interrupt is taken: STI and HLT put a CPU to
+/// sleep from which every interrupt wakes it. QEMU's VMRUN does not load the interrupt shadow, so
+/// an interrupt would come before the HLT, and the sleep after it. Where the exit came between the
+/// two, the guest executes both.
+void step_back_to_sti(Vcpu& vcpu) {
+    constexpr u8 sti     = 0xFB;
+    const bool in_shadow = (vcpu.vmcb.interrupt_shadow & 1) != 0;
+    u8 before            = 0;
+    if (in_shadow && (vcpu.vmcb.event_injection & event::valid) == 0
+        && read_code_before(vcpu, before) && before == sti) {
+        --vcpu.state().rip;
+        vcpu.state().rflags &= ~x86::rflags::interrupt;
+    }
+}
+
+template <size_t count>
+bool handle_by_table(Vcpu& vcpu, const ExitRow (&rows)[count]) {
+    const u64 code = vcpu.vmcb.exitcode;
+    for (const ExitRow& row : rows) {
+        if (code >= row.first && code <= row.last) {
+            row.handle(vcpu);
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+void raise_vc(Vcpu& vcpu, u64 exit_code) {
+    const char* name = x86::exit_name(exit_code);
+    count(Served::vc, exit_code, name);
+    if (vcpu.options.trace) {
+        Record("vc")
+            .number("vcpu", vcpu.index)
+            .number("time", vcpu.registers.left_at)
+            .hex("rip", vcpu.state().rip)
+            .hex("code", exit_code)
+            .text("name", name)
+            .hex("rax", vcpu.state().rax)
+            .hex("rcx", vcpu.registers.rcx)
+            .hex("rdx", vcpu.registers.rdx)
+            .end();
+    }
+    const InterruptedCode interrupted = interrupted_code(vcpu, exit_code);
+    if (deliver_vc(vcpu, exit_code)) {
+        profile_vc(vcpu, interrupted);
+    }
+}
+
+void handle_exit(Vcpu& vcpu) {
+    vcpu.may_halt     = false;
+    vcpu.may_read_cr0 = false;
+    const u64 code    = vcpu.vmcb.exitcode;
+    const u64 rip     = vcpu.state().rip;
+    const bool known  = vcpu.options.platform == Platform::sev_es
+                            ? handle_by_table(vcpu, sev_es_exits)
+                            : handle_by_table(vcpu, native_exits);
+    if (known) {
+        if (vcpu.state().rip == rip) {
+            step_back_to_sti(vcpu);
+        }
+        return;
+    }
+    if (code == vmexit::invalid || code == vmexit::invalid_32_bit) {
+        end_run_by_monitor_error("VMRUN refuses the vCPU's state (APM volume 2, section 15.5.1)");
+    }
+    Record("unexpected-exit").hex("code", code).hex("info1", vcpu.vmcb.exitinfo1).end();
+    end_run_by_monitor_error("an exit that the monitor does not intercept");
+}
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,185 @@
+// Starting: INIT and SIPI as the multiprocessor specification has it (APM volume 2, section 16.6).
+// Waking: by NMI, which nothing masks and no device of this machine sends. It ends HLT in the
+// monitor (sleep.asm) and leaves the guest by its intercept.
+#include "sevsim/monitor/processor/processors.h"
+
+#include "sevsim/monitor/hypervisor/attacks.h"
+#include "sevsim/monitor/hypervisor/ipi.h"
+#include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/memory/own_tables.h"
+#include "sevsim/monitor/processor/exits.h"
+#include "sevsim/monitor/processor/local_apic.h"
+#include "sevsim/monitor/processor/lock.h"
+#include "sevsim/monitor/processor/own_exceptions.h"
+#include "sevsim/monitor/processor/real_mode.h"
+#include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/recording/profile.h"
+
+using namespace vestibule;
+using namespace vestibule::sevsim;
+
+extern "C" {
+extern const u8 processor_start[]; // processor_start.asm: to be copied below 1 MiB
+extern const u8 processor_start_end[];
+[[noreturn]] void processor_main(u32 apic_id); // called from there
+void sleep_until_woken(const u8& woken);       // sleep.asm
+void open_nmi_window();
+}
+
+namespace {
+
+constinit Vcpu all_vcpus[most_vcpus]{};
+constinit unsigned vcpu_count = 1;
+constinit Lock monitor_lock{};
+constinit std::atomic<u32> processors_there = 1;
+constinit std::atomic<bool> released        = false;
+
+/// About so many microseconds: reads of a port that nobody answers at. Where QEMU runs its
+/// processors in turn, the others have theirs at PAUSE.
+void pause_about(u32 microseconds) {
+    constexpr u16 delay_port = 0x80;
+    while (microseconds-- != 0) {
+        x86::Cpu::in8(delay_port);
+        x86::Cpu::pause();
+    }
+}
+
+void sleep(Vcpu& vcpu) {
+    vcpu.woken = 0;
+    monitor_lock.release();
+    sleep_until_woken(vcpu.woken);
+    monitor_lock.acquire();
+    set_reported_vcpu(vcpu);
+}
+
+/// HLT with interrupts on and SMSW are, until something else happens.
+void let_through(Vcpu& vcpu) {
+    u32& misc = vcpu.vmcb.intercept_misc1;
+    misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
+    if (vcpu.options.platform == Platform::sev_es) {
+        u16& reads = vcpu.vmcb.intercept_cr_read;
+        reads =
+            static_cast<u16>(vcpu.may_read_cr0 ? reads & ~intercept::cr0 : reads | intercept::cr0);
+    }
+}
+
+/// Where QEMU runs its processors in turn (--repeatable), the first one's turn ends with the time
+/// that there is until the next timer, and the others have none of it, unless it ends by PAUSE.
+void take_turns(const Vcpu& vcpu) {
+    constexpr u64 every = 8;
+    if (vcpu_count != 1 && vcpu.vmruns % every == 0) {
+        x86::Cpu::pause();
+    }
+}
+
+bool is_any_running() {
+    for (const Vcpu& vcpu : vcpus()) {
+        if (vcpu.activity == Activity::running) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+namespace vestibule::sevsim {
+
+std::span<Vcpu> vcpus() { return {all_vcpus, vcpu_count}; }
+
+void start_processors(const Options& options) {
+    vcpu_count = options.vcpus;
+    for (unsigned n = 0; n < vcpu_count; ++n) {
+        all_vcpus[n].index    = n;
+        all_vcpus[n].activity = n == 0 ? Activity::running : Activity::waits_for_sipi;
+    }
+    set_host_save_area(0);
+    if (vcpu_count == 1) {
+        return;
+    }
+    constexpr u64 start_page    = 0x8000; // SIPI's vector is its page number
+    constexpr u32 after_init    = 10'000;
+    constexpr u32 after_startup = 1'000;
+    constexpr unsigned patience = 2'000;
+    memcpy(layout::at_physical(start_page), processor_start,
+           static_cast<size_t>(processor_start_end - processor_start));
+    local_apic::send(local_apic::init | local_apic::all_others);
+    pause_about(after_init);
+    for (unsigned n = 0; n < patience; ++n) {
+        local_apic::send(local_apic::startup | local_apic::all_others | (start_page / page_size));
+        pause_about(after_startup);
+        if (processors_there == vcpu_count) {
+            return;
+        }
+    }
+    end_run_by_monitor_error("not all processors of the machine have started");
+}
+
+void release_processors() {
+    monitor_lock.acquire();
+    released = true;
+}
+
+void run(Vcpu& vcpu) {
+    set_reported_vcpu(vcpu);
+    load_hidden_state(vcpu);
+    while (vcpu.activity != Activity::running) {
+        sleep(vcpu);
+    }
+    for (;;) {
+        if (vcpu.init_received) {
+            stop(vcpu, Activity::waits_for_sipi, "INIT: nobody sends the SIPI that would follow");
+            vcpu.started_again = true;
+        }
+        let_through(vcpu);
+        deliver_pending_nmi(vcpu);
+        attack_at_entry(vcpu);
+        profile_entry(vcpu);
+        watch_real_iret(vcpu);
+        monitor_lock.release();
+        take_turns(vcpu);
+        enter(vcpu, nested_root(vcpu, false));
+        monitor_lock.acquire();
+        set_reported_vcpu(vcpu);
+        profile_run(vcpu);
+        handle_exit(vcpu);
+    }
+}
+
+void stop(Vcpu& vcpu, Activity activity, const char* detail) {
+    // INIT may have come while the exit that led here waited for the lock.
+    vcpu.activity      = vcpu.init_received ? Activity::waits_for_sipi : activity;
+    vcpu.init_received = false;
+    if (!is_any_running()) {
+        end_run_by_halt(detail);
+    }
+    while (vcpu.activity != Activity::running) {
+        sleep(vcpu);
+    }
+}
+
+void wake(Vcpu& vcpu) {
+    vcpu.woken = 1;
+    local_apic::send_to(vcpu.index, local_apic::nmi);
+}
+
+void take_wake_up() { open_nmi_window(); }
+
+} // namespace vestibule::sevsim
+
+void processor_main(u32 apic_id) {
+    catch_own_exceptions();
+    load_own_tables();
+    if (apic_id >= most_vcpus) {
+        x86::Cpu::halt();
+    }
+    set_host_save_area(apic_id);
+    processors_there.fetch_add(1);
+    while (!released.load()) {
+        x86::Cpu::pause();
+    }
+    monitor_lock.acquire();
+    run(all_vcpus[apic_id]);
+}

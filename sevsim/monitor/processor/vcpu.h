@@ -1,0 +1,106 @@
+// The guest's vCPU: its VMCB, the registers beside it, and how it is entered.
+#pragma once
+
+#include "sevsim/monitor/options.h"
+#include "sevsim/monitor/processor/svm.h"
+#include "x86/msr.h"
+#include "x86/registers.h"
+
+namespace vestibule::sevsim {
+
+/// What keeps a vCPU from running: INIT, SIPI and NMI change it (hypervisor/ipi.h).
+enum class Activity : u8 {
+    running,
+    waits_for_sipi, // not started yet, or INIT has come
+    reset_hold,     // the guest has asked for it, and waits for INIT and SIPI
+    halted,         // HLT with interrupts off
+};
+
+/// How the vCPU reaches its local APIC (APM volume 2, sections 16.3 and 16.9).
+enum class ApicMode : u8 { xapic, x2apic, disabled };
+
+struct Vcpu {
+    Vmcb vmcb;
+    GuestRegisters registers;
+    u64 cr3;        // as the guest wrote it
+    u64 ghcb_msr;   // MSR 0xC0010130
+    u64 vmruns;     // how often the guest was entered
+    unsigned index; // also its APIC ID, and its processor's
+    Activity activity;
+    bool init_received; // INIT has come since it was last entered
+    bool started_again; // INIT and SIPI have, before its next reset hold
+    u8 woken;           // its processor need not sleep any longer (processors.h)
+    bool stale_tlb;     // its translations have changed since it was last entered
+    u64 seen_tables;    // nested::generation when it was last entered
+    bool may_halt;      // HLT is let through until the next exit
+    bool may_read_cr0;  // so are instructions that read CR0
+    u64 emulated;       // instructions that the monitor did in the guest's place
+    // What the hypervisor remembers of the guest's calls.
+    u64 told_dr7;   // the last DR7 write that it was asked for
+    u32 logical_id; // of its local APIC, by which interprocessor interrupts can name it
+    ApicMode apic_mode;
+    u64 x2apic_command; // what it last wrote to ICR in x2APIC mode
+    bool terminated;    // it has asked for the guest's end
+    bool nmi_pending;   // to be injected
+    bool nmi_masked;    // from the injection of an NMI to the guest's NMI complete
+    Options options;
+
+    x86::Vmsa& state() { return vmcb.save(); }
+
+    u64 c_bit() const { return bit(options.c_bit_position); }
+
+    /// The guest-physical address without what selects a view. A hypervisor that names a wrong
+    /// C-bit also maps the guest's memory where the guest, believing it, will look: shared.
+    u64 without_c_bit(u64 gpa) const {
+        const u64 wrong =
+            options.hostile.lie == Lie::cbit_position ? bit(options.wrong_c_bit_position()) : 0;
+        return gpa & ~(c_bit() | wrong);
+    }
+
+    bool is_long_mode() {
+        return (state().cr0 & x86::cr0::pg) != 0 && (state().efer & x86::efer::lma) != 0;
+    }
+
+    bool is_64_bit_code() {
+        constexpr u16 long_segment = 1u << 9;
+        return is_long_mode() && (state().cs.attributes & long_segment) != 0;
+    }
+
+    /// The instruction at RIP, of so many bytes, is done.
+    void skip_instruction(u64 bytes) {
+        state().rip += bytes;
+        ++emulated;
+    }
+
+    /// A general register by its number in instruction encodings.
+    u64& general_register(unsigned number);
+
+    /// Sets what CR3 the walks really use: they are private whatever the guest says, and an SEV
+    /// guest in long mode reaches private memory by the C-bit.
+    void set_cr3(u64 value);
+};
+
+/// Prepares VMCB, intercepts and permission maps. The save area is left to the loader.
+void initialise(Vcpu& vcpu, const Options& options);
+
+/// Gives the processor that this runs on the page where VMRUN keeps the monitor's own state.
+void set_host_save_area(unsigned processor);
+
+/// The save area and registers after INIT or power-on (APM volume 2, section 14.1.3): real mode, at
+/// the reset vector.
+void reset(Vcpu& vcpu);
+
+/// True for an MSR that the guest reads and writes without anyone seeing it.
+bool is_passed_through(x86::Msr msr);
+
+/// Enters the guest on the nested tables at `nested_cr3` and comes back with the next #VMEXIT.
+void enter(Vcpu& vcpu, u64 nested_cr3);
+
+/// Moves the whole save area into the processor that this runs on, for state that VMRUN does not
+/// load.
+void load_hidden_state(Vcpu& vcpu);
+
+/// Has the guest take an exception on its next entry.
+void inject(Vcpu& vcpu, u64 event);
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,202 @@
+#include "sevsim/monitor/recording/outcome.h"
+
+#include "sevsim/monitor/memory/guest_memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/processor/processors.h"
+#include "sevsim/monitor/processor/vcpu.h"
+#include "sevsim/monitor/recording/dump.h"
+#include "sevsim/monitor/recording/last_exits.h"
+#include "sevsim/monitor/recording/profile.h"
+#include "sevsim/monitor/recording/records.h"
+#include "sevsim/monitor/recording/timeline.h"
+#include "x86/cpu.h"
+#include "x86/exit_code.h"
+
+namespace vestibule::sevsim {
+
+namespace {
+
+struct Count {
+    Served kind;
+    u64 code;
+    const char* name;
+    u64 count;
+};
+
+struct Breaches {
+    u64 count;
+    u64 told; // of these
+};
+
+constinit Breaches breaches[rule_count]{};
+
+constexpr const char* served_names[] = {"#VC", "GHCB", "MSR protocol"};
+
+constinit Count counts[128]{};
+constinit u64 count_rows = 0;
+constinit u64 totals[3]{};
+constinit Vcpu* reported = nullptr;
+
+void send_violation(Rule rule, const char* detail) {
+    Breaches& all = breaches[static_cast<unsigned>(rule)];
+    Record("violation")
+        .text("rule", describe(rule).id)
+        .hex("rip", reported != nullptr ? reported->state().rip : 0)
+        .text("detail", detail)
+        .number("count", all.count - all.told)
+        .end();
+    all.told = all.count;
+}
+
+/// All that has gathered over a run.
+void send_counts() {
+    flush_dump();
+    send_timeline();
+    send_profile();
+    for (const RuleDescription& row : rules) {
+        const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
+        if (all.count != all.told) {
+            send_violation(row.rule, "");
+        }
+    }
+    for (u64 n = 0; n < count_rows; ++n) {
+        Record("count")
+            .text("kind", name_of(counts[n].kind))
+            .hex("code", counts[n].code)
+            .text("name", counts[n].name)
+            .number("count", counts[n].count)
+            .end();
+    }
+}
+
+void add_registers(Record& record, Vcpu& vcpu) {
+    constexpr const char* names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    x86::Vmsa& state                = vcpu.state();
+    record.begin_object("registers").hex("rip", state.rip).hex("rflags", state.rflags);
+    for (unsigned n = 0; n < 16; ++n) {
+        record.hex(names[n], vcpu.general_register(n));
+    }
+    record.hex("cs", state.cs.selector)
+        .hex("cr0", state.cr0)
+        .hex("cr2", state.cr2)
+        .hex("cr3", vcpu.cr3)
+        .hex("cr4", state.cr4)
+        .hex("efer", state.efer & ~x86::efer::svme)
+        .end_object();
+    u8 code[15];
+    record.bytes("code", code, fetch_code(vcpu, code, sizeof code));
+}
+
+/// Tells the totals and leaves QEMU. Members of the outcome that depend on its kind come before.
+[[noreturn]] void finish(Record& outcome, bool with_state) {
+    if (reported != nullptr) {
+        if (with_state) {
+            outcome.number("vcpu", reported->index);
+            add_registers(outcome, *reported);
+        }
+        u64 vmruns = 0;
+        for (const Vcpu& vcpu : vcpus()) {
+            vmruns += vcpu.vmruns;
+        }
+        outcome.number("vmruns", vmruns);
+    }
+    outcome.number("vc", totals[static_cast<unsigned>(Served::vc)])
+        .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
+                                + totals[static_cast<unsigned>(Served::msr_protocol)])
+        .number("shared_pages", shared_page_count())
+        .end();
+    x86::Cpu::out8(debug_exit_port, 0);
+    x86::Cpu::halt();
+}
+
+[[noreturn]] void end_with_detail(const char* kind, std::string_view detail) {
+    send_counts();
+    send_last_exits();
+    Record outcome("outcome");
+    outcome.text("kind", kind).text("detail", detail);
+    finish(outcome, true);
+}
+
+/// The guest has ended the machine in good order.
+[[noreturn]] void end_as_asked(const char* kind) {
+    send_counts();
+    Record outcome("outcome");
+    outcome.text("kind", kind);
+    finish(outcome, false);
+}
+
+} // namespace
+
+const char* name_of(Served kind) { return served_names[static_cast<unsigned>(kind)]; }
+
+void count(Served kind, u64 code, const char* name) {
+    if (kind != Served::vc && reported != nullptr) {
+        add_to_timeline(reported->registers.left_at, kind, name);
+    }
+    remember_exit(name_of(kind), code, name, reported != nullptr ? reported->state().rip : 0);
+    ++totals[static_cast<unsigned>(kind)];
+    for (u64 n = 0; n < count_rows; ++n) {
+        if (counts[n].kind == kind && counts[n].code == code) {
+            ++counts[n].count;
+            return;
+        }
+    }
+    if (count_rows < sizeof(counts) / sizeof(counts[0])) {
+        counts[count_rows++] = {kind, code, name, 1};
+    }
+}
+
+void report_violation(Rule rule, const char* detail) {
+    Breaches& all = breaches[static_cast<unsigned>(rule)];
+    ++all.count;
+    // The first at once; then at each power of two, so that a guest that breaks a rule with every
+    // call is not slowed down, and a run that is killed has told at least half.
+    if ((all.count & (all.count - 1)) == 0) {
+        send_violation(rule, detail);
+    }
+}
+
+void set_reported_vcpu(Vcpu& vcpu) { reported = &vcpu; }
+
+void end_run_by_power_off() { end_as_asked("power-off"); }
+
+void end_run_by_reset() { end_as_asked("reset"); }
+
+void end_run_by_exit(u64 value) {
+    send_counts();
+    Record outcome("outcome");
+    outcome.text("kind", "exit").number("value", value);
+    finish(outcome, false);
+}
+
+void end_run_by_termination(u8 reason_set, u8 reason_code) {
+    send_counts();
+    send_last_exits();
+    Record outcome("outcome");
+    outcome.text("kind", "terminate")
+        .number("reason_set", reason_set)
+        .number("reason_code", reason_code);
+    finish(outcome, true);
+}
+
+void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
+
+void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
+
+void end_run_by_stop(std::string_view detail) { end_with_detail("stop", detail); }
+
+void end_run_by_unsupported_event(u64 exit_code, u64 extra) {
+    send_counts();
+    send_last_exits();
+    Record outcome("outcome");
+    outcome.text("kind", "unsupported-event")
+        .number("value", exit_code)
+        .text("detail", x86::exit_name(exit_code))
+        .hex("extra", extra);
+    finish(outcome, true);
+}
+
+void end_run_by_monitor_error(std::string_view detail) { end_with_detail("monitor-error", detail); }
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,18 @@
+// When the guest asked for what: VMGEXITs of each kind, counted by slices of time (sevsim/slice.h),
+// so that a boot of millions of them is a picture and not a file that nobody reads.
+#pragma once
+
+#include "sevsim/monitor/recording/outcome.h"
+
+namespace vestibule::sevsim {
+
+/// Time begins here.
+void start_timeline();
+
+/// One VMGEXIT, at this value of the time-stamp counter. `name` must be a literal.
+void add_to_timeline(u64 time, Served kind, const char* name);
+
+/// The slice that is not over yet.
+void send_timeline();
+
+} // namespace vestibule::sevsim

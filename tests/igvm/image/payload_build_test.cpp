@@ -1,0 +1,379 @@
+// What build() makes of a payload: where everything lies, what the hand-over is told, what a Linux
+// kernel finds in its zero page, and that every monitor can load the file.
+#include "tests/igvm/payload_fixture.h"
+
+#include "igvm/image/build.h"
+#include "igvm/vmm/check.h"
+
+#include <map>
+
+namespace vestibule::igvm::test {
+
+using boot::PayloadHeader;
+
+constexpr u64 header_at = 0xA000; // of the payload header, in the image
+
+/// The good image, with a payload header and a place for further vCPUs.
+static Bytes hand_over_elf() {
+    Elf elf = good_elf();
+    elf.add_symbol("payload_header", header_at);
+    elf.add_symbol("entry_ap", 0x1234);
+    store(elf.contents[2], offsetof(PayloadHeader, version), PayloadHeader::current_version);
+    return elf.finish();
+}
+
+struct Built {
+    BuiltFile built;
+    std::string error;
+    std::vector<std::pair<PageData, Bytes>> pages;
+
+    [[nodiscard]] File file() const { return *parse(built.bytes); }
+
+    /// The page that one platform gets at an address; empty where it gets none.
+    [[nodiscard]] Bytes page(PlatformType platform, u64 gpa) const {
+        const File whole = file();
+        Bytes found;
+        for (const Header header : whole.directives(whole.mask_of(platform))) {
+            if (const auto page = header.as<PageData>(); page && page->gpa == gpa) {
+                EXPECT_TRUE(found.empty()) << "twice: " << gpa;
+                const auto data = whole.data(*page);
+                found.assign(data.begin(), data.end());
+                found.resize(page_size);
+            }
+        }
+        return found;
+    }
+
+    [[nodiscard]] PayloadHeader header(PlatformType platform) const {
+        return load<PayloadHeader>(page(platform, built.layout.at.base + header_at));
+    }
+};
+
+static Built run_build(const Bytes& payload_file, const BuildOptions& options,
+                       std::string_view command_line = {}, const Bytes& initrd = {},
+                       std::optional<u64> address = {}) {
+    const Bytes elf    = hand_over_elf();
+    const auto image   = read_stub_image(elf);
+    const auto payload = read_payload(payload_file, address);
+    EXPECT_TRUE(image);
+    EXPECT_TRUE(payload);
+    auto built = build(*image, options,
+                       {.payload = &*payload, .initrd = initrd, .command_line = command_line});
+    return built ? Built{.built = std::move(*built), .error = {}, .pages = {}}
+                 : Built{.built = {}, .error = built.error(), .pages = {}};
+}
+
+static void expect_clean(const Built& result, Vmm vmm) {
+    const File file = result.file();
+    for (const Finding& finding : check_for(file, profile_of(vmm)).findings) {
+        ADD_FAILURE() << row_of(finding.rule).id << " at " << finding.offset;
+    }
+}
+
+TEST(IgvmPayloadBuild, TellsTheHandOver) {
+    const Bytes initrd(0x1234, 0x1D);
+    const Built result = run_build(executable().finish(), {}, "quiet x=1", initrd);
+    ASSERT_EQ(result.error, "");
+    const PayloadHeader header = result.header(PlatformType::sev_es);
+    EXPECT_EQ(header.version, PayloadHeader::current_version);
+    EXPECT_EQ(header.kind, boot::PayloadKind::boot_info);
+    EXPECT_EQ(header.entry, 0x100'0010u);
+    EXPECT_EQ(header.payload_base, 0x100'0000u);
+    EXPECT_EQ(header.payload_size, 0x6000u);
+    EXPECT_EQ(header.initrd, 0x10'0000u) << "the lowest that is free";
+    EXPECT_EQ(header.initrd_size, 0x1234u);
+    EXPECT_EQ(header.cleared[0].base, 0x100'3000u);
+    EXPECT_EQ(header.cleared[0].size, 0x3000u);
+    EXPECT_EQ(header.cleared[1].size, 0u);
+    EXPECT_EQ(header.command_line_size, 9u);
+    EXPECT_STREQ(&header.command_line[0], "quiet x=1");
+    EXPECT_EQ(header.zero_page, 0u);
+    EXPECT_EQ(header.cpuid_page, 0u);
+    EXPECT_EQ(header.memory_map, 0u);
+
+    EXPECT_EQ(result.page(PlatformType::native, 0x10'1000)[0x233], 0x1D);
+    EXPECT_EQ(result.page(PlatformType::native, 0x10'1000)[0x234], 0);
+    EXPECT_EQ(result.page(PlatformType::sev_es, 0x100'1000)[0x900], 0xDA);
+    EXPECT_EQ(result.page(PlatformType::sev_es, 0x100'3000).size(), 0u) << "for the hand-over";
+    const Bytes behind = result.page(PlatformType::sev_es, 0x20'0000 + header_at);
+    EXPECT_EQ(behind[sizeof(PayloadHeader)], 0x9A) << "the record and nothing else was written";
+
+    for (const PageCount& count : result.built.pages) {
+        EXPECT_EQ(count.stub, 5u);
+        EXPECT_EQ(count.payload, 2u + 3);
+        EXPECT_EQ(count.initrd, 2u);
+        EXPECT_EQ(count.snp, 0u);
+    }
+    expect_clean(result, Vmm::qemu);
+}
+
+TEST(IgvmPayloadBuild, StubMakesWay) {
+    const auto at = [](u64 address, u64 size, std::optional<u64> base = {}) {
+        return run_build(Bytes(size, 0x90), {.base = base}, {}, {}, address);
+    };
+    EXPECT_EQ(at(0x10'0000, 0x10'0000).built.layout.at.base, 0x20'0000u);
+    EXPECT_EQ(at(0x10'0000, 0x10'0001).built.layout.at.base, 0x40'0000u);
+    EXPECT_EQ(at(0x20'0000, 0x40'0000).built.layout.at.base, 0x60'0000u);
+    EXPECT_EQ(at(0x3F'F000, 0x1000, 0x40'0000).error, "");
+    const Built refused = at(0x3F'F000, 0x1001, 0x40'0000);
+    EXPECT_NE(refused.error.find("overlaps the stub's 2 MiB at 0x400000"), std::string::npos)
+        << refused.error;
+}
+
+TEST(IgvmPayloadBuild, InitrdMakesWay) {
+    const auto where = [](u64 payload, u64 initrd_size) {
+        return run_build(Bytes(0x1000, 0x90), {}, {}, Bytes(initrd_size, 1), payload)
+            .built.layout.at.initrd.base;
+    };
+    EXPECT_EQ(where(0x100'0000, 0x10'0000), 0x10'0000u) << "fills the room below the stub";
+    EXPECT_EQ(where(0x100'0000, 0x10'0001), 0x40'0000u);
+    EXPECT_EQ(where(0x10'0000, 0x1000), 0x10'1000u);
+    EXPECT_EQ(where(0x40'0000, 0x10'0001), 0x40'1000u) << "behind both";
+}
+
+TEST(IgvmPayloadBuild, CommandLines) {
+    const std::string longest(sizeof(PayloadHeader::command_line) - 1, 'x');
+    const Bytes payload = executable().finish();
+    const Built built   = run_build(payload, {}, longest);
+    EXPECT_EQ(built.header(PlatformType::native).command_line_size, longest.size());
+    EXPECT_NE(run_build(payload, {}, longest + "x").error.find("expected at most"),
+              std::string::npos);
+    EXPECT_NE(run_build(payload, {}, std::string_view("a\0b", 3)).error.find("a zero byte"),
+              std::string::npos);
+    EXPECT_EQ(run_build(bzimage(), {}, std::string(255, 'x')).error, "");
+    EXPECT_NE(run_build(bzimage(), {}, std::string(256, 'x')).error.find("at most 255"),
+              std::string::npos);
+}
+
+TEST(IgvmPayloadBuild, SnpPagesAndPolicy) {
+    const Built result = run_build(
+        executable().finish(),
+        {
+            .platforms  = {PlatformType::native, PlatformType::sev_es, PlatformType::sev_snp},
+            .vcpus      = 3,
+            .snp_policy = 0xB'0000
+    });
+    ASSERT_EQ(result.error, "");
+    const File file   = result.file();
+    const u32 snp     = file.mask_of(PlatformType::sev_snp);
+    unsigned policies = 0;
+    for (const Header header : file.initialization()) {
+        const auto policy = header.as<GuestPolicy>();
+        ASSERT_TRUE(policy);
+        EXPECT_EQ(policy->policy, 0xB'0000u);
+        EXPECT_EQ(policy->compatibility_mask, snp);
+        ++policies;
+    }
+    EXPECT_EQ(policies, 1u);
+
+    std::map<PageDataType, u64> special;
+    std::map<u32, unsigned> contexts;
+    for (const Header header : file.directives()) {
+        if (const auto page = header.as<PageData>();
+            page && page->data_type != PageDataType::normal) {
+            EXPECT_EQ(page->compatibility_mask, snp);
+            EXPECT_EQ(page->file_offset, 0u);
+            special[page->data_type] = page->gpa;
+        }
+        if (const auto context = header.as<VpContext>()) {
+            const u32 mask = context->compatibility_mask;
+            EXPECT_EQ(context->vp_index, contexts[mask]++);
+            if (mask == file.mask_of(PlatformType::native)) {
+                continue;
+            }
+            const auto vmsa = load<x86::Vmsa>(file.data(context->file_offset, page_size));
+            EXPECT_EQ(vmsa.sev_features, mask == snp ? 1u : 0u);
+            EXPECT_EQ(vmsa.rip, 0x20'0000u + (context->vp_index == 0 ? 0x1010 : 0x1234));
+        }
+    }
+    EXPECT_EQ(contexts[file.mask_of(PlatformType::native)], 1u);
+    EXPECT_EQ(contexts[file.mask_of(PlatformType::sev_es)], 3u);
+    EXPECT_EQ(contexts[snp], 3u);
+
+    const PayloadHeader told = result.header(PlatformType::sev_snp);
+    EXPECT_EQ(told.cpuid_page, special.at(PageDataType::cpuid_data));
+    EXPECT_EQ(told.secrets_page, special.at(PageDataType::secrets));
+    EXPECT_EQ(told.cpuid_page, 0x20'C000u) << "behind the image";
+    EXPECT_EQ(told.secrets_page, 0x20'D000u);
+    EXPECT_EQ(result.header(PlatformType::sev_es).cpuid_page, 0u);
+    EXPECT_EQ(result.header(PlatformType::sev_es).entry, told.entry);
+    for (const PageCount& count : result.built.pages) {
+        EXPECT_EQ(count.snp, count.platform == PlatformType::sev_snp ? 2u : 0u);
+        EXPECT_EQ(count.vmsa, count.platform == PlatformType::native ? 0u : 3u);
+    }
+    expect_clean(result, Vmm::qemu);
+}
+
+TEST(IgvmPayloadBuild, ParametersStandBeforeThePages) {
+    const Built result =
+        run_build(executable().finish(), {.memory_map = true, .vp_count = true}, "x");
+    ASSERT_EQ(result.error, "");
+    std::vector<HeaderType> order;
+    const File file = result.file();
+    for (const Header header : file.directives()) {
+        if (order.empty() || order.back() != header.type) {
+            order.push_back(header.type);
+        }
+    }
+    using enum HeaderType;
+    EXPECT_EQ(order, (std::vector{parameter_area, memory_map, parameter_insert, parameter_area,
+                                  vp_count_parameter, parameter_insert, required_memory, page_data,
+                                  vp_context}));
+    const PayloadHeader told = result.header(PlatformType::sev_es);
+    EXPECT_EQ(told.memory_map, 0x20'C000u);
+    EXPECT_EQ(told.memory_map_size, page_size);
+    EXPECT_EQ(told.vp_count, 0x20'D000u);
+    std::vector<u64> inserted;
+    for (const Header header : file.directives()) {
+        if (const auto insert = header.as<ParameterInsert>()) {
+            inserted.push_back(insert->gpa);
+            EXPECT_EQ(insert->compatibility_mask, 3u);
+        }
+        if (const auto required = header.as<RequiredMemory>();
+            required && required->gpa == 0x20'0000) {
+            EXPECT_EQ(required->number_of_bytes, 0xE000u);
+        }
+    }
+    EXPECT_EQ(inserted, (std::vector{told.memory_map, told.vp_count}));
+    expect_clean(result, Vmm::qemu);
+    expect_clean(run_build(executable().finish(), {.memory_map = true, .vp_count = true}),
+                 Vmm::qemu);
+}
+
+struct E820 {
+    u64 address;
+    u64 size;
+    u32 type;
+
+    bool operator==(const E820&) const = default;
+};
+
+static std::vector<E820> memory_map_of(const Bytes& zero_page) {
+    std::vector<E820> map;
+    for (u64 i = 0; i < zero_page[0x1E8]; ++i) {
+        const u64 at = 0x2D0 + i * 20;
+        map.push_back({load<u64>(zero_page, at), load<u64>(zero_page, at + 8),
+                       load<u32>(zero_page, at + 16)});
+    }
+    return map;
+}
+
+TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
+    const Bytes initrd(0x20'0001, 0x1D);
+    const Built result = run_build(
+        bzimage(),
+        {
+            .platforms = {PlatformType::sev_es, PlatformType::sev_snp},
+              .memory = u64{64}
+              << 20
+    },
+        "console=ttyS0", initrd);
+    ASSERT_EQ(result.error, "");
+    const PayloadHeader told = result.header(PlatformType::sev_es);
+    EXPECT_EQ(told.kind, boot::PayloadKind::linux64);
+    EXPECT_EQ(told.entry, 0x100'0200u);
+    EXPECT_EQ(told.zero_page, 0x20'C000u);
+    EXPECT_STREQ(&told.command_line[0], "console=ttyS0");
+
+    const Bytes zero_page = result.page(PlatformType::sev_es, told.zero_page);
+    const Bytes file      = bzimage();
+    EXPECT_EQ(load<u32>(zero_page, 0x202), 0x5372'6448u);
+    EXPECT_EQ(load<u16>(zero_page, 0x206), load<u16>(file, 0x206));
+    EXPECT_EQ(load<u64>(zero_page, 0x258), 0x100'0000u);
+    EXPECT_EQ(zero_page[0x1EF], 0) << "the sentinel";
+    EXPECT_EQ(zero_page[0x210], 0xFF) << "type_of_loader";
+    EXPECT_EQ(load<u32>(zero_page, 0x218), 0x40'0000u) << "ramdisk_image";
+    EXPECT_EQ(load<u32>(zero_page, 0x21C), initrd.size()) << "ramdisk_size";
+    EXPECT_EQ(load<u32>(zero_page, 0x228),
+              0x20'0000u + header_at + offsetof(PayloadHeader, command_line));
+    EXPECT_EQ(load<u64>(zero_page, 0x250), 0u) << "setup_data";
+    EXPECT_EQ(memory_map_of(zero_page), (std::vector<E820>{
+                                            {0,         0xA'0000,               1},
+                                            {0x10'0000, 0x10'0000,              1},
+                                            {0x20'0000, 0xF000,                 2},
+                                            {0x20'F000, 0x400'0000 - 0x20'F000, 1}
+    }));
+
+    // SNP's has a confidential computing blob, by both roads to it.
+    const Bytes snp = result.page(PlatformType::sev_snp, told.zero_page);
+    const u64 data  = load<u64>(snp, 0x250);
+    const u64 blob  = load<u32>(snp, 0x13C);
+    ASSERT_EQ(data & ~(page_size - 1), told.zero_page);
+    const u64 at = data - told.zero_page;
+    EXPECT_EQ(load<u64>(snp, at), 0u);
+    EXPECT_EQ(load<u32>(snp, at + 8), 7u) << "SETUP_CC_BLOB";
+    EXPECT_EQ(load<u32>(snp, at + 16), blob);
+    const u64 in = blob - told.zero_page;
+    EXPECT_EQ(load<u32>(snp, in), 0x4544'4D41u);
+    EXPECT_EQ(load<u64>(snp, in + 8), result.header(PlatformType::sev_snp).secrets_page);
+    EXPECT_EQ(load<u32>(snp, in + 16), page_size);
+    EXPECT_EQ(load<u64>(snp, in + 24), result.header(PlatformType::sev_snp).cpuid_page);
+    EXPECT_EQ(load<u32>(snp, in + 32), page_size);
+
+    for (const Header header : result.file().directives()) {
+        if (const auto required = header.as<RequiredMemory>()) {
+            EXPECT_EQ(required->gpa, 0x10'0000u);
+            EXPECT_EQ(required->number_of_bytes, 63u << 20);
+        }
+    }
+    expect_clean(result, Vmm::qemu);
+}
+
+TEST(IgvmPayloadBuild, LinuxNeedsMemory) {
+    const auto error = [](u64 memory, const Bytes& initrd) {
+        return run_build(bzimage(), {.memory = memory}, {}, initrd).error;
+    };
+    EXPECT_EQ(error(0x101'0000, {}), "");
+    EXPECT_NE(error(0x100'F000, {}).find("more --memory is needed"), std::string::npos);
+    EXPECT_EQ(error(0x121'0000, Bytes(0x20'0000, 1)), "");
+    EXPECT_NE(error(0x121'0000, Bytes(0xD0'0000, 1)).find("expected it to end below 0x1210000"),
+              std::string::npos);
+    Bytes low = bzimage();
+    store(low, 0x22C, u32{0x4F'FFFF});
+    EXPECT_EQ(run_build(low, {}, {}, Bytes(0x10'0000, 1)).error, "");
+    EXPECT_NE(run_build(low, {}, {}, Bytes(0x20'0000, 1)).error.find("below 0x500000"),
+              std::string::npos);
+}
+
+TEST(IgvmPayloadBuild, SaysWhatAnImageLacks) {
+    const Bytes elf    = good_elf().finish();
+    const auto image   = read_stub_image(elf);
+    const Bytes file   = executable().finish();
+    const auto payload = read_payload(file, {});
+    ASSERT_TRUE(payload);
+    const auto no_header =
+        build(*image, {}, {.payload = &*payload, .initrd = {}, .command_line = {}});
+    ASSERT_FALSE(no_header);
+    EXPECT_NE(no_header.error().find("the symbol payload_header"), std::string::npos);
+    const auto no_ap = build(*image, {.vcpus = 2});
+    ASSERT_FALSE(no_ap);
+    EXPECT_NE(no_ap.error().find("the symbol entry_ap"), std::string::npos);
+}
+
+TEST(IgvmPayloadBuild, PayloadHeadersOfImages) {
+    const auto refusal = [](Elf& elf) {
+        const Bytes file = elf.finish();
+        const auto image = read_stub_image(file);
+        return image ? "" : std::string(image.error().expected);
+    };
+    Elf outside = good_elf();
+    outside.add_symbol("payload_header", 0xB800);
+    EXPECT_EQ(refusal(outside), "a payload header in the file's part of a segment");
+    Elf version = good_elf();
+    version.add_symbol("payload_header", header_at);
+    EXPECT_EQ(refusal(version), "a payload header of version 2");
+    Elf entry = good_elf();
+    entry.add_symbol("entry_ap", 0x4000);
+    EXPECT_EQ(refusal(entry), "an entry point in the file's part of an executable segment");
+}
+
+TEST(IgvmPayloadBuild, SameInputsSameBytes) {
+    const BuildOptions options{
+        .platforms = {PlatformType::sev_snp, PlatformType::native},
+          .vcpus = 2, .memory_map = true
+    };
+    EXPECT_EQ(run_build(bzimage(), options, "a", Bytes(9, 1)).built.bytes,
+              run_build(bzimage(), options, "a", Bytes(9, 1)).built.bytes);
+}
+
+} // namespace vestibule::igvm::test

@@ -1,0 +1,342 @@
+// What is made of a payload's file: where its bytes go, what is left for the hand-over to zero,
+// where it is entered; and each way in which a file can be wrong, named.
+#include "tests/igvm/payload_fixture.h"
+
+#include <functional>
+
+namespace vestibule::igvm::test {
+
+using Ranges = std::vector<std::pair<u64, u64>>;
+
+static Payload must_read(const Bytes& file, std::optional<u64> address = {}) {
+    auto payload = read_payload(file, address);
+    EXPECT_TRUE(payload) << payload.error().expected << " " << payload.error().found;
+    return payload.value_or(Payload{});
+}
+
+static std::string refusal(const Bytes& file, std::optional<u64> address = {}) {
+    const auto payload = read_payload(file, address);
+    return payload ? "" : std::string(payload.error().expected);
+}
+
+static Ranges cleared(const Payload& payload) {
+    Ranges ranges;
+    for (const boot::MemoryRange& range : payload.cleared) {
+        ranges.emplace_back(range.base, range.size);
+    }
+    return ranges;
+}
+
+static u8 byte_at(const Payload& payload, u64 gpa) {
+    for (const Block& block : payload.blocks) {
+        if (gpa >= block.gpa && gpa - block.gpa < block.content.size()) {
+            return block.content.bytes()[gpa - block.gpa];
+        }
+    }
+    ADD_FAILURE() << "no data at " << gpa;
+    return 0;
+}
+
+TEST(IgvmPayload, SegmentsShareAPage) {
+    const Payload payload = must_read(executable().finish());
+    EXPECT_EQ(payload.format, PayloadFormat::elf64);
+    EXPECT_EQ(payload.kind, boot::PayloadKind::boot_info);
+    EXPECT_EQ(payload.entry, 0x100'0010u);
+    EXPECT_EQ(payload.base, 0x100'0000u);
+    EXPECT_EQ(payload.size, 0x6000u);
+    ASSERT_EQ(payload.blocks.size(), 1u);
+    EXPECT_EQ(payload.blocks[0].content.size(), 0x2100u);
+    EXPECT_EQ(byte_at(payload, 0x100'17FF), 0xC0);
+    EXPECT_EQ(byte_at(payload, 0x100'1800), 0);
+    EXPECT_EQ(byte_at(payload, 0x100'1900), 0xDA);
+    EXPECT_EQ(byte_at(payload, 0x100'20FF), 0xDA);
+    EXPECT_EQ(cleared(payload), (Ranges{
+                                    {0x100'3000, 0x3000}
+    }))
+        << "the page with data is zero behind it as it is";
+}
+
+TEST(IgvmPayload, MemoryBetweenSegments) {
+    Elf elf            = empty_executable();
+    elf.header.e_entry = 0x40'0000;
+    // Out of order; one ends with memory on the page where the next one's data begins.
+    add_at(elf, PF_R | PF_W, 0x80'0000, {}, 0x2000);
+    add_at(elf, PF_R | PF_X, 0x40'0000, Bytes(0x1000, 1), 0x3800);
+    add_at(elf, PF_R | PF_W, 0x40'3900, Bytes(0x10, 2), 0x10);
+    const Payload payload = must_read(elf.finish());
+    EXPECT_EQ(payload.base, 0x40'0000u);
+    EXPECT_EQ(payload.size, 0x40'2000u);
+    ASSERT_EQ(payload.blocks.size(), 2u);
+    EXPECT_EQ(payload.blocks[1].gpa, 0x40'3000u);
+    EXPECT_EQ(byte_at(payload, 0x40'38FF), 0);
+    EXPECT_EQ(byte_at(payload, 0x40'3900), 2);
+    EXPECT_EQ(cleared(payload), (Ranges{
+                                    {0x40'1000, 0x2000},
+                                    {0x80'0000, 0x2000}
+    }));
+}
+
+TEST(IgvmPayload, GoesToPhysicalAddresses) {
+    Elf elf                 = executable();
+    constexpr u64 up        = 0xFFFF'FFFF'8000'0000;
+    elf.segments[0].p_vaddr = up;
+    elf.segments[1].p_vaddr = up + 0x1900;
+    elf.header.e_entry      = up + 0x20;
+    EXPECT_EQ(must_read(elf.finish()).entry, 0x100'0020u) << "a virtual entry point";
+    elf.header.e_entry = 0x100'0030;
+    EXPECT_EQ(must_read(elf.finish()).entry, 0x100'0030u) << "a physical one";
+}
+
+TEST(IgvmPayload, RelocatesWhatIsPositionIndependent) {
+    const Bytes file = position_independent().finish();
+    for (const u64 base : {default_payload_address, u64{0x40'0000}}) {
+        const Payload payload = must_read(file, base);
+        EXPECT_EQ(payload.entry, base + 0x10);
+        const Block& data = payload.blocks.back();
+        const u64 at      = base + 0x1000 - data.gpa;
+        EXPECT_EQ(load<u64>(data.content.bytes(), at), base + 0x5000) << "an addend of its own";
+        EXPECT_EQ(load<u64>(data.content.bytes(), at + 8), 0x2222u);
+        EXPECT_EQ(load<u64>(data.content.bytes(), at + 16), base + 0x3000) << "the addend in place";
+        EXPECT_EQ(load<u64>(data.content.bytes(), at + 24), 0x4444u);
+    }
+    EXPECT_EQ(must_read(file).base, default_payload_address);
+    EXPECT_TRUE(takes_address(file));
+    EXPECT_FALSE(takes_address(executable().finish()));
+}
+
+TEST(IgvmPayload, BitmapsOfRelocations) {
+    Elf elf = position_independent();
+    // The single DT_RELR entry is an address; a bitmap takes the words behind it. Make the entry of
+    // DT_RELA harmless and its room a table of two.
+    Bytes& data    = elf.contents[1];
+    const u64 rela = 4 * sizeof(u64);
+    store(data, rela + 16, u64{0x1000});    // the address: word 0
+    store(data, rela + 24, u64{1 | 2 | 8}); // words 1 and 3
+    Bytes& dynamic = elf.contents[2];
+    store(dynamic, 1 * 16 + 8, u64{0}); // DT_RELASZ
+    store(dynamic, 3 * 16 + 8, u64{0x1000 + rela + 16});
+    store(dynamic, 4 * 16 + 8, u64{16});
+    const Payload payload = must_read(elf.finish(), 0x40'0000);
+    const Block& block    = payload.blocks.back();
+    const u64 at          = 0x40'1000 - block.gpa;
+    EXPECT_EQ(load<u64>(block.content.bytes(), at), 0x40'1111u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 8), 0x40'2222u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 16), 0x3000u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 24), 0x40'4444u);
+}
+
+/// A bitmap stands for 63 words, whether or not it has any: the next goes on behind them.
+TEST(IgvmPayload, BitmapsFollowEachOther) {
+    Elf elf        = position_independent();
+    Bytes& data    = elf.contents[1];
+    const u64 rela = 4 * sizeof(u64);
+    store(data, rela, u64{0x1008 - 64 * sizeof(u64)}); // between the segments
+    store(data, rela + 8, u64{1});
+    store(data, rela + 16, u64{1 | 2}); // word 1
+    Bytes& dynamic = elf.contents[2];
+    store(dynamic, 1 * 16 + 8, u64{0}); // DT_RELASZ
+    store(dynamic, 3 * 16 + 8, u64{0x1000 + rela});
+    store(dynamic, 4 * 16 + 8, u64{24});
+    const Payload payload = must_read(elf.finish(), 0x40'0000);
+    const Block& block    = payload.blocks.back();
+    const u64 at          = 0x40'1000 - block.gpa;
+    EXPECT_EQ(load<u64>(block.content.bytes(), at), 0x1111u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 8), 0x40'2222u);
+    EXPECT_EQ(load<u64>(block.content.bytes(), at + 16), 0x3000u);
+}
+
+TEST(IgvmPayload, FlatBinary) {
+    const Bytes file(0x1801, 0x90);
+    const Payload payload = must_read(file, 0x10'0000);
+    EXPECT_EQ(payload.format, PayloadFormat::flat);
+    EXPECT_EQ(payload.entry, 0x10'0000u);
+    EXPECT_EQ(payload.size, 0x2000u);
+    EXPECT_EQ(byte_at(payload, 0x10'1800), 0x90);
+    EXPECT_EQ(refusal(file), "an ELF64, a bzImage, or an address for a flat binary");
+    const std::string address = "a page-aligned address at which the payload ends below 4 GiB";
+    EXPECT_EQ(refusal(file, 0x10'0001), address);
+    EXPECT_EQ(refusal(file, 0xFFFF'F000), address);
+    EXPECT_EQ(refusal(file, ~u64{0} << 12), address);
+    EXPECT_EQ(must_read(file, 0xFFFF'E000).size, 0x2000u);
+    EXPECT_EQ(refusal({}, 0x10'0000), "a payload that is not empty");
+}
+
+TEST(IgvmPayload, BzImageIsCarriedWhole) {
+    const Bytes file      = bzimage();
+    const Payload payload = must_read(file);
+    EXPECT_EQ(payload.format, PayloadFormat::bzimage);
+    EXPECT_EQ(payload.kind, boot::PayloadKind::linux64);
+    EXPECT_EQ(payload.entry, 0x100'0200u);
+    EXPECT_EQ(payload.base, 0xFF'F000u) << "real-mode code below the kernel";
+    EXPECT_EQ(payload.size, 0x1'1000u) << "init_size";
+    ASSERT_EQ(payload.blocks.size(), 1u);
+    const auto bytes = payload.blocks[0].content.bytes();
+    ASSERT_EQ(bytes.size(), 0xC00 + file.size());
+    EXPECT_TRUE(std::ranges::equal(bytes.subspan(0xC00), file));
+    EXPECT_EQ(byte_at(payload, 0x100'0000), 0x4B);
+    EXPECT_TRUE(payload.cleared.empty());
+    ASSERT_TRUE(payload.linux);
+    EXPECT_EQ(payload.linux->setup_header.size(), 0x202u + 0x66 - 0x1F1);
+    EXPECT_EQ(payload.linux->initrd_limit, 0x7FFF'FFFFu);
+    EXPECT_EQ(payload.linux->command_line_limit, 255u);
+
+    Bytes four = bzimage();
+    store(four, 0x1F1, u8{0});
+    four.resize(0x2000, 0x4B);
+    EXPECT_EQ(must_read(four).blocks[0].content.size(), 0x600 + four.size())
+        << "0 sectors stand for 4";
+}
+
+struct Break {
+    const char* expected;
+    std::function<void(Elf&)> how;
+};
+
+TEST(IgvmPayload, BrokenExecutables) {
+    const Break breaks[] = {
+        {"an image for x86-64",                                        [](Elf& elf) { elf.header.e_machine = EM_386; }            },
+        {"a 64-bit ELF",                                               [](Elf& elf) { elf.header.e_ident[EI_CLASS] = ELFCLASS32; }},
+        {"a file size not above the memory size",
+         [](Elf& elf) { elf.segments[0].p_memsz = 0x17FF; }                                                                       },
+        {"a segment whose data is within the file",
+         [](Elf& elf) { elf.segments[1].p_filesz = elf.segments[1].p_memsz = 0x10'0000; }                                         },
+        {"a segment that ends below 4 GiB",
+         [](Elf& elf) { elf.segments[1].p_paddr = 0xFFFF'D000; }                                                                  },
+        {"a segment that ends below 4 GiB",                            [](Elf& elf) { elf.segments[1].p_paddr = ~u64{0}; }        },
+        {"a segment that ends below 4 GiB",                            [](Elf& elf) { elf.segments[1].p_memsz = ~u64{0}; }        },
+        {"segments that do not overlap",                               [](Elf& elf) { elf.segments[1].p_paddr = 0x100'17FF; }     },
+        {"an entry point in the file's part of an executable segment",
+         [](Elf& elf) { elf.header.e_entry = 0x100'1900; }                                                                        },
+        {"an entry point in the file's part of an executable segment",
+         [](Elf& elf) { elf.header.e_entry = 0; }                                                                                 },
+        {"a segment to load",
+         [](Elf& elf) { elf.segments[0].p_type = elf.segments[1].p_type = PT_NOTE; }                                              },
+        {"at most 16 separate stretches of memory without data",
+         [](Elf& elf) {
+             for (u64 i = 0; i < 17; ++i) {
+                 add_at(elf, PF_R | PF_W, 0x200'0000 + i * 0x2000, {}, 0x1000);
+             }
+         }                                                                                                                        },
+    };
+    for (const Break& test : breaks) {
+        Elf elf = executable();
+        test.how(elf);
+        EXPECT_EQ(refusal(elf.finish()), test.expected);
+    }
+    Bytes cut = executable().finish();
+    cut.resize(100);
+    EXPECT_EQ(refusal(cut), "program headers, fewer than 65535, within the file");
+    cut.resize(20);
+    EXPECT_EQ(refusal(cut), "a whole ELF64 header");
+}
+
+TEST(IgvmPayload, BrokenRelocations) {
+    // The dynamic section's entries are 16 bytes, in the order of position_independent().
+    const auto value = [](Elf& elf, u64 entry, u64 number) {
+        store(elf.contents[2], entry * 16 + 8, number);
+    };
+    const auto tag = [](Elf& elf, u64 entry, u64 number) {
+        store(elf.contents[2], entry * 16, number);
+    };
+    const Break breaks[] = {
+        {"relocations of 24 bytes",                                      [&](Elf& elf) { value(elf, 2, 16); }     },
+        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 0, 0x9000); } },
+        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 1, ~u64{0}); }},
+        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 4, 0x999); }  },
+        {"a payload that needs no library",                              [&](Elf& elf) { tag(elf, 5, DT_NEEDED); }},
+        {"no relocations but relative ones with addends",
+         [&](Elf& elf) { tag(elf, 5, DT_PLTRELSZ); }                                                              },
+        {"no relocations but relative ones with addends",                [&](Elf& elf) { tag(elf, 5, DT_RELSZ); } },
+        {"R_X86_64_RELATIVE, the only relocation that needs no symbols",
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64) + 8, u64{R_X86_64_64}); }                         },
+        {"relocations of the payload's own data",
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), u64{0x7000}); }                                  },
+        {"relocations of the payload's own data",
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), ~u64{0}); }                                      },
+    };
+    for (const Break& test : breaks) {
+        Elf elf = position_independent();
+        test.how(elf);
+        EXPECT_EQ(refusal(elf.finish()), test.expected);
+    }
+    EXPECT_EQ(refusal(position_independent().finish(), 0x123),
+              "a page-aligned address below 4 GiB");
+    EXPECT_EQ(refusal(position_independent().finish(), u64{1} << 32),
+              "a page-aligned address below 4 GiB");
+}
+
+struct BzBreak {
+    const char* expected;
+    std::function<void(Bytes&)> how;
+};
+
+TEST(IgvmPayload, BrokenBzImages) {
+    const char* preferred =
+        "a page-aligned preferred address with room below for the real-mode code";
+    const char* room = "room for the kernel (init_size) that holds its file and ends below 4 GiB";
+    const char* header =
+        "a setup header that ends behind init_size and in the zero page's room for it";
+    const BzBreak breaks[] = {
+        {"boot protocol 2.12 or later",                       [](Bytes& file) { store(file, 0x206, u16{0x020B}); }    },
+        {"a kernel that is loaded high",                      [](Bytes& file) { store(file, 0x211, u8{0}); }          },
+        {"a 64-bit entry point (XLF_KERNEL_64)",
+         [](Bytes& file) { store(file, 0x236, u16{0xFFFE}); }                                                         },
+        {header,                                              [](Bytes& file) { store(file, 0x201, u8{0x61}); }       },
+        {header,                                              [](Bytes& file) { store(file, 0x201, u8{0x8F}); }       },
+        {"a protected-mode kernel behind the real-mode code",
+         [](Bytes& file) { store(file, 0x1F1, u8{7}); }                                                               },
+        {preferred,                                           [](Bytes& file) { store(file, 0x258, u64{0x100'0010}); }},
+        {preferred,                                           [](Bytes& file) { store(file, 0x258, u64{0x10'0000}); } },
+        {preferred,                                           [](Bytes& file) { store(file, 0x258, u64{1} << 32); }   },
+        {room,                                                [](Bytes& file) { store(file, 0x260, u32{0xBFF}); }     },
+        {room,
+         [](Bytes& file) {
+             store(file, 0x258, u64{0xFFFF'0000});
+             store(file, 0x260, u32{0x1'0001});
+         }                                                                                                            },
+    };
+    for (const BzBreak& test : breaks) {
+        Bytes file = bzimage();
+        test.how(file);
+        EXPECT_EQ(refusal(file), test.expected);
+    }
+}
+
+/// Whatever a file says, it is laid out within 4 GiB or refused with a reason.
+TEST(IgvmPayload, SurvivesDamage) {
+    u64 state         = 0x9E37'79B9'7F4A'7C15;
+    const auto random = [&state](u64 below) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        return state % below;
+    };
+    unsigned accepted = 0;
+    for (const Bytes& good : {executable().finish(), position_independent().finish(), bzimage()}) {
+        for (unsigned round = 0; round < 4000; ++round) {
+            Bytes file = good;
+            for (u64 n = 1 + random(3); n != 0; --n) {
+                const u64 at = random(std::min<u64>(file.size(), 0x300));
+                file[at] =
+                    static_cast<u8>(random(2) == 0 ? random(256) : file[at] ^ 1u << random(8));
+            }
+            if (random(8) == 0) {
+                file.resize(random(file.size()));
+            }
+            const auto payload = read_payload(file, u64{0x40'0000});
+            if (!payload) {
+                EXPECT_FALSE(payload.error().expected.empty());
+                continue;
+            }
+            ++accepted;
+            EXPECT_LE(payload->size, payload_limit - payload->base);
+            for (const Block& block : payload->blocks) {
+                EXPECT_GE(block.gpa, payload->base);
+                EXPECT_LE(block.gpa + block.content.size(), payload->base + payload->size);
+            }
+        }
+    }
+    EXPECT_GT(accepted, 100u);
+}
+
+} // namespace vestibule::igvm::test
