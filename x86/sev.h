@@ -43,7 +43,7 @@ inline constexpr u32 memory_encryption = 0x8000'001F;
 
 /// CPUID 0x8000001F EAX.
 inline constexpr u32 cpuid_sev    = 1u << 1;
-inline constexpr u32 cpuid_sev_es = 1u << 3;
+inline constexpr u32 cpuid_sev_es = 1u << 3; // may be clear in an SEV-ES guest
 
 /// CPUID 0x8000001F EBX[5:0]: the number of the C-bit in a page-table entry.
 constexpr unsigned c_bit_position(u32 ebx) { return ebx & 0x3F; }

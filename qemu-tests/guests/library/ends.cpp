@@ -1,5 +1,6 @@
 // Kernels that break a rule of the library, one for each way (END, by CMake): the guest ends, and
 // says why.
+#include "library/per_cpu.h"
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 
@@ -9,7 +10,7 @@ using namespace vestibule::guests;
 namespace {
 
 enum : int {
-    nmi_in_nmi,   // an NMI while one is handled
+    nmi_in_nmi,   // an NMI on the stack of one that is handled
     vc_in_hook,   // #VC in the #VC handler
     gp_on_vc_ist, // an exception whose gate has the IST of #VC
     by_kernel,    // the kernel's own end
@@ -18,7 +19,11 @@ enum : int {
 /// INT 2 comes through the NMI's gate as an NMI does.
 void interrupt_2() { asm volatile("int $2" : : : "memory"); }
 
-void on_nmi(const vestibule_frame*, void*) { interrupt_2(); }
+/// The library has sent further NMIs elsewhere; who writes its IST slots calls them back.
+void on_nmi(const vestibule_frame*, void*) {
+    machine.task.ist[nmi_ist - 1U] = end_of(library::PerCpu::of(machine.cpu).nmi_stack.room);
+    interrupt_2();
+}
 
 int user_may(const vestibule_user_request*) {
     (void)x86::Cpu::cpuid(0);

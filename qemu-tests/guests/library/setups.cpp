@@ -59,7 +59,10 @@ void bad_words() {
     refuses(reason::setup_registers, [](vestibule_setup& s) { s.vmmcall_registers = 1 << 4; });
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.nmi_ist = nmi_ist; });
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.nmi = nmi; });
-    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved[2] = 1; });
+    refuses(reason::setup_nmi, [](vestibule_setup& s) { s.mc_ist = mc_ist; });
+    refuses(reason::setup_nmi, [](vestibule_setup& s) { s.mc = nmi; });
+    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved_byte = 1; });
+    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved = 1; });
 }
 
 void bad_segments() {
@@ -79,6 +82,10 @@ void bad_segments() {
     refuses(reason::setup_task_state, [](vestibule_setup& s) {
         s.nmi     = nmi;
         s.nmi_ist = 8;
+    });
+    refuses(reason::setup_task_state, [](vestibule_setup& s) {
+        s.mc     = nmi;
+        s.mc_ist = s.vc_ist;
     });
 }
 
@@ -117,6 +124,6 @@ extern "C" [[noreturn]] void stub_main() {
     for (unsigned n = 0; n < row; ++n) {
         say((bad_mask >> n & 1) != 0 ? "wrong" : "refused");
     }
-    say(row == 34 ? "setups: 34" : "setups: another number");
+    say(row == 38 ? "setups: 38" : "setups: another number");
     end_run();
 }
