@@ -1,4 +1,4 @@
-// sevsim: an SEV-ES machine in software. The command line.
+// sevsim: an SEV-ES and SEV-SNP machine in software. The command line.
 #include "monitor_image.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/options.h"
@@ -22,7 +22,7 @@ namespace {
 constexpr int wrong_use = 2;
 
 constexpr const char* description =
-    "An AMD SEV-ES machine in software, on plain QEMU without SEV hardware or KVM.\n"
+    "An AMD SEV-ES and SEV-SNP machine in software, on plain QEMU without SEV hardware or KVM.\n"
     "It is written from the specifications and says nothing of silicon.";
 
 constexpr const char* one_guest = "expected one guest: FILE, --kernel FILE or --firmware FILE";
@@ -38,6 +38,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
   sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
   sevsim run --firmware /usr/share/ovmf/OVMF.fd --timeout 120
+  sevsim run --platform sev-snp --kernel vmlinuz --initrd initrd.img --append console=ttyS0
 
 Exit status: 0 the guest exited with code 0, powered off or reset the machine, and broke no rule;
 1 anything else, 2 wrong use.)";
@@ -89,9 +90,14 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     CLI::Option* const kernel =
         run.add_option("--kernel", guest.kernel, "The guest: a Linux kernel (bzImage)")
             ->type_name("FILE");
-    run.add_option("--firmware", guest.firmware,
-                   "The guest: firmware that starts at the reset vector, such as OVMF.fd")
-        ->type_name("FILE");
+    CLI::Option* const firmware =
+        run.add_option("--firmware", guest.firmware,
+                       "The guest: firmware that starts at the reset vector, such as OVMF.fd")
+            ->type_name("FILE");
+    run.add_flag("--no-flash", options.no_flash,
+                 "Launch all of the firmware's file, its volume of variables too, as QEMU's -bios "
+                 "does; without this that volume is flash, which the firmware can write to")
+        ->needs(firmware);
     run.add_option("--initrd", options.initrd, "The kernel's initrd")
         ->needs(kernel)
         ->type_name("FILE");
@@ -99,8 +105,9 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
                    "The kernel's command line; tsc_early_khz is added where it is not given")
         ->needs(kernel)
         ->type_name("TEXT");
-    run.add_option("--platform", options.platform, "sev-es or native")
-        ->check(CLI::IsMember({"sev-es", "native"}))
+    run.add_option("--platform", options.platform, "sev-es, sev-snp (or snp) or native")
+        ->check(CLI::IsMember({"sev-es", "sev-snp", "snp", "native"}))
+        ->transform([](const std::string& name) { return name == "snp" ? "sev-snp" : name; })
         ->type_name("NAME")
         ->capture_default_str();
     run.add_option_function<std::string>(
@@ -240,7 +247,7 @@ int command_line(std::span<char*> arguments) {
         return wrong_use;
     }
     if (options.kind == GuestKind::firmware && options.platform == "native") {
-        fmt::print(stderr, "sevsim: --firmware runs on the SEV-ES platform only\n");
+        fmt::print(stderr, "sevsim: --firmware runs on sev-es and sev-snp only\n");
         return wrong_use;
     }
     if (options.vcpus != 1 && options.platform == "native") {

@@ -41,6 +41,7 @@ struct RunOptions {
     unsigned c_bit       = 47;    ///< 47 (Naples, Rome) or 51 (Milan and later)
     bool la57            = false; ///< CPUID offers the guest 5-level paging
     bool x2apic          = false; ///< CPUID offers it, and KVM's name with it
+    bool no_flash        = false; ///< all of the firmware's file is launched
     std::chrono::milliseconds timeout{60'000};
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace
@@ -53,6 +54,8 @@ struct RunOptions {
     std::string qemu = "qemu-system-x86_64";
     std::vector<std::string> qemu_arguments;
     int output = 1; ///< where the guest's serial output goes
+
+    bool is_snp() const { return platform == "sev-snp"; }
 };
 
 /// "256M" → 268435456, or what is wrong with it.

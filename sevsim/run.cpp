@@ -5,6 +5,7 @@
 #include "sevsim/process.h"
 #include "sevsim/qemu_command.h"
 #include "sevsim/qemu_version.h"
+#include "sevsim/snp_launch.h"
 #include "sevsim/timeline.h"
 
 #include <cerrno>
@@ -75,9 +76,11 @@ class Complaints {
     unsigned said_ = 0;
 };
 
-/// What is loaded of the guest's: its file; of a kernel, the command line and the initrd behind it.
+/// What is loaded of the guest's: its file; of a kernel, the command line and the initrd behind it; for
+/// SEV-SNP what the secure processor is given, before them all.
 struct GuestFiles {
     std::vector<OpenedFile> files;
+    std::optional<u32> ap_start; ///< of firmware with more vCPUs than one (guest_file.h)
 
     std::vector<int> descriptors() const {
         std::vector<int> all;
@@ -102,6 +105,24 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
     auto guest = open_guest_file(options.file, options.kind);
     if (!guest) {
         return std::unexpected(guest.error());
+    }
+    if (options.kind == GuestKind::firmware && options.vcpus != 1) {
+        const auto start = ap_start(*guest, options.file);
+        if (!start) {
+            return std::unexpected(start.error());
+        }
+        opened.ap_start = *start;
+    }
+    if (options.is_snp()) {
+        const auto module = launch_module(options, *guest);
+        if (!module) {
+            return std::unexpected(module.error());
+        }
+        auto file = memory_file(std::as_bytes(std::span{&*module, 1}));
+        if (!file) {
+            return std::unexpected(file.error());
+        }
+        opened.files.push_back(std::move(*file));
     }
     opened.files.push_back(std::move(*guest));
     if (options.kind == GuestKind::kernel) {
@@ -138,14 +159,7 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     if (!guest) {
         return std::unexpected(guest.error());
     }
-    GuestNeeds needs{guest->size()};
-    if (options.kind == GuestKind::firmware && options.vcpus != 1) {
-        const auto start = ap_start(guest->files.front(), options.file);
-        if (!start) {
-            return std::unexpected(start.error());
-        }
-        needs.ap_start = *start;
-    }
+    const GuestNeeds needs{guest->size(), guest->ap_start};
     if (const auto version = check_qemu(options.qemu); !version) {
         return std::unexpected(version.error());
     }

@@ -40,6 +40,7 @@ struct Answer {
 struct Event {
     u64 code;
     u16 since; // the protocol version that brought it
+    bool snp;  // of SEV-SNP guests only
     const char* name;
     Inputs (*inputs)(const GhcbView& ghcb);
     Answer (*serve)(Vcpu& vcpu, GhcbView& ghcb);
@@ -57,6 +58,7 @@ Inputs ioio_inputs(const GhcbView& ghcb);
 Inputs msr_inputs(const GhcbView& ghcb);
 Inputs vmmcall_inputs(const GhcbView& ghcb);
 Inputs ap_jump_table_inputs(const GhcbView& ghcb);
+Inputs ap_creation_inputs(const GhcbView& ghcb);
 
 Answer serve_nothing(Vcpu& vcpu, GhcbView& ghcb); // an instruction without effect on this machine
 Answer serve_dr7_read(Vcpu& vcpu, GhcbView& ghcb);
@@ -73,6 +75,8 @@ Answer serve_mmio_write(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_nmi_complete(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_ap_reset_hold(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_ap_jump_table(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_page_state_change(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_features(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_termination(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_unsupported_event(Vcpu& vcpu, GhcbView& ghcb);

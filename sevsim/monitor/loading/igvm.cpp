@@ -6,6 +6,7 @@
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/processor/vmsa.h"
 #include "sevsim/monitor/recording/outcome.h"
 
 namespace vestibule::sevsim {
@@ -18,7 +19,7 @@ u8* destination(Vcpu& vcpu, u64 gpa) {
     if (!is_guest_memory(gpa)) {
         end_run_by_monitor_error("a page of the file lies outside guest memory: try more --memory");
     }
-    return vcpu.options.platform == Platform::native ? layout::at_physical(gpa)
+    return vcpu.options.is_native() ? layout::at_physical(gpa)
                                                      : private_memory(gpa);
 }
 
@@ -34,17 +35,6 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::PageData& page) {
     } else {
         memcpy(to, from.data(), page_size);
     }
-}
-
-/// A VMSA's first bytes are the VMCB's save area, which is how KVM makes one of the other.
-void load_vmsa(Vcpu& vcpu, std::span<const u8> bytes) {
-    constexpr size_t common = offsetof(x86::Vmsa, spec_ctrl);
-    memcpy(vcpu.vmcb.save_area.bytes, bytes.data(), common);
-    const auto vmsa    = igvm::load<x86::Vmsa>(bytes);
-    GuestRegisters& to = vcpu.registers;
-    to                 = {vmsa.rcx, vmsa.rdx, vmsa.rbx, vmsa.rbp, vmsa.rsi, vmsa.rdi, vmsa.r8,
-                          vmsa.r9,  vmsa.r10, vmsa.r11, vmsa.r12, vmsa.r13, vmsa.r14, vmsa.r15};
-    vcpu.set_cr3(vmsa.cr3);
 }
 
 x86::Segment segment(const igvm::NativeSegment& from) {
@@ -78,10 +68,10 @@ void load_native_context(Vcpu& vcpu, std::span<const u8> bytes) {
 
 void load_context(Vcpu& vcpu, const igvm::File& file, const igvm::VpContext& context) {
     const auto bytes = file.data(context.file_offset, page_size);
-    if (vcpu.options.platform == Platform::native) {
+    if (vcpu.options.is_native()) {
         load_native_context(vcpu, bytes);
     } else {
-        load_vmsa(vcpu, bytes);
+        load_vmsa(vcpu, igvm::load<x86::Vmsa>(bytes));
     }
     vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
 }
@@ -94,7 +84,7 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
     if (!file) {
         end_run_by_monitor_error(file.error().expected());
     }
-    const bool native = vcpu.options.platform == Platform::native;
+    const bool native = vcpu.options.is_native();
     const u32 mask =
         file->mask_of(native ? igvm::PlatformType::native : igvm::PlatformType::sev_es);
     if (mask == 0) {

@@ -14,7 +14,11 @@ enum class Activity : u8 {
     waits_for_sipi, // not started yet, or INIT has come
     reset_hold,     // the guest has asked for it, and waits for INIT and SIPI
     halted,         // HLT with interrupts off
+    no_vmsa,        // AP creation has taken its state away, and can give it another
 };
+
+/// What Vcpu::registered_ghcb holds of a vCPU that has registered none: no page's address.
+inline constexpr u64 no_ghcb = 1;
 
 /// How the vCPU reaches its local APIC (APM volume 2, sections 16.3 and 16.9).
 enum class ApicMode : u8 { xapic, x2apic, disabled };
@@ -41,6 +45,13 @@ struct Vcpu {
     ApicMode apic_mode;
     u64 x2apic_command; // what it last wrote to ICR in x2APIC mode
     bool terminated;    // it has asked for the guest's end
+    u64 registered_ghcb; // the address that it has registered, 1 where it has none (SEV-SNP)
+    u8 vmpl;             // at which it runs
+    u64 vmsa;            // the page in guest memory that it runs from; 0: its state at launch
+    u64 vmsa_at_init;    // the one that INIT starts it from; 0: there is none
+    u64 next_vmsa;       // where `replaced`, the one that its processor loads next (vmsa.h)
+    bool replaced;       // what it was about to do is no more: only that state counts
+    bool destroyed;      // AP creation wants it to stop
     bool nmi_pending;   // to be injected
     bool nmi_masked;    // from the injection of an NMI to the guest's NMI complete
     Options options;
