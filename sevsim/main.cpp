@@ -1,5 +1,7 @@
 // sevsim: an SEV-ES and SEV-SNP machine in software. The command line.
+#include "igvm/format/hex.h"
 #include "monitor_image.h"
+#include "sevsim/certificates.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
@@ -8,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <fcntl.h>
@@ -189,6 +192,54 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
         ->capture_default_str();
 }
 
+/// What the secure processor of an SEV-SNP machine is.
+void describe_secure_processor(CLI::App& run, RunOptions& options) {
+    run.add_option("--root", options.root,
+                   "sev-snp: sign attestation reports with the keys of this directory, which "
+                   "`sevsim certs` has made; without it each run has keys of its own")
+        ->type_name("DIR");
+    run.add_option("--report-version", options.report_version,
+                   "sev-snp: the version of attestation reports: 2, 3 or 5")
+        ->check(CLI::IsMember({2u, 3u, 5u}))
+        ->type_name("N")
+        ->capture_default_str();
+    run.add_flag("--vlek", options.vlek,
+                 "sev-snp: a cloud provider's VLEK signs reports, not the chip's VCEK");
+    run.add_option_function<std::string>(
+           "--host-data",
+           [&options](const std::string& text) {
+               const std::vector<u8> bytes = igvm::from_hex(text);
+               if (bytes.size() != options.host_data.size()) {
+                   throw CLI::ValidationError(
+                       "--host-data", fmt::format("'{}': expected {} hexadecimal digits", text,
+                                                  2 * options.host_data.size()));
+               }
+               std::ranges::copy(bytes, options.host_data.begin());
+           },
+           "sev-snp: HOST_DATA of attestation reports, 64 hexadecimal digits")
+        ->type_name("HEX");
+}
+
+/// True where options were given that only an SEV-SNP machine has.
+bool names_secure_processor(const CLI::App& run) {
+    return std::ranges::any_of(
+        std::array{"--root", "--report-version", "--vlek", "--host-data", "--no-flash"},
+        [&run](const char* name) { return run.count(name) != 0; });
+}
+
+int certs_command(const std::string& directory) {
+    if (const auto written = write_root(directory); !written) {
+        fmt::print(stderr, "sevsim: {}\n", written.error());
+        return 1;
+    }
+    fmt::print("{0}/ark.pem  the root, which signs\n"
+               "{0}/ask.pem  which signs\n"
+               "{0}/vcek.pem and {0}/vlek.pem, whose keys sign attestation reports\n"
+               "All of them are a TEST's: `sevsim run --platform sev-snp --root {0}` signs with them.\n",
+               directory);
+    return 0;
+}
+
 int run_command(const RunOptions& options) {
     const auto result = run_guest(options, embedded::monitor_image());
     if (!result) {
@@ -229,10 +280,26 @@ int command_line(std::span<char*> arguments) {
         app.add_subcommand("run", "Run a guest and report what it did. Its serial output goes to "
                                   "standard output, the report after it.");
     describe_run(*run, options, guest);
+    describe_secure_processor(*run, options);
+    CLI::App* const certs = app.add_subcommand(
+        "certs", "Make the keys and certificates of a secure processor in a directory: ARK, ASK, "
+                 "VCEK and VLEK, as AMD has them, every name with TEST in it.");
+    std::string root;
+    certs->add_option("DIR", root, "The directory, where none of its files is yet")
+        ->required()
+        ->type_name("");
     try {
         app.parse(count, arguments.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (certs->parsed()) {
+        return certs_command(root);
+    }
+    if (names_secure_processor(*run) && !options.is_snp()) {
+        fmt::print(stderr, "sevsim: --root, --report-version, --vlek, --host-data and --no-flash are "
+                           "for --platform sev-snp\n");
+        return wrong_use;
     }
     if (options.gdb != 0) {
         if (run->count("--timeout") == 0) {

@@ -4,6 +4,7 @@
 #include "sevsim/lies.h"
 #include "x86/types.h"
 
+#include <array>
 #include <chrono>
 #include <expected>
 #include <string>
@@ -42,6 +43,11 @@ struct RunOptions {
     bool la57            = false; ///< CPUID offers the guest 5-level paging
     bool x2apic          = false; ///< CPUID offers it, and KVM's name with it
     bool no_flash        = false; ///< all of the firmware's file is launched
+    // Of the secure processor of an SEV-SNP machine:
+    std::string root;                ///< where its certificates are; empty: made for this run
+    u32 report_version = 3;          ///< of its attestation reports
+    bool vlek          = false;      ///< they are signed by a VLEK, not by a VCEK
+    std::array<u8, 32> host_data{};  ///< what the host has said at the launch
     std::chrono::milliseconds timeout{60'000};
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace

@@ -38,9 +38,12 @@ enum class Rule : u8 {
     rmp_rescinded_twice,
     rmp_shared_access,
     rmp_validated_twice,
+    snp_message,
+    snp_message_sequence,
     vmgexit_interruptible,
     vmgexit_user,
     vmpl_permission,
+    vmpl_run,
 };
 
 struct RuleDescription {
@@ -81,9 +84,12 @@ inline constexpr RuleDescription rules[] = { // by Rule
     {Rule::rmp_rescinded_twice,      "rmp-rescinded-twice",      "SEV-SNP: PVALIDATE takes back what is not validated"},
     {Rule::rmp_shared_access,        "rmp-shared-access",        "SEV-SNP: shared use of a page that is assigned to the guest"},
     {Rule::rmp_validated_twice,      "rmp-validated-twice",      "SEV-SNP: PVALIDATE of a page that is validated: two mappings of one page are an attack"},
+    {Rule::snp_message,              "snp-message",              "SEV-SNP: a message that the secure processor refuses: its header, key, type or size"},
+    {Rule::snp_message_sequence,     "snp-message-sequence",     "SEV-SNP: a message to the secure processor whose sequence number is not the next"},
     {Rule::vmgexit_interruptible,    "vmgexit-interruptible",    "VMGEXIT through the GHCB page with interrupts on: one that raises #VC overwrites the call"},
     {Rule::vmgexit_user,             "vmgexit-user",             "VMGEXIT at CPL 3: what is in the GHCB may be another's call"},
     {Rule::vmpl_permission,          "vmpl-permission",          "SEV-SNP: an access that RMPADJUST has not allowed the VMPL"},
+    {Rule::vmpl_run,                 "vmpl-run",                 "SEV-SNP: RUN_VMPL of a VMPL that has no VMSA (4)"},
 };
 // clang-format on
 

@@ -113,17 +113,6 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
         }
         opened.ap_start = *start;
     }
-    if (options.is_snp()) {
-        const auto module = launch_module(options, *guest);
-        if (!module) {
-            return std::unexpected(module.error());
-        }
-        auto file = memory_file(std::as_bytes(std::span{&*module, 1}));
-        if (!file) {
-            return std::unexpected(file.error());
-        }
-        opened.files.push_back(std::move(*file));
-    }
     opened.files.push_back(std::move(*guest));
     if (options.kind == GuestKind::kernel) {
         // As a file of its own, so that nothing in it can mean something to QEMU.
@@ -140,6 +129,17 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
             }
             opened.files.push_back(std::move(*initrd));
         }
+    }
+    if (options.is_snp()) {
+        const auto module = launch_module(options, opened.files);
+        if (!module) {
+            return std::unexpected(module.error());
+        }
+        auto file = memory_file(std::as_bytes(std::span{*module}));
+        if (!file) {
+            return std::unexpected(file.error());
+        }
+        opened.files.insert(opened.files.begin(), std::move(*file));
     }
     if (opened.size() + loading_space > options.memory) {
         return std::unexpected(fmt::format("{}: {} bytes do not fit into {} MiB of guest memory, "

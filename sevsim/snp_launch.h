@@ -1,5 +1,5 @@
-// What the secure processor of an SEV-SNP machine has of its own, and what it is told of the guest's
-// file: made here, where there is a library for it, and handed to the monitor (launch_module.h).
+// What the secure processor of an SEV-SNP machine has of its own, and what it knows of the guest's
+// launch: made here, where there are libraries for it, and handed to the monitor (launch_module.h).
 #pragma once
 
 #include "sevsim/guest_file.h"
@@ -8,11 +8,13 @@
 
 #include <expected>
 #include <string>
+#include <vector>
 
 namespace vestibule::sevsim {
 
-/// For the guest whose opened file this is; an error says what it lacks.
-std::expected<LaunchModule, std::string> launch_module(const RunOptions& options,
-                                                       const OpenedFile& guest);
+/// The module for a guest, whose file is the first of those; an error says why the firmware would
+/// refuse the launch.
+std::expected<std::vector<u8>, std::string> launch_module(const RunOptions& options,
+                                                          const std::vector<OpenedFile>& files);
 
 } // namespace vestibule::sevsim

@@ -33,9 +33,12 @@ struct SevStatus {
     constexpr u64 beyond(u64 supported) const { return value & ~supported; }
 };
 
-/// SEV_FEATURES of a VMSA, by the mirror of it in SEV_STATUS.
+/// SEV_FEATURES of a VMSA (APM volume 2, table B-4).
 struct SevFeatures {
-    static constexpr u64 snp_active = SevStatus::snp >> 2;
+    static constexpr unsigned status_shift = 2; // to where SEV_STATUS mirrors them
+
+    static constexpr u64 snp_active = SevStatus::snp >> status_shift;
+    static constexpr u64 debug_swap = SevStatus::debug_swap >> status_shift;
 };
 
 namespace cpuid_leaf {

@@ -61,12 +61,15 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
 
 void load_guest(const GuestFiles& files, const MultibootInformation& information) {
     const Options& options = vcpus()[0].options;
+    if (options.guest == GuestKind::igvm && !options.is_native()) {
+        encrypt_shared_memory(); // in which a file may have pages of its own
+    }
     switch (options.guest) {
     case GuestKind::igvm: load_igvm(vcpus(), files.guest); break;
     case GuestKind::kernel: load_kernel(vcpus(), files, information); break;
     case GuestKind::firmware: load_firmware(vcpus(), files.guest); break;
     }
-    if (!options.is_native()) {
+    if (options.guest != GuestKind::igvm && !options.is_native()) {
         encrypt_shared_memory();
     }
     if (options.is_snp()) {

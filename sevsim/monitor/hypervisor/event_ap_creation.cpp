@@ -2,6 +2,7 @@
 // its vCPUs starts. The GHCB MSR and its registration are the hypervisor's and stay as they were; OVMF
 // counts on that.
 #include "sevsim/monitor/hypervisor/events.h"
+#include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
@@ -82,6 +83,26 @@ void start_from_vmsa(Vcpu& target, u64 gpa) {
     wake(target);
 }
 
+namespace {
+
+/// A vCPU that runs at one VMPL is given a state for another.
+bool is_beside(const Vcpu& target, u64 vmpl) {
+    return target.activity == Activity::running && target.vmpl != vmpl;
+}
+
+/// For RUN_VMPL to go on from.
+void add_vmpl(Vcpu& target, u8 vmpl, u64 gpa) {
+    VmplContext& context = target.vmpls[vmpl];
+    set_in_use(context.vmsa, false);
+    set_in_use(gpa, true);
+    context = {.vmsa            = gpa,
+               .at_launch       = false,
+               .ghcb_msr        = ghcb_msr_at_reset(target.options),
+               .registered_ghcb = no_ghcb};
+}
+
+} // namespace
+
 /// RAX: SEV_FEATURES as the VMSA has them. It is not asked for to destroy.
 Inputs ap_creation_inputs(const GhcbView& ghcb) {
     const bool destroys = (ghcb.get(field::exit_info_1) & 0xFFFF) == request::destroy;
@@ -99,8 +120,8 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
     if (high_half(info) >= vcpus().size()) {
         return Answer::invalid_input("AP creation: no vCPU has this APIC ID");
     }
-    if (what > request::destroy || vmpl != 0) {
-        return Answer::invalid_input("AP creation: no such request or VMPL");
+    if (what > request::destroy || vmpl >= reverse_map::vmpl_count || vmpl < vcpu.vmpl) {
+        return Answer::invalid_input("AP creation: no such request, or a VMPL that is not its to give");
     }
     Vcpu& target = vcpus()[high_half(info)];
     if (what == request::destroy) {
@@ -112,13 +133,18 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
     }
     x86::Vmsa vmsa;
     memcpy(&vmsa, private_memory(gpa), sizeof vmsa);
-    if (const char* fault = vmsa_fault(vcpu, vmsa)) {
+    if (const char* fault = vmsa_fault(vmsa)) {
         return refuse_vmsa(fault);
+    }
+    if (vmsa.sev_features != vcpu.options.sev_features) {
+        return refuse_vmsa("a VMSA whose SEV_FEATURES are not those of the launch");
     }
     if (ghcb.get(field::rax) != vmsa.sev_features || vmsa.vmpl != vmpl) {
         return refuse_vmsa("AP creation: RAX or VMPL are not what the VMSA says");
     }
-    if (what == request::create) {
+    if (what == request::create && is_beside(target, vmpl)) {
+        add_vmpl(target, static_cast<u8>(vmpl), gpa);
+    } else if (what == request::create) {
         start_from_vmsa(target, gpa);
     } else {
         target.vmsa_at_init = gpa;

@@ -1,5 +1,6 @@
 // The hypervisor's side of the GHCB MSR protocol (GHCB specification, section 2.3.1).
 #include "sevsim/monitor/hypervisor/cpuid.h"
+#include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
@@ -61,6 +62,11 @@ u64 page_state_change(Vcpu&, u64 request) {
     return (u64{!done} << 32) | 0x015;
 }
 
+/// The VMPL in [39:32]; answered, when the caller runs again, with an error in [63:32].
+u64 run_vmpl_by_msr(Vcpu& vcpu, u64 request) {
+    return (u64{!run_vmpl(vcpu, high_half(request) & 3)} << 32) | 0x017;
+}
+
 /// Reason set in [15:12], reason code in [23:16].
 u64 terminate(Vcpu& vcpu, u64 request) {
     if (tells(vcpu.options, Lie::termination_returns)) {
@@ -85,6 +91,7 @@ constexpr Request requests[] = {
     {0x010, "preferred GHCB",      true,  ~u64{0xFFF},           preferred_ghcb   },
     {0x012, "GHCB registration",   true,  0,                     register_ghcb    },
     {0x014, "page state change",   true,  0xFF00'0000'0000'0000, page_state_change},
+    {0x016, "RUN_VMPL",            true,  0xFFFF'FFFC'FFFF'F000, run_vmpl_by_msr  },
     {0x080, "hypervisor features", false, ~u64{0xFFF},           features         },
     {0x100, "termination request", false, 0xFFFF'FFFF'FF00'0000, terminate        },
 };

@@ -2,6 +2,7 @@
 // CS at the last 64 KiB. The launch encrypts the code, which is a ROM from then on (QEMU's
 // sev_encrypt_flash, of the first flash device). A volume of variables before it is what the second
 // flash device would hold: the hypervisor's, not encrypted.
+#include "sevsim/firmware_volume.h"
 #include "sevsim/monitor/hypervisor/flash.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/machine_end.h"

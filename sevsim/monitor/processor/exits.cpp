@@ -72,7 +72,7 @@ void handle_msr(Vcpu& vcpu) {
     case Msr::sev_status:
         if (!write) {
             set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es
-                                 | (vcpu.options.is_snp() ? x86::SevStatus::snp : 0));
+                                 | vcpu.options.sev_features << x86::SevFeatures::status_shift);
             return;
         }
         break;

@@ -135,6 +135,8 @@ void run(Vcpu& vcpu) {
         }
         if (vcpu.replaced) {
             replace_state(vcpu);
+        } else if (vcpu.changes_vmpl) {
+            change_vmpl(vcpu);
         }
         let_through(vcpu);
         deliver_pending_nmi(vcpu);

@@ -13,6 +13,7 @@
 extern "C" {
 void enter_guest(vestibule::sevsim::GuestRegisters& registers, vestibule::u64 vmcb_physical);
 void load_guest_segments(vestibule::u64 vmcb_physical);
+void save_guest_segments(vestibule::u64 vmcb_physical);
 }
 
 namespace vestibule::sevsim {
@@ -177,6 +178,8 @@ void enter(Vcpu& vcpu, u64 nested_cr3) {
 }
 
 void load_hidden_state(Vcpu& vcpu) { load_guest_segments(layout::physical(&vcpu.vmcb)); }
+
+void save_hidden_state(Vcpu& vcpu) { save_guest_segments(layout::physical(&vcpu.vmcb)); }
 
 void inject(Vcpu& vcpu, u64 event) { vcpu.vmcb.event_injection = event; }
 

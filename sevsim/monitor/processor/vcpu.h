@@ -23,6 +23,14 @@ inline constexpr u64 no_ghcb = 1;
 /// How the vCPU reaches its local APIC (APM volume 2, sections 16.3 and 16.9).
 enum class ApicMode : u8 { xapic, x2apic, disabled };
 
+/// What a vCPU has at a VMPL at which it does not run just now.
+struct VmplContext {
+    u64 vmsa;            // the page in guest memory that holds its state; 0: see at_launch
+    bool at_launch;      // its state is the one that it was launched with, as it is by now
+    u64 ghcb_msr;
+    u64 registered_ghcb;
+};
+
 struct Vcpu {
     Vmcb vmcb;
     GuestRegisters registers;
@@ -51,6 +59,9 @@ struct Vcpu {
     u64 next_vmsa;       // where `replaced`, the one that its processor loads next (vmsa.h)
     bool replaced;       // what it was about to do is no more: only that state counts
     bool destroyed;      // AP creation wants it to stop
+    bool changes_vmpl;   // RUN_VMPL has been asked for `next_vmpl`
+    u8 next_vmpl;
+    VmplContext vmpls[4]; // by VMPL
     bool nmi_pending;   // to be injected
     bool nmi_masked;    // from the injection of an NMI to the guest's NMI complete
     Options options;
@@ -109,6 +120,9 @@ void enter(Vcpu& vcpu, u64 nested_cr3);
 /// Moves the whole save area into the processor that this runs on, for state that VMRUN does not
 /// load.
 void load_hidden_state(Vcpu& vcpu);
+
+/// The reverse: #VMEXIT leaves that state in the processor.
+void save_hidden_state(Vcpu& vcpu);
 
 /// Has the guest take an exception on its next entry.
 void inject(Vcpu& vcpu, u64 event);

@@ -12,11 +12,18 @@ void load_vmsa(Vcpu& vcpu, const x86::Vmsa& from);
 
 void save_vmsa(Vcpu& vcpu, x86::Vmsa& to);
 
-/// Loads the VMSA that AP creation or RUN_VMPL has given it (Vcpu::next_vmsa).
+/// True where the vCPU has a state to run from at that VMPL.
+bool has_vmpl(const Vcpu& vcpu, unsigned vmpl);
+
+/// RUN_VMPL: puts the state away that it runs from, where its other VMPLs may look at it, and goes on
+/// from the one of Vcpu::next_vmpl. Each VMPL has a GHCB of its own.
+void change_vmpl(Vcpu& vcpu);
+
+/// Loads the VMSA that AP creation has given it (Vcpu::next_vmsa).
 void replace_state(Vcpu& vcpu);
 
 /// Why a vCPU cannot run from this VMSA, in words; nullptr where it can (APM volume 2, sections
 /// 15.5.1 and 15.36.5).
-const char* vmsa_fault(const Vcpu& vcpu, const x86::Vmsa& vmsa);
+const char* vmsa_fault(const x86::Vmsa& vmsa);
 
 } // namespace vestibule::sevsim

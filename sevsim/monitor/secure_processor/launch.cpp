@@ -9,6 +9,7 @@ namespace vestibule::sevsim {
 namespace {
 
 constinit LaunchModule module{};
+constinit std::span<const u8> certificate_table{};
 
 /// As far as this machine's firmware fills it in.
 struct SecretsPage {
@@ -39,9 +40,15 @@ void take_launch_module(std::span<const u8> bytes) {
     if (module.section_count > most_sections) {
         end_run_by_monitor_error("more sections of firmware than there is room for");
     }
+    if (module.certificates_size > bytes.size() - sizeof module) {
+        end_run_by_monitor_error("certificates that are not there");
+    }
+    certificate_table = bytes.subspan(sizeof module, module.certificates_size);
 }
 
 const LaunchModule& launch_module() { return module; }
+
+std::span<const u8> certificates() { return certificate_table; }
 
 void fill_secrets_page(u8* page) {
     auto& secrets = *reinterpret_cast<SecretsPage*>(page);

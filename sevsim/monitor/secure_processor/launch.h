@@ -13,6 +13,10 @@ void take_launch_module(std::span<const u8> bytes);
 
 const LaunchModule& launch_module();
 
+/// The table that an extended guest request is answered with: certificates for the key that signs
+/// reports (GHCB specification, exit 0x80000012).
+std::span<const u8> certificates();
+
 /// The page of type SECRETS (chapter 8.17.2.6): the guest's keys for messages to the secure processor.
 void fill_secrets_page(u8* page);
 
