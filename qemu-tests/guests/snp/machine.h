@@ -9,6 +9,9 @@
 #include "x86/vmsa.h"
 
 extern "C" {
+// linker/snp_guest.ld: behind the image, where igvmtool puts the CPUID page and then the secrets page
+[[gnu::visibility("hidden")]] extern const vestibule::u8 image_end[];
+
 void* memcpy(void* destination, const void* source, size_t count);
 void* memset(void* destination, int value, size_t count);
 int memcmp(const void* left, const void* right, size_t count);

@@ -47,10 +47,9 @@ void guest_main() {
     start();
     check(run_vmpl_1() >> 32 != 0); // there is none yet
     const u64 image = address_of(own) & ~(x86::large_page_size - 1);
-    for (u64 n = 0; n < 512; ++n) {
-        const u64 page = image + n * page_size;
+    for (u64 page = image; page < address_of(image_end); page += page_size) {
         if (page != ghcb_gpa() && page != address_of(own) && page != address_of(letter)) {
-            rmpadjust(page, 0, all_permissions | 1); // of those that were launched
+            rmpadjust(page, 0, all_permissions | 1);
         }
     }
     check(rmpadjust(address_of(letter), 0, read_only | 1) == 0);
