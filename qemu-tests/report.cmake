@@ -20,7 +20,7 @@ if(NOT status EQUAL 0 OR NOT output MATCHES "exited with code 0" OR NOT output M
 endif()
 execute_process(COMMAND ${IGVMTOOL} measure ${IMAGE} --platform sev-snp --json
   RESULT_VARIABLE status OUTPUT_VARIABLE json)
-string(REGEX MATCH "\"digest\": *\"([0-9a-f]+)\"" found "${json}")
+string(REGEX MATCH "\"launch_digest\": *\"([0-9a-f]+)\"" found "${json}")
 execute_process(COMMAND ${CHECK} ${DUMP} "${CMAKE_MATCH_1}" ${ark}
   RESULT_VARIABLE status OUTPUT_VARIABLE checked)
 message(STATUS "${checked}")
