@@ -4,13 +4,15 @@
 namespace vestibule::elf {
 
 Fault read_header(Bytes file, Header& header) {
+    // Another kind of file is to be told from an ELF that was cut, however short it is.
+    if (file.hold(0, sizeof(header.magic))
+        && __builtin_memcmp(file.data, "\177ELF", sizeof(header.magic)) != 0) {
+        return damaged("the magic of an ELF file", 0, file.load<u32>(0));
+    }
     if (file.size < sizeof(Header)) {
         return damaged("a whole ELF64 header", 0, file.size);
     }
     header = file.load<Header>(0);
-    if (__builtin_memcmp(header.magic, "\177ELF", sizeof(header.magic)) != 0) {
-        return damaged("the magic of an ELF file", 0, file.load<u32>(0));
-    }
     const Row rows[] = {
         {.expected = "a 64-bit ELF",
          .offset   = offsetof(Header, file_class),
