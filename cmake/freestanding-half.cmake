@@ -56,6 +56,25 @@ function(vestibule_asm_constants name source)
   add_dependencies(guest ${name}_constants)
   add_dependencies(guest32 ${name}_constants)
 endfunction()
+
+# vestibule_generated(<file> <source> [<argument>...]): the program <source> prints <file>, which
+# is installed: what it says is in the C++ types and tables, and in no second place.
+function(vestibule_generated file source)
+  get_filename_component(program ${source} NAME_WE)
+  if(NOT TARGET ${program})
+    add_executable(${program} ${source})
+  endif()
+  set(output ${CMAKE_BINARY_DIR}/generated/${file})
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/generated
+    COMMAND ${program} ${ARGN} > ${output}
+    DEPENDS ${program} VERBATIM)
+  add_custom_target(generated_${file} ALL DEPENDS ${output})
+endfunction()
+vestibule_generated(reasons.h library/print_reasons.cpp)
+vestibule_generated(boot_info.inc boot/print_boot_info.cpp nasm)
+vestibule_generated(boot_info_offsets.h boot/print_boot_info.cpp c)
+
 vestibule_asm_constants(guest_asm boot/asm_constants.cpp)
 vestibule_asm_constants(monitor_asm sevsim/monitor/asm_constants.cpp)
 vestibule_asm_constants(oracle_asm qemu-tests/guests/oracle/asm_constants.cpp)

@@ -1,7 +1,7 @@
 # Rules of the freestanding half.
 enable_language(ASM_NASM)
 set(CMAKE_ASM_NASM_FLAGS
-  "${CMAKE_ASM_NASM_FLAGS} -Wall -Werror -I${CMAKE_SOURCE_DIR}/ -I${VESTIBULE_GENERATED_DIR}/")
+  "${CMAKE_ASM_NASM_FLAGS} -Wall -Werror -I${CMAKE_SOURCE_DIR}/ -I${VESTIBULE_GENERATED_DIR}/ -P${CMAKE_SOURCE_DIR}/x86/object.inc")
 if(VESTIBULE_CPU STREQUAL i386)
   set(CMAKE_ASM_NASM_OBJECT_FORMAT elf32)
 else()
