@@ -36,7 +36,7 @@ function(vestibule_guest_image name)
   cmake_parse_arguments(ARG "COMPAT" "ENTRY32" "" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   set(script ${CMAKE_SOURCE_DIR}/linker/stub.ld)
-  target_link_libraries(${name} PRIVATE guest_code boot vc)
+  target_link_libraries(${name} PRIVATE guest_code boot vc last_words)
   target_link_options(${name} PRIVATE
     -static-pie -Wl,-z,text -Wl,-z,norelro -Wl,--build-id=none -Wl,-T,${script})
   set_target_properties(${name} PROPERTIES SUFFIX .elf LINK_DEPENDS ${script})
