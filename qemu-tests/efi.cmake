@@ -134,7 +134,7 @@ efi_test(exit_refused VOLUMES ${dir}/exit_never.img ${dir}/payload.img ARGS -m 1
 find_program(NASM nasm REQUIRED)
 function(bad_payload name)
   add_custom_command(OUTPUT ${dir}/${name}.elf
-    COMMAND ${NASM} -f bin -Wall -Werror ${ARGN} -o ${dir}/${name}.elf
+    COMMAND ${NASM} -f bin ${VESTIBULE_NASM_WARNINGS} ${ARGN} -o ${dir}/${name}.elf
       ${CMAKE_CURRENT_SOURCE_DIR}/efi/payload.asm
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/efi/payload.asm VERBATIM)
   add_custom_target(efi_${name}_elf DEPENDS ${dir}/${name}.elf)
