@@ -49,7 +49,7 @@ function(efi_sevsim_test name volume)
     -drive file=${volume},format=raw,if=none,id=disk,readonly=on
     -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
   set(reject ${ARG_REJECT} ghcb-private ghcb-extra-input ghcb-exit-info)
-  add_test(NAME efi.${name}
+  add_sevsim_test(NAME efi.${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${status}
       "-DWANT=${ARG_WANT};memory encryption  SEV-ES, SEV_STATUS 0x3;C-bit              47;${outcome};vmgexit-interruptible +1  .allowed."
       "-DREJECT=${reject}"

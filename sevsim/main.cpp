@@ -177,6 +177,7 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->type_name("RULE");
     run.add_option("--qemu", options.qemu, "The QEMU to use, 7.2.15 or newer")
+        ->envname("SEVSIM_QEMU")
         ->type_name("PATH")
         ->capture_default_str();
 }
