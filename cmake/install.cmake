@@ -16,7 +16,7 @@ install(FILES include/vestibule/vestibule.h boot/boot_info.h DESTINATION ${heade
 install(FILES ${VESTIBULE_BOOTX64} efi/vestibule.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule)
 # Their own folder is among the include directories: they include one another as "vc/handler.h".
 foreach(folder x86 ghcb vc)
-  install(DIRECTORY ${folder} DESTINATION ${header_dir} FILES_MATCHING PATTERN "*.h")
+  install(DIRECTORY ${folder} DESTINATION ${header_dir} FILES_MATCHING PATTERN "*.h" PATTERN nasm_constants.h EXCLUDE)
 endforeach()
 
 configure_package_config_file(cmake/vestibuleConfig.cmake.in
