@@ -7,6 +7,7 @@
 #include "sevsim/report.h"
 #include "sevsim/rules.h"
 #include "sevsim/run.h"
+#include "version.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -273,7 +274,7 @@ int command_line(std::span<char*> arguments) {
         options.qemu_arguments.assign(dashes + 1, arguments.end());
     }
     CLI::App app{description, "sevsim"};
-    app.set_version_flag("--version", "sevsim " VESTIBULE_VERSION);
+    app.set_version_flag("--version", fmt::format("sevsim {}", version_with_commit));
     app.require_subcommand(1);
     app.footer(examples);
     CLI::App* const run =

@@ -37,6 +37,7 @@ struct Outcome {
     u64 value        = 0; ///< of `exit` and `unsupported_event`: the guest's exit code
     std::string detail;
     std::optional<ReasonCodes> reason; ///< of `terminate`
+    std::string last_words;            ///< of `terminate`: what the guest's GHCB page begins with
     std::optional<u64> vcpu;           ///< whose registers
     std::vector<std::pair<std::string, std::string>> registers;
     std::string code; ///< the bytes at RIP

@@ -1,5 +1,6 @@
 // Kernels that break a rule of the library, one for each way (END, by CMake): the guest ends, and
 // says why.
+#include "include/vestibule/calls.h"
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 
@@ -13,6 +14,7 @@ enum : int {
     vc_in_hook,   // #VC in the #VC handler
     gp_on_vc_ist, // an exception whose gate has the IST of #VC
     by_kernel,    // the kernel's own end
+    at_a_place,   // the same, with words
 };
 
 /// INT 2 comes through the NMI's gate as an NMI does.
@@ -52,6 +54,7 @@ extern "C" [[noreturn]] void stub_main() {
         machine.idt[x86::exception::general_protection].ist = vc_ist;
         (void)x86::Cpu::rdmsr(static_cast<x86::Msr>(0x1234'5678));
         break;
+    case at_a_place: vestibule_terminate_at(&machine.cpu, 0x50E, 0x1234, 0x56, 0x789A); break;
     default: vestibule_terminate(0x2F0); // SELFTEST_PASSED
     }
     say("still here");

@@ -147,6 +147,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     if ((vcpu.state().rflags & x86::rflags::interrupt) != 0) {
         report_violation(Rule::vmgexit_interruptible, "VMGEXIT with RFLAGS.IF set");
     }
+    vcpu.last_ghcb = page;
     GhcbView ghcb{page};
     const u64 code     = ghcb.get(field::exit_code);
     const Event* event = find_event(code);

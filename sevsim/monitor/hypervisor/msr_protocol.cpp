@@ -73,7 +73,7 @@ u64 terminate(Vcpu& vcpu, u64 request) {
         vcpu.terminated = true;
         return request;
     }
-    end_run_by_termination((request >> 12) & 0xF, static_cast<u8>(request >> 16));
+    end_run_by_termination((request >> 12) & 0xF, static_cast<u8>(request >> 16), vcpu.last_ghcb);
 }
 
 struct Request {

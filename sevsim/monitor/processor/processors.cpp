@@ -22,7 +22,7 @@ using namespace vestibule;
 using namespace vestibule::sevsim;
 
 extern "C" {
-extern const u8 processor_start[]; // processor_start.asm: to be copied below 1 MiB
+extern const u8 processor_start[]; // start.asm: to be copied below 1 MiB
 extern const u8 processor_start_end[];
 [[noreturn]] void processor_main(u32 apic_id); // called from there
 void sleep_until_woken(const u8& woken);       // sleep.asm

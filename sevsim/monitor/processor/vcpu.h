@@ -36,6 +36,7 @@ struct Vcpu {
     GuestRegisters registers;
     u64 cr3;        // as the guest wrote it
     u64 ghcb_msr;   // MSR 0xC0010130
+    u8* last_ghcb;  // the page of its last call, as the hypervisor sees it; nullptr: none yet
     u64 vmruns;     // how often the guest was entered
     unsigned index; // also its APIC ID, and its processor's
     Activity activity;

@@ -170,13 +170,18 @@ void end_run_by_exit(u64 value) {
     finish(outcome, false);
 }
 
-void end_run_by_termination(u8 reason_set, u8 reason_code) {
+void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
     send_counts();
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "terminate")
         .number("reason_set", reason_set)
         .number("reason_code", reason_code);
+    if (page != nullptr) {
+        constexpr u64 shared_buffer = 0x800;
+        constexpr u64 told          = 40; // what a guest of this project leaves (ghcb/last_words.h)
+        outcome.bytes("last_words", page + shared_buffer, told);
+    }
     finish(outcome, true);
 }
 
