@@ -1,10 +1,10 @@
-// What a verifier does with an attestation report, by OpenSSL: the certificates lead from the root to the
-// key, the key has signed the report, and the report is about this launch.
+// What a verifier does with an attestation report, by OpenSSL: the certificates lead from the root
+// to the key, the key has signed the report, and the report is about this launch.
 //
 //   report_check DUMP DIGEST [ROOT]
 //
-// DUMP is a report and, behind it, the table of certificates that came with one; DIGEST what igvmtool
-// measures; ROOT the certificate (PEM) that the chain must begin with.
+// DUMP is a report and, behind it, the table of certificates that came with one; DIGEST what
+// igvmtool measures; ROOT the certificate (PEM) that the chain must begin with.
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -55,12 +55,12 @@ BIGNUM* number(const unsigned char* bytes) { return BN_lebin2bn(bytes, 48, nullp
 
 bool is_signed(const Bytes& report, X509* certificate) {
     const std::unique_ptr<ECDSA_SIG, decltype(&ECDSA_SIG_free)> signature{ECDSA_SIG_new(),
-                                                                         &ECDSA_SIG_free};
+                                                                          &ECDSA_SIG_free};
     ECDSA_SIG_set0(signature.get(), number(&report[0x2A0]), number(&report[0x2E8]));
     unsigned char* der = nullptr;
     const int size     = i2d_ECDSA_SIG(signature.get(), &der);
     const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
-                                                                         &EVP_MD_CTX_free};
+                                                                          &EVP_MD_CTX_free};
     EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha384(), nullptr,
                          X509_get0_pubkey(certificate));
     const bool good = EVP_DigestVerify(context.get(), der, static_cast<std::size_t>(size),
@@ -93,11 +93,11 @@ int main(int argc, char** argv) {
     }
     const Bytes report{dumped.begin(), dumped.begin() + report_size};
     const Bytes table{dumped.begin() + report_size, dumped.end()};
-    const auto vcek          = find(table, 0x63);
-    const auto vlek          = find(table, 0xA8);
-    const Certificate& leaf  = vcek ? vcek : vlek;
-    const auto ask           = find(table, 0x4A);
-    const auto ark           = find(table, 0xC0);
+    const auto vcek         = find(table, 0x63);
+    const auto vlek         = find(table, 0xA8);
+    const Certificate& leaf = vcek ? vcek : vlek;
+    const auto ask          = find(table, 0x4A);
+    const auto ark          = find(table, 0xC0);
     if (!leaf || !ask || !ark) {
         fail("certificates are missing");
     }
@@ -111,9 +111,8 @@ int main(int argc, char** argv) {
     }
     if (argc > 3) {
         std::FILE* const pem = std::fopen(argv[3], "r");
-        const Certificate root{pem == nullptr ? nullptr
-                                              : PEM_read_X509(pem, nullptr, nullptr, nullptr),
-                               &X509_free};
+        const Certificate root{
+            pem == nullptr ? nullptr : PEM_read_X509(pem, nullptr, nullptr, nullptr), &X509_free};
         if (pem != nullptr) {
             std::fclose(pem);
         }

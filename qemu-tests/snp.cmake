@@ -71,3 +71,39 @@ report_test(version_2 ARGS --report-version 2 WANT "version 2, .*, VCEK: verifie
 report_test(root ROOT ARGS --report-version 5 --vlek --host-data
   deadbeef00000000000000000000000000000000000000000000000000000000
   WANT "version 5, .* host data deadbeef, VLEK: verified")
+
+# The picture of the reverse map table, of a guest that has pages in each state; and what is for
+# SEV-SNP alone.
+set(picture ${CMAKE_CURRENT_BINARY_DIR}/rmp.svg)
+snp_image(file snp_ap --vcpus 2)
+add_test(NAME qemu.snp_rmp
+  COMMAND sh -c "$<TARGET_FILE:sevsim> run --platform snp --smp 2 --rmp ${picture} ${file}; grep -c '<path' ${picture}; grep pages ${picture}")
+set_tests_properties(qemu.snp_rmp PROPERTIES PASS_REGULAR_EXPRESSION
+  "\n7\n.*shared: 1 pages.*validated: 2[0-9] pages.*VMSA: 2 pages")
+add_test(NAME qemu.snp_options
+  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};--vlek" -DSTATUS=2
+    "-DWANT=are for --platform sev-snp" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+add_test(NAME qemu.snp_host_data
+  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};--platform;snp;--host-data;123"
+    -DSTATUS=2 "-DWANT=expected 64 hexadecimal digits" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+
+# Launches that the firmware refuses: a policy, an ID block for another launch, a file without SEV-SNP.
+snp_image(policy_file snp_pages)
+foreach(row "0xb0000:0:" "0x10000:1:bit 17 is reserved" "0x1030000:1:ciphertext hidden"
+    "0x300ff:0:" "0x301ff:1:it wants firmware ABI 1.255")
+  string(REPLACE ":" ";" row ${row})
+  list(GET row 0 policy)
+  list(GET row 1 status)
+  list(GET row 2 why)
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/policy-${policy}.igvm)
+  add_test(NAME qemu.snp_policy_${policy}
+    COMMAND sh -c "$<TARGET_FILE:igvmtool> build --out ${file} --cbit 47 --platform sev-snp --stub ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_pages.elf --policy ${policy} && $<TARGET_FILE:sevsim> run --platform snp ${file}; echo status $?")
+  set_tests_properties(qemu.snp_policy_${policy} PROPERTIES
+    PASS_REGULAR_EXPRESSION "${why}[^$]*status ${status}\n")
+endforeach()
+
+# An ID block: whose keys and facts the report shows, and one that is for another launch.
+add_test(NAME qemu.snp_id_block
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIGVMTOOL=$<TARGET_FILE:igvmtool>
+    -DIMAGE=${CMAKE_CURRENT_BINARY_DIR}/snp_report.igvm -DFOLDER=${CMAKE_CURRENT_BINARY_DIR}/id_block
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/id_block.cmake)

@@ -137,11 +137,11 @@ bool take_scalar(EVP_PKEY* key, std::array<u8, 48>& scalar) {
     return got;
 }
 
-constexpr const char* ark_name    = "TEST ARK-sevsim";
-constexpr const char* ask_name    = "TEST SEV-sevsim"; // as AMD calls its ASK
-constexpr const char* vcek_name   = "TEST SEV-VCEK";
-constexpr const char* vlek_name   = "TEST SEV-VLEK";
-constexpr const char* no_crypto   = "OpenSSL could not make a key or a certificate";
+constexpr const char* ark_name  = "TEST ARK-sevsim";
+constexpr const char* ask_name  = "TEST SEV-sevsim"; // as AMD calls its ASK
+constexpr const char* vcek_name = "TEST SEV-VCEK";
+constexpr const char* vlek_name = "TEST SEV-VLEK";
+constexpr const char* no_crypto = "OpenSSL could not make a key or a certificate";
 
 const char* leaf_name(SigningKey kind) { return kind == SigningKey::vcek ? vcek_name : vlek_name; }
 
@@ -178,8 +178,8 @@ std::expected<void, std::string> write_certificate(const std::string& path, X509
 std::expected<Certificate, std::string> read_certificate(const std::string& path) {
     const File file{std::fopen(path.c_str(), "re")};
     if (!file) {
-        return file_error(path, fmt::format("{} (`sevsim certs DIR` makes a root)",
-                                            std::strerror(errno)));
+        return file_error(
+            path, fmt::format("{} (`sevsim certs DIR` makes a root)", std::strerror(errno)));
     }
     Certificate certificate{PEM_read_X509(file.get(), nullptr, nullptr, nullptr)};
     if (!certificate) {
@@ -319,7 +319,8 @@ std::vector<u8> certificate_table(const SigningChain& chain, SigningKey kind) {
         {ask,                                    &chain.ask },
         {ark,                                    &chain.ark },
     };
-    std::vector<u8> table(sizeof(Entry) * (std::size(certificates) + 1)); // an entry of zeros ends it
+    std::vector<u8> table(sizeof(Entry)
+                          * (std::size(certificates) + 1)); // an entry of zeros ends it
     std::size_t row = 0;
     for (const auto& [guid, bytes] : certificates) {
         const Entry entry{guid, static_cast<u32>(table.size()), static_cast<u32>(bytes->size())};

@@ -1,5 +1,5 @@
-// The volume of variables at the beginning of a firmware's file, which both halves of sevsim look for:
-// what is not flash is launched. Freestanding: no library beyond x86/types.h.
+// The volume of variables at the beginning of a firmware's file, which both halves of sevsim look
+// for: what is not flash is launched. Freestanding: no library beyond x86/types.h.
 #pragma once
 
 #include "x86/types.h"
@@ -8,9 +8,9 @@
 
 namespace vestibule::sevsim {
 
-/// How many bytes at the beginning of a firmware image are such a volume: 0 where it has none. Its file
-/// system is EFI_SYSTEM_NV_DATA_FV_GUID (UEFI PI specification, volume 3, section 3.2.1): a zero
-/// vector of 16 bytes, the GUID, the length.
+/// How many bytes at the beginning of a firmware image are such a volume: 0 where it has none. Its
+/// file system is EFI_SYSTEM_NV_DATA_FV_GUID (UEFI PI specification, volume 3, section 3.2.1): a
+/// zero vector of 16 bytes, the GUID, the length.
 inline u64 variables_size(std::span<const u8> image) {
     constexpr u8 nv_data_guid[] = {0x8D, 0x2B, 0xF1, 0xFF, 0x96, 0x76, 0x8B, 0x4C,
                                    0xA9, 0x85, 0x27, 0x47, 0x07, 0x5B, 0x4F, 0x50};

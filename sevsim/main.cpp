@@ -195,6 +195,10 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
 
 /// What the secure processor of an SEV-SNP machine is.
 void describe_secure_processor(CLI::App& run, RunOptions& options) {
+    run.add_option("--rmp", options.rmp,
+                   "sev-snp: draw guest memory at the end of the run, by the states of the reverse "
+                   "map table, into FILE, an SVG picture")
+        ->type_name("FILE");
     run.add_option("--root", options.root,
                    "sev-snp: sign attestation reports with the keys of this directory, which "
                    "`sevsim certs` has made; without it each run has keys of its own")
@@ -211,9 +215,9 @@ void describe_secure_processor(CLI::App& run, RunOptions& options) {
            [&options](const std::string& text) {
                const std::vector<u8> bytes = igvm::from_hex(text);
                if (bytes.size() != options.host_data.size()) {
-                   throw CLI::ValidationError(
-                       "--host-data", fmt::format("'{}': expected {} hexadecimal digits", text,
-                                                  2 * options.host_data.size()));
+                   throw CLI::ValidationError("--host-data",
+                                              fmt::format("'{}': expected {} hexadecimal digits",
+                                                          text, 2 * options.host_data.size()));
                }
                std::ranges::copy(bytes, options.host_data.begin());
            },
@@ -224,7 +228,7 @@ void describe_secure_processor(CLI::App& run, RunOptions& options) {
 /// True where options were given that only an SEV-SNP machine has.
 bool names_secure_processor(const CLI::App& run) {
     return std::ranges::any_of(
-        std::array{"--root", "--report-version", "--vlek", "--host-data", "--no-flash"},
+        std::array{"--root", "--report-version", "--vlek", "--host-data", "--no-flash", "--rmp"},
         [&run](const char* name) { return run.count(name) != 0; });
 }
 
@@ -233,11 +237,12 @@ int certs_command(const std::string& directory) {
         fmt::print(stderr, "sevsim: {}\n", written.error());
         return 1;
     }
-    fmt::print("{0}/ark.pem  the root, which signs\n"
-               "{0}/ask.pem  which signs\n"
-               "{0}/vcek.pem and {0}/vlek.pem, whose keys sign attestation reports\n"
-               "All of them are a TEST's: `sevsim run --platform sev-snp --root {0}` signs with them.\n",
-               directory);
+    fmt::print(
+        "{0}/ark.pem  the root, which signs\n"
+        "{0}/ask.pem  which signs\n"
+        "{0}/vcek.pem and {0}/vlek.pem, whose keys sign attestation reports\n"
+        "All of them are a TEST's: `sevsim run --platform sev-snp --root {0}` signs with them.\n",
+        directory);
     return 0;
 }
 
@@ -298,8 +303,9 @@ int command_line(std::span<char*> arguments) {
         return certs_command(root);
     }
     if (names_secure_processor(*run) && !options.is_snp()) {
-        fmt::print(stderr, "sevsim: --root, --report-version, --vlek, --host-data and --no-flash are "
-                           "for --platform sev-snp\n");
+        fmt::print(stderr,
+                   "sevsim: --root, --report-version, --vlek, --host-data, --no-flash and --rmp "
+                   "are for --platform sev-snp\n");
         return wrong_use;
     }
     if (options.gdb != 0) {

@@ -44,14 +44,15 @@ struct RunOptions {
     bool x2apic          = false; ///< CPUID offers it, and KVM's name with it
     bool no_flash        = false; ///< all of the firmware's file is launched
     // Of the secure processor of an SEV-SNP machine:
-    std::string root;                ///< where its certificates are; empty: made for this run
-    u32 report_version = 3;          ///< of its attestation reports
-    bool vlek          = false;      ///< they are signed by a VLEK, not by a VCEK
-    std::array<u8, 32> host_data{};  ///< what the host has said at the launch
+    std::string root;               ///< where its certificates are; empty: made for this run
+    u32 report_version = 3;         ///< of its attestation reports
+    bool vlek          = false;     ///< they are signed by a VLEK, not by a VCEK
+    std::array<u8, 32> host_data{}; ///< what the host has said at the launch
     std::chrono::milliseconds timeout{60'000};
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace
     std::string timeline;             ///< empty: no picture
+    std::string rmp;                  ///< empty: no picture
     u16 gdb         = 0;              ///< the port where gdb is waited for; 0: none
     bool repeatable = false;
     bool profile    = false;

@@ -78,6 +78,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (options.profile) {
         line += " profile=1";
     }
+    if (!options.rmp.empty()) {
+        line += " rmp=1";
+    }
     if (!options.timeline.empty()) {
         line += " timeline=1";
     }

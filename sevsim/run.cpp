@@ -2,6 +2,7 @@
 #include "sevsim/run.h"
 
 #include "sevsim/guest_file.h"
+#include "sevsim/memory_picture.h"
 #include "sevsim/process.h"
 #include "sevsim/qemu_command.h"
 #include "sevsim/qemu_version.h"
@@ -30,7 +31,7 @@ bool write_all(int fd, std::string_view bytes) {
     return true;
 }
 
-/// The file of --trace, --dump or --timeline, or nothing.
+/// The file of --trace, --dump, --timeline or --rmp, or nothing.
 class OutputFile {
   public:
     explicit OutputFile(const std::string& path)
@@ -76,8 +77,8 @@ class Complaints {
     unsigned said_ = 0;
 };
 
-/// What is loaded of the guest's: its file; of a kernel, the command line and the initrd behind it; for
-/// SEV-SNP what the secure processor is given, before them all.
+/// What is loaded of the guest's: its file; of a kernel, the command line and the initrd behind it;
+/// for SEV-SNP what the secure processor is given, before them all.
 struct GuestFiles {
     std::vector<OpenedFile> files;
     std::optional<u32> ap_start; ///< of firmware with more vCPUs than one (guest_file.h)
@@ -174,7 +175,8 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     OutputFile trace{options.trace};
     OutputFile dump{options.dump};
     OutputFile picture{options.timeline};
-    for (OutputFile* file : {&trace, &dump, &picture}) {
+    OutputFile memory{options.rmp};
+    for (OutputFile* file : {&trace, &dump, &picture, &memory}) {
         if (const auto error = file->error()) {
             return std::unexpected(*error);
         }
@@ -233,7 +235,10 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     if (picture.get() != nullptr) {
         picture.put(timeline(result));
     }
-    for (OutputFile* file : {&trace, &dump, &picture}) {
+    if (memory.get() != nullptr) {
+        memory.put(memory_picture(result));
+    }
+    for (OutputFile* file : {&trace, &dump, &picture, &memory}) {
         if (const auto error = file->error()) {
             return std::unexpected(*error);
         }

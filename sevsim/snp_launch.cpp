@@ -74,12 +74,12 @@ Result check_policy(const RunOptions& options, u64 policy) {
     const u64 abi_minor          = policy & 0xFF;
     const u64 abi_major          = policy >> 8 & 0xFF;
     constexpr Row rows[]         = {
-        {bit(17), bit(17), "bit 17 is reserved and must be one"},
-        {~u64{0x03FF'FFFF}, 0, "reserved bits are not zero"},
-        {bit(18), 0, "it wants a migration agent, and there is none"},
-        {bit(22), 0, "it wants memory encrypted by AES-256-XTS, and this memory is not encrypted"},
-        {bit(23), 0, "it wants RAPL off, which this machine does not know"},
-        {bit(24), 0, "it wants ciphertext hidden, and there is none"},
+        {bit(17),           bit(17), "bit 17 is reserved and must be one"                                        },
+        {~u64{0x03FF'FFFF}, 0,       "reserved bits are not zero"                                                },
+        {bit(18),           0,       "it wants a migration agent, and there is none"                             },
+        {bit(22),           0,       "it wants memory encrypted by AES-256-XTS, and this memory is not encrypted"},
+        {bit(23),           0,       "it wants RAPL off, which this machine does not know"                       },
+        {bit(24),           0,       "it wants ciphertext hidden, and there is none"                             },
     };
     for (const Row& row : rows) {
         if ((policy & row.mask) != row.wanted) {
@@ -99,8 +99,7 @@ Result check_policy(const RunOptions& options, u64 policy) {
 }
 
 /// SNP_LAUNCH_FINISH with an ID block.
-Result take_identity(const igvm::SnpIdBlock& block, const std::string& path,
-                     LaunchModule& module) {
+Result take_identity(const igvm::SnpIdBlock& block, const std::string& path, LaunchModule& module) {
     const auto faults = igvm::faults_of(block, module.policy);
     if (!faults.empty()) {
         return std::unexpected(fmt::format("{}: SNP_LAUNCH_FINISH refuses its ID block "
@@ -169,7 +168,7 @@ std::string launched_part(const RunOptions& options, const std::string& content)
 Result launch_firmware(const RunOptions& options, const std::string& content,
                        LaunchModule& module) {
     const std::string launched = launched_part(options, content);
-    const auto firmware = parse_guest_firmware(launched, options.file);
+    const auto firmware        = parse_guest_firmware(launched, options.file);
     if (!firmware) {
         return std::unexpected(firmware.error());
     }
@@ -249,8 +248,7 @@ std::expected<std::vector<u8>, std::string> launch_module(const RunOptions& opti
     if (auto checked = check_policy(options, module.policy); !checked) {
         return std::unexpected(checked.error());
     }
-    const ChipFacts chip{
-        .kind = module.signing_key_kind, .chip_id = chip_id(), .tcb = module.tcb};
+    const ChipFacts chip{.kind = module.signing_key_kind, .chip_id = chip_id(), .tcb = module.tcb};
     const auto chain = options.root.empty() ? make_chain(chip) : read_root(options.root, chip);
     if (!chain) {
         return std::unexpected(chain.error());

@@ -36,8 +36,8 @@ void mask_legacy_interrupts() {
     x86::Cpu::out8(slaves, 0xFF);
 }
 
-/// The files, moved out of low memory, which is to be the guest's, each at a page boundary. What the
-/// secure processor is given for a launch for SEV-SNP comes first.
+/// The files, moved out of low memory, which is to be the guest's, each at a page boundary. What
+/// the secure processor is given for a launch for SEV-SNP comes first.
 GuestFiles take_files(const MultibootInformation& information, const Options& options) {
     std::span<u8> files[4];
     if ((information.flags & MultibootInformation::has_modules) == 0

@@ -93,6 +93,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "dump") {
         return parse_switch(value, options.dump);
     }
+    if (key == "rmp") {
+        return parse_switch(value, options.rmp);
+    }
     if (key == "timeline") {
         return parse_switch(value, options.timeline);
     }

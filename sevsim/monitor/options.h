@@ -33,6 +33,7 @@ struct Options {
     bool profile            = false;
     bool dump               = false;
     bool timeline           = false;
+    bool rmp                = false; // the host draws the reverse map table
     Hostility hostile;
 
     bool is_native() const { return platform == Platform::native; }

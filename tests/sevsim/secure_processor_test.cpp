@@ -76,9 +76,9 @@ TEST(SecureProcessor, EncryptsAsOpenSslDoes) {
         const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context{
             EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free};
         int count = 0;
-        ASSERT_EQ(EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(),
-                                     nonce.data()),
-                  1);
+        ASSERT_EQ(
+            EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), nonce.data()),
+            1);
         EVP_EncryptUpdate(context.get(), nullptr, &count, extra.data(),
                           static_cast<int>(extra.size()));
         EVP_EncryptUpdate(context.get(), wanted.data(), &count, text.data(),
@@ -128,7 +128,7 @@ TEST(SecureProcessor, SignsWhatOpenSslVerifies) {
         const Digest384 digest = sha384(message);
         const Signature made   = sign_p384(scalar, digest);
         const std::unique_ptr<ECDSA_SIG, decltype(&ECDSA_SIG_free)> signature{ECDSA_SIG_new(),
-                                                                             &ECDSA_SIG_free};
+                                                                              &ECDSA_SIG_free};
         ECDSA_SIG_set0(signature.get(), BN_bin2bn(made.r, 48, nullptr),
                        BN_bin2bn(made.s, 48, nullptr));
         EXPECT_EQ(ECDSA_do_verify(digest.bytes, 48, signature.get(), key.get()), 1) << n;

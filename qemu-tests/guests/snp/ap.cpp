@@ -1,5 +1,5 @@
-// AP creation (GHCB specification, exit 0x80000013): at once, on INIT, again from the same VMSA, and
-// destroyed while it runs and while it does not.
+// AP creation (GHCB specification, exit 0x80000013): at once, on INIT, again from the same VMSA,
+// and destroyed while it runs and while it does not.
 #include "qemu-tests/guests/snp/machine.h"
 #include "x86/cpu.h"
 
@@ -45,7 +45,8 @@ bool wait_for_start(u64 wanted) {
 bool stands_still() {
     const auto wait = [] {
         for (u64 n = 0; n < 200; ++n) {
-            call(0x8000'FFFD, 0, 0); // out of the guest, where the other vCPU's processor can come in
+            call(0x8000'FFFD, 0,
+                 0); // out of the guest, where the other vCPU's processor can come in
         }
     };
     wait();

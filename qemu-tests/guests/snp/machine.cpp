@@ -62,10 +62,10 @@ constinit unsigned failed   = 0;
 u64 image_block() { return address_of(ghcb) & ~(x86::large_page_size - 1); }
 
 PageTableEntry& entry_of(u64 gpa) {
-    const u64 block = gpa & ~(x86::large_page_size - 1);
-    PageTable& table =
-        block == image_block() ? image_table
-                               : free_tables[(block - free_memory) / x86::large_page_size];
+    const u64 block  = gpa & ~(x86::large_page_size - 1);
+    PageTable& table = block == image_block()
+                           ? image_table
+                           : free_tables[(block - free_memory) / x86::large_page_size];
     return table.entry[x86::table_index(gpa, 1)];
 }
 
@@ -122,7 +122,9 @@ u64 msr_request(u64 request) {
     return Cpu::rdmsr(Msr::ghcb);
 }
 
-u64 change_state(u64 gpa, u64 operation) { return msr_request(gpa | operation << 52 | 0x014) >> 32; }
+u64 change_state(u64 gpa, u64 operation) {
+    return msr_request(gpa | operation << 52 | 0x014) >> 32;
+}
 
 void share_ghcb() {
     pvalidate(ghcb_gpa(), 0, 0);
@@ -144,9 +146,9 @@ u64 ghcb_gpa() { return address_of(ghcb); }
 u64 get(u64 offset) { return at(ghcb_gpa() + offset); }
 
 void put(u64 offset, u64 value) {
-    at(ghcb_gpa() + offset)                     = value;
-    volatile u8& valid = at<u8>(ghcb_gpa() + field::bitmap + offset / 64);
-    valid              = static_cast<u8>(valid | 1u << (offset / 8 % 8));
+    at(ghcb_gpa() + offset) = value;
+    volatile u8& valid      = at<u8>(ghcb_gpa() + field::bitmap + offset / 64);
+    valid                   = static_cast<u8>(valid | 1u << (offset / 8 % 8));
 }
 
 Answer call(u64 exit_code, u64 info_1, u64 info_2) {
@@ -167,14 +169,16 @@ u64 list_entry(u64 gpa, u64 operation, bool is_large) {
 }
 
 void put_list(u16 current, u16 last) {
-    const u64 list       = ghcb_gpa() + field::buffer;
-    at<u16>(list)        = current;
-    at<u16>(list + 2)    = last;
-    at<u32>(list + 4)    = 0;
+    const u64 list    = ghcb_gpa() + field::buffer;
+    at<u16>(list)     = current;
+    at<u16>(list + 2) = last;
+    at<u32>(list + 4) = 0;
     put(field::scratch, list);
 }
 
-void put_entry(unsigned index, u64 entry) { at(ghcb_gpa() + field::buffer + 8 + index * 8) = entry; }
+void put_entry(unsigned index, u64 entry) {
+    at(ghcb_gpa() + field::buffer + 8 + index * 8) = entry;
+}
 
 u16 list_current() { return at<u16>(ghcb_gpa() + field::buffer); }
 
@@ -189,17 +193,17 @@ void make_vmsa(void* page, void (*entry)(), void* stack_end, u8 vmpl) {
     vmsa.cs = segment(8, x86::SegmentAttributes::code64);
     vmsa.ss = segment(16, x86::SegmentAttributes::data);
     vmsa.ds = vmsa.es = vmsa.fs = vmsa.gs = vmsa.ss;
-    vmsa.gdtr = {0, 0, sizeof gdt - 1, address_of(gdt)};
-    vmsa.idtr = {0, 0, sizeof idt - 1, address_of(idt)};
-    vmsa.ldtr = {0, static_cast<u16>(x86::SegmentAttributes::ldt), 0xFFFF, 0};
-    vmsa.tr   = {0, static_cast<u16>(x86::SegmentAttributes::busy_task), 0xFFFF, 0};
-    vmsa.vmpl = vmpl;
-    vmsa.efer = x86::efer::svme | x86::efer::lme | x86::efer::lma;
-    vmsa.cr0  = Cpu::cr0();
-    vmsa.cr3  = Cpu::cr3();
-    vmsa.cr4  = Cpu::cr4();
-    vmsa.dr6  = x86::dr6_reset;
-    vmsa.dr7  = x86::dr7_reset;
+    vmsa.gdtr                             = {0, 0, sizeof gdt - 1, address_of(gdt)};
+    vmsa.idtr                             = {0, 0, sizeof idt - 1, address_of(idt)};
+    vmsa.ldtr         = {0, static_cast<u16>(x86::SegmentAttributes::ldt), 0xFFFF, 0};
+    vmsa.tr           = {0, static_cast<u16>(x86::SegmentAttributes::busy_task), 0xFFFF, 0};
+    vmsa.vmpl         = vmpl;
+    vmsa.efer         = x86::efer::svme | x86::efer::lme | x86::efer::lma;
+    vmsa.cr0          = Cpu::cr0();
+    vmsa.cr3          = Cpu::cr3();
+    vmsa.cr4          = Cpu::cr4();
+    vmsa.dr6          = x86::dr6_reset;
+    vmsa.dr7          = x86::dr7_reset;
     vmsa.rflags       = x86::rflags::reserved_one;
     vmsa.rip          = reinterpret_cast<u64>(entry);
     vmsa.rsp          = address_of(stack_end) - 8; // as behind a call

@@ -1,7 +1,7 @@
-// What an SEV-SNP guest of the tests needs: page tables with and without the C-bit, exceptions that come
-// back, the MSR protocol and a GHCB page filled in by hand. Written against the specifications alone:
-// these guests are what the emulated machine is held against, so they use none of the project's own
-// runtime.
+// What an SEV-SNP guest of the tests needs: page tables with and without the C-bit, exceptions that
+// come back, the MSR protocol and a GHCB page filled in by hand. Written against the specifications
+// alone: these guests are what the emulated machine is held against, so they use none of the
+// project's own runtime.
 #pragma once
 
 #include "x86/page_table.h"
@@ -9,7 +9,8 @@
 #include "x86/vmsa.h"
 
 extern "C" {
-// linker/snp_guest.ld: behind the image, where igvmtool puts the CPUID page and then the secrets page
+// linker/snp_guest.ld: behind the image, where igvmtool puts the CPUID page and then the secrets
+// page
 [[gnu::visibility("hidden")]] extern const vestibule::u8 image_end[];
 
 void* memcpy(void* destination, const void* source, size_t count);
@@ -53,6 +54,7 @@ inline constexpr u64 free_blocks = 4;
 
 /// Maps a 4 KiB page of the image or of free memory, without the C-bit where it is not private.
 void map_page(u64 gpa, bool is_private);
+
 inline u64 address_of(const volatile void* object) { return reinterpret_cast<u64>(object); }
 
 template <class T = u64>

@@ -28,7 +28,9 @@ void share(u8* page) {
 GcmMessage frame(const MessageHeader& header, u8 (&nonce)[12]) {
     memset(nonce, 0, sizeof nonce);
     memcpy(nonce, &header.sequence, sizeof header.sequence);
-    return {nonce, {&header.algorithm, 48}};
+    return {
+        nonce, {&header.algorithm, 48}
+    };
 }
 
 } // namespace
@@ -71,7 +73,8 @@ bool receive(void* payload, u16& size) {
     }
     u8 nonce[12];
     size = answer.message_size;
-    return AesGcm{vmpck(asked.vmpck)}.decrypt(frame(answer, nonce), {received + sizeof answer, size},
+    return AesGcm{vmpck(asked.vmpck)}.decrypt(frame(answer, nonce),
+                                              {received + sizeof answer, size},
                                               static_cast<u8*>(payload), answer.tag);
 }
 

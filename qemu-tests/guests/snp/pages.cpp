@@ -1,5 +1,6 @@
-// The reverse map table and page state changes used as they should be, with every code and flag that
-// comes back (APM volume 3, PVALIDATE, RMPADJUST, RMPQUERY; GHCB specification, exit 0x80000010).
+// The reverse map table and page state changes used as they should be, with every code and flag
+// that comes back (APM volume 3, PVALIDATE, RMPADJUST, RMPQUERY; GHCB specification, exit
+// 0x80000010).
 #include "qemu-tests/guests/snp/machine.h"
 #include "x86/cpu.h"
 
@@ -74,7 +75,7 @@ void go_on_with_list() {
 }
 
 void adjust() {
-    const u64 gpa = address_of(page);
+    const u64 gpa  = address_of(page);
     u64 attributes = 1;
     u64 size       = ~u64{0};
     check(rmpquery(gpa, attributes, size) == 0);
@@ -96,8 +97,8 @@ void adjust() {
 
 void ask_by_msr() {
     check(x86::Cpu::rdmsr(x86::Msr::sev_status) == 7);
-    check(msr_request(0x080) >> 12 == 0x33); // SEV-SNP, AP creation, APIC IDs, VMPLs
-    check(msr_request(0x010) == (~u64{0xFFF} | 0x011));    // no preferred GHCB
+    check(msr_request(0x080) >> 12 == 0x33);            // SEV-SNP, AP creation, APIC IDs, VMPLs
+    check(msr_request(0x010) == (~u64{0xFFF} | 0x011)); // no preferred GHCB
     check(msr_request(ghcb_gpa() | 0x012) == (ghcb_gpa() | 0x013));
     check(call(0x8000'FFFD, 0, 0).info_2 == 0x33);
 }

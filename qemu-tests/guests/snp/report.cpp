@@ -1,5 +1,6 @@
-// What the secure processor is asked for as it should be: an attestation report and the certificates for
-// it, which go to the host to be verified, derived keys, and the time-stamp counter.
+// What the secure processor is asked for as it should be: an attestation report and the
+// certificates for it, which go to the host to be verified, derived keys, and the time-stamp
+// counter.
 #include "qemu-tests/guests/snp/message.h"
 
 using namespace vestibule;

@@ -13,7 +13,8 @@ alignas(page_size) constinit u8 other[page_size]{};
 constexpr u64 page_state_change = 0x8000'0010;
 constexpr u64 ap_creation       = 0x8000'0013;
 
-/// ghcb-not-registered: a call before the registration, and one by another page than the registered.
+/// ghcb-not-registered: a call before the registration, and one by another page than the
+/// registered.
 void call_unregistered() {
     check(call(0x8000'FFFD, 0, 0).info_1 == refused);
     msr_request(address_of(page) | 0x012);

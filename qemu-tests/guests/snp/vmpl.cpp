@@ -1,6 +1,6 @@
 // VMPL 1 beside VMPL 0 on one vCPU: RMPADJUST says what it may see, AP creation gives it a VMSA,
-// RUN_VMPL goes to and fro, and VMPL 0 finds the other's registers in its VMSA (APM volume 2, section
-// 15.36.7; GHCB specification, MSR request 0x016).
+// RUN_VMPL goes to and fro, and VMPL 0 finds the other's registers in its VMSA (APM volume 2,
+// section 15.36.7; GHCB specification, MSR request 0x016).
 #include "qemu-tests/guests/snp/machine.h"
 #include "x86/cpu.h"
 
@@ -63,7 +63,8 @@ void guest_main() {
     check(run_vmpl_1() == answered);
     check(steps == 5);
     const auto& vmsa = *reinterpret_cast<const volatile x86::Vmsa*>(vmsa_page);
-    check(vmsa.vmpl == 1 && vmsa.rsp > address_of(stack) && vmsa.rsp < address_of(stack + page_size));
+    check(vmsa.vmpl == 1 && vmsa.rsp > address_of(stack)
+          && vmsa.rsp < address_of(stack + page_size));
     at(address_of(letter)) = 0x5678;
     check(run_vmpl_1() == answered);
     check(steps == 7);

@@ -1,6 +1,6 @@
-// AP creation (GHCB specification, exit 0x80000013): the guest itself makes the VMSA from which one of
-// its vCPUs starts. The GHCB MSR and its registration are the hypervisor's and stay as they were; OVMF
-// counts on that.
+// AP creation (GHCB specification, exit 0x80000013): the guest itself makes the VMSA from which one
+// of its vCPUs starts. The GHCB MSR and its registration are the hypervisor's and stay as they
+// were; OVMF counts on that.
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
@@ -121,7 +121,8 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
         return Answer::invalid_input("AP creation: no vCPU has this APIC ID");
     }
     if (what > request::destroy || vmpl >= reverse_map::vmpl_count || vmpl < vcpu.vmpl) {
-        return Answer::invalid_input("AP creation: no such request, or a VMPL that is not its to give");
+        return Answer::invalid_input(
+            "AP creation: no such request, or a VMPL that is not its to give");
     }
     Vcpu& target = vcpus()[high_half(info)];
     if (what == request::destroy) {

@@ -1,5 +1,5 @@
-// Page state change by the GHCB page (GHCB specification, exit 0x80000010): a list of entries in the
-// shared buffer, in which the hypervisor keeps count of how far it has come.
+// Page state change by the GHCB page (GHCB specification, exit 0x80000010): a list of entries in
+// the shared buffer, in which the hypervisor keeps count of how far it has come.
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/hypervisor/page_state.h"
@@ -67,14 +67,15 @@ Answer serve_page_state_change(Vcpu& vcpu, GhcbView& ghcb) {
     // One past the end: the last one of a list that was done before.
     if (header.current > header.last || header.last >= most_entries
         || find_scratch(vcpu, ghcb, sizeof header + (header.last + 1) * sizeof(Entry)) == nullptr) {
-        report_violation(Rule::psc_list, "page state change: a list that is longer than its buffer, "
-                                         "or done");
+        report_violation(Rule::psc_list,
+                         "page state change: a list that is longer than its buffer, "
+                         "or done");
         return Answer::done(invalid_header);
     }
     if (header.reserved != 0) {
         report_violation(Rule::psc_list, "page state change: reserved bits of its header");
     }
-    u8* at              = buffer + sizeof header + header.current * sizeof(Entry);
+    u8* at                = buffer + sizeof header + header.current * sizeof(Entry);
     const bool breaks_off = tells(vcpu.options, Lie::psc_interrupted);
     for (; header.current <= header.last; at += sizeof(Entry)) {
         Entry entry;

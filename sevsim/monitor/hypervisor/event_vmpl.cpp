@@ -1,5 +1,5 @@
-// What a guest with a service at VMPL 0 asks for (GHCB specification, exits 0x80000017 and 0x80000018,
-// MSR request 0x016): which vCPUs there are, and to go on at another VMPL.
+// What a guest with a service at VMPL 0 asks for (GHCB specification, exits 0x80000017 and
+// 0x80000018, MSR request 0x016): which vCPUs there are, and to go on at another VMPL.
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/processors.h"
@@ -29,7 +29,8 @@ Answer serve_run_vmpl(Vcpu& vcpu, GhcbView& ghcb) {
                                             : Answer::invalid_input("RUN_VMPL: no such VMPL");
 }
 
-/// SW_EXITINFO1 is the address of RAX pages, which may be none: then RAX says how many there must be.
+/// SW_EXITINFO1 is the address of RAX pages, which may be none: then RAX says how many there must
+/// be.
 Inputs apic_ids_inputs(const GhcbView&) {
     return {.required = fields(field::rax), .optional = {}, .info_1 = ~u64{0}};
 }

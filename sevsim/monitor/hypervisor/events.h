@@ -46,7 +46,8 @@ struct Event {
     Answer (*serve)(Vcpu& vcpu, GhcbView& ghcb);
 };
 
-/// Has the vCPU go on at another VMPL, by GHCB page or MSR; false where it has none (event_vmpl.cpp).
+/// Has the vCPU go on at another VMPL, by GHCB page or MSR; false where it has none
+/// (event_vmpl.cpp).
 bool run_vmpl(Vcpu& vcpu, u64 vmpl);
 
 /// nullptr for an exit code that is not served.

@@ -51,10 +51,10 @@ u64 register_ghcb(Vcpu& vcpu, u64 request) {
 
 /// The page in [51:12], the operation in [55:52]; answered with an error in [63:32].
 u64 page_state_change(Vcpu&, u64 request) {
-    constexpr u64 page          = 0x000F'FFFF'FFFF'F000;
-    const auto operation        = static_cast<unsigned>(request >> 52) & 0xF;
-    const bool is_for_one_page  = operation == page_operation::assign_private
-                                 || operation == page_operation::assign_shared;
+    constexpr u64 page   = 0x000F'FFFF'FFFF'F000;
+    const auto operation = static_cast<unsigned>(request >> 52) & 0xF;
+    const bool is_for_one_page =
+        operation == page_operation::assign_private || operation == page_operation::assign_shared;
     const bool done = is_for_one_page && change_page_state(request & page, operation, false);
     if (!done) {
         report_violation(Rule::psc_list, "page state change: a page that cannot be changed so");

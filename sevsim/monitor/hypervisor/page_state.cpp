@@ -11,8 +11,8 @@ namespace vestibule::sevsim {
 
 namespace {
 
-/// True of the page by which a vCPU calls at this moment. A registered one that is not in the GHCB MSR
-/// the guest may do with what it likes: Linux's decompressor takes its own back like that.
+/// True of the page by which a vCPU calls at this moment. A registered one that is not in the GHCB
+/// MSR the guest may do with what it likes: Linux's decompressor takes its own back like that.
 bool is_ghcb(u64 page) {
     for (const Vcpu& vcpu : vcpus()) {
         if (vcpu.ghcb_msr == page) {
@@ -68,8 +68,8 @@ bool change_page_state(u64 gpa, unsigned operation, bool is_large) {
     if (operation == smash || operation == unsmash) {
         return true;
     }
-    if ((operation != assign_private && operation != assign_shared)
-        || gpa % size != 0 || !is_guest_memory(gpa) || !is_guest_memory(gpa + size - page_size)
+    if ((operation != assign_private && operation != assign_shared) || gpa % size != 0
+        || !is_guest_memory(gpa) || !is_guest_memory(gpa + size - page_size)
         || !may_change(gpa, size)) {
         return false;
     }

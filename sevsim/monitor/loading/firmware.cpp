@@ -38,8 +38,7 @@ void start_at_reset_vector(std::span<Vcpu> vcpus) {
 void launch_firmware(Vcpu& vcpu, std::span<const u8> bytes) {
     reverse_map::launch(layout::monitor_physical - bytes.size(), bytes.size());
     const LaunchModule& module = launch_module();
-    for (const LaunchSection& section :
-         std::span{module.sections}.first(module.section_count)) {
+    for (const LaunchSection& section : std::span{module.sections}.first(module.section_count)) {
         for (u64 page = section.gpa; page < u64{section.gpa} + section.size; page += page_size) {
             if (!is_guest_memory(page)) {
                 end_run_by_monitor_error("the firmware wants pages launched where this machine has "

@@ -26,8 +26,7 @@ u8* destination(Vcpu& vcpu, u64 gpa) {
     if (!is_guest_memory(gpa)) {
         end_run_by_monitor_error("a page of the file lies outside guest memory: try more --memory");
     }
-    return vcpu.options.is_native() ? layout::at_physical(gpa)
-                                                     : private_memory(gpa);
+    return vcpu.options.is_native() ? layout::at_physical(gpa) : private_memory(gpa);
 }
 
 /// A page of the hypervisor's, which a launch for SEV-SNP leaves out.
@@ -148,7 +147,8 @@ struct PlatformRow {
     const char* missing;
 };
 
-constexpr PlatformRow platform_rows[] = { // by Platform
+constexpr PlatformRow platform_rows[] = {
+  // by Platform
     {igvm::PlatformType::native,  "the file is not for the NATIVE platform" },
     {igvm::PlatformType::sev_es,  "the file is not for the SEV-ES platform" },
     {igvm::PlatformType::sev_snp, "the file is not for the SEV-SNP platform"},

@@ -41,9 +41,8 @@ void put(Vcpu& vcpu, u64 gpa, const void* from, u64 size) {
         if (!is_guest_memory(gpa)) {
             end_run_by_monitor_error("kernel and initrd do not fit: try more --memory");
         }
-        memcpy(vcpu.options.is_native() ? layout::at_physical(gpa)
-                                                         : private_memory(gpa),
-               bytes, count);
+        memcpy(vcpu.options.is_native() ? layout::at_physical(gpa) : private_memory(gpa), bytes,
+               count);
         gpa += count;
         bytes += count;
         size -= count;

@@ -1,5 +1,6 @@
-// What Linux needs of a launch for SEV-SNP where no firmware stands between (Documentation/arch/x86/
-// amd-memory-encryption.rst and zero-page.rst of Linux): where its secrets and its CPUID page are.
+// What Linux needs of a launch for SEV-SNP where no firmware stands between
+// (Documentation/arch/x86/ amd-memory-encryption.rst and zero-page.rst of Linux): where its secrets
+// and its CPUID page are.
 #pragma once
 
 #include "sevsim/linux_boot.h"

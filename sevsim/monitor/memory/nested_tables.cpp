@@ -19,10 +19,10 @@ namespace {
 
 constexpr u64 gigabyte_size = u64{1} << 30;
 
-constinit u64 memory_size           = 0;
-constinit u64 firmware_begin        = 0; // guest-physical, up to 4 GiB; 0: there is none
-constinit u8* firmware              = nullptr;
-constinit bool is_snp               = false;
+constinit u64 memory_size    = 0;
+constinit u64 firmware_begin = 0; // guest-physical, up to 4 GiB; 0: there is none
+constinit u8* firmware       = nullptr;
+constinit bool is_snp        = false;
 
 /// Where the walk begins, in and outside long mode, and the no-execute twins of both.
 struct Roots {
@@ -118,8 +118,8 @@ void build_nested_tables(const Options& options) {
     const unsigned vmpls = is_snp ? reverse_map::vmpl_count : 1;
     for (unsigned vmpl = 0; vmpl < vmpls; ++vmpl) {
         Roots& made = roots[vmpl];
-        made        = options.is_native() ? native_roots()
-                                          : encrypted_roots(options, private_view_of(vmpl));
+        made =
+            options.is_native() ? native_roots() : encrypted_roots(options, private_view_of(vmpl));
         made.long_mode_nx = no_execute_copy(*made.long_mode);
         made.legacy_nx    = no_execute_copy(*made.legacy);
     }
@@ -134,9 +134,9 @@ u64 nested_root(Vcpu& vcpu, bool no_execute_twin) {
 }
 
 void map_firmware(std::span<u8> image) {
-    firmware       = image.data();
-    firmware_begin = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
-    u64 backing    = reinterpret_cast<u64>(firmware);
+    firmware        = image.data();
+    firmware_begin  = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
+    u64 backing     = reinterpret_cast<u64>(firmware);
     const u64 flags = is_snp ? page_flags : page_flags & ~PageTableEntry::writable;
     for (u64 gpa = firmware_begin; gpa < layout::monitor_physical; gpa += page_size) {
         page_entry(private_view, gpa).value = backing | flags;
@@ -266,7 +266,7 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
 }
 
 u8* private_memory(u64 gpa) {
-    const bool is_there = is_firmware(gpa) || is_guest_memory(gpa);
+    const bool is_there  = is_firmware(gpa) || is_guest_memory(gpa);
     const bool is_closed = is_snp && is_launch_over();
     if (!is_there || (is_closed && !reverse_map::at(gpa).is_private())) {
         return nullptr;

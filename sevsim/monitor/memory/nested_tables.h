@@ -17,8 +17,8 @@ namespace vestibule::sevsim {
 
 void build_nested_tables(const Options& options);
 
-/// Puts firmware below 4 GiB, private, to be read and executed; under SEV-SNP it is memory, and can be
-/// written to as well. Whole pages, which become the guest's.
+/// Puts firmware below 4 GiB, private, to be read and executed; under SEV-SNP it is memory, and can
+/// be written to as well. Whole pages, which become the guest's.
 void map_firmware(std::span<u8> image);
 
 /// The flash in the shared view: its array, or nothing, so that reading it is MMIO.
@@ -53,14 +53,16 @@ bool is_firmware(u64 gpa);
 u8* firmware_memory(u64 gpa);
 
 /// The private view of a guest-physical address, for what the CPU does behind the hypervisor's
-/// back: fetches, walks, launch updates. nullptr where there is no memory, or none that is validated.
+/// back: fetches, walks, launch updates. nullptr where there is no memory, or none that is
+/// validated.
 u8* private_memory(u64 gpa);
 
 /// The shared view of a guest-physical address: what the hypervisor sees. nullptr where there is no
 /// memory.
 u8* shared_memory(u64 gpa);
 
-/// True where the guest last wrote through its shared view; under SEV-SNP, where the page is shared.
+/// True where the guest last wrote through its shared view; under SEV-SNP, where the page is
+/// shared.
 bool is_shared(u64 gpa);
 
 /// How many pages the guest has touched through its shared view.

@@ -1,6 +1,6 @@
-// The reverse map table of SEV-SNP (APM volume 2, section 15.36.3): whose each page of guest memory is,
-// whether the guest has validated it, and what each VMPL may do with it. Hardware keeps it by system
-// physical address; this machine has one guest, so it goes by the guest's.
+// The reverse map table of SEV-SNP (APM volume 2, section 15.36.3): whose each page of guest memory
+// is, whether the guest has validated it, and what each VMPL may do with it. Hardware keeps it by
+// system physical address; this machine has one guest, so it goes by the guest's.
 #pragma once
 
 #include "sevsim/monitor/options.h"
@@ -18,12 +18,12 @@ inline constexpr u8 may_execute_supervisor = 1u << 3;
 inline constexpr u8 may_everything         = 0xF;
 
 struct Entry {
-    bool assigned   : 1 = false; // the guest's; else the hypervisor's, which the guest sees as shared
-    bool validated  : 1 = false; // by the guest, or by the launch
-    bool vmsa       : 1 = false; // a VMSA: RMPADJUST has said so
-    bool in_use     : 1 = false; // a vCPU runs from it (hypervisor/event_ap_creation.cpp)
-    bool large      : 1 = false; // one of the 512 of a 2 MiB entry
-    bool was_shared : 1 = false; // the guest has had it through the shared view
+    bool assigned : 1 = false; // the guest's; else the hypervisor's, which the guest sees as shared
+    bool validated : 1  = false;      // by the guest, or by the launch
+    bool vmsa : 1       = false;      // a VMSA: RMPADJUST has said so
+    bool in_use : 1     = false;      // a vCPU runs from it (hypervisor/event_ap_creation.cpp)
+    bool large : 1      = false;      // one of the 512 of a 2 MiB entry
+    bool was_shared : 1 = false;      // the guest has had it through the shared view
     u8 permissions[vmpl_count - 1]{}; // of VMPL 1 to 3; VMPL 0 may do everything
 
     u8 permissions_of(unsigned vmpl) const {

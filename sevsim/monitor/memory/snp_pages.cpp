@@ -83,10 +83,11 @@ bool allows(u8 permissions, u64 exitinfo1, u8 cpl) {
 NestedFault map_for_lower(Vcpu& vcpu, u64 exitinfo1, u64 page) {
     const u8 permissions = reverse_map::at(page).permissions_of(vcpu.vmpl);
     // QEMU probes the guest's own tables as if they were written.
-    const bool probes    = (exitinfo1 & nested_fault::guest_table) != 0;
-    const u64 access     = probes ? exitinfo1 & ~nested_fault::write : exitinfo1;
+    const bool probes = (exitinfo1 & nested_fault::guest_table) != 0;
+    const u64 access  = probes ? exitinfo1 & ~nested_fault::write : exitinfo1;
     if (!allows(permissions, access, vcpu.state().cpl)) {
-        report_violation(Rule::vmpl_permission, "an access that RMPADJUST has not allowed its VMPL");
+        report_violation(Rule::vmpl_permission,
+                         "an access that RMPADJUST has not allowed its VMPL");
         return NestedFault::vmpl_permission;
     }
     const u64 flags = flags_of(permissions) | (probes ? PageTableEntry::writable : 0);
@@ -201,8 +202,7 @@ NestedFault resolve_snp_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
             share_unasked(page);
         }
         map_shared(page, false); // the tables count pages that were touched so
-        page_entry(shared_view, page).value =
-            page | page_flags | PageTableEntry::no_execute;
+        page_entry(shared_view, page).value = page | page_flags | PageTableEntry::no_execute;
         return NestedFault::resolved;
     }
     if (!entry.assigned) {

@@ -16,10 +16,10 @@ namespace {
 
 /// What EAX says afterwards.
 enum class Result : u32 {
-    success           = 0,
-    fail_input        = 1,
-    fail_permission   = 2,
-    fail_in_use       = 3,
+    success            = 0,
+    fail_input         = 1,
+    fail_permission    = 2,
+    fail_in_use        = 3,
     fail_size_mismatch = 6,
 };
 
@@ -69,7 +69,7 @@ bool find_page(Vcpu& vcpu, const FetchedInstruction& instruction, Operand& opera
     const bool is_there =
         reverse_map::has(operand.gpa) && reverse_map::has(operand.gpa + size - page_size);
     if (!is_private || !is_aligned || !is_there) {
-        report_violation(Rule::rmp_operand, !is_private  ? "its page is mapped without the C-bit"
+        report_violation(Rule::rmp_operand, !is_private   ? "its page is mapped without the C-bit"
                                             : !is_aligned ? "a 2 MiB page that is not aligned"
                                                           : "there is no memory at its page");
         finish(vcpu, instruction, Result::fail_input);
@@ -150,7 +150,8 @@ void pvalidate(Vcpu& vcpu, const FetchedInstruction& instruction) {
     finish(vcpu, instruction, Result::success, !changed);
 }
 
-/// The attributes of RMPADJUST and RMPQUERY in RDX: a VMPL, its permissions, and whether it is a VMSA.
+/// The attributes of RMPADJUST and RMPQUERY in RDX: a VMPL, its permissions, and whether it is a
+/// VMSA.
 struct Attributes {
     u64 value;
 
@@ -189,8 +190,8 @@ Result adjust(const Vcpu& vcpu, const Operand& operand, Attributes wanted) {
         }
     }
     for (u64 page = operand.gpa; page < operand.gpa + size; page += page_size) {
-        reverse_map::Entry& entry             = reverse_map::at(page);
-        entry.vmsa                            = wanted.is_vmsa();
+        reverse_map::Entry& entry            = reverse_map::at(page);
+        entry.vmsa                           = wanted.is_vmsa();
         entry.permissions[wanted.vmpl() - 1] = wanted.permissions();
         nested::unmap_private(page, wanted.vmpl());
     }

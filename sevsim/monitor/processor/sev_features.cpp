@@ -12,24 +12,26 @@ struct Row {
 };
 
 constexpr Row rows[] = {
-    {x86::SevFeatures::snp_active, nullptr},
-    {bit(1), "SEV_FEATURES asks for a virtual top of memory, which this machine has not"},
-    {bit(2), "SEV_FEATURES asks for #VC to be reflected to another VMPL, which this machine does not"},
-    {bit(3), "SEV_FEATURES asks for restricted injection, which this machine has not"},
-    {bit(4), "SEV_FEATURES asks for alternate injection, which this machine has not"},
-    {x86::SevFeatures::debug_swap, nullptr}, // the guest has its debug registers to itself
-    {bit(6), nullptr},                       // the host's IBS stops: there is none
-    {bit(7), nullptr},                       // branch targets are isolated: nothing is predicted
-    {bit(8), "SEV_FEATURES asks for supervisor shadow stacks by VMPL, which this machine has not"},
-    {bit(9), "SEV_FEATURES asks for a secure TSC, which this machine has not"},
-    {bit(10), "SEV_FEATURES asks for the VMGEXIT parameter, which this machine has not"},
-    {bit(11), "SEV_FEATURES asks for virtual performance counters, which this machine has not"},
-    {bit(12), "SEV_FEATURES asks for a virtual IBS, which this machine has not"},
-    {bit(13), "SEV_FEATURES asks for the guest's control of intercepts, which this machine has not"},
-    {bit(14), "SEV_FEATURES asks for VMSA register protection, which this machine has not"},
-    {bit(15), nullptr}, // no sibling thread runs anything else
-    {bit(16), "SEV_FEATURES asks for Secure AVIC, which this machine has not"},
-    {bit(21), nullptr}, // a branch prediction barrier at each entry
+    {x86::SevFeatures::snp_active, nullptr                                                                             },
+    {bit(1),                       "SEV_FEATURES asks for a virtual top of memory, which this machine has not"         },
+    {bit(2),
+     "SEV_FEATURES asks for #VC to be reflected to another VMPL, which this machine does not"                          },
+    {bit(3),                       "SEV_FEATURES asks for restricted injection, which this machine has not"            },
+    {bit(4),                       "SEV_FEATURES asks for alternate injection, which this machine has not"             },
+    {x86::SevFeatures::debug_swap, nullptr                                                                             }, // the guest has its debug registers to itself
+    {bit(6),                       nullptr                                                                             }, // the host's IBS stops: there is none
+    {bit(7),                       nullptr                                                                             }, // branch targets are isolated: nothing is predicted
+    {bit(8),                       "SEV_FEATURES asks for supervisor shadow stacks by VMPL, which this machine has not"},
+    {bit(9),                       "SEV_FEATURES asks for a secure TSC, which this machine has not"                    },
+    {bit(10),                      "SEV_FEATURES asks for the VMGEXIT parameter, which this machine has not"           },
+    {bit(11),                      "SEV_FEATURES asks for virtual performance counters, which this machine has not"    },
+    {bit(12),                      "SEV_FEATURES asks for a virtual IBS, which this machine has not"                   },
+    {bit(13),
+     "SEV_FEATURES asks for the guest's control of intercepts, which this machine has not"                             },
+    {bit(14),                      "SEV_FEATURES asks for VMSA register protection, which this machine has not"        },
+    {bit(15),                      nullptr                                                                             }, // no sibling thread runs anything else
+    {bit(16),                      "SEV_FEATURES asks for Secure AVIC, which this machine has not"                     },
+    {bit(21),                      nullptr                                                                             }, // a branch prediction barrier at each entry
 };
 
 } // namespace

@@ -1,5 +1,5 @@
-// SEV_FEATURES of a VMSA (APM volume 2, section 15.36 and table B-4): each either works on this machine
-// or is refused by its name.
+// SEV_FEATURES of a VMSA (APM volume 2, section 15.36 and table B-4): each either works on this
+// machine or is refused by its name.
 #pragma once
 
 #include "sevsim/monitor/processor/vcpu.h"

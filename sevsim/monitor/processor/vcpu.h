@@ -25,8 +25,8 @@ enum class ApicMode : u8 { xapic, x2apic, disabled };
 
 /// What a vCPU has at a VMPL at which it does not run just now.
 struct VmplContext {
-    u64 vmsa;            // the page in guest memory that holds its state; 0: see at_launch
-    bool at_launch;      // its state is the one that it was launched with, as it is by now
+    u64 vmsa;       // the page in guest memory that holds its state; 0: see at_launch
+    bool at_launch; // its state is the one that it was launched with, as it is by now
     u64 ghcb_msr;
     u64 registered_ghcb;
 };
@@ -51,8 +51,8 @@ struct Vcpu {
     u64 told_dr7;   // the last DR7 write that it was asked for
     u32 logical_id; // of its local APIC, by which interprocessor interrupts can name it
     ApicMode apic_mode;
-    u64 x2apic_command; // what it last wrote to ICR in x2APIC mode
-    bool terminated;    // it has asked for the guest's end
+    u64 x2apic_command;  // what it last wrote to ICR in x2APIC mode
+    bool terminated;     // it has asked for the guest's end
     u64 registered_ghcb; // the address that it has registered, 1 where it has none (SEV-SNP)
     u8 vmpl;             // at which it runs
     u64 vmsa;            // the page in guest memory that it runs from; 0: its state at launch
@@ -63,8 +63,8 @@ struct Vcpu {
     bool changes_vmpl;   // RUN_VMPL has been asked for `next_vmpl`
     u8 next_vmpl;
     VmplContext vmpls[4]; // by VMPL
-    bool nmi_pending;   // to be injected
-    bool nmi_masked;    // from the injection of an NMI to the guest's NMI complete
+    bool nmi_pending;     // to be injected
+    bool nmi_masked;      // from the injection of an NMI to the guest's NMI complete
     Options options;
 
     x86::Vmsa& state() { return vmcb.save(); }

@@ -17,8 +17,8 @@ constexpr size_t common = offsetof(x86::Vmsa, spec_ctrl);
 
 static_assert(common <= SaveArea::size);
 
-/// Where the state is kept that a vCPU was launched with, while it runs from another: that of a launch
-/// lies in no memory of the guest's.
+/// Where the state is kept that a vCPU was launched with, while it runs from another: that of a
+/// launch lies in no memory of the guest's.
 constinit x86::Vmsa launched[most_vcpus]{};
 
 /// The page that holds a VMPL's state.
@@ -104,7 +104,7 @@ void change_vmpl(Vcpu& vcpu) {
     left.ghcb_msr        = vcpu.ghcb_msr;
     left.registered_ghcb = vcpu.registered_ghcb;
     save_hidden_state(vcpu);
-    x86::Vmsa& put_away = page_of(vcpu, left);
+    x86::Vmsa& put_away   = page_of(vcpu, left);
     put_away.vmpl         = vcpu.vmpl;
     put_away.sev_features = vcpu.options.sev_features;
     save_vmsa(vcpu, put_away);
@@ -117,11 +117,9 @@ void change_vmpl(Vcpu& vcpu) {
 }
 
 void replace_state(Vcpu& vcpu) {
-    vcpu.replaced = false;
-    const x86::Vmsa vmsa = page_of(vcpu, {.vmsa            = vcpu.next_vmsa,
-                                          .at_launch       = false,
-                                          .ghcb_msr        = 0,
-                                          .registered_ghcb = 0});
+    vcpu.replaced        = false;
+    const x86::Vmsa vmsa = page_of(
+        vcpu, {.vmsa = vcpu.next_vmsa, .at_launch = false, .ghcb_msr = 0, .registered_ghcb = 0});
     run_from(vcpu, vmsa);
 }
 

@@ -53,8 +53,8 @@ void mix_column(u8* column) {
     const u8 first = column[0];
     for (unsigned row = 0; row < 4; ++row) {
         const u8 next = row == 3 ? first : column[row + 1];
-        column[row]   = static_cast<u8>(column[row] ^ all
-                                      ^ double_of(static_cast<u8>(column[row] ^ next)));
+        column[row] =
+            static_cast<u8>(column[row] ^ all ^ double_of(static_cast<u8>(column[row] ^ next)));
     }
 }
 
@@ -141,9 +141,9 @@ AesGcm::Block AesGcm::multiply(const Block& factor) const {
         memcpy(&value, block.bytes + n * 8, sizeof value);
         return __builtin_bswap64(value);
     };
-    u64 power[2]       = {half(hash_key_, 0), half(hash_key_, 1)};
-    const u64 bits[2]  = {half(factor, 0), half(factor, 1)};
-    u64 product[2]     = {0, 0};
+    u64 power[2]      = {half(hash_key_, 0), half(hash_key_, 1)};
+    const u64 bits[2] = {half(factor, 0), half(factor, 1)};
+    u64 product[2]    = {0, 0};
     for (unsigned n = 0; n < 128; ++n) {
         const u64 mask = 0 - ((bits[n / 64] >> (63 - n % 64)) & 1);
         product[0] ^= power[0] & mask;

@@ -1,5 +1,5 @@
-// AES-256-GCM (FIPS 197, NIST SP 800-38D): how messages between a guest and the secure processor are
-// encrypted.
+// AES-256-GCM (FIPS 197, NIST SP 800-38D): how messages between a guest and the secure processor
+// are encrypted.
 #pragma once
 
 #include "x86/types.h"
@@ -25,8 +25,7 @@ class AesGcm {
     void encrypt(const GcmMessage& message, std::span<const u8> from, u8* to, u8* tag) const;
 
     /// False where the tag is another than the message's; `to` then holds nothing to be used.
-    bool decrypt(const GcmMessage& message, std::span<const u8> from, u8* to,
-                 const u8* tag) const;
+    bool decrypt(const GcmMessage& message, std::span<const u8> from, u8* to, const u8* tag) const;
 
   private:
     struct Block {

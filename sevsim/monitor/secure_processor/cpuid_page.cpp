@@ -68,14 +68,14 @@ void withhold(Function& function) {
     }
 }
 
-/// QEMU's processor has neither XSAVEC nor XSAVES, without one of which Linux gives up as an SEV-SNP
-/// guest (arch/x86/kernel/sev-shared.c, snp_cpuid_postprocess). So it is told of XSAVEC, and that it
-/// has no XSAVE, nor anything that would need it: then it uses neither.
+/// QEMU's processor has neither XSAVEC nor XSAVES, without one of which Linux gives up as an
+/// SEV-SNP guest (arch/x86/kernel/sev-shared.c, snp_cpuid_postprocess). So it is told of XSAVEC,
+/// and that it has no XSAVE, nor anything that would need it: then it uses neither.
 void without_xsave(Function& function) {
     constexpr u32 fma = 1u << 12, xsave = 1u << 26, osxsave = 1u << 27, avx = 1u << 28,
-                  f16c = 1u << 29;
-    constexpr u32 avx2 = 1u << 5;
-    constexpr u32 xsavec = 1u << 1;
+                  f16c        = 1u << 29;
+    constexpr u32 avx2        = 1u << 5;
+    constexpr u32 xsavec      = 1u << 1;
     constexpr u32 legacy_size = 0x240; // x87 and SSE, and the header
     switch (function.eax_in) {
     case 1: function.ecx &= ~(fma | xsave | osxsave | avx | f16c); break;
@@ -100,8 +100,7 @@ void fill_cpuid_page(Vcpu& vcpu, u8* page) {
         for (u32 leaf = range.first; leaf <= range.last; ++leaf) {
             for (u32 subleaf = 0; subleaf < range.subleaves; ++subleaf) {
                 const x86::CpuidResult result = guest_cpuid(vcpu, leaf, subleaf);
-                const bool is_empty =
-                    (result.eax | result.ebx | result.ecx | result.edx) == 0;
+                const bool is_empty = (result.eax | result.ebx | result.ecx | result.edx) == 0;
                 if (is_empty || table.count == most_functions) {
                     continue; // a function that is missing reads as zero
                 }

@@ -37,13 +37,13 @@ struct Mixed {
 
 bool is_selected(const KeyRequest& request, u64 which) { return (request.fields & which) != 0; }
 
-/// A guest may ask for the key of an older version of itself or of the firmware, not of a newer one.
+/// A guest may ask for the key of an older version of itself or of the firmware, not of a newer
+/// one.
 bool is_allowed(const KeyRequest& request, unsigned vmpl) {
     const LaunchModule& launch = launch_module();
-    const bool too_new =
-        (is_selected(request, field_bit::guest_svn)
-         && request.guest_svn > launch.identity.guest_svn)
-        || (is_selected(request, field_bit::tcb) && request.tcb > launch.tcb);
+    const bool too_new         = (is_selected(request, field_bit::guest_svn)
+                          && request.guest_svn > launch.identity.guest_svn)
+                         || (is_selected(request, field_bit::tcb) && request.tcb > launch.tcb);
     return (request.fields & ~field_bit::all) == 0 && request.reserved == 0
            && (request.key_selection & ~7u) == 0 && request.vmpl >= vmpl && request.vmpl <= 3
            && !too_new;

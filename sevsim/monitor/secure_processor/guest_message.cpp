@@ -152,7 +152,9 @@ FirmwareStatus refuse(Rule rule, const char* detail, FirmwareStatus status) {
 GcmMessage frame(const Header& header, u8 (&nonce)[12]) {
     memset(nonce, 0, sizeof nonce);
     memcpy(nonce, &header.sequence, sizeof header.sequence);
-    return {nonce, {&header.algorithm, sizeof(Header) - offsetof(Header, algorithm)}};
+    return {
+        nonce, {&header.algorithm, sizeof(Header) - offsetof(Header, algorithm)}
+    };
 }
 
 void send(const AesGcm& key, const Header& asked, const u8* payload, u16 size, u8* to) {
@@ -201,13 +203,14 @@ FirmwareStatus serve_guest_message(const u8* request, u8* response) {
     }
     const Row* row = find(header);
     if (row == nullptr) {
-        return refuse(Rule::snp_message, "a guest message of a type, version or size that the "
-                                         "firmware does not know",
+        return refuse(Rule::snp_message,
+                      "a guest message of a type, version or size that the "
+                      "firmware does not know",
                       FirmwareStatus::invalid_param);
     }
     memset(answer, 0, sizeof answer);
-    const u16 size = row->answer(
-        {asked, header.message_size, header.message_version, header.vmpck, answer});
+    const u16 size =
+        row->answer({asked, header.message_size, header.message_version, header.vmpck, answer});
     send(key, header, answer, size, response);
     counter = header.sequence + 1;
     return FirmwareStatus::success;

@@ -15,8 +15,8 @@ enum class FirmwareStatus : u32 {
     aead_overflow   = 0x1D, // the counter of messages has come to its end
 };
 
-/// Serves one message of a page and writes the answer into another; a copy, so that nobody changes it
-/// meanwhile. What is refused changes nothing.
+/// Serves one message of a page and writes the answer into another; a copy, so that nobody changes
+/// it meanwhile. What is refused changes nothing.
 FirmwareStatus serve_guest_message(const u8* request, u8* response);
 
 /// True where the message asks for a report, which is what certificates come with.

@@ -1,5 +1,5 @@
-// The guest's context in the secure processor (SEV-SNP firmware ABI, 56860, chapter 4): what is set by
-// the launch and stays for the guest's life.
+// The guest's context in the secure processor (SEV-SNP firmware ABI, 56860, chapter 4): what is set
+// by the launch and stays for the guest's life.
 #pragma once
 
 #include "sevsim/launch_module.h"
@@ -17,7 +17,8 @@ const LaunchModule& launch_module();
 /// reports (GHCB specification, exit 0x80000012).
 std::span<const u8> certificates();
 
-/// The page of type SECRETS (chapter 8.17.2.6): the guest's keys for messages to the secure processor.
+/// The page of type SECRETS (chapter 8.17.2.6): the guest's keys for messages to the secure
+/// processor.
 void fill_secrets_page(u8* page);
 
 } // namespace vestibule::sevsim

@@ -1,5 +1,5 @@
-// Arithmetic by Montgomery's method, points in Jacobian coordinates. Not in constant time: there is no
-// secret here that anyone could not have by asking.
+// Arithmetic by Montgomery's method, points in Jacobian coordinates. Not in constant time: there is
+// no secret here that anyone could not have by asking.
 #include "sevsim/monitor/secure_processor/p384.h"
 
 #include "sevsim/monitor/memory/memory.h"
@@ -30,13 +30,19 @@ struct Number {
 // FIPS 186-5 and SP 800-186, section 3.2.1.4.
 constexpr u64 ones = ~u64{0};
 constexpr Number prime{
-    {0x0000'0000'FFFF'FFFF, 0xFFFF'FFFF'0000'0000, 0xFFFF'FFFF'FFFF'FFFE, ones, ones, ones}};
-constexpr Number order{{0xECEC'196A'CCC5'2973, 0x581A'0DB2'48B0'A77A, 0xC763'4D81'F437'2DDF, ones,
-                        ones, ones}};
-constexpr Number base_x{{0x3A54'5E38'7276'0AB7, 0x5502'F25D'BF55'296C, 0x59F7'41E0'8254'2A38,
-                         0x6E1D'3B62'8BA7'9B98, 0x8EB1'C71E'F320'AD74, 0xAA87'CA22'BE8B'0537}};
-constexpr Number base_y{{0x7A43'1D7C'90EA'0E5F, 0x0A60'B1CE'1D7E'819D, 0xE9DA'3113'B5F0'B8C0,
-                         0xF8F4'1DBD'289A'147C, 0x5D9E'98BF'9292'DC29, 0x3617'DE4A'9626'2C6F}};
+    {0x0000'0000'FFFF'FFFF, 0xFFFF'FFFF'0000'0000, 0xFFFF'FFFF'FFFF'FFFE, ones, ones, ones}
+};
+constexpr Number order{
+    {0xECEC'196A'CCC5'2973, 0x581A'0DB2'48B0'A77A, 0xC763'4D81'F437'2DDF, ones, ones, ones}
+};
+constexpr Number base_x{
+    {0x3A54'5E38'7276'0AB7, 0x5502'F25D'BF55'296C, 0x59F7'41E0'8254'2A38, 0x6E1D'3B62'8BA7'9B98,
+     0x8EB1'C71E'F320'AD74, 0xAA87'CA22'BE8B'0537}
+};
+constexpr Number base_y{
+    {0x7A43'1D7C'90EA'0E5F, 0x0A60'B1CE'1D7E'819D, 0xE9DA'3113'B5F0'B8C0, 0xF8F4'1DBD'289A'147C,
+     0x5D9E'98BF'9292'DC29, 0x3617'DE4A'9626'2C6F}
+};
 
 constexpr bool is_below(const Number& a, const Number& b) {
     for (unsigned n = limbs; n-- > 0;) {
@@ -181,12 +187,12 @@ Point doubled(const Point& p) {
     if (p.z.is_zero()) {
         return p;
     }
-    const Number delta = field.product(p.z, p.z);
-    const Number gamma = field.product(p.y, p.y);
-    const Number beta4 = doubled(doubled(field.product(p.x, gamma)));
-    const Number third = field.product(field.difference(p.x, delta), field.sum(p.x, delta));
-    const Number alpha = field.sum(doubled(third), third);
-    const Number yz    = field.sum(p.y, p.z);
+    const Number delta  = field.product(p.z, p.z);
+    const Number gamma  = field.product(p.y, p.y);
+    const Number beta4  = doubled(doubled(field.product(p.x, gamma)));
+    const Number third  = field.product(field.difference(p.x, delta), field.sum(p.x, delta));
+    const Number alpha  = field.sum(doubled(third), third);
+    const Number yz     = field.sum(p.y, p.z);
     const Number gamma2 = field.product(gamma, gamma);
     Point result;
     result.x = field.difference(field.product(alpha, alpha), doubled(beta4));
@@ -214,8 +220,8 @@ Point sum(const Point& p, const Point& q) {
     const Number v  = field.product(u1, h2);
     Point result;
     result.x = field.difference(field.difference(field.product(r, r), h3), doubled(v));
-    result.y = field.difference(field.product(r, field.difference(v, result.x)),
-                                field.product(s1, h3));
+    result.y =
+        field.difference(field.product(r, field.difference(v, result.x)), field.product(s1, h3));
     result.z = field.product(field.product(p.z, q.z), h);
     return result;
 }
@@ -257,7 +263,10 @@ class NonceGenerator {
         memset(value_.bytes, 1, sizeof value_.bytes);
         u8 reduced[p384_size];
         to_bytes(scalars.reduced(from_bytes(digest.bytes)), reduced);
-        const std::span<const u8> message[] = {{private_key, p384_size}, reduced};
+        const std::span<const u8> message[] = {
+            {private_key, p384_size},
+            reduced
+        };
         advance(0, message);
         advance(1, message);
     }
@@ -275,7 +284,9 @@ class NonceGenerator {
 
   private:
     void advance(u8 separator, std::span<const std::span<const u8>> message) {
-        std::span<const u8> pieces[4] = {value_.bytes, {&separator, 1}};
+        std::span<const u8> pieces[4] = {
+            value_.bytes, {&separator, 1}
+        };
         for (size_t n = 0; n < message.size(); ++n) {
             pieces[2 + n] = message[n];
         }

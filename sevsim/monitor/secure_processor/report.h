@@ -1,5 +1,5 @@
-// The attestation report (SEV-SNP firmware ABI, 56860, section 7.3): what the launch was, for whom the
-// guest asks, and the secure processor's signature over it.
+// The attestation report (SEV-SNP firmware ABI, 56860, section 7.3): what the launch was, for whom
+// the guest asks, and the secure processor's signature over it.
 #pragma once
 
 #include "x86/types.h"

@@ -76,7 +76,7 @@ void Sha384::compress() {
     for (unsigned n = 0; n < rounds; ++n) {
         const u64 choice   = (s[4] & s[5]) ^ (~s[4] & s[6]);
         const u64 majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
-        const u64 one      = s[7] + (rotate(s[4], 14) ^ rotate(s[4], 18) ^ rotate(s[4], 41)) + choice
+        const u64 one = s[7] + (rotate(s[4], 14) ^ rotate(s[4], 18) ^ rotate(s[4], 41)) + choice
                         + constants[n] + w[n];
         const u64 two = (rotate(s[0], 28) ^ rotate(s[0], 34) ^ rotate(s[0], 39)) + majority;
         memmove(s + 1, s, 7 * sizeof s[0]);
@@ -102,14 +102,14 @@ void Sha384::add(std::span<const u8> bytes) {
 }
 
 Digest384 Sha384::finish() {
-    const u64 bits     = size_ * 8;
-    constexpr u8 end   = 0x80;
+    const u64 bits   = size_ * 8;
+    constexpr u8 end = 0x80;
     constexpr u8 zeros[2 * block_size]{};
     add({&end, 1});
     const u64 used = size_ % block_size;
     const u64 rest = block_size - sizeof bits;
     add(std::span{zeros}.first(used <= block_size - length_size ? rest - used
-                                                                 : block_size + rest - used));
+                                                                : block_size + rest - used));
     u8 length[sizeof bits];
     write_big(length, bits);
     add(length);

@@ -1,4 +1,5 @@
-// SHA-384 and HMAC with it (FIPS 180-4, FIPS 198-1), for what the secure processor signs and derives.
+// SHA-384 and HMAC with it (FIPS 180-4, FIPS 198-1), for what the secure processor signs and
+// derives.
 #pragma once
 
 #include "x86/types.h"
