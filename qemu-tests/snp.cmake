@@ -35,6 +35,10 @@ snp_test(rules rules STATUS 1 WANT "exited with code 0" "0x404 +page not validat
   "ghcb-scratch +1 " "psc-in-use +1 " "ap-vmsa +2 " "ghcb-invalid-input +4 ")
 snp_test(psc_interrupted pages STATUS 1 ARGS --hostile psc-interrupted WANT "exited with code [1-9]")
 
+# PVALIDATE in 32-bit code.
+snp_test(legacy32 legacy32 BUILD --entry 32 STATUS 1
+  WANT "set 5, code 0x20" "rmp-validated-twice +1 " REJECT "rmp-operand")
+
 # Further vCPUs, and VMPLs.
 snp_test(ap ap BUILD --vcpus 2 STATUS 1 ARGS --smp 2 WANT "exited with code 0" "rmp-in-use +1 "
   "psc-in-use +1 " "0x80000013 +AP creation +- +[0-9]+ " REJECT "ap-vmsa")
@@ -43,6 +47,10 @@ foreach(page letter own)
   snp_test(vmpl_${page} vmpl_${page} STATUS 1
     WANT "vmpl-permission +1 " "its VMPL may not do that with this page")
 endforeach()
+
+# A C-bit that has no effect: what the guest has made shared is not to be had.
+snp_test(c_bit_no_effect pages STATUS 1 ARGS --hostile cbit-no-effect
+  WANT "0x404 +page not validated" "set 5, code 0x1d")
 
 # Messages to the secure processor: those that it refuses, and a host that is busy.
 snp_test(messages messages STATUS 1 WANT "exited with code 0" "snp-message +10 "
@@ -89,7 +97,7 @@ add_test(NAME qemu.snp_host_data
 
 # Launches that the firmware refuses: a policy, an ID block for another launch, a file without SEV-SNP.
 snp_image(policy_file snp_pages)
-foreach(row "0xb0000:0:" "0x10000:1:bit 17 is reserved" "0x1030000:1:ciphertext hidden"
+foreach(row "0xb0000:0:" "0x430000:1:AES-256-XTS" "0x1030000:1:ciphertext hidden"
     "0x300ff:0:" "0x301ff:1:it wants firmware ABI 1.255")
   string(REPLACE ":" ";" row ${row})
   list(GET row 0 policy)

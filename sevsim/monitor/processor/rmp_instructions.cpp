@@ -42,14 +42,20 @@ void finish(Vcpu& vcpu, const FetchedInstruction& instruction, Result result, bo
     vcpu.skip_instruction(instruction.opcode + instruction_length);
 }
 
-/// RAX, as wide as the address size says: 67 halves it in 64-bit code.
+/// RAX, as wide as the address size says.
 u64 linear_operand(Vcpu& vcpu, const FetchedInstruction& instruction) {
     constexpr u8 address_size = 0x67;
-    bool is_narrow            = !vcpu.is_64_bit_code();
+    constexpr u16 default_32  = 1u << 10; // of the code segment's attributes
+    bool has_prefix           = false;
     for (unsigned n = 0; n < instruction.opcode; ++n) {
-        is_narrow |= instruction.bytes[n] == address_size;
+        has_prefix |= instruction.bytes[n] == address_size;
     }
-    return is_narrow ? low_half(vcpu.state().rax) : vcpu.state().rax;
+    const u64 rax = vcpu.state().rax;
+    if (vcpu.is_64_bit_code()) {
+        return has_prefix ? low_half(rax) : rax;
+    }
+    const bool is_32_bit = ((vcpu.state().cs.attributes & default_32) != 0) != has_prefix;
+    return is_32_bit ? low_half(rax) : rax & 0xFFFF;
 }
 
 /// Finds the page. False where the instruction has ended already, by a fault or a result.
