@@ -115,3 +115,16 @@ add_test(NAME qemu.snp_id_block
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIGVMTOOL=$<TARGET_FILE:igvmtool>
     -DIMAGE=${CMAKE_CURRENT_BINARY_DIR}/snp_report.igvm -DFOLDER=${CMAKE_CURRENT_BINARY_DIR}/id_block
     -P ${CMAKE_CURRENT_SOURCE_DIR}/id_block.cmake)
+
+# The launch digest of firmware is what igvmtool measures for QEMU's -bios, with one vCPU and with eight.
+set(digest_test ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIGVMTOOL=$<TARGET_FILE:igvmtool>)
+set(digest_script -P ${CMAKE_CURRENT_SOURCE_DIR}/firmware_digest.cmake)
+add_test(NAME qemu.snp_digest_ovmf
+  COMMAND ${digest_test} -DFIRMWARE=/usr/share/ovmf/OVMF.fd ${digest_script})
+foreach(file ovmf-trixie/usr/share/ovmf/OVMF.fd ovmf-sid/usr/share/ovmf/OVMF.amdsev.fd)
+  string(REGEX REPLACE "/.*" "" firmware ${file})
+  add_test(NAME qemu.snp_digest_${firmware}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/with_guest ${file} ${digest_test}
+      -DFIRMWARE=${CMAKE_SOURCE_DIR}/build/guests/${file} ${digest_script})
+  set_tests_properties(qemu.snp_digest_${firmware} PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()

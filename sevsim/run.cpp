@@ -82,6 +82,7 @@ class Complaints {
 struct GuestFiles {
     std::vector<OpenedFile> files;
     std::optional<u32> ap_start; ///< of firmware with more vCPUs than one (guest_file.h)
+    std::string launch_digest;   ///< of an SEV-SNP guest
 
     std::vector<int> descriptors() const {
         std::vector<int> all;
@@ -136,7 +137,8 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
         if (!module) {
             return std::unexpected(module.error());
         }
-        auto file = memory_file(std::as_bytes(std::span{*module}));
+        opened.launch_digest = launch_digest(*module);
+        auto file            = memory_file(std::as_bytes(std::span{*module}));
         if (!file) {
             return std::unexpected(file.error());
         }
@@ -227,11 +229,12 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
         return std::unexpected(end.error());
     }
     reader.finish();
-    RunResult result{.records   = reader.records(),
-                     .qemu      = *end,
-                     .timeout   = options.timeout,
-                     .line_open = line_open,
-                     .allowed   = options.allowed};
+    RunResult result{.records       = reader.records(),
+                     .qemu          = *end,
+                     .timeout       = options.timeout,
+                     .line_open     = line_open,
+                     .allowed       = options.allowed,
+                     .launch_digest = guest->launch_digest};
     if (picture.get() != nullptr) {
         picture.put(timeline(result));
     }

@@ -193,9 +193,10 @@ Result launch_firmware(const RunOptions& options, const std::string& content,
         module.sections[module.section_count++] = {
             .gpa = section.gpa, .size = section.size, .type = static_cast<u32>(section.type)};
     }
-    return take_measurement(
-        igvm::launch_of(*firmware, {.launch = measured_as(options), .hash_table = std::nullopt}),
-        options.file, module);
+    igvm::FirmwareLaunchOptions measured{.launch     = measured_as(options),
+                                         .hash_table = std::nullopt};
+    measured.launch.vmm = igvm::profile_of(igvm::Vmm::qemu); // of whose -bios this is the machine
+    return take_measurement(igvm::launch_of(*firmware, measured), options.file, module);
 }
 
 /// Nobody else launches a kernel like this, so there is no digest that it must have: the chain over
@@ -265,6 +266,12 @@ std::expected<std::vector<u8>, std::string> launch_module(const RunOptions& opti
     std::memcpy(bytes.data(), &module, sizeof module);
     std::ranges::copy(table, bytes.begin() + sizeof module);
     return bytes;
+}
+
+std::string launch_digest(const std::vector<u8>& module) {
+    LaunchModule read;
+    std::memcpy(&read, module.data(), sizeof read);
+    return igvm::to_hex(read.measurement);
 }
 
 } // namespace vestibule::sevsim
