@@ -28,7 +28,7 @@ function(snp_test name guest)
 endfunction()
 
 # Used as it should be, and with every rule broken, as often as the guest does it.
-snp_test(pages pages STATUS 0 WANT "exited with code 0" "Violations: none")
+snp_test(pages pages STATUS 0 WANT "exited with code 0" "Violations: none" "PVALIDATE [1-9]")
 snp_test(rules rules STATUS 1 WANT "exited with code 0" "0x404 +page not validated +5 "
   "ghcb-not-registered +2 " "rmp-not-assigned +3 " "rmp-not-validated +5 " "rmp-validated-twice +1 "
   "rmp-rescinded-twice +1 " "rmp-operand +3 " "psc-validated +1 " "rmp-shared-access +1 " "psc-list +7 "
@@ -128,3 +128,10 @@ foreach(file ovmf-trixie/usr/share/ovmf/OVMF.fd ovmf-sid/usr/share/ovmf/OVMF.amd
       -DFIRMWARE=${CMAKE_SOURCE_DIR}/build/guests/${file} ${digest_script})
   set_tests_properties(qemu.snp_digest_${firmware} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
+
+# The trace has what guests do to the reverse map table.
+set(trace ${CMAKE_CURRENT_BINARY_DIR}/snp.trace)
+add_test(NAME qemu.snp_trace
+  COMMAND sh -c "$<TARGET_FILE:sevsim> run --platform snp --trace ${trace} ${policy_file} >${trace}.log && grep -c PVALIDATE ${trace} && grep -c 'RMPADJUST.*answer_rax.:.0x2' ${trace} && grep RMPQUERY ${trace}")
+set_tests_properties(qemu.snp_trace PROPERTIES PASS_REGULAR_EXPRESSION
+  "^[0-9]+\n1\n.*\"record\":\"rmp\",\"vcpu\":0.*\"name\":\"RMPQUERY\"")

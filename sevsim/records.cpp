@@ -204,6 +204,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     outcome.vmruns       = members.optional_number("vmruns");
     outcome.vc           = members.optional_number("vc");
     outcome.vmgexits     = members.optional_number("vmgexits");
+    outcome.pvalidates   = members.optional_number("pvalidates");
     outcome.shared_pages = members.optional_number("shared_pages");
     if (const auto registers = object.find("registers"); registers != object.end()) {
         if (!registers->is_object()) {

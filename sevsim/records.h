@@ -41,7 +41,7 @@ struct Outcome {
     std::optional<u64> vcpu;           ///< whose registers
     std::vector<std::pair<std::string, std::string>> registers;
     std::string code; ///< the bytes at RIP
-    std::optional<u64> vmruns, vc, vmgexits, shared_pages;
+    std::optional<u64> vmruns, vc, vmgexits, pvalidates, shared_pages;
 };
 
 struct Start {

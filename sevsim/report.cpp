@@ -43,6 +43,7 @@ void print_machine(const RunResult& result, Text out) {
             count("VMRUN", outcome.vmruns);
             count("#VC", outcome.vc);
             count("VMGEXIT", outcome.vmgexits);
+            count("PVALIDATE", outcome.pvalidates);
             count("shared pages", outcome.shared_pages);
         }
         fmt::format_to(out, ".\n");

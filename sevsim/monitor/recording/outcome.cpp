@@ -3,6 +3,7 @@
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/processors.h"
+#include "sevsim/monitor/processor/rmp_instructions.h"
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/last_exits.h"
@@ -104,6 +105,9 @@ void add_registers(Record& record, Vcpu& vcpu) {
             vmruns += vcpu.vmruns;
         }
         outcome.number("vmruns", vmruns);
+        if (reported->options.is_snp()) {
+            outcome.number("pvalidates", pvalidate_count());
+        }
     }
     outcome.number("vc", totals[static_cast<unsigned>(Served::vc)])
         .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
