@@ -10,10 +10,10 @@
 #include "library/per_cpu.h"
 #include "vc/frame.h"
 #include "vc/frame32.h"
+#include "x86/nasm_constants.h"
 #include "x86/registers.h"
 
 #include <cstddef>
-#include <cstdio>
 
 using vestibule::library::PerCpu;
 using vestibule::selftest::Registers;
@@ -22,14 +22,7 @@ using vestibule::vc::Frame32;
 using vestibule::x86::Msr;
 namespace x86 = vestibule::x86;
 
-namespace {
-
-struct Constant {
-    const char* name;
-    unsigned long value;
-};
-
-constexpr Constant constants[] = {
+static constexpr vestibule::x86::NasmConstant constants[] = {
     {"FRAME_RAX", offsetof(Frame, rax)},
     {"FRAME_R15", offsetof(Frame, r15)},
     {"FRAME_ERROR_CODE", offsetof(Frame, error_code)},
@@ -89,11 +82,4 @@ constexpr Constant constants[] = {
     {"REGISTERS_RFLAGS", offsetof(Registers, rflags)},
 };
 
-} // namespace
-
-int main() {
-    std::puts("; Generated from the C++ types by boot/asm_constants.cpp.");
-    for (const Constant& constant : constants) {
-        std::printf("%-27s equ %lu\n", constant.name, constant.value);
-    }
-}
+int main() { vestibule::x86::print_nasm_constants("boot/asm_constants.cpp", constants); }

@@ -20,7 +20,8 @@ install(FILES ${VESTIBULE_BOOTX64} efi/vestibule.conf DESTINATION ${CMAKE_INSTAL
 # kernel in C, which may have an x86/ of its own, it has no place.
 foreach(folder x86 ghcb vc)
   install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vestibule-cxx
-    FILES_MATCHING PATTERN "*.h")
+    FILES_MATCHING PATTERN "*.h"
+    PATTERN nasm_constants.h EXCLUDE PATTERN last_words_text.h EXCLUDE)
 endforeach()
 
 configure_package_config_file(cmake/vestibuleConfig.cmake.in

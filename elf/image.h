@@ -1,11 +1,14 @@
-// An ELF64 payload: what has to be loaded where, from a file that may be anything. Knows nothing of
-// EFI, so that unit tests can feed it. Its rules are igvmtool's (igvm/image/payload_elf.cpp), so
-// that one payload serves both; igvmtool's code is for a host and allocates as it likes.
+// An ELF64 payload: what has to be loaded where, from a file that may be anything. igvmtool and the
+// EFI application read payloads by this, so that what one of them takes the other takes as well. It
+// allocates nothing and knows neither of them.
 #pragma once
 
-#include "efi/problem.h"
+#include "elf/header.h"
 
-namespace vestibule::efi {
+namespace vestibule::elf {
+
+/// Payloads end below 4 GiB: that much the stub maps for them.
+inline constexpr u64 memory_limit = u64{1} << 32;
 
 /// A PT_LOAD. Its place is physical, as linked; a position-independent payload is moved from there.
 struct Segment {
@@ -14,20 +17,22 @@ struct Segment {
     u64 offset; // of its data, in the file
     u64 file_size;
     u64 virtual_address;
+    u64 header; // where its program header stands, in the file
     bool executable;
 
     [[nodiscard]] constexpr u64 end() const { return place + memory_size; }
+
+    [[nodiscard]] constexpr u64 data_end() const { return place + file_size; }
 };
 
-struct ElfPayload {
+struct Image {
     static constexpr u32 max_segments = 32;
 
     Segment segments[max_segments]; // ascending and apart
     u32 segment_count;
     bool position_independent;
-    bool pvh;         // entered as its PVH note says (efi/elf_notes.h), not with boot info
     u64 alignment;    // of the whole, at least a page
-    u64 entry;        // physical, as linked
+    u64 entry;        // as the ELF header has it
     u64 dynamic;      // PT_DYNAMIC: offset in the file,
     u64 dynamic_size; // and size, 0 where there is none
 
@@ -40,13 +45,13 @@ struct ElfPayload {
 };
 
 /// Checks everything that can be checked before there is memory for it.
-Problem read_elf(Bytes file, ElfPayload& payload);
+Fault read_image(Bytes file, Image& image);
 
-/// Copies the segments to their places and zeroes the rest of them. The memory must be there.
-void load_segments(Bytes file, const ElfPayload& payload, u64 bias);
+/// The entry point as a physical address, as linked. Kernels that move themselves up give it as one
+/// already, others as a virtual address like the rest.
+Fault find_entry(const Image& image, u64& entry);
 
-/// Applies what relocations a loaded position-independent payload has: relative ones, which need no
-/// symbols.
-Problem relocate(Bytes file, const ElfPayload& payload, u64 bias);
+/// Whether `address`, physical and as linked, is in what the file has of an executable segment.
+bool is_code(const Image& image, u64 address);
 
-} // namespace vestibule::efi
+} // namespace vestibule::elf

@@ -1,15 +1,17 @@
-// ELF64 as far as a payload's loader reads it (System V ABI, "ELF-64 Object File Format"). The
-// application's target has no <elf.h>.
+// ELF64 as far as images and payloads are read here (System V ABI, "ELF-64 Object File Format").
+// EFI's target has no <elf.h>.
 #pragma once
 
 #include "x86/types.h"
 
-namespace vestibule::efi::elf {
+#include <stddef.h>
+
+namespace vestibule::elf {
 
 struct Header {
     u8 magic[4];
-    u8 file_class; // 2: 64-bit
-    u8 encoding;   // 1: little-endian
+    u8 file_class;
+    u8 encoding;
     u8 rest_of_ident[10];
     u16 type;
     u16 machine;
@@ -54,8 +56,35 @@ struct Note {
     u32 type;
 };
 
+struct SectionHeader {
+    u32 name; // in the table of strings
+    u32 type;
+    u64 flags;
+    u64 address;
+    u64 offset;
+    u64 size;
+    u32 link; // of a symbol table: the section with its names
+    u32 info;
+    u64 alignment;
+    u64 entry_size;
+};
+
+struct Symbol {
+    u32 name;
+    u8 info;
+    u8 other;
+    u16 section; // 0: not defined here
+    u64 value;
+    u64 size;
+};
+
 static_assert(sizeof(Header) == 64);
 static_assert(sizeof(ProgramHeader) == 56);
+static_assert(sizeof(SectionHeader) == 64);
+static_assert(sizeof(Symbol) == 24);
+
+inline constexpr u8 class_64_bit  = 2; // ELFCLASS64
+inline constexpr u8 little_endian = 1; // ELFDATA2LSB
 
 inline constexpr u16 type_executable           = 2; // ET_EXEC
 inline constexpr u16 type_position_independent = 3; // ET_DYN
@@ -66,6 +95,11 @@ inline constexpr u32 segment_load    = 1;
 inline constexpr u32 segment_dynamic = 2;
 inline constexpr u32 segment_note    = 4;
 inline constexpr u32 flag_executable = 1;
+
+inline constexpr u32 section_symbols = 2;  // SHT_SYMTAB
+inline constexpr u32 section_rela    = 4;  // SHT_RELA
+inline constexpr u32 section_rel     = 9;  // SHT_REL
+inline constexpr u32 section_relr    = 19; // SHT_RELR
 
 inline constexpr u64 dynamic_end          = 0;
 inline constexpr u64 dynamic_needed       = 1;
@@ -84,4 +118,4 @@ inline constexpr u32 relocation_relative = 8; // R_X86_64_RELATIVE
 /// protected mode (Xen's docs/misc/pvh.pandoc).
 inline constexpr u32 note_phys32_entry = 18;
 
-} // namespace vestibule::efi::elf
+} // namespace vestibule::elf
