@@ -61,8 +61,10 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
         ->needs(payload);
     verb.add_option("--cmdline", arguments.command_line, "The payload's command line")
         ->needs(payload);
-    verb.add_option("--memory", arguments.memory,
-                    "Memory of a Linux guest, whose map is measured (256M)")
+    verb.add_option(
+            "--memory", arguments.memory,
+            "Memory of the guest, whose map is measured: a Linux kernel is told in any case "
+            "(256M), another payload if this is given")
         ->transform(CLI::AsSizeValue(false))
         ->needs(payload);
 }
@@ -97,8 +99,9 @@ BuildOptions options_of(const BuildArguments& arguments) {
             "--policy", "only SNP takes the guest's policy from the file: expected --platform "
                         "sev-snp among others");
     }
-    options.snp_policy = arguments.policy.value_or(options.snp_policy);
-    options.memory     = arguments.memory.value_or(options.memory);
+    options.snp_policy   = arguments.policy.value_or(options.snp_policy);
+    options.memory       = arguments.memory.value_or(options.memory);
+    options.tells_memory = arguments.memory.has_value();
     if (const auto wrong = wrong_option(options)) {
         throw CLI::ValidationError(std::string(*wrong));
     }
