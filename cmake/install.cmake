@@ -11,7 +11,8 @@ set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/vestibule)
 install(TARGETS igvmtool sevsim sevlaunch)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 install(FILES ${VESTIBULE_GUEST_DIR}/library/libvestibule.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES include/vestibule/vestibule.h include/vestibule/calls.h boot/boot_info.h
+install(FILES include/vestibule/vestibule.h include/vestibule/calls.h
+  include/vestibule/share.h boot/boot_info.h
   ${CMAKE_BINARY_DIR}/generated/reasons.h ${CMAKE_BINARY_DIR}/generated/boot_info.inc
   ${CMAKE_BINARY_DIR}/generated/boot_info_offsets.h DESTINATION ${header_dir})
 # For an EFI system partition, to be copied to \\EFI\\BOOT or to be given a boot entry.

@@ -21,6 +21,8 @@ add_test(NAME qemu.library_calls_under_nmis
     -P ${CMAKE_CURRENT_SOURCE_DIR}/library_calls_nmis.cmake)
 sevsim_test(budget_library_calls library_call_budget STATUS 0
   WANT "^in [0-9]+\nout [0-9]+\nmmio read [0-9]+\nmmio write [0-9]+\n" ${well})
+# Memory between private and shared.
+sevsim_test(library_share library_share STATUS 0 WANT "^shared\n" ${well})
 # From no TSS to another one.
 sevsim_test(library_no_tss library_no_tss STATUS 0
   WANT "^by the boot entry\nwith a TSS\nwith another TSS\n" ${well})
