@@ -12,7 +12,7 @@ Fault read_header(Bytes file, Header& header) {
     if (file.size < sizeof(Header)) {
         return damaged("a whole ELF64 header", 0, file.size);
     }
-    header = file.load<Header>(0);
+    header           = file.load<Header>(0);
     const Row rows[] = {
         {.expected = "a 64-bit ELF",
          .offset   = offsetof(Header, file_class),

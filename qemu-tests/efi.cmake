@@ -49,7 +49,7 @@ function(efi_sevsim_test name volume)
     -drive file=${volume},format=raw,if=none,id=disk,readonly=on
     -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
   set(reject ${ARG_REJECT} ghcb-private ghcb-extra-input ghcb-exit-info)
-  add_test(NAME efi.${name}
+  add_sevsim_test(NAME efi.${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${status}
       "-DWANT=${ARG_WANT};memory encryption  SEV-ES, SEV_STATUS 0x3;C-bit              47;${outcome};vmgexit-interruptible +1  .allowed."
       "-DREJECT=${reject}"
@@ -134,7 +134,7 @@ efi_test(exit_refused VOLUMES ${dir}/exit_never.img ${dir}/payload.img ARGS -m 1
 find_program(NASM nasm REQUIRED)
 function(bad_payload name)
   add_custom_command(OUTPUT ${dir}/${name}.elf
-    COMMAND ${NASM} -f bin -Wall -Werror ${ARGN} -o ${dir}/${name}.elf
+    COMMAND ${NASM} -f bin ${VESTIBULE_NASM_WARNINGS} ${ARGN} -o ${dir}/${name}.elf
       ${CMAKE_CURRENT_SOURCE_DIR}/efi/payload.asm
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/efi/payload.asm VERBATIM)
   add_custom_target(efi_${name}_elf DEPENDS ${dir}/${name}.elf)

@@ -50,14 +50,14 @@ sevsim_test(library_c_bit_mismatch library_nmis STATUS 1 ARGS --hostile cbit-cpu
 # An NMI at each VMGEXIT, hence in the middle of each #VC, and a second one while the first is about
 # to return there.
 image_file(nmis library_nmis 64)
-add_test(NAME qemu.library_nmi_everywhere
+add_sevsim_test(NAME qemu.library_nmi_everywhere
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${nmis}
     -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/library_nmis.trace
     -P ${CMAKE_CURRENT_SOURCE_DIR}/library_nmis.cmake)
 
 # Forged #VCs in the handlers, and in an NMI's handler.
 image_file(self_nmis library_self_nmis 64)
-add_test(NAME qemu.library_forged_vc
+add_sevsim_test(NAME qemu.library_forged_vc
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${self_nmis}
     -P ${CMAKE_CURRENT_SOURCE_DIR}/library_forged_vc.cmake)
 set_tests_properties(qemu.library_nmi_everywhere qemu.library_forged_vc PROPERTIES TIMEOUT 300)

@@ -13,7 +13,7 @@ function(payload_test name file)
       > ${image}.log
     BYPRODUCTS ${image} VERBATIM)
   add_dependencies(image_payload_${name} igvmtool guest)
-  add_test(NAME qemu.payload_${name}
+  add_sevsim_test(NAME qemu.payload_${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${image};${ARG_RUN}"
       -DSTATUS=0 "-DWANT=${ARG_WANT};exited with code 0" "-DREJECT=NOT;NOISE;UNKNOWN;: NO "
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)

@@ -5,6 +5,7 @@
 #include "sevsim/report.h"
 #include "sevsim/rules.h"
 #include "sevsim/run.h"
+#include "version.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -177,6 +178,7 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->type_name("RULE");
     run.add_option("--qemu", options.qemu, "The QEMU to use, 7.2.15 or newer")
+        ->envname("SEVSIM_QEMU")
         ->type_name("PATH")
         ->capture_default_str();
 }
@@ -214,7 +216,7 @@ int command_line(std::span<char*> arguments) {
         options.qemu_arguments.assign(dashes + 1, arguments.end());
     }
     CLI::App app{description, "sevsim"};
-    app.set_version_flag("--version", "sevsim " VESTIBULE_VERSION);
+    app.set_version_flag("--version", fmt::format("sevsim {}", version_with_commit));
     app.require_subcommand(1);
     app.footer(examples);
     CLI::App* const run =

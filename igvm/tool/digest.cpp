@@ -1,4 +1,4 @@
-// See verb_digest.h.
+// See digest.h.
 #include "igvm/tool/digest.h"
 
 #include "igvm/measure/digest.h"

@@ -1,5 +1,5 @@
 // The rules that look at headers and their order; what stands in a VP context is judged in
-// vmm_context_check.cpp. Every rule is tried; whether it holds for the monitor is asked of its row
+// context_check.cpp. Every rule is tried; whether it holds for the monitor is asked of its row
 // alone, so that to teach a monitor another rule is to edit the table.
 #include "igvm/vmm/check.h"
 

@@ -1,6 +1,6 @@
 // What a monitor would ignore, alter or reject in a file, directive by directive and field by
 // field. A file without findings is launched there as it stands. The knowledge is in tables:
-// vmm_rules.h. That a parameter stands before its area's insert is a rule of the reader:
+// rules.h. That a parameter stands before its area's insert is a rule of the reader:
 // area_not_inserted.
 #pragma once
 

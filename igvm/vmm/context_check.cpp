@@ -1,4 +1,4 @@
-// See vmm_context_check.h.
+// See context_check.h.
 #include "igvm/vmm/context_check.h"
 
 #include "igvm/format/context_fields.h"

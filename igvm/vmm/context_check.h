@@ -1,4 +1,4 @@
-// What a monitor makes of the registers in a VP context. Part of vmm_check.h.
+// What a monitor makes of the registers in a VP context. Part of check.h.
 #pragma once
 
 #include "igvm/format/vp_context.h"

@@ -1,5 +1,5 @@
 // The monitor: boots under plain QEMU as the first-level hypervisor and turns the machine into an
-// SEV-ES one for its guest (the method: README.md).
+// SEV-ES one for its guest (the method: docs/architecture.md).
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loading/loader.h"
 #include "sevsim/monitor/memory/memory.h"

@@ -191,11 +191,9 @@ constexpr ExitRow sev_es_exits[] = {
     {vmexit::npf,                     vmexit::npf,                     handle_nested_fault   },
     {vmexit::hlt,                     vmexit::hlt,                     handle_hlt            },
     {vmexit::nmi,                     vmexit::nmi,                     handle_nmi            },
-    {vmexit::cr0_read,                vmexit::cr0_read,                read_cr0              },
-    {vmexit::cr3_read,                vmexit::cr3_read,                read_cr3              },
-    {vmexit::cr3_write,               vmexit::cr3_write,               write_cr3             },
-    {vmexit::cr0_write,               vmexit::cr0_write,               write_cr0             },
-    {vmexit::cr0_sel_write,           vmexit::cr0_sel_write,           write_cr0             },
+    {vmexit::cr_read,                 vmexit::cr_read + 15,            read_control_register },
+    {vmexit::cr_write,                vmexit::cr_write + 15,           write_control_register},
+    {vmexit::cr0_sel_write,           vmexit::cr0_sel_write,           write_control_register},
     {exit_value(ExitCode::dr7_read),  exit_value(ExitCode::dr7_read),  reflect_exit          },
     {exit_value(ExitCode::dr7_write), exit_value(ExitCode::dr7_write), reflect_exit          },
     {exit_value(ExitCode::rdtsc),     exit_value(ExitCode::rdtsc),     handle_rdtsc          },
@@ -270,13 +268,12 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 }
 
 void handle_exit(Vcpu& vcpu) {
-    vcpu.may_halt     = false;
-    vcpu.may_read_cr0 = false;
-    const u64 code    = vcpu.vmcb.exitcode;
-    const u64 rip     = vcpu.state().rip;
-    const bool known  = vcpu.options.platform == Platform::sev_es
-                            ? handle_by_table(vcpu, sev_es_exits)
-                            : handle_by_table(vcpu, native_exits);
+    vcpu.may_halt    = false;
+    const u64 code   = vcpu.vmcb.exitcode;
+    const u64 rip    = vcpu.state().rip;
+    const bool known = vcpu.options.platform == Platform::sev_es
+                           ? handle_by_table(vcpu, sev_es_exits)
+                           : handle_by_table(vcpu, native_exits);
     if (known) {
         if (vcpu.state().rip == rip) {
             step_back_to_sti(vcpu);

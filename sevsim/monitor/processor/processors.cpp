@@ -21,7 +21,7 @@ using namespace vestibule;
 using namespace vestibule::sevsim;
 
 extern "C" {
-extern const u8 processor_start[]; // processor_start.asm: to be copied below 1 MiB
+extern const u8 processor_start[]; // start.asm: to be copied below 1 MiB
 extern const u8 processor_start_end[];
 [[noreturn]] void processor_main(u32 apic_id); // called from there
 void sleep_until_woken(const u8& woken);       // sleep.asm
@@ -54,15 +54,10 @@ void sleep(Vcpu& vcpu) {
     set_reported_vcpu(vcpu);
 }
 
-/// HLT with interrupts on and SMSW are, until something else happens.
+/// HLT with interrupts on is, until something else happens.
 void let_through(Vcpu& vcpu) {
     u32& misc = vcpu.vmcb.intercept_misc1;
     misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
-    if (vcpu.options.platform == Platform::sev_es) {
-        u16& reads = vcpu.vmcb.intercept_cr_read;
-        reads =
-            static_cast<u16>(vcpu.may_read_cr0 ? reads & ~intercept::cr0 : reads | intercept::cr0);
-    }
 }
 
 /// Where QEMU runs its processors in turn (--repeatable), the first one's turn ends with the time

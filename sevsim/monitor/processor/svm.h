@@ -61,10 +61,8 @@ inline constexpr u32 mwait   = 1u << 11;
 
 /// #VMEXIT codes that the monitor meets beside those that it reflects as #VC.
 namespace vmexit {
-inline constexpr u64 cr0_read       = 0x00;
-inline constexpr u64 cr3_read       = 0x03;
-inline constexpr u64 cr0_write      = 0x10;
-inline constexpr u64 cr3_write      = 0x13;
+inline constexpr u64 cr_read        = 0x00; // + register
+inline constexpr u64 cr_write       = 0x10; // + register
 inline constexpr u64 exception      = 0x40; // + vector
 inline constexpr u64 intr           = 0x60;
 inline constexpr u64 nmi            = 0x61;
