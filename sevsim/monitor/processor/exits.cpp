@@ -95,8 +95,12 @@ void handle_vmmcall(Vcpu& vcpu) {
     reflect(vcpu, ExitCode::vmmcall);
 }
 
-/// QEMU reports INVD as WBINVD.
+/// QEMU 7.2 reports INVD as WBINVD. The newer decoder intercepts both before it looks at the CPL.
 void handle_wbinvd(Vcpu& vcpu) {
+    if (vcpu.state().cpl != 0) {
+        inject(vcpu, event::exception(x86::exception::general_protection, 0));
+        return;
+    }
     reflect(vcpu, fetch_instruction(vcpu).is(0x0F, 0x08) ? ExitCode::invd : ExitCode::wbinvd);
 }
 
@@ -199,7 +203,7 @@ constexpr ExitRow sev_es_exits[] = {
     {exit_value(ExitCode::rdtsc),     exit_value(ExitCode::rdtsc),     handle_rdtsc          },
     {exit_value(ExitCode::rdtscp),    exit_value(ExitCode::rdtscp),    reflect_exit          },
     {exit_value(ExitCode::rdpmc),     exit_value(ExitCode::rdpmc),     reflect_exit          },
-    {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      reflect_exit          },
+    {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      handle_wbinvd         },
     {exit_value(ExitCode::wbinvd),    exit_value(ExitCode::wbinvd),    handle_wbinvd         },
     {exit_value(ExitCode::monitor),   exit_value(ExitCode::mwait),     reflect_exit          },
     {vmexit::iret,                    vmexit::iret,                    handle_iret           },
@@ -218,9 +222,10 @@ constexpr ExitRow native_exits[] = {
 };
 
 /// The instruction behind STI is executed before any interrupt is taken: STI and HLT put a CPU to
-/// sleep from which every interrupt wakes it. QEMU's VMRUN does not load the interrupt shadow, so
-/// an interrupt would come before the HLT, and the sleep after it. Where the exit came between the
-/// two, the guest executes both.
+/// sleep from which every interrupt wakes it. QEMU's VMRUN does not load the interrupt shadow
+/// before version 10, so an interrupt would come before the HLT, and the sleep after it. Where the
+/// exit came between the two, the guest executes both, with a shadow that STI makes anew: it makes
+/// none while there is one.
 void step_back_to_sti(Vcpu& vcpu) {
     constexpr u8 sti     = 0xFB;
     const bool in_shadow = (vcpu.vmcb.interrupt_shadow & 1) != 0;
@@ -229,6 +234,7 @@ void step_back_to_sti(Vcpu& vcpu) {
         && read_code_before(vcpu, before) && before == sti) {
         --vcpu.state().rip;
         vcpu.state().rflags &= ~x86::rflags::interrupt;
+        vcpu.vmcb.interrupt_shadow = 0;
     }
 }
 
@@ -277,6 +283,8 @@ void handle_exit(Vcpu& vcpu) {
     if (known) {
         if (vcpu.state().rip == rip) {
             step_back_to_sti(vcpu);
+        } else {
+            vcpu.vmcb.interrupt_shadow = 0; // it was for the instruction that is done
         }
         return;
     }
