@@ -246,7 +246,7 @@ class Checker {
         for (const Header header : file_.directives(file_.mask_of(*platform_))) {
             const auto context = header.as<VpContext>();
             const auto kind    = context_kind(*platform_);
-            if (!context || !kind) {
+            if (!context || !kind || *kind == ContextKind::cca) {
                 continue;
             }
             const u16 vp = context->vp_index;
