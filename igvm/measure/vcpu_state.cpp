@@ -28,7 +28,9 @@ u64 wanted(const VmsaEffect& effect, const Page& page, const x86::Vmsa& vmsa) {
     case Effect::set_bits: return held | effect.value;
     case Effect::clear_bits: return held & ~effect.value;
     case Effect::drop: break;
+    case Effect::replace:
     case Effect::refuse: return effect.value;
+    case Effect::refuse_bits: return held & ~effect.value;
     case Effect::copy: return load_value(bytes.subspan(effect.value, effect.size));
     case Effect::ss_dpl: return (vmsa.ss.attributes >> dpl_shift) & dpl_mask;
     }
@@ -113,7 +115,7 @@ std::vector<VmsaChange> pass_through(x86::Vmsa& vmsa, Vmm vmm, PlatformType plat
                            .offset = at,
                            .before = load_value(std::span(page).subspan(at, length)),
                            .after  = load_value(std::span(after).subspan(at, length))});
-        if (effect.effect != Effect::refuse) {
+        if (!is_refusal(effect.effect)) {
             page = after;
         }
     }

@@ -23,10 +23,13 @@ enum class Vmm : u8 {
     kvm_6_8,
     kvm_6_11,
     kvm_6_12,
+    kvm_6_18,
     kvm_7_1,
+    kvm_7_2,
     ec2,
     gce,
     cloud_hypervisor,
+    cloud_hypervisor_mshv,
     openvmm,
 };
 
@@ -88,6 +91,7 @@ enum class Order : u8 {
     file,
     /// An insert behind an open run of pages is launched before that run: QEMU's order trap.
     inserts_before_open_run,
+    by_address, // VMSAs too
 };
 
 enum class Contexts : u8 {
@@ -113,6 +117,8 @@ struct VmmProfile {
     bool cpuid_pages_last   = false;            // of a firmware's metadata sections
     bool resets_ap_fpu      = true;             // where a reset block starts an AP; otherwise zeros
     bool only_first_vp      = false;            // VP contexts of other VPs are not loaded
+    bool one_page_each      = false;            // of a parameter area or a 2 MiB page, its first
+    u64 kernel_hashes_at    = 0;                // where the table goes in an IGVM guest; 0: nowhere
     const ResetState* reset = &kvm_reset;
 };
 
@@ -193,10 +199,20 @@ inline constexpr VmmProfile vmm_profiles[] = {
      .title  = "Linux 6.12 KVM (KVM_SEV_INIT2)",
      .source = "Linux 6.12.117 arch/x86/kvm/svm, by reading"},
 
+    {.vmm    = Vmm::kvm_6_18,
+     .name   = "kvm-6.18",
+     .title  = "Linux 6.18 KVM (KVM_SEV_INIT2)",
+     .source = "Linux 6.18.15 arch/x86/kvm/svm, by reading"},
+
     {.vmm    = Vmm::kvm_7_1,
      .name   = "kvm-7.1",
      .title  = "Linux 7.1 KVM (KVM_SEV_INIT2)",
-     .source = "Linux 7.1 arch/x86/kvm/svm, by reading"},
+     .source = "Linux 7.1.13 arch/x86/kvm/svm, by reading"},
+
+    {.vmm    = Vmm::kvm_7_2,
+     .name   = "kvm-7.2",
+     .title  = "Linux 7.2 KVM (KVM_SEV_INIT2)",
+     .source = "Linux 7.2.8 arch/x86/kvm/svm, by reading"},
 
     {.vmm              = Vmm::ec2,
      .name             = "ec2",
@@ -219,15 +235,27 @@ inline constexpr VmmProfile vmm_profiles[] = {
     {.vmm        = Vmm::cloud_hypervisor,
      .name       = "cloud-hypervisor",
      .title      = "cloud-hypervisor on KVM",
-     .source     = "cloud-hypervisor of 2026, by reading; APs are taken to be as KVM resets them",
-     .has_sev_es = false,
+     .source     = "cloud-hypervisor ae44c29, by reading; vCPUs without a context are taken to be "
+                   "as KVM resets them", .has_sev_es = false,
      .empty_page = PageType::zero,
-     .only_first_vp = true},
+     .measures_shared  = true,
+     .kernel_hashes_at = 0x1'0C00},
+
+    {.vmm             = Vmm::cloud_hypervisor_mshv,
+     .name            = "cloud-hypervisor-mshv",
+     .title           = "cloud-hypervisor on Microsoft's hypervisor (MSHV)",
+     .source          = "cloud-hypervisor 01f9376, vmm/src/igvm/igvm_loader.rs, by reading",
+     .has_sev_es      = false,
+     .order           = Order::by_address,
+     .contexts        = Contexts::in_file_order,
+     .measures_shared = true,
+     .only_first_vp   = true,
+     .one_page_each   = true},
 
     {.vmm           = Vmm::openvmm,
      .name          = "openvmm",
      .title         = "OpenVMM on KVM",
-     .source        = "OpenVMM of 2026, virt_kvm/src/snp.rs, by reading; APs as KVM resets them",
+     .source        = "OpenVMM 1488a37, virt_kvm/src/snp.rs, by reading; APs as KVM resets them",
      .has_sev_es    = false,
      .only_first_vp = true},
 };
