@@ -74,8 +74,24 @@ class Composer {
         }
         close_run();
         if (vmm_.order == Order::by_address) {
-            std::ranges::stable_sort(launch_.steps, {}, &Step::gpa);
+            sort_by_address();
         }
+    }
+
+    /// Those at one address stay in the file's order.
+    void sort_by_address() {
+        std::vector<std::pair<u64, u64>> places;
+        places.reserve(launch_.steps.size());
+        for (const Step& step : launch_.steps) {
+            places.emplace_back(step.gpa, places.size());
+        }
+        std::ranges::sort(places);
+        std::vector<Step> ordered;
+        ordered.reserve(places.size());
+        for (const auto& place : places) {
+            ordered.push_back(launch_.steps[place.second]);
+        }
+        launch_.steps = std::move(ordered);
     }
 
     /// The table goes into a page that the file brings, as cloud-hypervisor writes it.

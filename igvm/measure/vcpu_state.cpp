@@ -78,7 +78,7 @@ x86::Vmsa reset_vmsa(const ResetState& state, const ResetVcpu& vcpu) {
     vmsa.dr6              = x86::dr6_reset;
     vmsa.rflags           = x86::rflags::reserved_one;
     vmsa.rip              = vcpu.start_address & 0xFFFF;
-    vmsa.rdx              = state.rdx != 0 ? state.rdx : vcpu.cpu_signature;
+    vmsa.rdx              = state.rdx.value_or(vcpu.cpu_signature);
     vmsa.g_pat            = state.g_pat;
     vmsa.sev_features     = vcpu.sev_features;
     vmsa.xcr0             = 1;

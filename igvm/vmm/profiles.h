@@ -8,6 +8,7 @@
 #include "igvm/format/page_type.h"
 #include "x86/registers.h"
 
+#include <optional>
 #include <string_view>
 
 namespace vestibule::igvm {
@@ -40,7 +41,7 @@ struct ResetState {
     u16 cs_attributes;    // of a vCPU at the architectural reset vector
     u16 cs_attributes_ap; // of one that starts where the firmware's reset block says
     u16 tr_attributes;
-    u32 rdx; // 0: the CPU's signature, CPUID 1 EAX
+    std::optional<u32> rdx; // none: the CPU's signature, CPUID 1 EAX
     u64 g_pat;
     u32 mxcsr;
     u16 x87_fcw;
@@ -51,7 +52,7 @@ inline constexpr ResetState qemu_reset{.data_attributes  = 0x93,
                                        .cs_attributes    = 0x9B,
                                        .cs_attributes_ap = 0x9B,
                                        .tr_attributes    = 0x8B,
-                                       .rdx              = 0,
+                                       .rdx              = std::nullopt,
                                        .g_pat            = x86::pat_reset,
                                        .mxcsr            = 0x1F80,
                                        .x87_fcw          = 0x37F};
@@ -76,6 +77,17 @@ inline constexpr ResetState ec2_reset{.data_attributes  = 0x93,
                                       .g_pat            = x86::pat_reset,
                                       .mxcsr            = 0,
                                       .x87_fcw          = 0};
+
+/// EC2 as it was before; sev-snp-measure's change log says when.
+inline constexpr ResetState former_ec2_reset{.data_attributes  = 0x93,
+                                             .ss_attributes    = 0x92,
+                                             .cs_attributes    = 0x9A,
+                                             .cs_attributes_ap = 0x9B,
+                                             .tr_attributes    = 0x83,
+                                             .rdx              = 0,
+                                             .g_pat            = x86::pat_reset,
+                                             .mxcsr            = 0,
+                                             .x87_fcw          = 0};
 
 inline constexpr ResetState gce_reset{.data_attributes  = 0x93,
                                       .ss_attributes    = 0x93,

@@ -4,9 +4,11 @@
 
 #include "igvm/vmm/check.h"
 #include "igvm/vmm/kernel_profile.h"
+#include "igvm/vmm/monitor_table.h"
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fstream>
 #include <functional>
 #include <set>
 
@@ -485,6 +487,14 @@ TEST(IgvmVmmCheck, NoneIsLeftUntested) {
         tested.insert(test.rule);
     }
     EXPECT_EQ(tested.size(), std::size(vmm_rules));
+}
+
+/// docs/monitors.md is the tables' own words.
+TEST(IgvmVmmCheck, DocumentationIsUpToDate) {
+    std::ifstream file(MONITORS_MD);
+    const std::string page(std::istreambuf_iterator<char>(file), {});
+    EXPECT_EQ(page, monitors_in_markdown())
+        << "igvmtool check --markdown > docs/monitors.md makes it anew";
 }
 
 /// A kernel below a monitor settles what depends on it.
