@@ -193,7 +193,7 @@ bool is_end_of_choice(OutcomeKind kind) {
 
 /// Page tables with a C-bit that is none, to begin with, are a fault at the first instruction.
 bool is_at_first_instruction(const Start& start, const Outcome& outcome) {
-    return start.platform == "sev-es" && outcome.vmruns == 1
+    return start.platform != "native" && outcome.vmruns == 1
            && (outcome.kind == OutcomeKind::shutdown || outcome.kind == OutcomeKind::stop);
 }
 

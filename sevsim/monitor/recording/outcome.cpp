@@ -6,6 +6,7 @@
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/last_exits.h"
+#include "sevsim/monitor/recording/page_states.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
 #include "sevsim/monitor/recording/timeline.h"
@@ -52,6 +53,9 @@ void send_violation(Rule rule, const char* detail) {
 void send_counts() {
     flush_dump();
     send_timeline();
+    if (reported != nullptr) {
+        send_page_states(reported->options);
+    }
     send_profile();
     for (const RuleDescription& row : rules) {
         const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
