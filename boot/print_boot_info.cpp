@@ -42,10 +42,16 @@ constexpr Offset offsets[] = {
     FIELD(EFI_DESCRIPTOR_SIZE, efi_descriptor_size),
     FIELD(EFI_DESCRIPTOR_VERSION, efi_descriptor_version),
     FIELD(RSDP, rsdp),
+    FIELD(VC_HANDLER, vc_handler),
+    FIELD(VC_SELECTOR, vc_selector),
+    FIELD(VCPUS, vcpus),
+    FIELD(RAM, ram),
+    FIELD(RAM_COUNT, ram_count),
+    FIELD(AP_MAILBOX, ap_mailbox),
 };
 #undef FIELD
 
-static_assert(offsetof(vestibule_boot_info, rsdp) + sizeof(uint64_t) == sizeof(vestibule_boot_info),
+static_assert(offsetof(vestibule_boot_info, ap_mailbox) + sizeof(uint64_t) == sizeof(vestibule_boot_info),
               "the table ends before the structure does");
 
 } // namespace

@@ -206,7 +206,7 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file) {
         }
         const u32 version = load<u32>(record, offsetof(PayloadHeader, version));
         if (version != PayloadHeader::current_version) {
-            return refuse("a payload header of version 2", 0, version);
+            return refuse("a payload header of version 3", 0, version);
         }
     }
     return image;

@@ -3,7 +3,9 @@
 
 #include <vestibule/boot_info.h>
 #include <vestibule/boot_info_offsets.h>
+#include <vestibule/calls.h>
 #include <vestibule/reasons.h>
+#include <vestibule/share.h>
 
 #ifdef __cplusplus
 #define STATIC_ASSERT static_assert
