@@ -1,5 +1,6 @@
 #include "sevsim/snp_launch.h"
 
+#include "igvm/format/guest_policy.h"
 #include "igvm/format/reader.h"
 #include "igvm/measure/digest.h"
 #include "igvm/measure/firmware_launch.h"
