@@ -74,13 +74,14 @@ Result check_policy(const RunOptions& options, u64 policy) {
     constexpr u64 firmware_minor = 55;
     const u64 abi_minor          = policy & 0xFF;
     const u64 abi_major          = policy >> 8 & 0xFF;
+    namespace known              = igvm::snp_policy;
     constexpr Row rows[]         = {
-        {bit(17),           bit(17), "bit 17 is reserved and must be one"                                        },
-        {~u64{0x03FF'FFFF}, 0,       "reserved bits are not zero"                                                },
-        {bit(18),           0,       "it wants a migration agent, and there is none"                             },
-        {bit(22),           0,       "it wants memory encrypted by AES-256-XTS, and this memory is not encrypted"},
-        {bit(23),           0,       "it wants RAPL off, which this machine does not know"                       },
-        {bit(24),           0,       "it wants ciphertext hidden, and there is none"                             },
+        {known::reserved_one, known::reserved_one, "bit 17 is reserved and must be one"                                        },
+        {~known::defined,     0,                   "reserved bits are not zero"                                                },
+        {known::migrate_ma,   0,                   "it wants a migration agent, and there is none"                             },
+        {bit(22),             0,                   "it wants memory encrypted by AES-256-XTS, and this memory is not encrypted"},
+        {bit(23),             0,                   "it wants RAPL off, which this machine does not know"                       },
+        {bit(24),             0,                   "it wants ciphertext hidden, and there is none"                             },
     };
     for (const Row& row : rows) {
         if ((policy & row.mask) != row.wanted) {
