@@ -34,7 +34,7 @@ sevsim_test(library_nmi_stack_full library_nmi_stack_full STATUS 1
 
 # Rules of the library broken: the guest ends, and says why.
 foreach(end nmi_in_nmi:NMI_REENTERED vc_in_hook:VC_ON_VC_STACK gp_on_vc_ist:VC_UNDELIVERABLE
-    by_kernel:SELFTEST_PASSED)
+    by_kernel:SELFTEST_PASSED port_size:CALL_ARGUMENT mmio_page:CALL_ARGUMENT)
   string(REPLACE ":" ";" end ${end})
   list(GET end 0 name)
   list(GET end 1 reason)

@@ -26,6 +26,7 @@ constexpr OutcomeName outcome_names[] = {
     {"shutdown",          OutcomeKind::shutdown         },
     {"halt",              OutcomeKind::halt             },
     {"stop",              OutcomeKind::stop             },
+    {"host",              OutcomeKind::host             },
     {"monitor-error",     OutcomeKind::monitor_error    },
 };
 
@@ -181,7 +182,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     if (named == std::end(outcome_names)) {
         members.complain("kind", "exit, power-off, reset, terminate, unsupported-event, shutdown, "
                                  "stop, "
-                                 "halt or monitor-error");
+                                 "halt, host or monitor-error");
     } else {
         outcome.kind = named->kind;
     }

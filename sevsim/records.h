@@ -24,6 +24,7 @@ enum class OutcomeKind : u8 {
     shutdown,
     stop, ///< by the machine, which cannot go on
     halt,
+    host, ///< asked for by us: why is in how QEMU ended
     monitor_error
 };
 

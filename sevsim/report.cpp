@@ -180,6 +180,7 @@ std::string outcome_in_words(const Outcome& outcome) {
     case OutcomeKind::shutdown: return "the guest shut down (triple fault)";
     case OutcomeKind::halt: return "the guest halted for good";
     case OutcomeKind::stop: return "the machine stopped the guest";
+    case OutcomeKind::host: return "the host wanted an end";
     case OutcomeKind::monitor_error: return "the monitor failed, which is not the guest's fault";
     }
     std::unreachable();
@@ -232,7 +233,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string outcome_line(const RunResult& result) {
-    if (!result.records.outcome) {
+    if (!result.records.outcome || result.records.outcome->kind == OutcomeKind::host) {
         return end_in_words(result);
     }
     const Outcome& outcome            = *result.records.outcome;

@@ -169,10 +169,12 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     auto kernel  = memory_file(std::as_bytes(monitor));
     auto records = Pipe::open();
     auto serial  = Pipe::open();
-    if (!kernel || !records || !serial) {
+    auto orders  = Pipe::open_both_ways();
+    if (!kernel || !records || !serial || !orders) {
         return std::unexpected(!kernel    ? kernel.error()
                                : !records ? records.error()
-                                          : serial.error());
+                               : !serial  ? serial.error()
+                                          : orders.error());
     }
     OutputFile trace{options.trace};
     OutputFile dump{options.dump};
@@ -202,13 +204,22 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     command.timeout   = options.timeout;
     command.keyboard  = true;
     command.arguments = qemu_command(
-        options, {kernel->descriptor.get(), guest->descriptors(), records->write.get()}, needs);
+        options,
+        {kernel->descriptor.get(), guest->descriptors(), records->write.get(), orders->read.get()},
+        needs);
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
     for (OpenedFile& file : guest->files) {
         command.inherited.push_back(std::move(file.descriptor));
     }
     command.inherited.push_back(std::move(records->write));
+    command.inherited.push_back(std::move(orders->read));
+    // An NMI that no vCPU has sent (sevsim/monitor/processor/processors.cpp). The native platform's
+    // monitor leaves NMIs to its guest.
+    if (options.platform != "native") {
+        command.orders    = std::move(orders->write);
+        command.end_order = "nmi\n";
+    }
     command.streams.push_back({.from = std::move(serial->read),
                                .take =
                                    [&](std::string_view bytes) {

@@ -16,7 +16,7 @@ std::string value_of(const std::vector<std::string>& command, std::string_view o
     return found == command.end() || found + 1 == command.end() ? "" : *(found + 1);
 }
 
-const InheritedFiles files{.monitor = 11, .guest = {12}, .records = 13};
+const InheritedFiles files{.monitor = 11, .guest = {12}, .records = 13, .orders = 14};
 
 } // namespace
 
@@ -281,7 +281,7 @@ TEST(QemuCommand, HandsOnAKernelsFilesAsModules) {
     options.append = "a, b=c -- d";
     InheritedFiles three{
         .monitor = 11, .guest = {12, 14, 15},
-             .records = 13
+             .records = 13, .orders = 14
     };
     const auto command = qemu_command(options, three, {.files_size = 1});
     EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12,/dev/fd/14,/dev/fd/15");

@@ -15,6 +15,8 @@ enum : int {
     gp_on_vc_ist,   // an exception whose gate has the IST of #VC
     by_kernel,      // the kernel's own end
     at_a_place,     // the same, with words
+    port_size,      // a driver's access of three bytes
+    mmio_page,      // one across the end of a page
     nmi_stack_full, // an NMI's handler that needs too much stack, with a guard page below it
 };
 
@@ -78,6 +80,8 @@ extern "C" [[noreturn]] void stub_main() {
         machine.idt[x86::exception::page_fault].ist = fault_ist;
         interrupt_2();
         break;
+    case port_size: (void)vestibule_in(&machine.cpu, 0x80, 3); break;
+    case mmio_page: vestibule_mmio_write(&machine.cpu, 0xFEE0'0FFE, 4, 0); break;
     case at_a_place: vestibule_terminate_at(&machine.cpu, 0x50E, 0x1234, 0x56, 0x789A); break;
     default: vestibule_terminate(0x2F0); // SELFTEST_PASSED
     }

@@ -171,8 +171,15 @@ void handle_iret(Vcpu& vcpu) {
     }
 }
 
-/// Another processor has something for this vCPU: run() will find it.
-void handle_nmi(Vcpu&) { take_wake_up(); }
+/// Another processor has something for this vCPU: run() will find it. Or none has, and it is the
+/// host, that wants an end of the run and its records.
+void handle_nmi(Vcpu& vcpu) {
+    take_wake_up();
+    if (vcpu.woken == 0) {
+        end_run_by_host();
+    }
+    vcpu.woken = 0;
+}
 
 void handle_shutdown(Vcpu&) { end_run_by_shutdown("triple fault"); }
 

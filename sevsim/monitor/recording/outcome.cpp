@@ -195,6 +195,8 @@ void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
 
 void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
 
+void end_run_by_host() { end_with_detail("host", ""); }
+
 void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
 
 void end_run_by_stop(std::string_view detail) { end_with_detail("stop", detail); }
