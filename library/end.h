@@ -11,8 +11,7 @@ namespace vestibule::library {
 /// address in it.
 [[noreturn]] inline void end(ghcb::Reason reason) {
     for (;;) {
-        (void)ghcb::msr_protocol::exchange<Cpu>(
-            ghcb::msr_protocol::encode_termination(reason));
+        (void)ghcb::msr_protocol::exchange<Cpu>(ghcb::msr_protocol::encode_termination(reason));
     }
 }
 

@@ -35,7 +35,7 @@ class Shelter {
         if (cpu.under_way.vcs == beneath && !in_vc_entry(interrupted)) {
             return top;
         }
-        if (!cpu.vc_stack.has_room(interrupted.rsp, vc_room)) {
+        if (!cpu.vc_stack.has_room(interrupted.rsp, vc_room + cpu.guarded())) {
             end(ghcb::reason::vc_stack_full);
         }
         return interrupted.rsp & ~u64{15};

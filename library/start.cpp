@@ -38,7 +38,11 @@ Outcome judge_words(const vestibule_setup& setup) {
         || (setup.mc_ist != 0) != (setup.mc != nullptr)) {
         return Outcome::terminate(reason::setup_nmi);
     }
-    if ((setup.reserved_byte | setup.reserved) != 0) {
+    // Entries of the kernel's own need no stack of the library's, so no TSS; both, or neither.
+    if (setup.vc_ist == 0 && (setup.nmi_ist != 0 || setup.mc_ist != 0 || setup.guard_pages != 0)) {
+        return Outcome::terminate(reason::setup_task_state);
+    }
+    if (setup.reserved != 0) {
         return Outcome::terminate(reason::setup_reserved);
     }
     return Outcome::done();
@@ -49,6 +53,10 @@ Outcome judge_segments(const vestibule_setup& setup) {
     if ((setup.kernel_code & 3) != 0 || !library::Cpu::read_descriptor(setup.kernel_code, code)
         || !code.is_code() || !code.is_long() || code.dpl() != 0) {
         return Outcome::terminate(reason::setup_code_segment);
+    }
+    if (setup.vc_ist == 0) {
+        return setup.tss == nullptr ? Outcome::done()
+                                    : Outcome::terminate(reason::setup_task_state);
     }
     x86::TableRegister task{};
     if (setup.vc_ist < 1 || setup.vc_ist > 7 || setup.nmi_ist > 7 || setup.nmi_ist == setup.vc_ist
@@ -62,12 +70,14 @@ Outcome judge_segments(const vestibule_setup& setup) {
 }
 
 /// By the page tables, which the hypervisor cannot write.
-Outcome judge_memory(const vc::Context& context, const PerCpu& cpu) {
+Outcome judge_memory(const vc::Context& context, const vestibule_setup& setup, const PerCpu& cpu) {
     constexpr u32 write = vc::page_fault::write;
-    for (u64 at = 0; at < sizeof(PerCpu); at += page_size) {
+    const u64 size      = setup.vc_ist == 0 ? VESTIBULE_CORE_SIZE : sizeof(PerCpu);
+    for (u64 at = 0; at < size; at += page_size) {
         const auto page =
             vc::walk<library::Cpu, true>(context, reinterpret_cast<u64>(&cpu) + at, write, 0);
-        if (page.faults || !page.is_private) {
+        const bool guard = setup.guard_pages != 0 && PerCpu::is_guard(at);
+        if (guard ? !page.faults : page.faults || !page.is_private) {
             return Outcome::terminate(reason::setup_cpu_block);
         }
     }
@@ -103,7 +113,7 @@ vc::Context context_of(const vestibule_setup& setup, PerCpu& cpu) {
 }
 
 Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
-    Outcome outcome = library::judge_processor<library::Cpu>();
+    Outcome outcome = library::judge_processor<library::Cpu>(setup.vc_ist != 0);
     if (outcome.is_done()) {
         outcome = judge_words(setup);
     }
@@ -114,7 +124,7 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
         return outcome;
     }
     vc::Context context = context_of(setup, cpu);
-    outcome             = judge_memory(context, cpu);
+    outcome             = judge_memory(context, setup, cpu);
     ghcb::EncryptionLeaf encryption;
     if (outcome.is_done() && !ghcb::ask_encryption<library::Cpu>(encryption)) {
         outcome = Outcome::terminate(reason::msr_bad_response);
@@ -129,9 +139,11 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
     if (!outcome.is_done()) {
         return outcome;
     }
-    cpu.setup                        = setup;
-    cpu.context                      = context;
-    cpu.task().ist[setup.vc_ist - 1] = cpu.vc_stack.top();
+    cpu.setup   = setup;
+    cpu.context = context;
+    if (setup.vc_ist != 0) {
+        cpu.task().ist[setup.vc_ist - 1] = cpu.vc_stack.top();
+    }
     if (setup.nmi_ist != 0) {
         cpu.task().ist[setup.nmi_ist - 1] = cpu.nmi_stack.top();
     }
@@ -166,7 +178,8 @@ vestibule_reason vestibule_identify(vestibule_platform* platform) {
 
 vestibule_reason vestibule_cpu_start(vestibule_cpu* cpu, const vestibule_setup* setup) {
     // By the pointer: what a reference names is aligned, so the compiler would not look.
-    if (reinterpret_cast<u64>(cpu) % sizeof(PerCpu) != 0) {
+    const u64 alignment = setup->vc_ist == 0 ? page_size : sizeof(PerCpu);
+    if (reinterpret_cast<u64>(cpu) % alignment != 0) {
         return library::public_reason(reason::setup_cpu_block);
     }
     return as_reason(start(PerCpu::of(*cpu), *setup));

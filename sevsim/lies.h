@@ -31,6 +31,8 @@ enum class Lie : u8 {
     nmi,
     vnmi,
     termination_returns,
+    psc_interrupted,
+    request_busy,
 };
 
 /// What stands behind a lie's name.
@@ -73,6 +75,8 @@ inline constexpr LieDescription lies[] = {
     {Lie::nmi,            LieForm::at,      "nmi",            "an NMI right before the N-th VMGEXIT, one more after NMI complete"},
     {Lie::vnmi,           LieForm::at,      "vnmi",           "an NMI right before the N-th VMGEXIT, one more behind the next IRET, as hosts with vNMI may"},
     {Lie::termination_returns, LieForm::plain, "termination-returns", "the guest goes on behind its termination request"},
+    {Lie::psc_interrupted, LieForm::plain,  "psc-interrupted", "SEV-SNP: a page state change breaks off after each entry, as it may"},
+    {Lie::request_busy, LieForm::plain, "request-busy", "SEV-SNP: every other guest request is answered by busy, as a host that throttles does"},
 };
 // clang-format on
 

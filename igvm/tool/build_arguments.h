@@ -11,13 +11,14 @@ struct BuildArguments {
     std::string stub;
     std::string payload;
     std::optional<u64> payload_address;
+    std::string payload_protocol = "auto";
     std::string initrd;
     std::string command_line;
     std::string manifest;
     std::vector<std::string> platforms = {"native", "sev-es"};
     std::string entry                  = "64";
     std::vector<std::string> parameters;
-    std::optional<u64> policy;
+    std::string policy;
     std::optional<u64> memory;
     BuildOptions options;
 };
@@ -35,6 +36,7 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments);
 
 /// Wrong use of them is a CLI::ValidationError.
 const EntryName& entry_of(const BuildArguments& arguments);
+PayloadProtocol protocol_of(const BuildArguments& arguments);
 BuildOptions options_of(const BuildArguments& arguments);
 
 } // namespace vestibule::igvm

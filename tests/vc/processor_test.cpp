@@ -10,8 +10,8 @@ struct ProcessorTest : testing::Test {
 
     ~ProcessorTest() override { MockCpu::reset(); }
 
-    static bool starts() {
-        const ghcb::Outcome outcome = library::judge_processor<MockCpu>();
+    static bool starts(bool by_own_gates = true) {
+        const ghcb::Outcome outcome = library::judge_processor<MockCpu>(by_own_gates);
         EXPECT_TRUE(outcome.is_done() || terminates(outcome, ghcb::reason::setup_processor));
         return outcome.is_done();
     }
@@ -25,6 +25,7 @@ TEST_F(ProcessorTest, Cr4) {
     for (unsigned n = 0; n < 64; ++n) {
         MockCpu::cr4_value = u64{1} << n;
         EXPECT_EQ(starts(), n != 24 && n != 32) << n; // PKS, FRED
+        EXPECT_EQ(starts(false), n != 24) << n;
     }
 }
 

@@ -55,7 +55,6 @@ void make_segments() {
     machine.task.ist[fault_ist - 1U] = end_of(machine.fault_stack);
     machine.task.io_map_base         = sizeof(x86::TaskState); // none
     x86::Cpu::lgdt({.limit = sizeof(machine.gdt) - 1, .base = address_of(machine.gdt)});
-    limit_task(0);
 }
 
 void make_gates() {
@@ -140,7 +139,22 @@ void limit_task(unsigned io_map_bytes) {
     asm volatile("ltr %0" : : "r"(task));
 }
 
+void unmap_guards() {
+    constexpr u64 guards[] = {8192, 20480}; // as the public header says
+    for (const u64 guard : guards) {
+        entry_of(machine.cpu.opaque + guard).value &= ~PageTableEntry::present;
+    }
+    x86::Cpu::set_cr3(x86::Cpu::cr3());
+}
+
+void load_task() { limit_task(0); }
+
 void start_machine() {
+    start_machine_without_task();
+    load_task();
+}
+
+void start_machine_without_task() {
     make_segments();
     make_gates();
     if (const vestibule_reason reason = vestibule_identify(&machine.platform); reason != 0) {
@@ -162,9 +176,9 @@ vestibule_setup good_setup() {
             .kernel_code       = boot::code64_selector,
             .protocol_version  = machine.platform.protocol_version,
             .vmmcall_registers = 0,
-            .fixes_up          = 1,
+            .guard_pages       = 0,
             .mc_ist            = 0,
-            .reserved_byte     = 0,
+            .fixes_up          = 1,
             .reserved          = 0,
             .user_may          = nullptr,
             .nmi               = nullptr,

@@ -60,6 +60,9 @@ void start_machine();
 
 /// The TSS, with so many bytes of its I/O permission map.
 void limit_task(unsigned io_map_bytes);
+/// The same in two steps, with the TSS behind.
+void start_machine_without_task();
+void load_task();
 
 /// A setup that is right.
 vestibule_setup good_setup();
@@ -84,6 +87,8 @@ x86::PageTableEntry& shadow_top_entry(); // of the image
 
 /// User code at an address outside the image: a page of the image, private, for both.
 void map_for_user(u64 linear, const void* page);
+/// Unmaps the lowest page of each of the block's stacks (vestibule_setup::guard_pages).
+void unmap_guards();
 
 /// The byte behind an array: where a stack begins that is made of it.
 template <unsigned size>

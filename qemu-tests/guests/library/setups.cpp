@@ -61,7 +61,6 @@ void bad_words() {
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.nmi = nmi; });
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.mc_ist = mc_ist; });
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.mc = nmi; });
-    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved_byte = 1; });
     refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved = 1; });
 }
 
@@ -74,6 +73,17 @@ void bad_segments() {
     }
     refuses(reason::setup_task_state, [](vestibule_setup& s) { s.tss = &machine.gdt; });
     refuses(reason::setup_task_state, [](vestibule_setup& s) { s.vc_ist = 0; });
+    refuses(reason::setup_task_state, [](vestibule_setup& s) {
+        s.tss         = nullptr;
+        s.vc_ist      = 0;
+        s.guard_pages = 1;
+    });
+    refuses(reason::setup_task_state, [](vestibule_setup& s) {
+        s.tss     = nullptr;
+        s.vc_ist  = 0;
+        s.nmi     = nmi;
+        s.nmi_ist = nmi_ist;
+    });
     refuses(reason::setup_task_state, [](vestibule_setup& s) { s.vc_ist = 8; });
     refuses(reason::setup_task_state, [](vestibule_setup& s) {
         s.nmi     = nmi;
@@ -99,6 +109,7 @@ void bad_memory() {
     refuses_mapping(reason::setup_cpu_block, machine.cpu.opaque + page_size,
                     PageTableEntry::present);
     refuses_mapping(reason::setup_cpu_block, last, c_bit);
+    refuses(reason::setup_cpu_block, [](vestibule_setup& s) { s.guard_pages = 1; }); // mapped
     refuses(reason::setup_ghcb_address, [](vestibule_setup& s) { s.ghcb_gpa += page_size; });
     refuses(reason::setup_ghcb_address, [](vestibule_setup& s) {
         s.ghcb = machine.ghcb + 8;

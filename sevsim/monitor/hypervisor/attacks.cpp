@@ -54,16 +54,17 @@ bool attack_vmgexit(Vcpu& vcpu) {
     return true;
 }
 
-// A hypervisor with vNMI (APM volume 2, section 15.21.10) leaves it to the CPU when an NMI's handler
-// ends, and to the CPU it ends by the next IRET.
+// A hypervisor with vNMI (APM volume 2, section 15.21.10) leaves it to the CPU when an NMI's
+// handler ends, and to the CPU it ends by the next IRET.
 bool attack_iret(Vcpu& vcpu) {
     x86::Vmsa& state = vcpu.state();
+
     struct {
         u64 rip, cs, rflags, rsp, ss;
     } frame{};
+
     if (vcpu.options.hostile.lie != Lie::vnmi || !vcpu.is_64_bit_code()
-        || !read_private(vcpu, state.rsp, &frame, sizeof frame)
-        || frame.cs != state.cs.selector) {
+        || !read_private(vcpu, state.rsp, &frame, sizeof frame) || frame.cs != state.cs.selector) {
         return false;
     }
     constexpr u64 flags = 0x3F'7FD5; // all that IRET loads at CPL 0
