@@ -99,7 +99,7 @@ TEST_F(HandlerTest, RefusedAnswersLeaveTheFrame) {
         {2,             7                    },
         {3,             0                    },
         {0xFFFF'FFFF,   0                    },
-        {0x1'0000'0000, 0                    },
+        {0x1'0000'0003, 0                    },
         {~u64{0},       ~u64{0}              },
     };
     for (const Row& row : refused) {
