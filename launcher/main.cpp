@@ -18,7 +18,7 @@ constexpr const char* examples = R"(Examples:
   sevlaunch guest.igvm --platform sev-es --session vm the measurement checked (sevctl session --name vm)
   sevlaunch guest.igvm --trace calls.jsonl            every call and exit, a JSON object a line
 
-Exit status: 0 the guest exited with code 0 or powered off (with --dry-run: there is such a launch),
+Exit status: 0 the guest exited with code 0 or powered off (with --dry-run: the kernel would take it),
 1 anything else, 2 wrong use. docs/sev-host.md tells how a host is set up.)";
 
 void describe(CLI::App& app, Arguments& arguments) {

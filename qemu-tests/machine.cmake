@@ -7,6 +7,9 @@ sevsim_test(machine_events machine_events STATUS 0
     "0x8a +MONITOR " "0x8b +MWAIT " "0x27 +DR7 read " "0x37 +DR7 write " "0x80000001 +MMIO read "
     "0x80000002 +MMIO write " "0x80000005 +AP jump table " "0x8000fffd +hypervisor features ")
 
+# Which MSRs it has.
+sevsim_test(machine_msrs machine_msrs STATUS 0 WANT "Violations: none" "exited with code 0")
+
 # Every rule of the GHCB page broken, as often as the guest breaks it.
 sevsim_test(machine_rules machine_rules STATUS 1
   WANT "exited with code 0" "ghcb-scratch +10 " "ghcb-missing-input +11 " "ghcb-invalid-input +18 "

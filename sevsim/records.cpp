@@ -124,6 +124,20 @@ void read_slice(const Json&, Members& members, RunRecords& records) {
     }
 }
 
+void read_page_states(const Json&, Members& members, RunRecords& records) {
+    constexpr u64 most_pages   = (u64{4} << 30) / page_size;
+    constexpr std::size_t most = 1'000'000;
+    PageRun run{.gpa   = members.hexadecimal("gpa"),
+                .pages = members.number("pages", most_pages),
+                .state = members.text("state")};
+    if (run.gpa >= most_pages * page_size || run.gpa % page_size != 0 || run.pages == 0) {
+        members.complain("gpa", "pages below 4 GiB");
+    }
+    if (members.wrong().empty() && records.pages.size() < most) {
+        records.pages.push_back(std::move(run));
+    }
+}
+
 void read_last_exit(const Json&, Members& members, RunRecords& records) {
     LastExit exit{.kind  = members.text("kind"),
                   .code  = members.hexadecimal("code"),
@@ -191,6 +205,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     outcome.vmruns       = members.optional_number("vmruns");
     outcome.vc           = members.optional_number("vc");
     outcome.vmgexits     = members.optional_number("vmgexits");
+    outcome.pvalidates   = members.optional_number("pvalidates");
     outcome.shared_pages = members.optional_number("shared_pages");
     if (const auto registers = object.find("registers"); registers != object.end()) {
         if (!registers->is_object()) {
@@ -228,6 +243,7 @@ constexpr RecordKind record_kinds[] = {
     {"profile",      read_profile,      false},
     {"profile-rest", read_profile_rest, false},
     {"slice",        read_slice,        false},
+    {"page-states",  read_page_states,  false},
     {"outcome",      read_outcome,      true },
 };
 

@@ -42,7 +42,7 @@ struct Outcome {
     std::optional<u64> vcpu;           ///< whose registers
     std::vector<std::pair<std::string, std::string>> registers;
     std::string code; ///< the bytes at RIP
-    std::optional<u64> vmruns, vc, vmgexits, shared_pages;
+    std::optional<u64> vmruns, vc, vmgexits, pvalidates, shared_pages;
 };
 
 struct Start {
@@ -94,6 +94,13 @@ struct Slice {
     u64 count = 0;
 };
 
+/// So many pages from there on, in one state of the reverse map table (sevsim/page_states.h).
+struct PageRun {
+    u64 gpa   = 0;
+    u64 pages = 0;
+    std::string state;
+};
+
 /// All that a run has told.
 struct RunRecords {
     std::optional<Start> start;
@@ -102,6 +109,7 @@ struct RunRecords {
     std::vector<LastExit> last_exits; ///< oldest first
     std::vector<ProfileSample> profile;
     std::vector<Slice> slices;
+    std::vector<PageRun> pages;
     std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
     std::string dumped;            ///< what the last record has brought for the dump
     std::optional<Outcome> outcome;

@@ -22,7 +22,8 @@ constexpr std::string_view disclaimer =
 
 std::string count_cell(u64 count) { return count == 0 ? "-" : fmt::format("{}", count); }
 
-void print_machine(const RunRecords& records, Text out) {
+void print_machine(const RunResult& result, Text out) {
+    const RunRecords& records = result.records;
     if (records.start) {
         fmt::format_to(out, "Platform {}, C-bit {}, {} MiB of memory",
                        printable(records.start->platform), records.start->c_bit,
@@ -42,9 +43,13 @@ void print_machine(const RunRecords& records, Text out) {
             count("VMRUN", outcome.vmruns);
             count("#VC", outcome.vc);
             count("VMGEXIT", outcome.vmgexits);
+            count("PVALIDATE", outcome.pvalidates);
             count("shared pages", outcome.shared_pages);
         }
         fmt::format_to(out, ".\n");
+    }
+    if (!result.launch_digest.empty()) {
+        fmt::format_to(out, "Launch digest {}.\n", result.launch_digest);
     }
 }
 
@@ -194,7 +199,7 @@ bool is_end_of_choice(OutcomeKind kind) {
 
 /// Page tables with a C-bit that is none, to begin with, are a fault at the first instruction.
 bool is_at_first_instruction(const Start& start, const Outcome& outcome) {
-    return start.platform == "sev-es" && outcome.vmruns == 1
+    return start.platform != "native" && outcome.vmruns == 1
            && (outcome.kind == OutcomeKind::shutdown || outcome.kind == OutcomeKind::stop);
 }
 
@@ -247,7 +252,7 @@ std::string report(const RunResult& result) {
     const RunRecords& records = result.records;
     std::string text{disclaimer};
     const Text out{text};
-    print_machine(records, out);
+    print_machine(result, out);
     print_exits(records.exits, out);
     text += profile_table(records);
     print_violations(result, out);

@@ -1,6 +1,7 @@
 // See build_arguments.h.
 #include "igvm/tool/build_arguments.h"
 
+#include "igvm/format/guest_policy.h"
 #include "igvm/show/describe.h"
 
 #include "hand_over32.h"
@@ -121,12 +122,18 @@ BuildOptions options_of(const BuildArguments& arguments) {
         }
         options.*row->wanted = true;
     }
-    if (arguments.policy && !options.is_for(PlatformType::sev_snp)) {
+    if (!arguments.policy.empty() && !options.is_for(PlatformType::sev_snp)) {
         throw CLI::ValidationError(
             "--policy", "only SNP takes the guest's policy from the file: expected --platform "
                         "sev-snp among others");
     }
-    options.snp_policy   = arguments.policy.value_or(options.snp_policy);
+    if (!arguments.policy.empty()) {
+        const auto policy = snp_policy_of(arguments.policy);
+        if (!policy) {
+            throw CLI::ValidationError("--policy", policy.error());
+        }
+        options.snp_policy = *policy;
+    }
     options.memory       = arguments.memory.value_or(options.memory);
     options.tells_memory = arguments.memory.has_value();
     if (const auto wrong = wrong_option(options)) {
@@ -159,7 +166,9 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
     verb.add_option("--vcpus", arguments.options.vcpus,
                     "vCPUs that are measured; all but the first wait in a loop of HLT")
         ->capture_default_str();
-    verb.add_option("--policy", arguments.policy, "The SNP guest's policy (0x30000)");
+    verb.add_option("--policy", arguments.policy,
+                    "The SNP guest's policy (0x30000), or words that change that: "
+                    "smt=off,debug=off,ciphertext-hiding,abi=1.55");
     verb.add_option("--parameters", arguments.parameters,
                     "What the loader is to tell the guest, unmeasured: memory-map, vp-count")
         ->delimiter(',');

@@ -22,6 +22,7 @@ struct Finding {
     std::string field;                    // of a VP context, by name
     u64 found;
     std::optional<u64> becomes; // what is launched instead
+    std::string detail;         // what there is to say of this one: the other directive, an option
     VmmSet vmms;                // that do so
     std::string_view text;
     std::string_view source;
@@ -41,6 +42,6 @@ struct CheckResult {
 };
 
 /// Platform by platform: the monitor picks one, and each has to work.
-CheckResult check_for(const File& file, const VmmProfile& vmm);
+CheckResult check_for(const File& file, const VmmProfile& vmm, const VmmProfile* kernel = nullptr);
 
 } // namespace vestibule::igvm

@@ -189,6 +189,16 @@ TEST(QemuCommand, PassesOptionsOn) {
     EXPECT_EQ(command.back(), "int");
 }
 
+TEST(QemuCommand, TellsTheSnpMachineWhatItIs) {
+    RunOptions options;
+    options.platform = "sev-snp";
+    options.kind     = GuestKind::firmware;
+    options.rmp      = "f";
+    options.no_flash = true;
+    EXPECT_EQ(monitor_command_line(options),
+              "memory=268435456 platform=sev-snp cbit=47 trace=0 guest=firmware no-flash=1 rmp=1");
+}
+
 TEST(QemuCommand, DumpsOnlyIntoAFile) {
     RunOptions options;
     EXPECT_EQ(monitor_command_line(options).find("dump"), std::string::npos);

@@ -54,7 +54,9 @@ Answer serve_ap_jump_table(Vcpu&, GhcbView& ghcb) {
     }
 }
 
-Answer serve_features(Vcpu&, GhcbView&) { return Answer::done(hypervisor_features); }
+Answer serve_features(Vcpu& vcpu, GhcbView&) {
+    return Answer::done(hypervisor_features(vcpu.options));
+}
 
 // --- Ends ---
 

@@ -3,9 +3,11 @@
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/processors.h"
+#include "sevsim/monitor/processor/rmp_instructions.h"
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/last_exits.h"
+#include "sevsim/monitor/recording/page_states.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
 #include "sevsim/monitor/recording/timeline.h"
@@ -52,6 +54,9 @@ void send_violation(Rule rule, const char* detail) {
 void send_counts() {
     flush_dump();
     send_timeline();
+    if (reported != nullptr) {
+        send_page_states(reported->options);
+    }
     send_profile();
     for (const RuleDescription& row : rules) {
         const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
@@ -100,6 +105,9 @@ void add_registers(Record& record, Vcpu& vcpu) {
             vmruns += vcpu.vmruns;
         }
         outcome.number("vmruns", vmruns);
+        if (reported->options.is_snp()) {
+            outcome.number("pvalidates", pvalidate_count());
+        }
     }
     outcome.number("vc", totals[static_cast<unsigned>(Served::vc)])
         .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
