@@ -43,6 +43,24 @@ payload_test(bzimage bzimage.bin BUILD --memory 64M ${files} RUN --memory 64M
     " [0-9a-f]+[+][0-9a-f]+:1\n" "initrd 4141414141414141[+]1388\n" "kernel: done\n"
     "Violations: none")
 
+# What this machine cannot load: the directive is named, with its place and what would help.
+function(payload_refused name want)
+  set(image ${CMAKE_CURRENT_BINARY_DIR}/payload_${name}.igvm)
+  add_custom_target(image_payload_${name} ALL
+    COMMAND igvmtool build --out ${image} --cbit 47 --payload ${payload_dir}/flat.bin ${ARGN}
+      > ${image}.log
+    BYPRODUCTS ${image} VERBATIM)
+  add_dependencies(image_payload_${name} igvmtool guest)
+  add_sevsim_test(NAME qemu.payload_${name}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${image};--memory;64M" -DSTATUS=1
+      "-DWANT=${want}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(qemu.payload_${name} PROPERTIES TIMEOUT 90)
+endfunction()
+payload_refused(outside "PAGE_DATA at offset 0x[0-9a-f]+: the page lies outside guest memory: try more .--memory."
+  --payload-address 0x5000000)
+payload_refused(parameters "PARAMETER_AREA at offset 0x[0-9a-f]+: what a loader fills in is not served: build without --parameters"
+  --parameters memory-map)
+
 # Boot info for payloads in C.
 add_test(NAME boot_info.c
   COMMAND clang-19 -std=c11 -ffreestanding -fsyntax-only -Wall -Wextra -Wpedantic -Werror

@@ -8,6 +8,8 @@
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/recording/outcome.h"
 
+#include <string_view>
+
 namespace vestibule::sevsim {
 
 namespace {
@@ -15,17 +17,56 @@ namespace {
 /// Where a page of the file goes. Under SEV-ES the launch encrypts it: it lands in the private
 /// view.
 u8* destination(Vcpu& vcpu, u64 gpa) {
-    if (!is_guest_memory(gpa)) {
-        end_run_by_monitor_error("a page of the file lies outside guest memory: try more --memory");
-    }
     return vcpu.options.platform == Platform::native ? layout::at_physical(gpa)
                                                      : private_memory(gpa);
 }
 
-void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::PageData& page) {
+/// Ends the run over a header of the file: its name and place, what is wrong with it, and what
+/// would help.
+[[noreturn]] void refuse(const igvm::Header& header, std::string_view why) {
+    char text[256];
+    size_t size    = 0;
+    const auto add = [&](std::string_view part) {
+        for (const char character : part) {
+            if (size < sizeof text) {
+                text[size++] = character;
+            }
+        }
+    };
+    add(header.row().name);
+    add(" at offset 0x");
+    for (int shift = 28; shift >= 0; shift -= 4) {
+        const u64 rest = header.offset >> shift;
+        if (rest != 0 || shift == 0) {
+            add({&"0123456789abcdef"[rest & 0xF], 1});
+        }
+    }
+    add(": ");
+    add(why);
+    end_run_by_monitor_error({text, size});
+}
+
+/// What to do about a directive that this machine does not serve.
+std::string_view way_round(igvm::HeaderType type) {
+    using enum igvm::HeaderType;
+    switch (type) {
+    case vbs_measurement: return "for VBS only: build for the platforms native and sev-es";
+    case snp_id_block: return "for SEV-SNP only: build for the platforms native and sev-es";
+    case error_range: return "not served: build without it";
+    default:
+        return "what a loader fills in is not served: build without --parameters, and with "
+               "--cmdline and --memory for what the guest is to know";
+    }
+}
+
+void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::Header& header,
+               const igvm::PageData& page) {
     constexpr u32 unencrypted = igvm::PageData::unmeasured | igvm::PageData::shared;
     if (vcpu.options.platform == Platform::sev_es && (page.flags & unencrypted) != 0) {
-        end_run_by_monitor_error("an unmeasured or shared page: SEV-ES launches none");
+        refuse(header, "an unmeasured or shared page: SEV-ES launches none");
+    }
+    if (!is_guest_memory(page.gpa)) {
+        refuse(header, "the page lies outside guest memory: try more (--memory)");
     }
     u8* const to    = destination(vcpu, page.gpa);
     const auto from = file.data(page);
@@ -104,16 +145,16 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
     size_t contexts = 0;
     for (const igvm::Header header : file->directives(mask)) {
         if (const auto page = header.as<igvm::PageData>()) {
-            load_page(vcpu, *file, *page);
+            load_page(vcpu, *file, header, *page);
         } else if (const auto context = header.as<igvm::VpContext>()) {
             if (context->vp_index >= vcpus.size()) {
-                end_run_by_monitor_error(
-                    "a context for a vCPU that this machine does not have: try more (--smp)");
+                refuse(header, "a context for a vCPU that this machine does not have: try more "
+                               "(--smp)");
             }
             load_context(vcpus[context->vp_index], *file, *context);
             ++contexts;
         } else if (header.type != igvm::HeaderType::required_memory) {
-            end_run_by_monitor_error("a directive that this machine does not serve");
+            refuse(header, way_round(header.type));
         }
     }
     if (contexts != vcpus.size()) {

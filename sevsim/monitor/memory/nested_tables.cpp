@@ -184,9 +184,9 @@ NestedFault resolve_firmware_fault(u64 address, bool is_private, bool table_or_c
     return NestedFault::resolved;
 }
 
-/// The native guest's devices above the memory that only the monitor sees.
+/// The native guest's devices above the gigabytes in which memory is that only the monitor sees.
 NestedFault resolve_native_fault(u64 gpa) {
-    if (gpa < layout::hidden_end || gpa >= layout::native_end) {
+    if (is_hidden(gpa & ~(gigabyte_size - 1)) || gpa >= layout::native_end) {
         return NestedFault::fetch_from_device;
     }
     map_own_gigabyte(gpa);
