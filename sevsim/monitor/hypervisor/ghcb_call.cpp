@@ -105,10 +105,11 @@ void finish(GhcbView& ghcb, const Event& event, const Answer& answer) {
     }
 }
 
-void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, const GhcbView& answered) {
+void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, u8* page) {
     if (!vcpu.options.trace) {
         return;
     }
+    const GhcbView answered{page};
     Record("vmgexit")
         .number("vcpu", vcpu.index)
         .number("time", vcpu.registers.left_at)
@@ -160,7 +161,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     } else {
         count(Served::ghcb, 0, "malformed"); // its exit code means nothing
     }
-    trace(vcpu, name, ghcb, GhcbView{page});
+    trace(vcpu, name, ghcb, page);
 }
 
 } // namespace vestibule::sevsim
