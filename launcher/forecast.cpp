@@ -10,11 +10,12 @@
 namespace vestibule::launcher {
 
 static std::string text_of(const igvm::Finding& finding) {
-    constexpr const char* verdicts[] = {"rejected", "altered", "ignored"};
-    return fmt::format("{}, offset {:#x}, {}: {}: {}", verdicts[static_cast<u8>(finding.verdict)],
-                       finding.offset,
+    constexpr const char* verdicts[] = {"rejected", "altered", "ignored", "depends"};
+    return fmt::format("{}, offset {:#x}, {}: {}: {}{}{}",
+                       verdicts[static_cast<u8>(finding.verdict)], finding.offset,
                        finding.field.empty() ? finding.header : std::string_view(finding.field),
-                       igvm::values_of(finding), igvm::reason_of(finding));
+                       igvm::values_of(finding), igvm::reason_of(finding),
+                       finding.detail.empty() ? "" : "; ", finding.detail);
 }
 
 Forecast forecast(const igvm::File& file, const Plan& plan, const igvm::VmmProfile& kernel) {
@@ -22,6 +23,7 @@ Forecast forecast(const igvm::File& file, const Plan& plan, const igvm::VmmProfi
     for (const igvm::Finding& finding : igvm::check_for(file, kernel).findings) {
         if (finding.platform == plan.platform) {
             result.findings.push_back(text_of(finding));
+            result.is_rejected = result.is_rejected || finding.verdict == igvm::Verdict::rejects;
         }
     }
     result.options.platform = plan.platform;

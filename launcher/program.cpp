@@ -48,7 +48,7 @@ int Program::run(Kernel& kernel) {
 
 int Program::launch(Calls& calls, const igvm::File& file) {
     const kvm::Host host = kvm::open_host(calls);
-    const auto& kernel   = igvm::profile_of_kernel(host.release, host.vm_types != 0);
+    const auto kernel    = igvm::profile_of_kernel(host.release, host.vm_types != 0);
     const Choice choice  = choose_platform(calls.kernel, host, file,
                                            igvm::platform_named(arguments_.platform)); // or auto
     say("passed over", choice.passed_over);
@@ -62,9 +62,9 @@ int Program::launch(Calls& calls, const igvm::File& file) {
     if (!arguments_.session.empty()) {
         plan_.session = read_session(arguments_.session);
     }
-    forecast_ = forecast(file, plan_, kernel);
+    forecast_ = forecast(file, plan_, kernel.profile);
     say("platform", igvm::name_of(plan_.platform));
-    say("kernel", fmt::format("{}, taken as {}", host.release, kernel.name));
+    say("kernel", fmt::format("{}, taken as {}", host.release, kernel.words()));
     say("note", forecast_.findings);
     if (!forecast_.digest.empty()) {
         say("digest", igvm::to_hex(forecast_.digest));
@@ -74,7 +74,7 @@ int Program::launch(Calls& calls, const igvm::File& file) {
     }
     const auto guest = make_guest(calls, host, file);
     if (arguments_.dry_run) {
-        return 0;
+        return forecast_.is_rejected ? 1 : 0;
     }
     if (const auto& measured = guest->measured(); measured && !is_measured_so(*measured, file)) {
         return 1;

@@ -15,7 +15,7 @@ function(payload_test name file)
   add_dependencies(image_payload_${name} igvmtool guest)
   add_sevsim_test(NAME qemu.payload_${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${image};${ARG_RUN}"
-      -DSTATUS=0 "-DWANT=${ARG_WANT};exited with code 0" "-DREJECT=NOT;NOISE;UNKNOWN"
+      -DSTATUS=0 "-DWANT=${ARG_WANT};exited with code 0" "-DREJECT=NOT;NOISE;UNKNOWN;: NO "
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
   set_tests_properties(qemu.payload_${name} PROPERTIES TIMEOUT 90)
 endfunction()
@@ -60,6 +60,19 @@ payload_refused(outside "PAGE_DATA at offset 0x[0-9a-f]+: the page lies outside 
   --payload-address 0x5000000)
 payload_refused(parameters "PARAMETER_AREA at offset 0x[0-9a-f]+: what a loader fills in is not served: build without --parameters"
   --parameters memory-map)
+
+# What boot info promises of the CPU, of memory and of further vCPUs, in each mode of entry.
+set(state "state: SSE\n" "state: the local APIC\n" "state: the gate of #VC in another IDT\n"
+  "Violations: none")
+foreach(entry 32 compat 64)
+  payload_test(state_${entry} state.elf BUILD --entry ${entry} --vcpus 4 RUN --smp 4
+    WANT ${state} "RAM in KiB 0\n" "vCPUs 4\n" "mailbox is empty\n" "0x6 +AP reset hold +- +- +3\n")
+endforeach()
+payload_test(state_8_vcpus state.elf BUILD --vcpus 8 --memory 128M RUN --smp 8 --memory 128M
+  WANT ${state} "RAM in KiB 130688\n" "vCPUs 8\n" "mailbox is empty\n")
+payload_test(state_alone state.elf BUILD --memory 64M RUN --memory 64M
+  WANT ${state} "RAM in KiB 65152\n" "vCPUs 1\n")
+payload_test(state_native state.elf RUN --platform native WANT "state: SSE\n" "#VC 0, VMGEXIT 0")
 
 # Boot info for payloads in C.
 add_test(NAME boot_info.c

@@ -66,6 +66,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (options.x2apic) {
         line += " x2apic=1";
     }
+    if (options.no_flash) {
+        line += " no-flash=1";
+    }
     if (options.vcpus != 1) {
         line += fmt::format(" smp={}", options.vcpus);
     }
@@ -74,6 +77,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     }
     if (options.profile) {
         line += " profile=1";
+    }
+    if (!options.rmp.empty()) {
+        line += " rmp=1";
     }
     if (!options.timeline.empty()) {
         line += " timeline=1";

@@ -1,6 +1,7 @@
 // The report's parts, in the order in which they are printed.
 #include "sevsim/report.h"
 
+#include "ghcb/last_words_text.h"
 #include "ghcb/termination.h"
 #include "sevsim/profile_table.h"
 
@@ -147,7 +148,7 @@ void print_state(const RunRecords& records, const Outcome& outcome, Text out) {
     }
 }
 
-std::string termination(const std::optional<ReasonCodes>& reason) {
+std::string termination(const std::optional<ReasonCodes>& reason, std::string_view words) {
     if (!reason) {
         return "the guest asked for its termination";
     }
@@ -156,8 +157,10 @@ std::string termination(const std::optional<ReasonCodes>& reason) {
         return fmt::format("the guest asked for its termination: unknown (set {}, code {:#x})",
                            reason->set, reason->code);
     }
-    return fmt::format("the guest asked for its termination: {} (set {}, code {:#x}): {}",
-                       known->name, reason->set, reason->code, known->meaning);
+    const std::span<const u8> told{reinterpret_cast<const u8*>(words.data()), words.size()};
+    return fmt::format("the guest asked for its termination: {} (set {}, code {:#x}){}: {}",
+                       known->name, reason->set, reason->code,
+                       ghcb::last_words_text(told, reason->set, reason->code), known->meaning);
 }
 
 std::string outcome_in_words(const Outcome& outcome) {
@@ -165,7 +168,7 @@ std::string outcome_in_words(const Outcome& outcome) {
     case OutcomeKind::exit: return fmt::format("the guest exited with code {}", outcome.value);
     case OutcomeKind::power_off: return "the guest powered off";
     case OutcomeKind::reset: return "the guest reset the machine";
-    case OutcomeKind::terminate: return termination(outcome.reason);
+    case OutcomeKind::terminate: return termination(outcome.reason, outcome.last_words);
     case OutcomeKind::unsupported_event:
         return fmt::format("the guest gave up on an exit that it does not support ({:#x})",
                            outcome.value);
@@ -190,7 +193,7 @@ bool is_end_of_choice(OutcomeKind kind) {
 
 /// Page tables with a C-bit that is none, to begin with, are a fault at the first instruction.
 bool is_at_first_instruction(const Start& start, const Outcome& outcome) {
-    return start.platform == "sev-es" && outcome.vmruns == 1
+    return start.platform != "native" && outcome.vmruns == 1
            && (outcome.kind == OutcomeKind::shutdown || outcome.kind == OutcomeKind::stop);
 }
 

@@ -1,4 +1,4 @@
-// See explain_causes.h.
+// See causes.h.
 #include "igvm/explain/causes.h"
 
 #include "igvm/explain/vmsa_causes.h"

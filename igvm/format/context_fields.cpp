@@ -3,6 +3,7 @@
 #include "igvm/format/context_fields.h"
 
 #include "igvm/format/header_fields.h"
+#include "igvm/format/vbs_registers.h"
 #include "igvm/format/vp_context.h"
 #include "x86/vmsa.h"
 
@@ -15,6 +16,7 @@ namespace {
 #define FIELD(T, field) {.name = #field, .offset = offsetof(T, field), .size = sizeof(T::field)}
 #define VMSA(field)     FIELD(x86::Vmsa, field)
 #define NATIVE(field)   FIELD(NativeVpContext, field)
+#define CCA(field)      FIELD(CcaVpContext, field)
 
 constexpr ContextField vmsa_segments[] = {VMSA(es), VMSA(cs),   VMSA(ss),   VMSA(ds),   VMSA(fs),
                                           VMSA(gs), VMSA(gdtr), VMSA(ldtr), VMSA(idtr), VMSA(tr)};
@@ -128,6 +130,9 @@ constexpr ContextField native_registers[] = {
     NATIVE(cr4),        NATIVE(efer),
 };
 
+constexpr ContextField cca_registers[] = {CCA(x0), CCA(x1), CCA(x2), CCA(x3), CCA(x4),
+                                          CCA(x5), CCA(x6), CCA(x7), CCA(pc), CCA(flags)};
+
 /// Every byte of the VMSA is shown by some field.
 consteval bool whole_vmsa() {
     u64 at = 0;
@@ -155,6 +160,7 @@ constexpr ContextField vmsa_segment_parts[] = {
 constexpr ContextField native_segment_parts[] = {
     FIELD(NativeSegment, selector), FIELD(NativeSegment, attributes), FIELD(NativeSegment, base),
     FIELD(NativeSegment, limit)};
+#undef CCA
 #undef NATIVE
 #undef VMSA
 #undef FIELD
@@ -171,8 +177,15 @@ constexpr Layout native_layout{.segments      = native_segments,
                                .segment_parts = native_segment_parts,
                                .registers     = native_registers};
 
+constexpr Layout cca_layout{.segments = {}, .segment_parts = {}, .registers = cca_registers};
+
 const Layout& layout_of(ContextKind kind) {
-    return kind == ContextKind::vmsa ? vmsa_layout : native_layout;
+    switch (kind) {
+    case ContextKind::vmsa: return vmsa_layout;
+    case ContextKind::native: return native_layout;
+    case ContextKind::cca: break;
+    }
+    return cca_layout;
 }
 
 /// Arrays are taken word by word. Names are made when they are asked for: there are hundreds.
@@ -208,6 +221,7 @@ std::optional<ContextKind> context_kind(PlatformType platform) {
     case PlatformType::sev_es: return ContextKind::vmsa;
     case PlatformType::native:
     case PlatformType::sev: return ContextKind::native;
+    case PlatformType::cca: return ContextKind::cca;
     default: return std::nullopt;
     }
 }
@@ -232,6 +246,35 @@ std::string context_field_at(ContextKind kind, u64 offset) {
 
 std::span<const ContextField> context_segments(ContextKind kind) {
     return layout_of(kind).segments;
+}
+
+std::vector<ContextRegister> vbs_registers(const File& file, const VpContext& context) {
+    std::vector<ContextRegister> registers;
+    const u32 count = load<u32>(file.data(context.file_offset, sizeof(u32)));
+    const auto list = file.data(static_cast<u32>(context.file_offset + sizeof(u32)),
+                                u64{count} * sizeof(VbsRegister));
+    for (u64 at = 0; at < list.size(); at += sizeof(VbsRegister)) {
+        const auto own  = load<VbsRegister>(list, at);
+        const auto* row = find_vbs_register(own.register_name, file.fixed_header().architecture);
+        const std::span<const u8> value(own.value);
+        const auto part = [&](std::string_view name, u64 offset, u64 size) {
+            registers.push_back({.name  = fmt::format("{}.{}", row->name, name),
+                                 .value = load_number(value.subspan(offset, size))});
+        };
+        switch (row->kind) {
+        case VbsValue::number:
+            registers.push_back({.name = std::string(row->name), .value = load_number(value)});
+            break;
+        case VbsValue::segment:
+            part("selector", 12, 2);
+            part("attributes", 14, 2);
+            part("limit", 8, 4);
+            part("base", 0, 8);
+            break;
+        case VbsValue::table: part("limit", 6, 2); part("base", 8, 8);
+        }
+    }
+    return registers;
 }
 
 std::vector<ContextRegister> set_registers(ContextKind kind, std::span<const u8> page) {

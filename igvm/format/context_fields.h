@@ -9,9 +9,9 @@
 
 namespace vestibule::igvm {
 
-enum class ContextKind : u8 { vmsa, native };
+enum class ContextKind : u8 { vmsa, native, cca };
 
-/// None where a platform's context is neither.
+/// None where a platform's context has no page of a fixed layout.
 std::optional<ContextKind> context_kind(PlatformType platform);
 
 /// A field of the context's page by the name that its type gives it.
@@ -21,8 +21,8 @@ struct ContextField {
     u64 size;
 };
 
-/// The segments, GDTR, LDTR, IDTR and TR among them: x86::Segment in a VMSA, NativeSegment
-/// otherwise.
+/// The segments, GDTR, LDTR, IDTR and TR among them: x86::Segment in a VMSA, NativeSegment in a
+/// native context, none on Arm.
 std::span<const ContextField> context_segments(ContextKind kind);
 
 struct ContextRegister {
@@ -40,6 +40,10 @@ struct ContextValue {
 };
 
 std::vector<ContextValue> context_values(ContextKind kind, std::span<const u8> page);
+
+/// Of a VP context of platform VSM_ISOLATION, whose data is a list: its registers in its order, a
+/// segment's parts by name, "cs.base".
+std::vector<ContextRegister> vbs_registers(const File& file, const VpContext& context);
 
 /// The name of what stands at an offset of the page: "cs.attributes", "rip", "dr+0x8".
 std::string context_field_at(ContextKind kind, u64 offset);

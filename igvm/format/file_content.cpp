@@ -16,7 +16,7 @@ class Reader {
     std::expected<FileContent, std::string> read() {
         for (const Header header : file_.initialization(mask_)) {
             if (const auto policy = header.as<GuestPolicy>()) {
-                content_.policy = policy->policy;
+                content_.policy = content_.policy.value_or(policy->policy); // the first counts
             } else {
                 refuse(header, "no initialization header but GUEST_POLICY");
             }

@@ -146,13 +146,25 @@ struct CorimData {
 
 static_assert(sizeof(CorimData) == 16);
 
-/// Arm CCA; its fields are none of this project's business.
+/// What a realm's attributes must be: a bit of `required_zeroes` must be clear, one of
+/// `required_ones` set.
 struct CcaPolicy {
     static constexpr HeaderType types[] = {HeaderType::cca_policy};
-    u8 opaque[32];
+    u32 compatibility_mask;
+    u32 reserved0;
+    u64 required_zeroes;
+    u64 required_ones;
+    u8 hash_algorithm; // RMM C2.24: 0 SHA-256, 1 SHA-512, 2 SHA-384
+    u8 lfa_policy;     // live firmware activation: 0 disallowed, 1 allowed
+    u8 reserved1[6];
+
+    static constexpr u64 debug      = 1u << 0;
+    static constexpr u64 shared_mec = 1u << 1; // memory encryption context
 };
 
 static_assert(sizeof(CcaPolicy) == 32);
+static_assert(offsetof(CcaPolicy, required_zeroes) == 8);
+static_assert(offsetof(CcaPolicy, hash_algorithm) == 24);
 
 struct ParameterArea {
     static constexpr HeaderType types[] = {HeaderType::parameter_area};

@@ -42,6 +42,8 @@ constexpr ZeroBits zero_bits[] = {
     {FIELD(CorimData, reserved), all_bits, Rule::zero_reserved},
     {HeaderType::corim_signature, offsetof(CorimData, reserved), sizeof(u32), all_bits,
      Rule::zero_reserved},
+    {FIELD(CcaPolicy, reserved0), all_bits, Rule::zero_reserved},
+    {FIELD(CcaPolicy, reserved1), all_bits, Rule::zero_reserved},
     {FIELD(ParameterArea, number_of_bytes), in_page_bits, Rule::size_page_multiple},
     {FIELD(PageData, gpa), in_page_bits, Rule::gpa_page_aligned},
     {FIELD(PageData, flags), ~u64{PageData::known_flags}, Rule::known_page_flags},
@@ -97,6 +99,7 @@ Result HeaderChecks::check(const Header& header) {
     case HeaderType::page_table_relocation_region: return page_table_region(header);
     case HeaderType::corim_document:
     case HeaderType::corim_signature: return corim(header);
+    case HeaderType::cca_policy: return cca_policy(header);
     case HeaderType::parameter_area: return parameter_area(header);
     case HeaderType::page_data: return page_data(header);
     case HeaderType::parameter_insert: return parameter_insert(header);
@@ -243,8 +246,29 @@ Result HeaderChecks::page_table_region(const Header& header) {
 }
 
 Result HeaderChecks::corim(const Header& header) {
-    const auto corim = load<CorimData>(header.content);
+    const auto corim   = load<CorimData>(header.content);
+    const u32 mask     = corim.compatibility_mask;
+    const bool is_text = header.type == HeaderType::corim_document;
+    if (is_text && (mask & corim_documents_) != 0) {
+        return fault(Rule::corim_document_once, header, 0, mask);
+    }
+    if (!is_text && ((mask & ~corim_documents_) != 0 || (mask & corim_signatures_) != 0)) {
+        return fault(Rule::corim_signature_order, header, 0, mask);
+    }
+    (is_text ? corim_documents_ : corim_signatures_) |= mask;
     return data(header, offsetof(CorimData, file_offset), corim.file_offset, corim.size_bytes);
+}
+
+Result HeaderChecks::cca_policy(const Header& header) {
+    const auto policy = load<CcaPolicy>(header.content);
+    if (architecture_ != Architecture::aarch64) {
+        return fault(Rule::cca_architecture, header, 0, policy.compatibility_mask);
+    }
+    if ((policy.required_zeroes & policy.required_ones) != 0) {
+        return fault(Rule::cca_conflict, header, offsetof(CcaPolicy, required_ones),
+                     policy.required_ones);
+    }
+    return std::nullopt;
 }
 
 Result HeaderChecks::parameter_area(const Header& header) {

@@ -75,6 +75,7 @@ class HeaderChecks {
     Result relocatable_region(const Header& header);
     Result page_table_region(const Header& header);
     Result corim(const Header& header);
+    Result cca_policy(const Header& header);
     Result parameter_area(const Header& header);
     Result page_data(const Header& header);
     Result parameter_insert(const Header& header);
@@ -86,13 +87,16 @@ class HeaderChecks {
     [[nodiscard]] Result mask(const Header& header) const;
     [[nodiscard]] Result data(const Header& header, u64 field, u32 file_offset, u64 size) const;
     [[nodiscard]] Result native_context(const Header& header, u32 file_offset) const;
+    [[nodiscard]] Result cca_context(const Header& header, u64 field, u32 file_offset) const;
     [[nodiscard]] Result vbs_context(const Header& header, u64 field, u32 file_offset) const;
     Result open_area(const Header& header, u64 field, u32 index, Area*& area);
 
     std::span<const u8> file_;
     Architecture architecture_;
     u64 data_start_;
-    u32 declared_ = 0;                   // platforms, by mask
+    u32 declared_         = 0;           // platforms, by mask
+    u32 corim_documents_  = 0;           // platforms that have one
+    u32 corim_signatures_ = 0;           // and its signature
     PlatformType platform_of_bit_[32]{}; // by bit number of the mask
     FixedList<Area, 64> areas_;
     FixedList<Region, 32> relocations_;

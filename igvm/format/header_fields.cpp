@@ -48,7 +48,9 @@ constexpr HeaderField corim_fields[] = {
     FIELD(CorimData, size_bytes, number),
 };
 constexpr HeaderField cca_fields[] = {
-    FIELD(CcaPolicy, opaque, bytes),
+    FIELD(CcaPolicy, compatibility_mask, mask), FIELD(CcaPolicy, required_zeroes, hex),
+    FIELD(CcaPolicy, required_ones, hex),       FIELD(CcaPolicy, hash_algorithm, number),
+    FIELD(CcaPolicy, lfa_policy, number),
 };
 constexpr HeaderField area_fields[] = {
     FIELD(ParameterArea, number_of_bytes, number),

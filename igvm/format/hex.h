@@ -1,4 +1,5 @@
-// Bytes as hexadecimal digits, as digests, identifiers and keys are written.
+// Bytes as hexadecimal digits, as digests, identifiers and keys are written, and in base64, as QEMU
+// and some verifiers write them (RFC 4648, section 4).
 #pragma once
 
 #include "x86/types.h"
@@ -15,5 +16,13 @@ std::string to_hex(std::span<const u8> bytes);
 
 /// Empty where the text is not an even number of hexadecimal digits.
 std::vector<u8> from_hex(std::string_view text);
+
+std::string to_base64(std::span<const u8> bytes);
+
+/// Empty where the text is not whole groups of four digits, padded.
+std::vector<u8> from_base64(std::string_view text);
+
+/// So many bytes in either; empty where it is neither. A text of one length is not both.
+std::vector<u8> from_hex_or_base64(std::string_view text, u64 size);
 
 } // namespace vestibule::igvm

@@ -10,7 +10,6 @@ static u64 context_size(const File& file, const VpContext& context) {
     case PlatformType::vsm_isolation:
         return sizeof(u32)
                + u64{load<u32>(file.data(context.file_offset, sizeof(u32)))} * sizeof(VbsRegister);
-    case PlatformType::cca: return cca_context_size;
     default: return page_size;
     }
 }

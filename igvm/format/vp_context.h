@@ -1,5 +1,6 @@
 // What a VP_CONTEXT header's data holds on platforms without a VMSA (igvm_defs, "native VP
-// context", "VBS VP context"). On SEV-SNP and SEV-ES it is a VMSA page: x86/vmsa.h.
+// context", "VBS VP context"; the registers of VSM_ISOLATION by name are in vbs_registers.h). On
+// SEV-SNP and SEV-ES it is a VMSA page: x86/vmsa.h.
 #pragma once
 
 #include "x86/types.h"
@@ -61,7 +62,16 @@ struct [[gnu::packed]] VbsRegister {
 
 static_assert(sizeof(VbsRegister) == 32);
 
-/// Platform CCA: X0 to X7, PC, flags.
-inline constexpr u64 cca_context_size = 10 * sizeof(u64);
+static_assert(offsetof(VbsRegister, reserved) == 5);
+static_assert(offsetof(VbsRegister, value) == 16);
+
+/// Platform CCA: the start of a blob of one page whose rest is zero.
+struct CcaVpContext {
+    u64 x0, x1, x2, x3, x4, x5, x6, x7;
+    u64 pc;
+    u64 flags;
+};
+
+static_assert(sizeof(CcaVpContext) == 10 * sizeof(u64));
 
 } // namespace vestibule::igvm

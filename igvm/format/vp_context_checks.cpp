@@ -1,6 +1,7 @@
 // Checks of VP_CONTEXT headers and of the registers that they bring, whose format depends on the
 // platform (igvm_defs, IGVM_VHS_VP_CONTEXT).
 #include "igvm/format/header_checks.h"
+#include "igvm/format/vbs_registers.h"
 #include "igvm/format/vp_context.h"
 
 #include <bit>
@@ -8,6 +9,8 @@
 namespace vestibule::igvm {
 
 using Result = HeaderChecks::Result;
+
+static constexpr u8 highest_vtl = 2;
 
 Result HeaderChecks::vp_context(const Header& header) {
     const auto context  = load<VpContext>(header.content);
@@ -28,10 +31,14 @@ Result HeaderChecks::vp_context(const Header& header) {
     }
 
     if (platform == PlatformType::vsm_isolation) {
+        if (context.vp_index != 0) {
+            return fault(Rule::vbs_vp_index, header, offsetof(VpContext, vp_index),
+                         context.vp_index, 0);
+        }
         return vbs_context(header, at_offset, context.file_offset);
     }
     if (platform == PlatformType::cca) {
-        return data(header, at_offset, context.file_offset, cca_context_size);
+        return cca_context(header, at_offset, context.file_offset);
     }
     if (auto error = data(header, at_offset, context.file_offset, page_size)) {
         return error;
@@ -76,7 +83,53 @@ Result HeaderChecks::vbs_context(const Header& header, u64 field, u32 file_offse
         return error;
     }
     const u64 count = load<u32>(file_, file_offset);
-    return data(header, field, file_offset, sizeof(u32) + count * sizeof(VbsRegister));
+    if (auto error = data(header, field, file_offset, sizeof(u32) + count * sizeof(VbsRegister))) {
+        return error;
+    }
+    const auto in_data = [&](Rule rule, u64 at, u64 found) -> Error {
+        return {.rule         = rule,
+                .header_index = header.index,
+                .offset       = at,
+                .found        = found,
+                .wanted       = std::nullopt};
+    };
+    if (count == 0) {
+        return in_data(Rule::vbs_registers, file_offset, 0);
+    }
+    const u64 first = u64{file_offset} + sizeof(u32);
+    for (u64 at = first; at < first + count * sizeof(VbsRegister); at += sizeof(VbsRegister)) {
+        const auto own = load<VbsRegister>(file_, at);
+        if (own.vtl > highest_vtl || own.vtl != load<VbsRegister>(file_, first).vtl) {
+            return in_data(Rule::vbs_vtl, at, own.vtl);
+        }
+        if (find_vbs_register(own.register_name, architecture_) == nullptr) {
+            return in_data(Rule::vbs_known_register, at + offsetof(VbsRegister, register_name),
+                           own.register_name);
+        }
+        for (u64 byte = 0; byte < sizeof(own.reserved); ++byte) {
+            if (own.reserved[byte] != 0) {
+                return in_data(Rule::vbs_reserved, at + offsetof(VbsRegister, reserved) + byte,
+                               own.reserved[byte]);
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+Result HeaderChecks::cca_context(const Header& header, u64 field, u32 file_offset) const {
+    if (auto error = data(header, field, file_offset, page_size)) {
+        return error;
+    }
+    for (u64 at = file_offset + sizeof(CcaVpContext); at < u64{file_offset} + page_size; ++at) {
+        if (file_[at] != 0) {
+            return Error{.rule         = Rule::cca_tail,
+                         .header_index = header.index,
+                         .offset       = at,
+                         .found        = file_[at],
+                         .wanted       = std::nullopt};
+        }
+    }
+    return std::nullopt;
 }
 
 } // namespace vestibule::igvm

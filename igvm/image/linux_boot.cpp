@@ -110,7 +110,7 @@ std::expected<Payload, ImageError> read_bzimage(std::span<const u8> file) {
     const u64 sectors       = load<u8>(file, setup::sectors);
     const u64 real_mode     = ((sectors == 0 ? 4 : sectors) + 1) * setup::sector;
     const u64 header_end    = setup::magic + load<u8>(file, setup::jump_length);
-    const ImageRow rows[]   = {
+    const elf::Row rows[]   = {
         {.expected = "boot protocol 2.12 or later",
          .offset   = setup::version,
          .found    = version,
@@ -143,8 +143,8 @@ std::expected<Payload, ImageError> read_bzimage(std::span<const u8> file) {
          .right =
                init_size >= file.size() - real_mode && init_size <= payload_limit - pref_address },
     };
-    if (const auto right = all_right(rows); !right) {
-        return std::unexpected(right.error());
+    if (const elf::Fault fault = elf::all_right(rows); fault.is_there()) {
+        return refuse(fault);
     }
 
     // The file as it is, its real-mode code below the kernel: in whole pages.

@@ -17,7 +17,7 @@ std::string_view name_of(PayloadFormat format) {
 }
 
 PayloadFormat payload_format(std::span<const u8> bytes) {
-    if (bytes.size() >= SELFMAG && std::memcmp(bytes.data(), ELFMAG, SELFMAG) == 0) {
+    if (bytes.size() >= 4 && std::memcmp(bytes.data(), "\177ELF", 4) == 0) {
         return PayloadFormat::elf64;
     }
     return is_bzimage(bytes) ? PayloadFormat::bzimage : PayloadFormat::flat;
@@ -29,8 +29,9 @@ bool takes_address(std::span<const u8> bytes) {
     case PayloadFormat::bzimage: return false;
     case PayloadFormat::elf64: break;
     }
-    const auto header = read_elf_header(bytes);
-    return header && header->e_type == ET_DYN;
+    elf::Header header;
+    return !elf::read_header(elf_bytes(bytes), header).is_there()
+           && header.type == elf::type_position_independent;
 }
 
 static std::expected<Payload, ImageError> read_flat(std::span<const u8> bytes, u64 address) {

@@ -10,7 +10,7 @@
 
 #include "boot/hand_over/header.h"
 #include "igvm/image/content.h"
-#include "igvm/image/elf_header.h"
+#include "igvm/image/image_error.h"
 #include "igvm/image/linux_boot.h"
 
 #include <optional>

@@ -51,6 +51,46 @@ static_assert(cpu_signature(25, 160, 2) == 0xAA'0F02);
 static_assert(cpu_signature(26, 2, 1) == 0xB0'0F21);
 static_assert(cpu_signature(26, 17, 0) == 0xB1'0F10);
 
+/// What is behind a signature as far as family and model tell: Venice's are known by their ranges
+/// alone (sev crate).
+struct CpuFamily {
+    std::string_view name;
+    u32 family, first_model, last_model;
+};
+
+inline constexpr CpuFamily cpu_families[] = {
+    {.name = "EPYC Naples",         .family = 0x17, .first_model = 0x00, .last_model = 0x0F},
+    {.name = "EPYC Rome",           .family = 0x17, .first_model = 0x30, .last_model = 0x3F},
+    {.name = "EPYC Milan",          .family = 0x19, .first_model = 0x00, .last_model = 0x0F},
+    {.name = "EPYC Genoa",          .family = 0x19, .first_model = 0x10, .last_model = 0x1F},
+    {.name = "EPYC Bergamo, Siena", .family = 0x19, .first_model = 0xA0, .last_model = 0xAF},
+    {.name = "EPYC Turin",          .family = 0x1A, .first_model = 0x00, .last_model = 0x11},
+    {.name = "EPYC Venice",         .family = 0x1A, .first_model = 0x50, .last_model = 0x57},
+    {.name = "EPYC Venice",         .family = 0x1A, .first_model = 0x90, .last_model = 0xAF},
+    {.name = "EPYC Venice",         .family = 0x1A, .first_model = 0xC0, .last_model = 0xC7},
+};
+
+/// Empty where none is.
+constexpr std::string_view cpu_name(u32 signature) {
+    for (const CpuType& host : host_cpus) {
+        if (host.signature == signature) {
+            return host.name;
+        }
+    }
+    const u32 family = (signature >> 8 & 0xF) + (signature >> 20 & 0xFF);
+    const u32 model  = (signature >> 4 & 0xF) | (signature >> 16 & 0xF) << 4;
+    for (const CpuFamily& row : cpu_families) {
+        if (row.family == family && model >= row.first_model && model <= row.last_model) {
+            return row.name;
+        }
+    }
+    return {};
+}
+
+static_assert(cpu_name(cpu_signature(25, 1, 1)) == "EPYC Milan");
+static_assert(cpu_name(cpu_signature(26, 0x51, 0)) == "EPYC Venice");
+static_assert(cpu_name(cpu_signature(26, 0x58, 0)).empty());
+
 /// The signature behind "EPYC-Milan" or "EPYC-Milan-v2".
 constexpr std::optional<u32> find_cpu_signature(std::string_view name) {
     for (const CpuType& type : cpu_types) {

@@ -23,7 +23,9 @@ class Composer {
 
     std::expected<Launch, std::string> run() {
         if (snp_) {
-            pages();
+            if (!options_.without_volume) {
+                pages();
+            }
             sections();
         } else {
             launch_.steps.push_back({.type = PageType::normal,
@@ -73,7 +75,7 @@ class Composer {
         }
         if (options_.hash_table && !has_hashes) {
             error_ = "found no section for kernel hashes in its SEV metadata, expected one: this "
-                     "firmware boots no kernel directly under SEV-SNP";
+                     "firmware verifies no kernel, use edk2's AmdSev build";
         }
     }
 
@@ -112,7 +114,8 @@ class Composer {
         if (area && area->gpa != 0 && area->size >= hash_table_size) {
             return &*area;
         }
-        error_ = fmt::format("found {}, expected room of {} bytes for the hashes of a kernel",
+        error_ = fmt::format("found {}, expected room of {} bytes for the hashes of a kernel: this "
+                             "firmware verifies no kernel, use edk2's AmdSev build",
                              area && area->gpa != 0 ? fmt::format("{}", area->size) : "none",
                              hash_table_size);
         return nullptr;

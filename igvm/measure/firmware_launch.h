@@ -11,6 +11,7 @@ namespace vestibule::igvm {
 struct FirmwareLaunchOptions {
     LaunchOptions launch;
     std::optional<std::vector<u8>> hash_table; // of a kernel that is booted directly
+    bool without_volume = false; // on SNP: what follows the volume's pages, whose digest is known
 };
 
 /// The launch, or why there is none, in words.

@@ -3,6 +3,7 @@
 // no place for the policy: the monitor takes it from the file's GUEST_POLICY.
 #pragma once
 
+#include "igvm/format/guest_policy.h"
 #include "igvm/format/reader.h"
 #include "igvm/measure/ecdsa.h"
 
@@ -52,8 +53,6 @@ static_assert(offsetof(IdAuth, id_block_signature) == 0x040);
 static_assert(offsetof(IdAuth, id_key) == 0x240);
 static_assert(offsetof(IdAuth, id_key_signature) == 0x680);
 static_assert(offsetof(IdAuth, author_key) == 0x880);
-
-inline constexpr u64 default_snp_policy = 0x3'0000;
 
 IdBlock firmware_block(const SnpIdBlock& block, u64 policy);
 IdKey firmware_key(const SnpPublicKey& key);

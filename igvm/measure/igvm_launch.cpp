@@ -17,14 +17,17 @@ constexpr u64 small_pages_in_large = 512;
 
 class Composer {
   public:
-    Composer(const File& file, const LaunchOptions& options)
-        : file_(file), options_(options), vmm_(options.vmm),
+    Composer(const File& file, const LaunchOptions& options, std::span<const u8> hash_table)
+        : file_(file), options_(options), vmm_(options.vmm), hash_table_(hash_table),
           snp_(options.platform == PlatformType::sev_snp) {
         launch_.platform = options.platform;
     }
 
     std::expected<Launch, std::string> run() {
         directives();
+        if (!hash_table_.empty() && error_.empty()) {
+            kernel_hashes();
+        }
         if (error_.empty() && options_.platform != PlatformType::sev) {
             vcpus();
         }
@@ -52,19 +55,71 @@ class Composer {
             } else if (const auto area = header.as<ParameterArea>()) {
                 areas[area->parameter_area_index] = area->number_of_bytes;
             } else if (const auto insert = header.as<ParameterInsert>()) {
-                if (vmm_.order == Order::file) {
+                if (vmm_.order != Order::inserts_before_open_run) {
                     close_run();
                 }
-                launch_.steps.push_back({.type  = PageType::unmeasured,
-                                         .gpa   = insert->gpa,
-                                         .pages = areas[insert->parameter_area_index] / page_size,
-                                         .what  = "parameters",
-                                         .header_index = header.index});
+                const u64 pages = areas[insert->parameter_area_index] / page_size;
+                if (vmm_.one_page_each && pages > 1) {
+                    note(header, "{} imports the first page of a parameter area alone", vmm_.name);
+                }
+                launch_.steps.push_back(
+                    {.type         = PageType::unmeasured,
+                     .gpa          = insert->gpa,
+                     .pages        = vmm_.one_page_each ? std::min<u64>(pages, 1) : pages,
+                     .what         = "parameters",
+                     .header_index = header.index});
             } else if (const auto context = header.as<VpContext>()) {
                 vp_context(header, *context);
             }
         }
         close_run();
+        if (vmm_.order == Order::by_address) {
+            sort_by_address();
+        }
+    }
+
+    /// Those at one address stay in the file's order.
+    void sort_by_address() {
+        std::vector<std::pair<u64, u64>> places;
+        places.reserve(launch_.steps.size());
+        for (const Step& step : launch_.steps) {
+            places.emplace_back(step.gpa, places.size());
+        }
+        std::ranges::sort(places);
+        std::vector<Step> ordered;
+        ordered.reserve(places.size());
+        for (const auto& place : places) {
+            ordered.push_back(launch_.steps[place.second]);
+        }
+        launch_.steps = std::move(ordered);
+    }
+
+    /// The table goes into a page that the file brings, as cloud-hypervisor writes it.
+    void kernel_hashes() {
+        const u64 at = vmm_.kernel_hashes_at;
+        if (at == 0) {
+            error_ = fmt::format("found a kernel, expected none: {} puts no hashes of one into an "
+                                 "IGVM guest",
+                                 vmm_.name);
+            return;
+        }
+        const u64 gpa   = at & ~(page_size - 1);
+        const auto step = std::ranges::find_if(launch_.steps, [&](const Step& own) {
+            return own.type != PageType::vmsa && own.gpa == gpa && own.pages == 1;
+        });
+        if (step == launch_.steps.end()) {
+            error_ =
+                fmt::format("found no page at {:#x}, expected one: {} writes the hashes of the "
+                            "kernel to {:#x}",
+                            gpa, vmm_.name, at);
+            return;
+        }
+        auto& page = launch_.owned.emplace_back(page_size);
+        std::ranges::copy(step->data, page.begin());
+        std::ranges::copy(hash_table_, page.begin() + static_cast<std::ptrdiff_t>(at - gpa));
+        step->type = step->type == PageType::zero ? PageType::normal : step->type;
+        step->data = page;
+        step->what = "kernel hashes";
     }
 
     void page_data(const Header& header, const PageData& page) {
@@ -79,7 +134,7 @@ class Composer {
         const bool large = (page.flags & PageData::is_2mb_page) != 0;
         Step step{.type         = PageType::normal,
                   .gpa          = page.gpa,
-                  .pages        = large ? small_pages_in_large : 1,
+                  .pages        = large && !vmm_.one_page_each ? small_pages_in_large : 1,
                   .data         = file_.data(page),
                   .what         = zero ? "zero page" : "page",
                   .header_index = header.index};
@@ -116,8 +171,9 @@ class Composer {
     }
 
     void vp_context(const Header& header, const VpContext& context) {
+        const bool first_alone = vmm_.only_first_vp && context.vp_index != 0;
         if (options_.platform == PlatformType::sev
-            || (vmm_.only_first_vp && context.vp_index != 0)) {
+            || (first_alone && vmm_.contexts == Contexts::every_vcpu)) {
             note(header, "{} does not load the context of VP {}", vmm_.name, context.vp_index);
             return;
         }
@@ -128,6 +184,11 @@ class Composer {
             return;
         }
         auto vmsa = load<x86::Vmsa>(file_.data(context.file_offset, page_size));
+        if (first_alone) {
+            note(header, "{} measures a page of zeros for VP {}", vmm_.name, context.vp_index);
+            add_vmsa({}, context.vp_index, context.gpa, header.index);
+            return;
+        }
         if (vmm_.contexts == Contexts::in_file_order) {
             if (options_.sev_features) {
                 vmsa.sev_features = *options_.sev_features;
@@ -212,7 +273,7 @@ class Composer {
 
     void note_changes(u32 vcpu, const std::vector<VmsaChange>& changes) {
         for (const VmsaChange& change : changes) {
-            const bool refused = change.effect->effect == Effect::refuse;
+            const bool refused = is_refusal(change.effect->effect);
             note(fmt::format("vCPU {}, {} at {:#x} of the VMSA: {:#x} {} {:#x}: {}", vcpu,
                              change.effect->field, change.offset, change.before,
                              refused ? "is refused, expected" : "becomes", change.after,
@@ -244,6 +305,7 @@ class Composer {
     const File& file_;
     const LaunchOptions& options_;
     const VmmProfile& vmm_;
+    std::span<const u8> hash_table_;
     bool snp_;
     Launch launch_;
     std::string error_;
@@ -270,7 +332,8 @@ PlatformType strongest_platform(const File& file) {
     return PlatformType::native;
 }
 
-std::expected<Launch, std::string> launch_of(const File& file, const LaunchOptions& options) {
+std::expected<Launch, std::string> launch_of(const File& file, const LaunchOptions& options,
+                                             std::span<const u8> hash_table) {
     const VmmProfile& vmm = options.vmm;
     if (!is_measured(options.platform)) {
         return std::unexpected("found no platform that measures, expected SEV, SEV_ES or SEV_SNP");
@@ -286,7 +349,7 @@ std::expected<Launch, std::string> launch_of(const File& file, const LaunchOptio
         return std::unexpected(
             fmt::format("{} has no {}", vmm.name, snp ? "SEV-SNP" : "SEV and SEV-ES"));
     }
-    return Composer(file, options).run();
+    return Composer(file, options, hash_table).run();
 }
 
 } // namespace vestibule::igvm

@@ -2,6 +2,8 @@
 // can split, is drawn by the calling thread through the batches that are ready.
 #include "igvm/measure/launch_digest.h"
 
+#include "igvm/measure/lanes.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -28,15 +30,21 @@ class Batches {
           ready_(std::make_unique<std::atomic<bool>[]>(count_)) {}
 
     /// Takes the next batch; false where none is left.
-    bool work() {
+    bool work(Lanes& lanes) {
         const u64 batch = next_.fetch_add(1, std::memory_order_relaxed);
         if (batch >= count_) {
             return false;
         }
         const u64 end = std::min<u64>((batch + 1) * batch_size, steps_.size());
         for (u64 at = batch * batch_size; at < end; ++at) {
-            contents_[at] = contents_of(steps_[at]);
+            const Step& step = steps_[at];
+            if (is_hashed(step.type) && !step.data.empty()) {
+                lanes.add(step.data, contents_[at]);
+            } else {
+                contents_[at] = contents_of(step);
+            }
         }
+        lanes.finish();
         ready_[batch].store(true, std::memory_order_release);
         ready_[batch].notify_all();
         return true;
@@ -123,8 +131,9 @@ bool Chain::equals(std::span<const u8> digest) const {
 
 unsigned all_threads() { return std::max(1u, std::thread::hardware_concurrency()); }
 
-std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatcher& watcher) {
-    Chain chain(launch.platform);
+std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatcher& watcher,
+                        const Digest384& start) {
+    Chain chain(launch.platform, start);
     const bool snp  = launch.platform == PlatformType::sev_snp;
     const auto link = [&](const Step& step, const Digest384& contents) {
         chain.add(step, contents);
@@ -142,14 +151,16 @@ std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatche
     std::vector<std::jthread> helpers;
     for (unsigned i = 1; i < threads; ++i) {
         helpers.emplace_back([&] {
-            while (batches.work()) {
+            Lanes lanes;
+            while (batches.work(lanes)) {
             }
         });
     }
+    Lanes lanes;
     bool more = true;
     for (u64 at = 0; at < launch.steps.size(); ++at) {
         while (more && !batches.is_ready(at)) {
-            more = batches.work();
+            more = batches.work(lanes);
         }
         if (!more) {
             batches.wait(at);

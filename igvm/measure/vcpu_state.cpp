@@ -28,7 +28,9 @@ u64 wanted(const VmsaEffect& effect, const Page& page, const x86::Vmsa& vmsa) {
     case Effect::set_bits: return held | effect.value;
     case Effect::clear_bits: return held & ~effect.value;
     case Effect::drop: break;
+    case Effect::replace:
     case Effect::refuse: return effect.value;
+    case Effect::refuse_bits: return held & ~effect.value;
     case Effect::copy: return load_value(bytes.subspan(effect.value, effect.size));
     case Effect::ss_dpl: return (vmsa.ss.attributes >> dpl_shift) & dpl_mask;
     }
@@ -76,7 +78,7 @@ x86::Vmsa reset_vmsa(const ResetState& state, const ResetVcpu& vcpu) {
     vmsa.dr6              = x86::dr6_reset;
     vmsa.rflags           = x86::rflags::reserved_one;
     vmsa.rip              = vcpu.start_address & 0xFFFF;
-    vmsa.rdx              = state.rdx != 0 ? state.rdx : vcpu.cpu_signature;
+    vmsa.rdx              = state.rdx.value_or(vcpu.cpu_signature);
     vmsa.g_pat            = state.g_pat;
     vmsa.sev_features     = vcpu.sev_features;
     vmsa.xcr0             = 1;
@@ -113,7 +115,7 @@ std::vector<VmsaChange> pass_through(x86::Vmsa& vmsa, Vmm vmm, PlatformType plat
                            .offset = at,
                            .before = load_value(std::span(page).subspan(at, length)),
                            .after  = load_value(std::span(after).subspan(at, length))});
-        if (effect.effect != Effect::refuse) {
+        if (!is_refusal(effect.effect)) {
             page = after;
         }
     }

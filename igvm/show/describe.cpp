@@ -34,6 +34,11 @@ std::string_view name_of(PageDataType type) {
     return "unknown";
 }
 
+std::string_view cca_hash_name(u8 algorithm) {
+    constexpr std::string_view names[] = {"SHA-256", "SHA-512", "SHA-384"};
+    return algorithm < std::size(names) ? names[algorithm] : "an unknown hash";
+}
+
 std::string names_of(const File& file, u32 compatibility_mask) {
     std::string names;
     for (const Header header : file.platforms()) {

@@ -34,6 +34,9 @@ std::optional<PlatformType> platform_named(std::string_view name);
 
 std::string_view name_of(PageDataType type);
 
+/// By RMM's number, CcaPolicy::hash_algorithm.
+std::string_view cca_hash_name(u8 algorithm);
+
 /// "native, sev-es": the platforms of a compatibility mask.
 std::string names_of(const File& file, u32 compatibility_mask);
 

@@ -1,9 +1,9 @@
 // See show.h: the listing for programs. The object is written piece by piece, each piece made by
 // nlohmann-json, so that a hostile file's listing does not have to fit into memory.
 #include "igvm/format/context_fields.h"
+#include "igvm/format/guest_policy.h"
 #include "igvm/format/header_fields.h"
 #include "igvm/format/page_runs.h"
-#include "igvm/format/references.h"
 #include "igvm/measure/digest.h"
 #include "igvm/show/describe.h"
 #include "igvm/show/show.h"
@@ -38,6 +38,28 @@ static Json registers(ContextKind kind, std::span<const u8> page) {
     return result;
 }
 
+static Json policy_json(const File& file, const GuestPolicy& policy) {
+    Json meaning = Json::array();
+    for (const Header header : file.platforms()) {
+        const auto platform = load<SupportedPlatform>(header.content);
+        if ((platform.compatibility_mask & policy.compatibility_mask) == 0) {
+            continue;
+        }
+        Json bits = Json::array();
+        for (const PolicyBit& row : policy_bits(platform.platform_type)) {
+            if ((policy.policy >> row.number & 1) != 0) {
+                bits.push_back(row.name);
+            }
+        }
+        meaning.push_back({
+            {"platform", name_of(platform.platform_type)},
+            {"bits", bits},
+            {"warnings", policy_warnings(platform.platform_type, policy.policy)},
+        });
+    }
+    return meaning;
+}
+
 static Json header_json(const File& file, const Header& header) {
     Json result{
         {"header", header.index     },
@@ -58,12 +80,22 @@ static Json header_json(const File& file, const Header& header) {
         default: result[field.name] = value_of(field, header);
         }
     }
+    if (const auto policy = header.as<GuestPolicy>()) {
+        result["meaning"] = policy_json(file, *policy);
+    }
+    if (const auto policy = header.as<CcaPolicy>()) {
+        result["hash"] = cca_hash_name(policy->hash_algorithm);
+    }
     if (const auto context = header.as<VpContext>()) {
         const auto platform = file.platform_of(context->compatibility_mask);
         if (const auto kind = context_kind(platform.value_or(PlatformType::vsm_isolation))) {
             result["registers"] = registers(*kind, file.data(context->file_offset, page_size));
-        } else if (const auto reference = reference_of(file, header)) {
-            result["data_bytes"] = reference->size;
+        } else {
+            Json list = Json::object();
+            for (const ContextRegister& own : vbs_registers(file, *context)) {
+                list[own.name] = hex(own.value);
+            }
+            result["registers"] = std::move(list);
         }
     }
     return result;

@@ -1,5 +1,6 @@
 // See show.h: the listing for people.
 #include "igvm/format/context_fields.h"
+#include "igvm/format/guest_policy.h"
 #include "igvm/format/header_fields.h"
 #include "igvm/format/page_runs.h"
 #include "igvm/format/references.h"
@@ -89,11 +90,13 @@ class Listing {
         const auto kind = context_kind(platform);
         print("  VP context of VP {} [{}]", context.vp_index, igvm::name_of(platform));
         if (!kind) {
-            print(", data at {:#x} of the file\n", context.file_offset);
+            vbs_context(context);
             return;
         }
         const auto page = file_.data(context.file_offset, page_size);
-        if (*kind == ContextKind::vmsa) {
+        if (*kind == ContextKind::cca) {
+            print(", starts at {:#x}", load<CcaVpContext>(page).pc);
+        } else if (*kind == ContextKind::vmsa) {
             const auto vmsa = load<x86::Vmsa>(page);
             print(", VMSA at {:#x}, starts in {}", context.gpa,
                   mode_in_words(vmsa.cr0, vmsa.efer, vmsa.cs.attributes));
@@ -105,6 +108,15 @@ class Listing {
         print("\n");
         for (const std::string& field : context_lines(*kind, page)) {
             print("    {}\n", field);
+        }
+    }
+
+    void vbs_context(const VpContext& context) {
+        const auto list =
+            file_.data(static_cast<u32>(context.file_offset + sizeof(u32)), sizeof(VbsRegister));
+        print(", VTL {}\n", load<VbsRegister>(list).vtl);
+        for (const ContextRegister& own : vbs_registers(file_, context)) {
+            print("    {:<16} {:#x}\n", own.name, own.value);
         }
     }
 
@@ -152,6 +164,40 @@ class Listing {
         if (text.empty()) {
             fields(header);
         }
+        if (const auto policy = header.as<GuestPolicy>()) {
+            policy_in_words(*policy);
+        } else if (const auto realm = header.as<CcaPolicy>()) {
+            policy_in_words(*realm);
+        }
+    }
+
+    /// For each platform that it is for: the same bits say other things elsewhere.
+    void policy_in_words(const GuestPolicy& policy) {
+        for (const Header header : file_.platforms()) {
+            const auto platform = load<SupportedPlatform>(header.content);
+            if ((platform.compatibility_mask & policy.compatibility_mask) == 0) {
+                continue;
+            }
+            for (const PolicyLine& line : policy_lines(platform.platform_type, policy.policy)) {
+                print("    {}{}\n", line.is_warning ? "warning: " : "", line.text);
+            }
+        }
+    }
+
+    void policy_in_words(const CcaPolicy& policy) {
+        for (const auto& [bit, name] : {
+                 std::pair(CcaPolicy::debug, "debug"), {CcaPolicy::shared_mec, "shared MEC"}
+        }) {
+            print("    {}: {}\n", name,
+                  (policy.required_zeroes & bit) != 0 ? "must be off"
+                  : (policy.required_ones & bit) != 0 ? "must be on"
+                                                      : "either way");
+        }
+        print("    measured by {}, live firmware activation {}\n",
+              cca_hash_name(policy.hash_algorithm),
+              policy.lfa_policy == 0   ? "disallowed"
+              : policy.lfa_policy == 1 ? "allowed"
+                                       : "by an unknown policy");
     }
 
     /// All fields by name, long ones up to their first bytes.

@@ -1,6 +1,7 @@
 // See build_arguments.h.
 #include "igvm/tool/build_arguments.h"
 
+#include "igvm/format/guest_policy.h"
 #include "igvm/show/describe.h"
 
 #include "hand_over32.h"
@@ -61,8 +62,10 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
         ->needs(payload);
     verb.add_option("--cmdline", arguments.command_line, "The payload's command line")
         ->needs(payload);
-    verb.add_option("--memory", arguments.memory,
-                    "Memory of a Linux guest, whose map is measured (256M)")
+    verb.add_option(
+            "--memory", arguments.memory,
+            "Memory of the guest, whose map is measured: a Linux kernel is told in any case "
+            "(256M), another payload if this is given")
         ->transform(CLI::AsSizeValue(false))
         ->needs(payload);
 }
@@ -92,13 +95,20 @@ BuildOptions options_of(const BuildArguments& arguments) {
         }
         options.*row->wanted = true;
     }
-    if (arguments.policy && !options.is_for(PlatformType::sev_snp)) {
+    if (!arguments.policy.empty() && !options.is_for(PlatformType::sev_snp)) {
         throw CLI::ValidationError(
             "--policy", "only SNP takes the guest's policy from the file: expected --platform "
                         "sev-snp among others");
     }
-    options.snp_policy = arguments.policy.value_or(options.snp_policy);
-    options.memory     = arguments.memory.value_or(options.memory);
+    if (!arguments.policy.empty()) {
+        const auto policy = snp_policy_of(arguments.policy);
+        if (!policy) {
+            throw CLI::ValidationError("--policy", policy.error());
+        }
+        options.snp_policy = *policy;
+    }
+    options.memory       = arguments.memory.value_or(options.memory);
+    options.tells_memory = arguments.memory.has_value();
     if (const auto wrong = wrong_option(options)) {
         throw CLI::ValidationError(std::string(*wrong));
     }
@@ -129,7 +139,9 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
     verb.add_option("--vcpus", arguments.options.vcpus,
                     "vCPUs that are measured; all but the first wait in a loop of HLT")
         ->capture_default_str();
-    verb.add_option("--policy", arguments.policy, "The SNP guest's policy (0x30000)");
+    verb.add_option("--policy", arguments.policy,
+                    "The SNP guest's policy (0x30000), or words that change that: "
+                    "smt=off,debug=off,ciphertext-hiding,abi=1.55");
     verb.add_option("--parameters", arguments.parameters,
                     "What the loader is to tell the guest, unmeasured: memory-map, vp-count")
         ->delimiter(',');

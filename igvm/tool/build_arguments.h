@@ -17,7 +17,7 @@ struct BuildArguments {
     std::vector<std::string> platforms = {"native", "sev-es"};
     std::string entry                  = "64";
     std::vector<std::string> parameters;
-    std::optional<u64> policy;
+    std::string policy;
     std::optional<u64> memory;
     BuildOptions options;
 };

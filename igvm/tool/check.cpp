@@ -2,6 +2,8 @@
 #include "igvm/vmm/check.h"
 #include "igvm/show/describe.h"
 #include "igvm/tool/verbs.h"
+#include "igvm/vmm/kernel_profile.h"
+#include "igvm/vmm/monitor_table.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,8 +18,10 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
     std::string file;
     std::string vmm;
-    bool json = false;
-    bool list = false;
+    std::string kernel;
+    bool json     = false;
+    bool list     = false;
+    bool markdown = false;
 };
 
 std::string_view name_of(Verdict verdict) {
@@ -25,6 +29,7 @@ std::string_view name_of(Verdict verdict) {
     case Verdict::rejects: return "rejects";
     case Verdict::alters: return "alters";
     case Verdict::ignores: return "ignores";
+    case Verdict::depends: return "depends";
     }
     return "unknown";
 }
@@ -79,6 +84,9 @@ void print_text(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
         fmt::print(": {}\n    {}\n    [{}; holds for {}; {}]\n", values_of(finding),
                    reason_of(finding), row_of(finding.rule).id, names.empty() ? vmm.name : names,
                    finding.source);
+        if (!finding.detail.empty()) {
+            fmt::print("    {}\n", finding.detail);
+        }
     }
     if (result.unlisted != 0) {
         fmt::print("and {} more\n", result.unlisted);
@@ -117,6 +125,9 @@ void print_json(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
         if (finding.becomes) {
             one["becomes"] = fmt::format("{:#x}", *finding.becomes);
         }
+        if (!finding.detail.empty()) {
+            one["detail"] = finding.detail;
+        }
         const auto names = names_of(finding.vmms);
         one["text"]      = finding.text;
         one["holds_for"] = names.empty() ? std::vector{vmm.name} : names;
@@ -135,6 +146,10 @@ void print_json(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
 }
 
 void check(const Arguments& arguments) {
+    if (arguments.markdown) {
+        print_out(monitors_in_markdown());
+        return;
+    }
     if (arguments.list) {
         list();
         return;
@@ -148,8 +163,20 @@ void check(const Arguments& arguments) {
             "--vmm",
             fmt::format("found {}, expected one of `igvmtool check --list`", arguments.vmm));
     }
+    const auto kernel = kernel_named(arguments.kernel);
+    if (!arguments.kernel.empty()) {
+        if (!kernel || !any_kvm.has(vmm->vmm)) {
+            throw CLI::ValidationError(
+                "--kernel", fmt::format("found {} below {}, expected a release such as 6.12.38 "
+                                        "below a monitor on KVM",
+                                        arguments.kernel, vmm->name));
+        }
+    }
     const OpenFile opened(arguments.file);
-    const CheckResult result = check_for(opened.file(), *vmm);
+    const CheckResult result = check_for(opened.file(), *vmm, kernel ? &kernel->profile : nullptr);
+    if (kernel && !arguments.json) {
+        fmt::print("kernel {}, taken as {}\n", arguments.kernel, kernel->words());
+    }
     (arguments.json ? print_json : print_text)(arguments, *vmm, result);
     if (!result.findings.empty()) {
         throw Finished(1);
@@ -163,8 +190,12 @@ void add_check(CLI::App& app) {
         app.add_subcommand("check", "Say what a monitor would ignore, alter or reject in a file");
     verb->add_option("file", arguments->file, "An IGVM file");
     verb->add_option("--vmm", arguments->vmm, "The monitor, one of those that --list names");
+    verb->add_option("--kernel", arguments->kernel,
+                     "The release of the Linux below a monitor, 6.12.38, for what goes by it");
     verb->add_flag("--json", arguments->json, "One JSON object");
     verb->add_flag("--list", arguments->list, "Name the monitors, and where they are known from");
+    verb->add_flag("--markdown", arguments->markdown,
+                   "What sets the monitors apart, as the table of docs/monitors.md");
     verb->footer("Examples:\n"
                  "  igvmtool check guest.igvm --vmm qemu\n"
                  "  igvmtool check --list\n"

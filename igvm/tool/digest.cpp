@@ -1,4 +1,4 @@
-// See verb_digest.h.
+// See digest.h.
 #include "igvm/tool/digest.h"
 
 #include "igvm/measure/digest.h"
@@ -19,8 +19,8 @@ void add_digest_options(CLI::App& verb, DigestOptions& options) {
 }
 
 std::vector<u8> bytes_of_option(const std::string& option, const std::string& text, u64 size) {
-    std::vector<u8> bytes = from_hex(text);
-    if (bytes.size() != size) {
+    std::vector<u8> bytes = from_hex_or_base64(text, size);
+    if (bytes.empty()) {
         throw CLI::ValidationError(
             option, fmt::format("found {}, expected {} hexadecimal digits", text, 2 * size));
     }

@@ -48,9 +48,9 @@ std::vector<u8> expected_digest(const Arguments& arguments, PlatformType platfor
         }
         return {facts->measurement.begin(), facts->measurement.end()};
     }
-    auto digest     = from_hex(arguments.expected);
     const u64 right = snp ? sizeof(Digest384) : sizeof(Digest256);
-    if (digest.size() != right) {
+    auto digest     = from_hex_or_base64(arguments.expected, right);
+    if (digest.empty()) {
         throw CLI::ValidationError(
             "--expected", fmt::format("found {}, expected {} hexadecimal digits for {}",
                                       arguments.expected, 2 * right, igvm::name_of(platform)));
@@ -238,7 +238,7 @@ void add_explain(CLI::App& app) {
     CLI::App* verb = app.add_subcommand("explain", "Say why a launch digest differs");
     add_launch_options(*verb, arguments->launch);
     auto* expected = verb->add_option("--expected", arguments->expected,
-                                      "The digest that was found, in hexadecimal");
+                                      "The digest that was found, in hexadecimal or base64");
     verb->add_option("--report", arguments->report,
                      "An SEV-SNP attestation report (0x4a0 bytes) that holds it")
         ->excludes(expected);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -53,20 +54,57 @@ bool write_all(int descriptor, std::span<const u8> bytes) {
     return true;
 }
 
-std::expected<u64, std::string> checked_size(const Descriptor& file, const std::string& path) {
+constexpr u64 most_bytes = std::numeric_limits<u32>::max();
+
+Descriptor open_to_read(const std::string& path) {
+    return Descriptor(path == "-" ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+/// None of a pipe, which has no size before it has ended.
+std::expected<std::optional<u64>, std::string> checked_size(const Descriptor& file,
+                                                            const std::string& path) {
     struct stat status{};
     if (file.number() < 0 || fstat(file.number(), &status) != 0) {
         return failed(path, "cannot open");
     }
+    if (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) {
+        return std::nullopt;
+    }
     if (!S_ISREG(status.st_mode)) {
-        return std::unexpected(fmt::format("{}: not a regular file", path));
+        return std::unexpected(fmt::format("{}: not a regular file, nor a pipe", path));
     }
     const auto size = static_cast<u64>(status.st_size);
-    if (size > std::numeric_limits<u32>::max()) {
+    if (size > most_bytes) {
         return std::unexpected(
             fmt::format("{}: found {} bytes, expected less than 4 GiB", path, size));
     }
     return size;
+}
+
+/// The rest of a file.
+std::expected<std::vector<u8>, std::string> read_to_end(const Descriptor& file,
+                                                        const std::string& path) {
+    constexpr u64 piece = u64{1} << 16;
+    std::vector<u8> bytes;
+    for (u64 size = 0;;) {
+        bytes.resize(size + piece);
+        const ssize_t count = read(file.number(), bytes.data() + size, piece);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            return failed(path, "cannot read");
+        }
+        size += static_cast<u64>(count);
+        if (size > most_bytes) {
+            return std::unexpected(
+                fmt::format("{}: found {} bytes or more, expected less than 4 GiB", path, size));
+        }
+        if (count == 0) {
+            bytes.resize(size);
+            return bytes;
+        }
+    }
 }
 
 /// SIGBUS on a mapping: the page is not in the file any more. Only what a signal handler may call.
@@ -85,52 +123,45 @@ std::string real_target(const std::string& path) {
 } // namespace
 
 std::expected<MappedFile, std::string> MappedFile::open(const std::string& path) {
-    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    const auto size = checked_size(file, path);
-    if (!size) {
-        return std::unexpected(size.error());
+    const Descriptor file = open_to_read(path);
+    const auto checked    = checked_size(file, path);
+    if (!checked) {
+        return std::unexpected(checked.error());
     }
-    if (*size == 0) {
-        return MappedFile({});
+    if (!*checked) {
+        auto bytes = read_to_end(file, path);
+        if (!bytes) {
+            return std::unexpected(bytes.error());
+        }
+        return MappedFile(std::move(*bytes));
     }
-    void* address = mmap(nullptr, *size, PROT_READ, MAP_PRIVATE, file.number(), 0);
+    const u64 size = **checked;
+    if (size == 0) {
+        return MappedFile(std::span<const u8>{});
+    }
+    void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
     if (address == MAP_FAILED) {
         return failed(path, "cannot map");
     }
     struct sigaction action{};
     action.sa_handler = report_shorter_file;
     sigaction(SIGBUS, &action, nullptr);
-    return MappedFile({static_cast<const u8*>(address), *size});
+    return MappedFile(std::span(static_cast<const u8*>(address), size));
 }
 
 MappedFile::~MappedFile() {
-    if (!bytes_.empty()) {
+    if (!bytes_.empty() && read_.empty()) {
         munmap(const_cast<u8*>(bytes_.data()), bytes_.size()); // NOLINT: it was mapped as void*
     }
 }
 
 std::expected<std::vector<u8>, std::string> read_file(const std::string& path) {
-    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    const auto checked = checked_size(file, path);
+    const Descriptor file = open_to_read(path);
+    const auto checked    = checked_size(file, path);
     if (!checked) {
         return std::unexpected(checked.error());
     }
-    const u64 size = *checked;
-    std::vector<u8> bytes(size);
-    for (u64 at = 0; at < size;) {
-        const ssize_t count = read(file.number(), bytes.data() + at, size - at);
-        if (count < 0 && errno == EINTR) {
-            continue;
-        }
-        if (count < 0) {
-            return failed(path, "cannot read");
-        }
-        if (count == 0) {
-            return std::unexpected(fmt::format("{}: became shorter while it was read", path));
-        }
-        at += static_cast<u64>(count);
-    }
-    return bytes;
+    return read_to_end(file, path);
 }
 
 std::expected<void, std::string> write_file(const std::string& path, std::span<const u8> bytes) {

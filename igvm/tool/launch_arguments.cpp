@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cpuid.h>
 
 namespace vestibule::igvm {
 
@@ -28,9 +29,52 @@ const std::string& path_of(const LaunchArguments& arguments) {
     return arguments.firmware.empty() ? arguments.file : arguments.firmware;
 }
 
+std::optional<u32> vcpus_of(const std::string& text) {
+    if (text.empty()) {
+        return std::nullopt;
+    }
+    u32 count               = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc() || end != text.data() + text.size() || count == 0
+        || count > max_vcpus) {
+        throw CLI::ValidationError("--vcpus",
+                                   fmt::format("found {}, expected 1 to {}", text, max_vcpus));
+    }
+    return count;
+}
+
+std::string host_names() {
+    std::string names;
+    for (const CpuType& host : host_cpus) {
+        names += fmt::format("{}{:#x} ({})", names.empty() ? "" : ", ", host.signature, host.name);
+    }
+    return names;
+}
+
+/// This host's own, as -cpu host gives it to a guest.
+u32 host_signature() {
+    u32 eax = 0;
+    u32 ebx = 0;
+    u32 ecx = 0;
+    u32 edx = 0;
+    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || cpu_name(eax).empty()) {
+        throw CLI::ValidationError(
+            "--vcpu-type", fmt::format("host: this machine's own signature, {:#x}, is no EPYC's; "
+                                       "that of the guest's host may be {}",
+                                       eax, host_names()));
+    }
+    return eax;
+}
+
 u32 signature_of(const std::string& name) {
     if (const auto signature = find_cpu_signature(name)) {
         return *signature;
+    }
+    if (name == "host") {
+        return host_signature();
+    }
+    if (name == "0") {
+        return 0;
     }
     u32 value = 0;
     if (name.starts_with("0x")) {
@@ -43,7 +87,7 @@ u32 signature_of(const std::string& name) {
     throw CLI::ValidationError(
         "--vcpu-type",
         fmt::format("found {}, expected EPYC, EPYC-Rome, EPYC-Milan, EPYC-Genoa or EPYC-Turin, "
-                    "with or without -v1 and so on, or a signature such as 0xa00f11",
+                    "with or without -v1 and so on, host, 0, or a signature such as 0xa00f11",
                     name));
 }
 } // namespace
@@ -72,18 +116,29 @@ void add_launch_options(CLI::App& verb, LaunchArguments& arguments) {
                     "The monitor: " + monitor_names(false) + "; for firmware " + monitor_names(true)
                         + ". Without it igvm, for firmware qemu");
     verb.add_option("--vcpus", arguments.vcpus,
-                    "How many vCPUs; without it as many as the file brings")
-        ->check(CLI::Range(u32{1}, max_vcpus));
+                    "How many vCPUs; without it as many as the file brings");
     verb.add_option("--vcpu-type", arguments.vcpu_type,
-                    "CPU model by QEMU's name, or its signature: what RDX holds at reset")
+                    "CPU model by QEMU's name, host for this machine's, or its signature: what RDX "
+                    "holds at reset")
         ->capture_default_str();
     verb.add_option("--sev-features", arguments.sev_features,
                     "SEV_FEATURES of every vCPU, for example 0x21 with DebugSwap");
-    auto* kernel =
-        verb.add_option("--kernel", arguments.kernel, "A kernel that the firmware boots directly")
-            ->needs(firmware);
-    verb.add_option("--initrd", arguments.initrd, "Its initrd")->needs(kernel);
-    verb.add_option("--append", arguments.append, "Its command line")->needs(kernel);
+    verb.add_option("--kernel", arguments.kernel,
+                    "A kernel that the firmware boots directly, or that cloud-hypervisor starts an "
+                    "IGVM file with");
+    verb.add_option("--initrd", arguments.initrd,
+                    "Its initrd; explain looks for it in an IGVM file");
+    verb.add_option("--append", arguments.append,
+                    "Its command line; explain looks for it in an IGVM file");
+    verb.add_option("--start-digest", arguments.start_digest,
+                    "SNP: the digest of what was measured before, of a firmware volume's own pages "
+                    "where there is --firmware")
+        ->check([](const std::string& text) {
+            return from_hex_or_base64(text, sizeof(Digest384)).empty()
+                       ? "found " + text + ", expected 96 hexadecimal digits or 64 of base64"
+                       : std::string();
+        });
+    static_cast<void>(firmware);
 }
 
 Subject::Subject(const LaunchArguments& arguments) : path_(path_of(arguments)), bytes_(map(path_)) {
@@ -95,7 +150,7 @@ Subject::Subject(const LaunchArguments& arguments) : path_(path_of(arguments)), 
             "--vmm", fmt::format("found {}, expected one of {}", name, monitor_names(firmware)));
     }
     options_.vmm           = *profile;
-    options_.vcpus         = arguments.vcpus;
+    options_.vcpus         = vcpus_of(arguments.vcpus);
     options_.cpu_signature = signature_of(arguments.vcpu_type);
     options_.sev_features  = arguments.sev_features;
 
@@ -107,12 +162,6 @@ Subject::Subject(const LaunchArguments& arguments) : path_(path_of(arguments)), 
                                       error.offset, error.found, error.expected));
         }
         firmware_ = std::move(*parsed);
-        if (!arguments.kernel.empty()) {
-            boot_ = DirectBoot{.kernel       = hash_of_file(arguments.kernel),
-                               .initrd       = arguments.initrd.empty() ? sha256({})
-                                                                        : hash_of_file(arguments.initrd),
-                               .command_line = arguments.append.value_or("")};
-        }
     } else {
         const auto parsed = parse(bytes_.bytes());
         if (!parsed) {
@@ -121,6 +170,18 @@ Subject::Subject(const LaunchArguments& arguments) : path_(path_of(arguments)), 
         file_ = *parsed;
     }
     choose_platform(arguments.platform);
+    if (!arguments.start_digest.empty()) {
+        if (options_.platform != PlatformType::sev_snp) {
+            throw CLI::ValidationError("--start-digest", "only SNP's digest is a chain");
+        }
+        start_ = load<Digest384>(from_hex_or_base64(arguments.start_digest, sizeof(Digest384)));
+    }
+    if (!arguments.kernel.empty()) {
+        boot_ = DirectBoot{.kernel       = hash_of_file(arguments.kernel),
+                           .initrd       = arguments.initrd.empty() ? sha256({})
+                                                                    : hash_of_file(arguments.initrd),
+                           .command_line = arguments.append.value_or("")};
+    }
 }
 
 void Subject::choose_platform(const std::string& name) {
@@ -147,12 +208,14 @@ void Subject::choose_platform(const std::string& name) {
 
 std::expected<Launch, std::string> Subject::launch(const LaunchOptions& options,
                                                    const std::optional<DirectBoot>& boot) const {
+    const auto table = boot ? std::optional(hash_table(*boot)) : std::nullopt;
     if (file_) {
-        return launch_of(*file_, options);
+        return launch_of(*file_, options,
+                         table ? std::span<const u8>(*table) : std::span<const u8>());
     }
     return launch_of(
         *firmware_,
-        {.launch = options, .hash_table = boot ? std::optional(hash_table(*boot)) : std::nullopt});
+        {.launch = options, .hash_table = table, .without_volume = start_ != Digest384{}});
 }
 
 } // namespace vestibule::igvm

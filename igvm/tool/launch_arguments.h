@@ -17,11 +17,12 @@ struct LaunchArguments {
     std::string platform;
     std::string vmm;
     std::string vcpu_type = "EPYC-v4";
-    std::optional<u32> vcpus;
+    std::string vcpus;
     std::optional<u64> sev_features;
     std::string kernel;
     std::string initrd;
     std::optional<std::string> append;
+    std::string start_digest;
 };
 
 void add_launch_options(CLI::App& verb, LaunchArguments& arguments);
@@ -44,6 +45,11 @@ class Subject {
 
     [[nodiscard]] const std::optional<DirectBoot>& boot() const { return boot_; }
 
+    /// Of what was measured before; zeros where nothing was.
+    [[nodiscard]] const Digest384& start() const { return start_; }
+
+    [[nodiscard]] const File* file() const { return file_ ? &*file_ : nullptr; }
+
     [[nodiscard]] std::span<const u8> bytes() const { return bytes_.bytes(); }
 
     [[nodiscard]] std::expected<Launch, std::string> launch(const LaunchOptions& options) const {
@@ -62,6 +68,7 @@ class Subject {
     std::optional<Firmware> firmware_;
     std::optional<DirectBoot> boot_;
     LaunchOptions options_;
+    Digest384 start_{};
 };
 
 /// The SHA-256 of a file, of any that a launch is made from.

@@ -1,11 +1,13 @@
 // igvmtool measure: the launch digest that a file or a firmware must give, for those who verify
 // attestation reports.
+#include "igvm/measure/cpu_types.h"
 #include "igvm/measure/launch_digest.h"
 #include "igvm/show/describe.h"
 #include "igvm/tool/file_io.h"
 #include "igvm/tool/launch_arguments.h"
 #include "igvm/tool/progress.h"
 #include "igvm/tool/verbs.h"
+#include "x86/vmsa.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -19,8 +21,12 @@ using nlohmann::ordered_json;
 
 struct Arguments {
     LaunchArguments launch;
-    bool ledger = false;
-    bool json   = false;
+    bool ledger      = false;
+    bool json        = false;
+    bool digest_only = false;
+    bool base64      = false;
+    std::string vcpu_range; // "1..64"
+    std::string dump_vmsa;
     std::string tik;
     std::string nonce;
     std::optional<u32> policy;
@@ -30,8 +36,10 @@ struct Arguments {
 struct Measured {
     const VmmProfile* vmm;
     std::string error; // or all of the rest
-    u32 vcpus = 0;
-    u64 pages = 0;
+    u32 vcpus        = 0;
+    u64 pages        = 0;
+    u64 sev_features = 0; // of the first VMSA
+    std::vector<u8> vmsas;
     std::vector<u8> digest;
     std::vector<std::string> notes;
     ordered_json ledger = ordered_json::array();
@@ -80,7 +88,7 @@ ordered_json ledger_row(const Step& step, const Digest384& contents, const Chain
 }
 
 Measured measure_under(const Subject& subject, const VmmProfile& vmm, bool with_ledger) {
-    Measured result{.vmm = &vmm, .error = {}, .digest = {}, .notes = {}};
+    Measured result{.vmm = &vmm, .error = {}, .vmsas = {}, .digest = {}, .notes = {}};
     LaunchOptions options = subject.options();
     options.vmm           = vmm;
     auto launch           = subject.launch(options);
@@ -90,7 +98,12 @@ Measured measure_under(const Subject& subject, const VmmProfile& vmm, bool with_
     }
     for (const Step& step : launch->steps) {
         result.pages += step.pages;
-        result.vcpus += step.type == PageType::vmsa ? 1 : 0;
+        if (step.type == PageType::vmsa) {
+            const auto vmsa     = load<x86::Vmsa>(step.data);
+            result.sev_features = result.vcpus == 0 ? vmsa.sev_features : result.sev_features;
+            ++result.vcpus;
+            result.vmsas.insert(result.vmsas.end(), step.data.begin(), step.data.end());
+        }
     }
     Progress progress("measured", "pages", result.pages);
     u64 done         = 0;
@@ -102,7 +115,7 @@ Measured measure_under(const Subject& subject, const VmmProfile& vmm, bool with_
             result.ledger.push_back(ledger_row(step, contents, chain, snp));
         }
     };
-    result.digest = measure(*launch, all_threads(), watch);
+    result.digest = measure(*launch, all_threads(), watch, subject.start());
     result.notes  = std::move(launch->notes);
     return result;
 }
@@ -183,11 +196,21 @@ void print_ledger(const ordered_json& ledger) {
     }
 }
 
+std::string signature_in_words(const Subject& subject) {
+    const u32 signature         = subject.options().cpu_signature;
+    const std::string_view name = cpu_name(signature);
+    return fmt::format("{:#x}{}", signature, name.empty() ? "" : fmt::format(" ({})", name));
+}
+
 void print_one(const Subject& subject, const Measured& measured,
                const std::optional<MeasureContext>& context) {
     print_ledger(measured.ledger);
     fmt::print("platform  {}\nmonitor   {}: {}\n", igvm::name_of(subject.options().platform),
                measured.vmm->name, measured.vmm->title);
+    if (measured.vcpus != 0) {
+        fmt::print("signature {}\nfeatures  {:#x}\n", signature_in_words(subject),
+                   measured.sev_features);
+    }
     fmt::print("vCPUs     {}\npages     {}\ndigest    {}\n", measured.vcpus, measured.pages,
                to_hex(measured.digest));
     if (context) {
@@ -233,9 +256,13 @@ ordered_json to_json(const Measured& measured, const std::optional<MeasureContex
         object["error"] = measured.error;
         return object;
     }
-    object["vcpus"]         = measured.vcpus;
-    object["pages"]         = measured.pages;
-    object["launch_digest"] = to_hex(measured.digest);
+    if (measured.vcpus != 0) {
+        object["sev_features"] = fmt::format("{:#x}", measured.sev_features);
+    }
+    object["vcpus"]                = measured.vcpus;
+    object["pages"]                = measured.pages;
+    object["launch_digest"]        = to_hex(measured.digest);
+    object["launch_digest_base64"] = to_base64(measured.digest);
     if (context) {
         object["measure"] = to_hex(launch_measure(*context, measured.digest));
     }
@@ -246,13 +273,61 @@ ordered_json to_json(const Measured& measured, const std::optional<MeasureContex
     return object;
 }
 
+std::string in_digits(const Arguments& arguments, std::span<const u8> digest) {
+    return arguments.base64 ? to_base64(digest) : to_hex(digest);
+}
+
+/// "1..64"; the same digest stands behind each count.
+void print_range(const Subject& subject, const Arguments& arguments) {
+    u32 first      = 0;
+    u32 last       = 0;
+    char end       = 0;
+    const int read = std::sscanf(arguments.vcpu_range.c_str(), "%5u..%5u%c", &first, &last, &end);
+    if (read != 2 || first == 0 || last < first || last > max_vcpus) {
+        throw CLI::ValidationError(
+            "--vcpus", fmt::format("found {}, expected a number from 1 to {}, or two with .. "
+                                   "between them",
+                                   arguments.vcpu_range, max_vcpus));
+    }
+    ordered_json rows = ordered_json::array();
+    for (u32 count = first; count <= last; ++count) {
+        LaunchOptions options = subject.options();
+        options.vcpus         = count;
+        const auto launch     = subject.launch(options);
+        if (!launch) {
+            throw Failure(fmt::format("{}: {} vCPUs: {}", subject.path(), count, launch.error()));
+        }
+        const auto digest = measure(*launch, all_threads(), {}, subject.start());
+        if (arguments.json) {
+            rows.push_back({
+                {"vcpus",         count         },
+                {"launch_digest", to_hex(digest)}
+            });
+        } else {
+            fmt::print("{:>4}  {}\n", count, in_digits(arguments, digest));
+        }
+    }
+    if (arguments.json) {
+        fmt::print("{}\n", rows.dump(2));
+    }
+}
+
 void run(Arguments arguments) {
+    const std::string& count = arguments.launch.vcpus;
+    if (count.find("..") != std::string::npos) {
+        arguments.vcpu_range = count;
+        arguments.launch.vcpus.clear();
+    }
     const bool all = arguments.launch.vmm == "all";
     if (all) {
         arguments.launch.vmm.clear();
     }
     const Subject subject(arguments.launch);
     const auto context = measure_context(arguments, subject.options().platform);
+    if (!arguments.vcpu_range.empty()) {
+        print_range(subject, arguments);
+        return;
+    }
     std::vector<Measured> results;
     for (const VmmProfile& vmm : vmm_profiles) {
         const bool fits = subject.is_firmware() ? vmm.loads_firmware : vmm.loads_igvm;
@@ -263,10 +338,24 @@ void run(Arguments arguments) {
     if (!all && !results.front().error.empty()) {
         throw Failure(fmt::format("{}: {}", subject.path(), results.front().error));
     }
+    if (!arguments.dump_vmsa.empty()) {
+        if (const auto written = write_file(arguments.dump_vmsa, results.front().vmsas); !written) {
+            throw Failure(written.error());
+        }
+    }
+    if (arguments.digest_only) {
+        for (const Measured& measured : results) {
+            if (measured.error.empty()) {
+                fmt::print("{}\n", in_digits(arguments, measured.digest));
+            }
+        }
+        return;
+    }
     if (arguments.json) {
         ordered_json object{
-            {"file",     subject.path()                           },
-            {"platform", igvm::name_of(subject.options().platform)}
+            {"file", subject.path()},
+            {"platform", igvm::name_of(subject.options().platform)},
+            {"cpu_signature", fmt::format("{:#x}", subject.options().cpu_signature)}
         };
         if (all) {
             for (const Measured& measured : results) {
@@ -289,7 +378,12 @@ void add_measure(CLI::App& app) {
     CLI::App* verb = app.add_subcommand("measure", "Compute the launch digest");
     add_launch_options(*verb, arguments->launch);
     verb->add_flag("--ledger", arguments->ledger, "Each step and the digest behind it");
-    verb->add_flag("--json", arguments->json, "One JSON object");
+    auto* json = verb->add_flag("--json", arguments->json, "One JSON object");
+    auto* only = verb->add_flag("--digest-only", arguments->digest_only, "The digest and no more")
+                     ->excludes(json);
+    verb->add_flag("--base64", arguments->base64, "The digest in base64")->needs(only);
+    verb->add_option("--dump-vmsa", arguments->dump_vmsa,
+                     "Write the VMSA pages that are measured to a file, one after another");
     auto* tik    = verb->add_option("--tik", arguments->tik,
                                     "File with the 16 bytes of the TIK: also compute LAUNCH_MEASURE");
     auto* nonce  = verb->add_option("--nonce", arguments->nonce,
@@ -301,7 +395,7 @@ void add_measure(CLI::App& app) {
     for (auto* option : {nonce, policy, api}) {
         option->needs(tik);
     }
-    verb->footer("--vmm all compares the monitors.\n"
+    verb->footer("--vmm all compares the monitors, --vcpus 1..64 makes a table.\n"
                  "Examples:\n"
                  "  igvmtool measure guest.igvm --platform sev-es --vmm qemu-11.1 --ledger\n"
                  "  igvmtool measure --firmware /usr/share/ovmf/OVMF.fd --platform snp "

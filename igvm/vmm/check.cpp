@@ -1,13 +1,18 @@
 // The rules that look at headers and their order; what stands in a VP context is judged in
-// vmm_context_check.cpp. Every rule is tried; whether it holds for the monitor is asked of its row
-// alone, so that to teach a monitor another rule is to edit the table.
+// context_check.cpp, which policies and features a kernel takes by the table in kernel_rules.h.
+// Every rule is tried; whether it holds for the monitor is asked of its row alone, so that to teach
+// a monitor another rule is to edit the table.
 #include "igvm/vmm/check.h"
 
 #include "igvm/format/context_fields.h"
+#include "igvm/format/guest_policy.h"
 #include "igvm/vmm/context_check.h"
+#include "igvm/vmm/kernel_rules.h"
+#include "x86/page_table.h"
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <map>
 #include <set>
 
 namespace vestibule::igvm {
@@ -21,7 +26,8 @@ constexpr HeaderType without_offset[] = {HeaderType::memory_map, HeaderType::mad
 
 class Checker {
   public:
-    Checker(const File& file, const VmmProfile& vmm) : file_(file), vmm_(vmm) {}
+    Checker(const File& file, const VmmProfile& vmm, const VmmProfile* kernel)
+        : file_(file), vmm_(vmm), kernel_(kernel != nullptr ? *kernel : vmm) {}
 
     CheckResult run() {
         if (!vmm_.loads_igvm) {
@@ -34,13 +40,14 @@ class Checker {
         for (const Header header : file_.platforms()) {
             const auto platform = load<SupportedPlatform>(header.content);
             platform_           = platform.platform_type;
-            const bool launched = launches(vmm_, platform.platform_type);
+            const bool launched =
+                launches(vmm_, platform.platform_type) && launches(kernel_, platform.platform_type);
             (launched ? result_.launched : result_.others).push_back(*platform_);
             if (launched) {
                 platform_header(header, platform);
-                policy();
+                policies(header);
                 directives();
-                contexts();
+                contexts(header);
             } else if (*platform_ == PlatformType::sev_snp) {
                 add(VmmRule::snp_host, header, offsetof(SupportedPlatform, platform_type),
                     static_cast<u8>(*platform_));
@@ -73,6 +80,7 @@ class Checker {
              .field        = {},
              .found        = found,
              .becomes      = std::nullopt,
+             .detail       = {},
              .vmms         = row.vmms,
              .text         = row.text,
              .source       = row.source});
@@ -97,6 +105,9 @@ class Checker {
                 add_type(VmmRule::optional_header, header);
             } else if (header.type != HeaderType::guest_policy) {
                 add_type(VmmRule::initialization_type, header);
+            }
+            if (carries<CorimData>(header.type) || carries<CcaPolicy>(header.type)) {
+                add_type(VmmRule::unknown_to_crate, header);
             }
             if (carries<RelocatableRegion>(header.type)
                 || carries<PageTableRelocationRegion>(header.type)) {
@@ -145,6 +156,7 @@ class Checker {
                 if (++id_blocks > 1) {
                     add_type(VmmRule::id_block_once, header);
                 }
+                add_type(VmmRule::id_block_ignored, header);
                 if (block->version != 1) {
                     add(VmmRule::id_block_version, header, offsetof(SnpIdBlock, version),
                         block->version);
@@ -165,29 +177,64 @@ class Checker {
         }
     }
 
-    void policy() {
-        constexpr u64 reserved_one = bit(17);
-        constexpr u64 migration    = bit(18);
-        constexpr u64 known        = bit(26) - 1;
+    void policies(const Header& platform) {
+        u32 count = 0;
         for (const Header header : file_.initialization(file_.mask_of(*platform_))) {
             const auto own = header.as<GuestPolicy>();
             if (!own) {
                 continue;
             }
-            const u64 value = own->policy;
+            ++count;
             if (*platform_ != PlatformType::sev_snp) {
-                add(VmmRule::guest_policy_unused, header, 0, value);
+                add(VmmRule::guest_policy_unused, header, 0, own->policy);
                 continue;
             }
-            if ((value & reserved_one) == 0) {
-                add(VmmRule::snp_policy_reserved_one, header, 0, value);
+            if (count == 1) {
+                snp_policy(header, own->policy);
+            } else {
+                add(VmmRule::policy_last_counts, header, 0, own->policy);
+                add(VmmRule::policy_first_counts, header, 0, own->policy);
             }
-            if ((value & ~known) != 0) {
-                add(VmmRule::snp_policy_known_bits, header, 0, value);
-            }
-            if ((value & migration) != 0) {
-                add(VmmRule::snp_policy_no_migration, header, 0, value);
-            }
+        }
+        if (count == 0 && *platform_ == PlatformType::sev_snp) {
+            add_type(VmmRule::policy_demanded, platform);
+        }
+    }
+
+    void snp_policy(const Header& header, u64 value) {
+        const auto [by_some, by_all] = allowed_by(kernel_.vmm, &KernelRow::snp_policy);
+        if ((value & snp_policy::reserved_one) == 0) {
+            add(VmmRule::snp_policy_reserved_one, header, 0, value);
+        }
+        if ((value & ~snp_policy::defined) != 0) {
+            add(VmmRule::snp_policy_known_bits, header, 0, value);
+        }
+        if ((value & snp_policy::migrate_ma) != 0) {
+            add(VmmRule::snp_policy_no_migration, header, 0, value);
+        }
+        const u64 newer = value & snp_policy::defined & ~snp_policy::migrate_ma;
+        if ((newer & ~by_some) != 0) {
+            add(VmmRule::snp_policy_kernel, header, 0, value);
+        } else if ((newer & ~by_all) != 0) {
+            add(VmmRule::snp_policy_by_kernel, header, 0, value);
+        }
+        if (value != default_snp_policy) {
+            policy_of_object(header, value);
+        }
+    }
+
+    /// QEMU's launch has started before the file is read.
+    void policy_of_object(const Header& header, u64 value) {
+        bool is_signed = false;
+        for (const Header directive : file_.directives(file_.mask_of(*platform_))) {
+            is_signed = is_signed || directive.type == HeaderType::snp_id_block;
+        }
+        Finding* finding =
+            list(is_signed ? VmmRule::policy_of_object_signed : VmmRule::policy_of_object, &header,
+                 header.offset, value);
+        if (finding != nullptr) {
+            finding->becomes = is_signed ? std::nullopt : std::optional(default_snp_policy);
+            finding->detail  = fmt::format("give: -object sev-snp-guest,...,policy={:#x}", value);
         }
     }
 
@@ -195,7 +242,11 @@ class Checker {
         const bool vmsa = context_kind(*platform_) == ContextKind::vmsa;
         bool pages      = false;
         bool contexts   = false;
+        given_.clear();
         for (const Header header : file_.directives(file_.mask_of(*platform_))) {
+            if (vmsa) {
+                give(header);
+            }
             if (const auto own = header.as<PageData>()) {
                 pages = true;
                 if (vmsa && contexts) {
@@ -210,6 +261,54 @@ class Checker {
             }
             contexts = contexts || header.type == HeaderType::vp_context;
         }
+    }
+
+    /// What a directive launches, held against what others have.
+    void give(const Header& header) {
+        if (const auto page = header.as<PageData>()) {
+            const bool snp      = *platform_ == PlatformType::sev_snp;
+            const bool is_left  = !snp && (page->flags & PageData::unmeasured) != 0;
+            const bool is_large = (page->flags & PageData::is_2mb_page) != 0;
+            const bool shared   = (page->flags & PageData::shared) != 0 && !vmm_.measures_shared;
+            if (!is_left && !shared) {
+                give(header, page->gpa, is_large ? x86::large_page_size : page_size);
+            }
+        } else if (const auto area = header.as<ParameterArea>()) {
+            area_sizes_[area->parameter_area_index] = area->number_of_bytes;
+        } else if (const auto insert = header.as<ParameterInsert>()) {
+            if (*platform_ == PlatformType::sev_snp) {
+                give(header, insert->gpa, area_sizes_[insert->parameter_area_index]);
+            }
+        } else if (const auto context = header.as<VpContext>()) {
+            // All at KVM's own address, to which no page goes: each vCPU has its own behind it.
+            if (!given_.contains(context->gpa) || !given_.at(context->gpa).is_context) {
+                give(header, context->gpa, page_size);
+            }
+        }
+    }
+
+    void give(const Header& header, u64 gpa, u64 size) {
+        if (size == 0) {
+            return;
+        }
+        const u64 last = gpa + (size - 1);
+        auto other     = given_.upper_bound(last);
+        if (other != given_.begin() && (--other)->second.last >= gpa) {
+            const bool snp   = *platform_ == PlatformType::sev_snp;
+            const Given& own = other->second;
+            Finding* finding = list(snp ? VmmRule::page_twice : VmmRule::page_twice_in_place,
+                                    &header, header.offset, std::max(gpa, other->first));
+            if (finding != nullptr) {
+                finding->detail = fmt::format("given before by {} at offset {:#x} (header {})",
+                                              own.name, own.offset, own.header);
+            }
+            return;
+        }
+        given_.emplace(gpa, Given{.last       = last,
+                                  .offset     = header.offset,
+                                  .header     = header.index,
+                                  .name       = header.row().name,
+                                  .is_context = header.type == HeaderType::vp_context});
     }
 
     void page(const Header& header, const PageData& page) {
@@ -241,12 +340,12 @@ class Checker {
         }
     }
 
-    void contexts() {
+    void contexts(const Header& platform) {
         std::set<u16> seen;
         for (const Header header : file_.directives(file_.mask_of(*platform_))) {
             const auto context = header.as<VpContext>();
             const auto kind    = context_kind(*platform_);
-            if (!context || !kind) {
+            if (!context || !kind || *kind == ContextKind::cca) {
                 continue;
             }
             const u16 vp = context->vp_index;
@@ -259,6 +358,9 @@ class Checker {
                 vmsa_header(header, *context, !seen.insert(vp).second);
             }
             registers(header, *context, *kind);
+        }
+        if (seen.empty() && *platform_ == PlatformType::sev_snp) {
+            add_type(VmmRule::single_vp, platform);
         }
     }
 
@@ -289,7 +391,7 @@ class Checker {
             finding->becomes = fault.becomes;
             if (fault.effect != nullptr) {
                 const Effect effect = fault.effect->effect;
-                finding->verdict    = effect == Effect::refuse ? Verdict::rejects
+                finding->verdict    = is_refusal(effect)       ? Verdict::rejects
                                       : effect == Effect::drop ? Verdict::ignores
                                                                : Verdict::alters;
                 finding->vmms       = fault.effect->vmms;
@@ -298,15 +400,29 @@ class Checker {
             }
         };
         if (kind == ContextKind::vmsa) {
-            check_vmsa(page, *platform_, vmm_.vmm, fault);
+            check_vmsa(page, *platform_,
+                       {.vmm = vmm_.vmm, .kernel = kernel_.vmm, .vp_index = context.vp_index},
+                       fault);
         } else {
             check_native_context(load<NativeVpContext>(page), fault);
         }
     }
 
+    /// Guest memory that a directive launches, by its first address.
+    struct Given {
+        u64 last;
+        u64 offset; // of the directive in the file
+        u32 header;
+        std::string_view name;
+        bool is_context;
+    };
+
     const File& file_;
     const VmmProfile& vmm_;
+    const VmmProfile& kernel_;             // the monitor where its kernel is not known
     std::optional<PlatformType> platform_; // at work on
+    std::map<u64, Given> given_;           // on that platform
+    std::map<u32, u64> area_sizes_;
     CheckResult result_;
 };
 } // namespace
@@ -321,6 +437,8 @@ std::string reason_of(const Finding& finding) {
                        finding.rule == VmmRule::vmsa_field ? "" : "expected: ", finding.text);
 }
 
-CheckResult check_for(const File& file, const VmmProfile& vmm) { return Checker(file, vmm).run(); }
+CheckResult check_for(const File& file, const VmmProfile& vmm, const VmmProfile* kernel) {
+    return Checker(file, vmm, kernel).run();
+}
 
 } // namespace vestibule::igvm

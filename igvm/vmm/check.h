@@ -1,6 +1,6 @@
 // What a monitor would ignore, alter or reject in a file, directive by directive and field by
 // field. A file without findings is launched there as it stands. The knowledge is in tables:
-// vmm_rules.h. That a parameter stands before its area's insert is a rule of the reader:
+// rules.h. That a parameter stands before its area's insert is a rule of the reader:
 // area_not_inserted.
 #pragma once
 
@@ -22,6 +22,7 @@ struct Finding {
     std::string field;                    // of a VP context, by name
     u64 found;
     std::optional<u64> becomes; // what is launched instead
+    std::string detail;         // what there is to say of this one: the other directive, an option
     VmmSet vmms;                // that do so
     std::string_view text;
     std::string_view source;
@@ -41,6 +42,6 @@ struct CheckResult {
 };
 
 /// Platform by platform: the monitor picks one, and each has to work.
-CheckResult check_for(const File& file, const VmmProfile& vmm);
+CheckResult check_for(const File& file, const VmmProfile& vmm, const VmmProfile* kernel = nullptr);
 
 } // namespace vestibule::igvm

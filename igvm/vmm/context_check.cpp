@@ -1,7 +1,8 @@
-// See vmm_context_check.h.
+// See context_check.h.
 #include "igvm/vmm/context_check.h"
 
 #include "igvm/format/context_fields.h"
+#include "igvm/vmm/kernel_rules.h"
 #include "x86/registers.h"
 #include "x86/sev.h"
 
@@ -9,11 +10,10 @@ namespace vestibule::igvm {
 
 namespace {
 // SEV_STATUS mirrors SEV_FEATURES from bit 2.
-constexpr u64 snp_feature        = x86::SevStatus::snp >> 2;
-constexpr u64 debug_swap_feature = bit(5);
-constexpr u64 secure_tsc_feature = bit(9);
+constexpr u64 snp_feature = x86::SevStatus::snp >> 2;
 
-void check_features(u64 features, PlatformType platform, Vmm vmm, const ContextFaults& fault) {
+void check_features(u64 features, PlatformType platform, const ContextOf& whose,
+                    const ContextFaults& fault) {
     const auto add = [&](VmmRule rule) {
         fault({.rule    = rule,
                .offset  = offsetof(x86::Vmsa, sev_features),
@@ -25,9 +25,51 @@ void check_features(u64 features, PlatformType platform, Vmm vmm, const ContextF
     if (snp != ((features & snp_feature) != 0)) {
         add(VmmRule::vmsa_snp_bit);
     }
-    const u64 secure_tsc = vmm == Vmm::kvm_7_1 && snp ? secure_tsc_feature : 0;
-    if ((features & ~(snp_feature | debug_swap_feature | secure_tsc)) != 0) {
+    // KVM_SEV_ES_INIT knows none at all, of which vmsa_effects tells.
+    if (!snp && (legacy_qemu | legacy_kvm).has(whose.vmm)) {
+        return;
+    }
+    const auto [by_some, by_all] =
+        allowed_by(whose.kernel, snp ? &KernelRow::snp_features : &KernelRow::sev_es_features);
+    const u64 asked = features & ~snp_feature;
+    if ((asked & ~by_some) != 0) {
         add(VmmRule::vmsa_init2_features);
+    } else if ((asked & ~by_all) != 0) {
+        add(VmmRule::vmsa_features_by_kernel);
+    }
+}
+
+/// OpenVMM's validate_snp_bsp_register_state: the first that does not hold.
+void check_bsp(const x86::Vmsa& vmsa, const ContextFaults& fault) {
+    using namespace x86;
+    constexpr u16 present_long = 1u << 7 | 1u << 9;
+    constexpr u64 paging       = cr0::pe | cr0::pg;
+    constexpr u64 long_mode    = efer::lme | efer::lma | efer::nxe;
+
+    struct Demand {
+        bool holds;
+        u64 offset;
+        u64 found;
+    };
+
+    const Demand demands[] = {
+        {(vmsa.cr0 & paging) == paging,                       offsetof(Vmsa, cr0),           vmsa.cr0 },
+        {vmsa.cr3 != 0,                                       offsetof(Vmsa, cr3),           vmsa.cr3 },
+        {(vmsa.cr4 & cr4::pae) != 0,                          offsetof(Vmsa, cr4),           vmsa.cr4 },
+        {(vmsa.efer & long_mode) == long_mode,                offsetof(Vmsa, efer),          vmsa.efer},
+        {(vmsa.cs.attributes & present_long) == present_long, offsetof(Vmsa, cs.attributes),
+         vmsa.cs.attributes                                                                           },
+        {vmsa.rip != 0,                                       offsetof(Vmsa, rip),           vmsa.rip },
+    };
+    for (const Demand& demand : demands) {
+        if (!demand.holds) {
+            fault({.rule    = VmmRule::bsp_in_64_bit_mode,
+                   .offset  = demand.offset,
+                   .found   = demand.found,
+                   .becomes = std::nullopt,
+                   .effect  = nullptr});
+            return;
+        }
     }
 }
 
@@ -38,22 +80,27 @@ std::optional<u64> result_of(const VmsaEffect& effect, u64 value, const x86::Vms
     case Effect::set_bits: return value | effect.value;
     case Effect::clear_bits: return value & ~effect.value;
     case Effect::drop: return 0;
+    case Effect::replace: return effect.value;
     case Effect::copy: return load<u64>(page, effect.value);
     case Effect::ss_dpl: return (vmsa.ss.attributes >> 5) & 3;
-    case Effect::refuse: break;
+    case Effect::refuse: return value == effect.value ? std::optional(value) : std::nullopt;
+    case Effect::refuse_bits: break;
     }
-    return value == effect.value ? std::optional(value) : std::nullopt;
+    return (value & effect.value) == 0 ? std::optional(value) : std::nullopt;
 }
 } // namespace
 
-void check_vmsa(std::span<const u8> page, PlatformType platform, Vmm vmm,
+void check_vmsa(std::span<const u8> page, PlatformType platform, const ContextOf& whose,
                 const ContextFaults& fault) {
     const auto vmsa = load<x86::Vmsa>(page);
-    check_features(vmsa.sev_features, platform, vmm, fault);
+    check_features(vmsa.sev_features, platform, whose, fault);
+    if (whose.vp_index == 0) {
+        check_bsp(vmsa, fault);
+    }
     const auto values = context_values(ContextKind::vmsa, page);
     for (const VmsaEffect& effect : vmsa_effects) {
         const bool applies = platform == PlatformType::sev_snp ? effect.sev_snp : effect.sev_es;
-        if (!applies || !effect.vmms.has(vmm)) {
+        if (!applies || !effect.vmms.has(whose.vmm)) {
             continue;
         }
         for (const ContextValue& field : values) {

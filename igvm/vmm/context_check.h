@@ -1,4 +1,4 @@
-// What a monitor makes of the registers in a VP context. Part of vmm_check.h.
+// What a monitor makes of the registers in a VP context. Part of check.h.
 #pragma once
 
 #include "igvm/format/vp_context.h"
@@ -20,7 +20,13 @@ struct ContextFault {
 
 using ContextFaults = std::function<void(const ContextFault&)>;
 
-void check_vmsa(std::span<const u8> page, PlatformType platform, Vmm vmm,
+struct ContextOf {
+    Vmm vmm;
+    Vmm kernel; // the same where it is not known
+    u16 vp_index;
+};
+
+void check_vmsa(std::span<const u8> page, PlatformType platform, const ContextOf& whose,
                 const ContextFaults& fault);
 void check_native_context(const NativeVpContext& context, const ContextFaults& fault);
 

@@ -8,6 +8,7 @@
 #include "igvm/format/page_type.h"
 #include "x86/registers.h"
 
+#include <optional>
 #include <string_view>
 
 namespace vestibule::igvm {
@@ -23,10 +24,13 @@ enum class Vmm : u8 {
     kvm_6_8,
     kvm_6_11,
     kvm_6_12,
+    kvm_6_18,
     kvm_7_1,
+    kvm_7_2,
     ec2,
     gce,
     cloud_hypervisor,
+    cloud_hypervisor_mshv,
     openvmm,
 };
 
@@ -37,7 +41,7 @@ struct ResetState {
     u16 cs_attributes;    // of a vCPU at the architectural reset vector
     u16 cs_attributes_ap; // of one that starts where the firmware's reset block says
     u16 tr_attributes;
-    u32 rdx; // 0: the CPU's signature, CPUID 1 EAX
+    std::optional<u32> rdx; // none: the CPU's signature, CPUID 1 EAX
     u64 g_pat;
     u32 mxcsr;
     u16 x87_fcw;
@@ -48,7 +52,7 @@ inline constexpr ResetState qemu_reset{.data_attributes  = 0x93,
                                        .cs_attributes    = 0x9B,
                                        .cs_attributes_ap = 0x9B,
                                        .tr_attributes    = 0x8B,
-                                       .rdx              = 0,
+                                       .rdx              = std::nullopt,
                                        .g_pat            = x86::pat_reset,
                                        .mxcsr            = 0x1F80,
                                        .x87_fcw          = 0x37F};
@@ -74,6 +78,17 @@ inline constexpr ResetState ec2_reset{.data_attributes  = 0x93,
                                       .mxcsr            = 0,
                                       .x87_fcw          = 0};
 
+/// EC2 as it was before; sev-snp-measure's change log says when.
+inline constexpr ResetState former_ec2_reset{.data_attributes  = 0x93,
+                                             .ss_attributes    = 0x92,
+                                             .cs_attributes    = 0x9A,
+                                             .cs_attributes_ap = 0x9B,
+                                             .tr_attributes    = 0x83,
+                                             .rdx              = 0,
+                                             .g_pat            = x86::pat_reset,
+                                             .mxcsr            = 0,
+                                             .x87_fcw          = 0};
+
 inline constexpr ResetState gce_reset{.data_attributes  = 0x93,
                                       .ss_attributes    = 0x93,
                                       .cs_attributes    = 0x9B,
@@ -88,6 +103,7 @@ enum class Order : u8 {
     file,
     /// An insert behind an open run of pages is launched before that run: QEMU's order trap.
     inserts_before_open_run,
+    by_address, // VMSAs too
 };
 
 enum class Contexts : u8 {
@@ -113,6 +129,8 @@ struct VmmProfile {
     bool cpuid_pages_last   = false;            // of a firmware's metadata sections
     bool resets_ap_fpu      = true;             // where a reset block starts an AP; otherwise zeros
     bool only_first_vp      = false;            // VP contexts of other VPs are not loaded
+    bool one_page_each      = false;            // of a parameter area or a 2 MiB page, its first
+    u64 kernel_hashes_at    = 0;                // where the table goes in an IGVM guest; 0: nowhere
     const ResetState* reset = &kvm_reset;
 };
 
@@ -193,10 +211,20 @@ inline constexpr VmmProfile vmm_profiles[] = {
      .title  = "Linux 6.12 KVM (KVM_SEV_INIT2)",
      .source = "Linux 6.12.117 arch/x86/kvm/svm, by reading"},
 
+    {.vmm    = Vmm::kvm_6_18,
+     .name   = "kvm-6.18",
+     .title  = "Linux 6.18 KVM (KVM_SEV_INIT2)",
+     .source = "Linux 6.18.15 arch/x86/kvm/svm, by reading"},
+
     {.vmm    = Vmm::kvm_7_1,
      .name   = "kvm-7.1",
      .title  = "Linux 7.1 KVM (KVM_SEV_INIT2)",
-     .source = "Linux 7.1 arch/x86/kvm/svm, by reading"},
+     .source = "Linux 7.1.13 arch/x86/kvm/svm, by reading"},
+
+    {.vmm    = Vmm::kvm_7_2,
+     .name   = "kvm-7.2",
+     .title  = "Linux 7.2 KVM (KVM_SEV_INIT2)",
+     .source = "Linux 7.2.8 arch/x86/kvm/svm, by reading"},
 
     {.vmm              = Vmm::ec2,
      .name             = "ec2",
@@ -219,15 +247,27 @@ inline constexpr VmmProfile vmm_profiles[] = {
     {.vmm        = Vmm::cloud_hypervisor,
      .name       = "cloud-hypervisor",
      .title      = "cloud-hypervisor on KVM",
-     .source     = "cloud-hypervisor of 2026, by reading; APs are taken to be as KVM resets them",
-     .has_sev_es = false,
+     .source     = "cloud-hypervisor ae44c29, by reading; vCPUs without a context are taken to be "
+                   "as KVM resets them", .has_sev_es = false,
      .empty_page = PageType::zero,
-     .only_first_vp = true},
+     .measures_shared  = true,
+     .kernel_hashes_at = 0x1'0C00},
+
+    {.vmm             = Vmm::cloud_hypervisor_mshv,
+     .name            = "cloud-hypervisor-mshv",
+     .title           = "cloud-hypervisor on Microsoft's hypervisor (MSHV)",
+     .source          = "cloud-hypervisor 01f9376, vmm/src/igvm/igvm_loader.rs, by reading",
+     .has_sev_es      = false,
+     .order           = Order::by_address,
+     .contexts        = Contexts::in_file_order,
+     .measures_shared = true,
+     .only_first_vp   = true,
+     .one_page_each   = true},
 
     {.vmm           = Vmm::openvmm,
      .name          = "openvmm",
      .title         = "OpenVMM on KVM",
-     .source        = "OpenVMM of 2026, virt_kvm/src/snp.rs, by reading; APs as KVM resets them",
+     .source        = "OpenVMM 1488a37, virt_kvm/src/snp.rs, by reading; APs as KVM resets them",
      .has_sev_es    = false,
      .only_first_vp = true},
 };

@@ -80,8 +80,13 @@ inline Writer rich_writer(u32 version) {
         .gpa = 0, .compatibility_mask = native, .file_offset = 0, .vp_index = 0, .reserved = 0};
     writer.add(context, page_with(native_context()));
     context.compatibility_mask = vsm;
-    Bytes registers(sizeof(u32) + 2 * sizeof(VbsRegister), 0x33);
+    VbsRegister list[]         = {
+        {.vtl = 2, .register_name = 0x2'0010, .reserved = {}, .value = {0x33}}, // RIP
+        {.vtl = 2, .register_name = 0x6'0001, .reserved = {}, .value = {0x44}}, // CS
+    };
+    Bytes registers(sizeof(u32) + sizeof(list));
     store(registers, 0, u32{2});
+    store(registers, sizeof(u32), list);
     writer.add(context, registers);
     context.compatibility_mask = snp;
     context.gpa                = x86::vmsa_gpa;

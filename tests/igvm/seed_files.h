@@ -10,12 +10,23 @@ inline Bytes cca_file() {
     Writer writer(2, Architecture::aarch64);
     const u32 cca = writer.add_platform(PlatformType::cca);
     CcaPolicy policy{};
-    policy.opaque[0] = 7;
+    policy.compatibility_mask = cca;
+    policy.required_zeroes    = CcaPolicy::debug;
+    policy.hash_algorithm     = 1;
     writer.add(policy);
     writer.add(
         VpContext{
             .gpa = 0, .compatibility_mask = cca, .file_offset = 0, .vp_index = 0, .reserved = 0},
-        Bytes(cca_context_size, 0x44));
+        page_with(CcaVpContext{.x0    = 1,
+                               .x1    = 0,
+                               .x2    = 0,
+                               .x3    = 0,
+                               .x4    = 0,
+                               .x5    = 0,
+                               .x6    = 0,
+                               .x7    = 8,
+                               .pc    = 0x8000'0000,
+                               .flags = 0}));
     return must_finish(writer);
 }
 

@@ -87,7 +87,8 @@ struct Launching {
             throw LaunchError(content.error());
         }
         plan.content = std::move(*content);
-        expected = forecast(file, plan, igvm::profile_of_kernel(host.release, host.vm_types != 0));
+        expected = forecast(file, plan,
+                            igvm::profile_of_kernel(host.release, host.vm_types != 0).profile);
         guest    = std::make_unique<Guest>(*calls, host, plan);
     }
 

@@ -27,8 +27,11 @@ constexpr KernelRow kernels[] = {
     {"6.10.3",         0x0F,      igvm::Vmm::kvm_6_11},
     {"6.11.2",         all_types, igvm::Vmm::kvm_6_11},
     {"6.12.38+deb13",  all_types, igvm::Vmm::kvm_6_12},
-    {"7.0.9",          all_types, igvm::Vmm::kvm_6_12},
+    {"6.17.8",         all_types, igvm::Vmm::kvm_6_12},
+    {"6.18.15",        all_types, igvm::Vmm::kvm_6_18},
+    {"7.0.9",          all_types, igvm::Vmm::kvm_6_18},
     {"7.1.0",          all_types, igvm::Vmm::kvm_7_1 },
+    {"7.2.8",          all_types, igvm::Vmm::kvm_7_2 },
     {"no version",     all_types, igvm::Vmm::kvm_6_11},
 };
 
@@ -49,9 +52,13 @@ std::vector<u8> measured_by_igvmtool(const Bytes& file, PlatformType platform, i
 
 TEST(LauncherLaunch, KnowsTheKernelByItsRelease) {
     for (const KernelRow& kernel : kernels) {
-        EXPECT_EQ(igvm::profile_of_kernel(kernel.release, kernel.vm_types != 0).vmm, kernel.vmm)
-            << kernel.release;
+        const auto found = igvm::profile_of_kernel(kernel.release, kernel.vm_types != 0);
+        EXPECT_EQ(found.profile.vmm, kernel.vmm) << kernel.release;
+        EXPECT_TRUE(found.verified) << kernel.release;
     }
+    const auto newer = igvm::profile_of_kernel("7.3.0", true);
+    EXPECT_EQ(newer.profile.vmm, igvm::Vmm::kvm_7_2);
+    EXPECT_EQ(newer.words(), "kvm-7.2, not verified: it is newer");
 }
 
 TEST(LauncherLaunch, MeasuresWhatIgvmtoolMeasures) {

@@ -11,6 +11,7 @@
 #include "sevsim/monitor/processor/deliver_vc.h"
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/processor/real_mode.h"
+#include "sevsim/monitor/processor/rmp_instructions.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/profile.h"
@@ -70,7 +71,8 @@ void handle_msr(Vcpu& vcpu) {
         return;
     case Msr::sev_status:
         if (!write) {
-            set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es);
+            set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es
+                                 | vcpu.options.sev_features << x86::SevFeatures::status_shift);
             return;
         }
         break;
@@ -113,10 +115,29 @@ void redeliver(Vcpu& vcpu) {
     }
 }
 
+/// #VC over a page that is not validated. Where the access was part of delivering an exception that
+/// makes two faults of one, and the second is contributory too: #DF, then shutdown (APM volume 2,
+/// section 8.2.9).
+void raise_not_validated(Vcpu& vcpu) {
+    const u64 event  = vcpu.vmcb.exitintinfo;
+    const u64 vector = event & event::vector_mask;
+    if ((event & event::valid) == 0 || (event & event::type_mask) != event::type_exception) {
+        reflect(vcpu, ExitCode::page_not_validated);
+    } else if (vector == x86::exception::double_fault) {
+        end_run_by_shutdown("the double fault's handler or stack lies in memory that is not "
+                            "validated");
+    } else {
+        inject(vcpu, event::exception(x86::exception::double_fault, 0));
+    }
+}
+
 void handle_nested_fault(Vcpu& vcpu) {
     switch (resolve_nested_fault(vcpu, vcpu.vmcb.exitinfo1, vcpu.vmcb.exitinfo2)) {
     case NestedFault::resolved: redeliver(vcpu); return;
     case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
+    case NestedFault::not_validated: raise_not_validated(vcpu); return;
+    case NestedFault::vmpl_permission:
+        end_run_by_stop("its VMPL may not do that with this page, which no hypervisor can change");
     case NestedFault::fetch_from_device:
         end_run_by_stop("it executes or walks an address where there is no memory");
     case NestedFault::firmware_write: end_run_by_stop("it writes to its firmware, which is a ROM");
@@ -133,6 +154,9 @@ void handle_rdtsc(Vcpu& vcpu) {
 void handle_hlt(Vcpu& vcpu) {
     if ((vcpu.state().rflags & x86::rflags::interrupt) == 0) {
         stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+        if (vcpu.replaced) {
+            return; // what comes next is not what stood behind the HLT
+        }
         vcpu.skip_instruction(fetch_instruction(vcpu).opcode + 1);
         return;
     }
@@ -187,12 +211,13 @@ struct ExitRow {
 
 constexpr u64 exit_value(ExitCode code) { return static_cast<u64>(code); }
 
-constexpr ExitRow sev_es_exits[] = {
+constexpr ExitRow encrypted_exits[] = {
     {exit_value(ExitCode::ioio),      exit_value(ExitCode::ioio),      reflect_exit          },
     {exit_value(ExitCode::msr),       exit_value(ExitCode::msr),       handle_msr            },
     {exit_value(ExitCode::vmmcall),   exit_value(ExitCode::vmmcall),   handle_vmmcall        },
     {exit_value(ExitCode::cpuid),     exit_value(ExitCode::cpuid),     reflect_exit          },
     {vmexit::npf,                     vmexit::npf,                     handle_nested_fault   },
+    {vmexit::invalid_opcode,          vmexit::invalid_opcode,          handle_invalid_opcode },
     {vmexit::hlt,                     vmexit::hlt,                     handle_hlt            },
     {vmexit::nmi,                     vmexit::nmi,                     handle_nmi            },
     {vmexit::cr_read,                 vmexit::cr_read + 15,            read_control_register },
@@ -277,9 +302,8 @@ void handle_exit(Vcpu& vcpu) {
     vcpu.may_halt    = false;
     const u64 code   = vcpu.vmcb.exitcode;
     const u64 rip    = vcpu.state().rip;
-    const bool known = vcpu.options.platform == Platform::sev_es
-                           ? handle_by_table(vcpu, sev_es_exits)
-                           : handle_by_table(vcpu, native_exits);
+    const bool known = vcpu.options.is_native() ? handle_by_table(vcpu, native_exits)
+                                                : handle_by_table(vcpu, encrypted_exits);
     if (known) {
         if (vcpu.state().rip == rip) {
             step_back_to_sti(vcpu);

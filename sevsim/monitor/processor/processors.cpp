@@ -15,6 +15,7 @@
 #include "sevsim/monitor/processor/lock.h"
 #include "sevsim/monitor/processor/own_exceptions.h"
 #include "sevsim/monitor/processor/real_mode.h"
+#include "sevsim/monitor/processor/vmsa.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/profile.h"
 
@@ -22,7 +23,7 @@ using namespace vestibule;
 using namespace vestibule::sevsim;
 
 extern "C" {
-extern const u8 processor_start[]; // processor_start.asm: to be copied below 1 MiB
+extern const u8 processor_start[]; // start.asm: to be copied below 1 MiB
 extern const u8 processor_start_end[];
 [[noreturn]] void processor_main(u32 apic_id); // called from there
 void sleep_until_woken(const u8& woken);       // sleep.asm
@@ -59,7 +60,7 @@ void sleep(Vcpu& vcpu) {
 void let_through(Vcpu& vcpu) {
     u32& misc = vcpu.vmcb.intercept_misc1;
     misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
-    if (vcpu.options.platform != Platform::native) {
+    if (!vcpu.options.is_native()) {
         intercept_control_registers(vcpu);
     }
 }
@@ -123,14 +124,23 @@ void release_processors() {
 
 void run(Vcpu& vcpu) {
     set_reported_vcpu(vcpu);
-    load_hidden_state(vcpu);
     while (vcpu.activity != Activity::running) {
         sleep(vcpu);
     }
+    load_hidden_state(vcpu);
     for (;;) {
         if (vcpu.init_received) {
             stop(vcpu, Activity::waits_for_sipi, "INIT: nobody sends the SIPI that would follow");
             vcpu.started_again = true;
+        }
+        if (vcpu.destroyed) {
+            vcpu.destroyed = false;
+            stop(vcpu, Activity::no_vmsa, "AP creation has destroyed the last vCPU");
+        }
+        if (vcpu.replaced) {
+            replace_state(vcpu);
+        } else if (vcpu.changes_vmpl) {
+            change_vmpl(vcpu);
         }
         let_through(vcpu);
         deliver_pending_nmi(vcpu);
@@ -143,7 +153,11 @@ void run(Vcpu& vcpu) {
         monitor_lock.acquire();
         set_reported_vcpu(vcpu);
         profile_run(vcpu);
-        handle_exit(vcpu);
+        // What another vCPU did to it meanwhile leaves nothing of why it came out.
+        const bool is_over = vcpu.replaced || vcpu.destroyed;
+        if (!is_over || vcpu.vmcb.exitcode == vmexit::nmi) {
+            handle_exit(vcpu);
+        }
     }
 }
 

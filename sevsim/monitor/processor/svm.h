@@ -64,6 +64,7 @@ namespace vmexit {
 inline constexpr u64 cr_read        = 0x00; // + register
 inline constexpr u64 cr_write       = 0x10; // + register
 inline constexpr u64 exception      = 0x40; // + vector
+inline constexpr u64 invalid_opcode = exception + 6;
 inline constexpr u64 intr           = 0x60;
 inline constexpr u64 nmi            = 0x61;
 inline constexpr u64 init           = 0x63;
@@ -87,6 +88,7 @@ inline constexpr u64 guest_table = bit(33); // while walking the guest's own tab
 
 /// EVENTINJ and EXITINTINFO (section 15.20).
 namespace event {
+inline constexpr u64 vector_mask      = 0xFF;
 inline constexpr u64 type_exception   = u64{3} << 8;
 inline constexpr u64 error_code_valid = bit(11);
 inline constexpr u64 valid            = bit(31);

@@ -6,6 +6,7 @@
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/last_exits.h"
+#include "sevsim/monitor/recording/page_states.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
 #include "sevsim/monitor/recording/timeline.h"
@@ -52,6 +53,9 @@ void send_violation(Rule rule, const char* detail) {
 void send_counts() {
     flush_dump();
     send_timeline();
+    if (reported != nullptr) {
+        send_page_states(reported->options);
+    }
     send_profile();
     for (const RuleDescription& row : rules) {
         const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
@@ -170,13 +174,18 @@ void end_run_by_exit(u64 value) {
     finish(outcome, false);
 }
 
-void end_run_by_termination(u8 reason_set, u8 reason_code) {
+void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
     send_counts();
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "terminate")
         .number("reason_set", reason_set)
         .number("reason_code", reason_code);
+    if (page != nullptr) {
+        constexpr u64 shared_buffer = 0x800;
+        constexpr u64 told          = 40; // what a guest of this project leaves (ghcb/last_words.h)
+        outcome.bytes("last_words", page + shared_buffer, told);
+    }
     finish(outcome, true);
 }
 

@@ -1,6 +1,6 @@
 // Every rule of the reader, broken once: a row takes a valid file, changes one thing, makes the
 // checksum right again, and names the rule that must refuse it.
-#include "tests/igvm/rich_file.h"
+#include "tests/igvm/seed_files.h"
 
 #include <algorithm>
 #include <functional>
@@ -75,6 +75,35 @@ static SupportedPlatform platform(PlatformType type, u32 mask) {
             .platform_type       = type,
             .platform_version    = 1,
             .shared_gpa_boundary = 0};
+}
+
+static CcaPolicy cca_policy() {
+    return {.compatibility_mask = 1,
+            .reserved0          = 0,
+            .required_zeroes    = 0,
+            .required_ones      = 0,
+            .hash_algorithm     = 0,
+            .lfa_policy         = 0,
+            .reserved1          = {}};
+}
+
+/// A file for platform CCA with these headers more.
+static std::function<void(Bytes&)> rebuild_arm(const std::function<void(Bytes&)>& fill) {
+    return [=](Bytes& file) {
+        rebuild(2, [&](Bytes& headers) {
+            append(headers, platform(PlatformType::cca, 1));
+            fill(headers);
+        })(file);
+        store(file, offsetof(FixedHeaderV2, architecture), Architecture::aarch64);
+    };
+}
+
+/// A file for platform CCA with one byte behind its context's registers.
+static std::function<void(Bytes&)> damaged_cca(u64 at) {
+    return [=](Bytes& file) {
+        file = cca_file();
+        store(file, load<VpContext>(file, content_of<VpContext>(file)).file_offset + at, u8{1});
+    };
 }
 
 #define AT(T, field) offsetof(T, field)
@@ -316,6 +345,65 @@ static const std::vector<Case>& cases() {
          set_context(AT(NativeVpContext, code.attributes), u16{0xA9B})},
         {native_attributes, "VMSA form of data",
          set_context(AT(NativeVpContext, data.attributes), u16{0xC93})},
+        {corim_document_once, "signature made a second document",
+         set_tag<CorimData>(AT(HeaderTag, type), 0x104, 1)},
+        {corim_signature_order, "no document before it",
+         set_tag<CorimData>(AT(HeaderTag, type), 0x105)},
+        {corim_signature_order, "of another platform",
+         set<CorimData>(AT(CorimData, compatibility_mask), u32{1}, 1)},
+        {cca_architecture, "x64",
+         rebuild(1,
+                 [](Bytes& headers) {
+                     append(headers, platform(PlatformType::native, 1));
+                     append(headers, cca_policy());
+                 })},
+        {cca_conflict, "a bit both clear and set",
+         rebuild_arm([](Bytes& headers) {
+             CcaPolicy policy       = cca_policy();
+             policy.required_zeroes = policy.required_ones = CcaPolicy::shared_mec;
+             append(headers, policy);
+         }), 2},
+        {zero_reserved, "CCA policy, first",
+         rebuild_arm([](Bytes& headers) {
+             CcaPolicy policy = cca_policy();
+             policy.reserved0 = 1;
+             append(headers, policy);
+         }), 2},
+        {zero_reserved, "CCA policy, last",
+         rebuild_arm([](Bytes& headers) {
+             CcaPolicy policy    = cca_policy();
+             policy.reserved1[5] = 1;
+             append(headers, policy);
+         }), 2},
+        {mask_declared, "CCA policy",
+         rebuild_arm([](Bytes& headers) {
+             CcaPolicy policy          = cca_policy();
+             policy.compatibility_mask = 2;
+             append(headers, policy);
+         }), 2},
+        {cca_tail, "first byte", damaged_cca(sizeof(CcaVpContext)), 2},
+        {cca_tail, "last byte", damaged_cca(page_size - 1), 2},
+        {data_inside_file, "CCA context that is short",
+         [](Bytes& file) {
+             file = cca_file();
+             file.pop_back();
+             store(file, AT(FixedHeader, total_file_size), static_cast<u32>(file.size()));
+         }, 2},
+        {vbs_registers, "none", set_context(0, u32{0}, 1)},
+        {vbs_known_register, "RAX",
+         set_context(sizeof(u32) + AT(VbsRegister, register_name), u32{0x2'0000}, 1)},
+        {vbs_known_register, "of AArch64",
+         set_context(sizeof(u32) + AT(VbsRegister, register_name), u32{0x2'0022}, 1)},
+        {vbs_reserved, "last byte", set_context(sizeof(u32) + AT(VbsRegister, value) - 1, u8{1}, 1)},
+        {vbs_vtl, "3",
+         [](Bytes& file) {
+             const u64 list =
+                 load<VpContext>(file, content_of<VpContext>(file, 1)).file_offset + sizeof(u32);
+             store(file, list, u8{3});
+             store(file, list + sizeof(VbsRegister), u8{3});
+         }},
+        {vbs_vtl, "two of them", set_context(sizeof(u32) + sizeof(VbsRegister), u8{0}, 1)},
+        {vbs_vp_index, "1", set<VpContext>(AT(VpContext, vp_index), u16{1}, 1)},
         {known_memory_flags, "bit 1", set<RequiredMemory>(AT(RequiredMemory, flags), u32{2})},
         {author_key_flag, "2", set<SnpIdBlock>(AT(SnpIdBlock, author_key_enabled), u8{2})},
     };
@@ -409,16 +497,7 @@ TEST(IgvmRules, TheLastPageOfTheAddressSpace) {
 
 /// AArch64 files are none that this project builds, but show has to read them.
 TEST(IgvmRules, ArmFile) {
-    Writer writer(2, Architecture::aarch64);
-    const u32 cca = writer.add_platform(PlatformType::cca);
-    writer.add(CcaPolicy{});
-    VpContext context{
-        .gpa = 0, .compatibility_mask = cca, .file_offset = 0, .vp_index = 0, .reserved = 0};
-    writer.add(context, Bytes(cca_context_size, 1));
-    EXPECT_TRUE(writer.finish());
-
-    const u32 native           = writer.add_platform(PlatformType::native);
-    context.compatibility_mask = native;
+    EXPECT_TRUE(parse(cca_file()));
     Writer both(2, Architecture::aarch64);
     both.add_platform(PlatformType::native);
     both.add(

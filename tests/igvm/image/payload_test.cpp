@@ -127,10 +127,12 @@ TEST(IgvmPayload, BitmapsOfRelocations) {
 
 /// A bitmap stands for 63 words, whether or not it has any: the next goes on behind them.
 TEST(IgvmPayload, BitmapsFollowEachOther) {
-    Elf elf        = position_independent();
-    Bytes& data    = elf.contents[1];
-    const u64 rela = 4 * sizeof(u64);
-    store(data, rela, u64{0x1008 - 64 * sizeof(u64)}); // between the segments
+    Elf elf = position_independent();
+    elf.contents[0].resize(0x1000, 0xC0);
+    elf.segments[0].p_filesz = elf.segments[0].p_memsz = 0x1000;
+    Bytes& data                                        = elf.contents[1];
+    const u64 rela                                     = 4 * sizeof(u64);
+    store(data, rela, u64{0x1008 - 64 * sizeof(u64)}); // in the segment before
     store(data, rela + 8, u64{1});
     store(data, rela + 16, u64{1 | 2}); // word 1
     Bytes& dynamic = elf.contents[2];
@@ -239,20 +241,27 @@ TEST(IgvmPayload, BrokenRelocations) {
         store(elf.contents[2], entry * 16, number);
     };
     const Break breaks[] = {
-        {"relocations of 24 bytes",                                      [&](Elf& elf) { value(elf, 2, 16); }     },
-        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 0, 0x9000); } },
-        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 1, ~u64{0}); }},
-        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 4, 0x999); }  },
-        {"a payload that needs no library",                              [&](Elf& elf) { tag(elf, 5, DT_NEEDED); }},
+        {"relocations of 24 bytes",                                      [&](Elf& elf) { value(elf, 2, 16); }                   },
+        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 0, 0x9000); }               },
+        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 1, ~u64{0}); }              },
+        {"a table of relocations in the payload's data",                 [&](Elf& elf) { value(elf, 4, 0x999); }                },
+        {"a payload that needs no library",                              [&](Elf& elf) { tag(elf, 5, DT_NEEDED); }              },
         {"no relocations but relative ones with addends",
-         [&](Elf& elf) { tag(elf, 5, DT_PLTRELSZ); }                                                              },
-        {"no relocations but relative ones with addends",                [&](Elf& elf) { tag(elf, 5, DT_RELSZ); } },
+         [&](Elf& elf) { tag(elf, 5, DT_PLTRELSZ); }                                                                            },
+        {"no relocations but relative ones with addends",                [&](Elf& elf) { tag(elf, 5, DT_RELSZ); }               },
         {"R_X86_64_RELATIVE, the only relocation that needs no symbols",
-         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64) + 8, u64{R_X86_64_64}); }                         },
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64) + 8, u64{R_X86_64_64}); }                                       },
         {"relocations of the payload's own data",
-         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), u64{0x7000}); }                                  },
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), u64{0x7000}); }                                                },
         {"relocations of the payload's own data",
-         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), ~u64{0}); }                                      },
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), ~u64{0}); }                                                    },
+        {"relocations of the payload's own data",                        // between the segments
+         [&](Elf& elf) { store(elf.contents[1], 4 * sizeof(u64), u64{0xE00}); }},
+        {"relocations of the payload's own data",                        // memory that the measured pages do not have
+         [&](Elf& elf) {
+             elf.segments[1].p_memsz = 0x2000;
+             store(elf.contents[1], 4 * sizeof(u64), u64{0x2000});
+         }                                                                     },
     };
     for (const Break& test : breaks) {
         Elf elf = position_independent();

@@ -2,6 +2,8 @@
 // hashlib, as the project's notes on launch digests and VMSAs list them.
 #include "tests/igvm/launch_fixture.h"
 
+#include "igvm/measure/lanes.h"
+
 namespace vestibule::igvm::test {
 
 namespace {
@@ -168,11 +170,39 @@ TEST(IgvmDigest, WorkedFile) {
         "792e9fd7fa55f406813178ff29050a733ecab457684e556488a35900bc73545813ea77c"
         "28d7322c4c0a0a57383403bea";
     for (const Vmm vmm : {Vmm::igvm, Vmm::qemu, Vmm::qemu_10_1, Vmm::qemu_10_2, Vmm::qemu_11_1,
-                          Vmm::kvm_6_11, Vmm::kvm_6_12, Vmm::kvm_7_1, Vmm::openvmm}) {
+                          Vmm::kvm_6_11, Vmm::kvm_6_12, Vmm::kvm_6_18, Vmm::kvm_7_1, Vmm::kvm_7_2,
+                          Vmm::openvmm, Vmm::cloud_hypervisor_mshv}) {
         EXPECT_EQ(digest_of(file, options_for(PlatformType::sev_snp, vmm)), as_normal)
             << profile_of(vmm).name;
     }
     EXPECT_EQ(digest_of(file, options_for(PlatformType::sev_snp, Vmm::cloud_hypervisor)), as_zero);
+}
+
+/// Every length about SHA-384's block and a page, in every width there is, in batches that leave
+/// lanes empty.
+TEST(IgvmDigest, LanesHashWhatOpensslDoes) {
+    Bytes bytes(3 * page_size);
+    for (u64 i = 0; i < bytes.size(); ++i) {
+        bytes[i] = static_cast<u8>(i * 131 + i / 251);
+    }
+    for (const LaneWidth width : {LaneWidth::none, LaneWidth::avx2, LaneWidth::avx512}) {
+        Lanes lanes(width);
+        for (const u64 count : {1u, 3u, 7u, 8u, 9u, 64u}) {
+            std::vector<std::span<const u8>> messages;
+            for (u64 i = 0; i < count; ++i) {
+                constexpr u64 sizes[] = {0, 1, 111, 112, 113, 127, 128, 129, 4095, 4096, 4097};
+                messages.push_back(std::span(bytes).subspan(i, sizes[i % std::size(sizes)]));
+            }
+            std::vector<Digest384> digests(count);
+            for (u64 i = 0; i < count; ++i) {
+                lanes.add(messages[i], digests[i]);
+            }
+            lanes.finish();
+            for (u64 i = 0; i < count; ++i) {
+                EXPECT_EQ(digests[i], sha384(messages[i])) << name_of(width) << " " << i;
+            }
+        }
+    }
 }
 
 TEST(IgvmDigest, ThreadsMakeNoDifference) {

@@ -148,7 +148,7 @@ TEST(IgvmLaunch, TypesOfPages) {
                                                   {vcpu,              at_finish, 1  }
     }));
     EXPECT_EQ(pages_of(file, snp(Vmm::qemu))[1], (Pages::value_type{normal, 0x2000, 1}));
-    EXPECT_EQ(pages_of(file, snp(Vmm::cloud_hypervisor))[3],
+    EXPECT_EQ(pages_of(file, snp(Vmm::cloud_hypervisor))[4],
               (Pages::value_type{PageType::zero, 0x20'0000, 512}));
 }
 
@@ -270,6 +270,83 @@ TEST(IgvmLaunch, WhatKvmAndQemuDoToAVmsa) {
 
     x86::Vmsa untouched = file;
     EXPECT_TRUE(pass_through(untouched, Vmm::igvm, PlatformType::sev_snp).empty());
+}
+
+/// By SREGS and general registers alone, every VP's; what is not among them stays as at reset.
+TEST(IgvmLaunch, CloudHypervisorOnKvm) {
+    x86::Vmsa given      = qemu_vmsa(1);
+    given.efer           = 0x1D00;
+    given.rax            = 7;
+    given.g_pat          = 0x0606'0606'0606'0606;
+    given.xcr0           = 7;
+    given.xss            = 0x800;
+    given.star           = 1;
+    given.lstar          = 2;
+    given.kernel_gs_base = 3;
+    given.sysenter_eip   = 4;
+    given.dr6            = 0xFFFF'4FF0;
+    given.mxcsr          = 0x1FA0;
+    given.x87_fcw        = 0x40;
+    given.x87_ftw        = 1;
+    given.pkru           = 5;
+    Writer writer;
+    const u32 mask = writer.add_platform(PlatformType::sev_snp);
+    writer.add_page(page_data(mask, 0x1000, PageDataType::normal, PageData::shared), hlt_page());
+    add_vmsa(writer, mask, given, 0);
+    add_vmsa(writer, mask, given, 1);
+    const Bytes file  = must_finish(writer);
+    const auto launch = launch_in(file, snp(Vmm::cloud_hypervisor));
+    ASSERT_TRUE(launch);
+    ASSERT_EQ(launch->steps.size(), 3u) << "the shared page, and both contexts";
+    EXPECT_EQ(launch->steps[0].type, PageType::normal);
+    x86::Vmsa expected = qemu_vmsa(1);
+    expected.efer      = 0x1D00;
+    expected.rax       = 7;
+    for (const u64 vp : {1u, 2u}) {
+        EXPECT_EQ(to_hex(launch->steps[vp].data), to_hex(bytes_of(expected))) << vp;
+    }
+}
+
+/// The hashes of a kernel that fw_cfg brings, into a page of the file.
+TEST(IgvmLaunch, CloudHypervisorWritesKernelHashes) {
+    const Bytes table(176, 0x77);
+    const auto page_at = [&](u64 gpa, Vmm vmm) {
+        Writer writer;
+        const u32 mask = writer.add_platform(PlatformType::sev_snp);
+        writer.add_page(page_data(mask, gpa), {});
+        add_vmsa(writer, mask, qemu_vmsa(1));
+        const Bytes file = must_finish(writer);
+        const auto found = launch_of(*parse(file), snp(vmm), table);
+        return found ? Bytes(found->steps[0].data.begin(), found->steps[0].data.end()) : Bytes{};
+    };
+    Bytes expected(page_size);
+    std::ranges::copy(table, expected.begin() + 0xC00);
+    EXPECT_EQ(page_at(0x1'0000, Vmm::cloud_hypervisor), expected);
+    EXPECT_TRUE(page_at(0x2'0000, Vmm::cloud_hypervisor).empty()) << "no page for them";
+    EXPECT_TRUE(page_at(0x1'0000, Vmm::qemu).empty()) << "QEMU writes none";
+}
+
+/// On MSHV pages go by address, VMSAs among them, and of a parameter area the first.
+TEST(IgvmLaunch, CloudHypervisorOnMshv) {
+    Writer writer;
+    const u32 mask = writer.add_platform(PlatformType::sev_snp);
+    add_area(writer, 0, 3);
+    add_vmsa(writer, mask, qemu_vmsa(1), 0, 0x4000);
+    add_vmsa(writer, mask, qemu_vmsa(1), 1, 0x5000);
+    writer.add_page(page_data(mask, 0x9000), hlt_page());
+    writer.add_page(page_data(mask, 0x1000), {});
+    insert(writer, mask, 0, 0x6000);
+    const Bytes file = must_finish(writer);
+    EXPECT_EQ(pages_of(file, snp(Vmm::cloud_hypervisor_mshv)), (Pages{
+                                                                   {normal,     0x1000, 1},
+                                                                   {vcpu,       0x4000, 1},
+                                                                   {vcpu,       0x5000, 1},
+                                                                   {unmeasured, 0x6000, 1},
+                                                                   {normal,     0x9000, 1}
+    }));
+    const auto launch = launch_in(file, snp(Vmm::cloud_hypervisor_mshv));
+    EXPECT_EQ(to_hex(launch->steps[1].data), to_hex(bytes_of(qemu_vmsa(1))));
+    EXPECT_EQ(to_hex(launch->steps[2].data), to_hex(Bytes(page_size))) << "VP 1: zeros";
 }
 
 TEST(IgvmLaunch, SevEs) {

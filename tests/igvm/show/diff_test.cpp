@@ -1,5 +1,5 @@
 // One thing changed, one difference found, named as people name it.
-#include "tests/igvm/rich_file.h"
+#include "tests/igvm/seed_files.h"
 
 #include "igvm/format/rewrite.h"
 #include "igvm/show/diff.h"
@@ -154,6 +154,37 @@ TEST(IgvmDiff, ZerosWithAndWithoutData) {
     }
     EXPECT_EQ(differences(files[0], files[1]),
               (Lines{"pages 1 0x1000..0x2000: normal, zero without data | normal, zeros as data"}));
+}
+
+/// Registers of lists, and of Arm's realms.
+TEST(IgvmDiff, RegistersOfOtherPlatformsByName) {
+    const auto vbs = [](std::vector<VbsRegister> list) {
+        Writer writer;
+        const u32 mask = writer.add_platform(PlatformType::vsm_isolation);
+        Bytes data(sizeof(u32) + list.size() * sizeof(VbsRegister));
+        store(data, 0, static_cast<u32>(list.size()));
+        for (u64 i = 0; i < list.size(); ++i) {
+            store(data, sizeof(u32) + i * sizeof(VbsRegister), list[i]);
+        }
+        writer.add(VpContext{.gpa                = 0,
+                             .compatibility_mask = mask,
+                             .file_offset        = 0,
+                             .vp_index           = 0,
+                             .reserved           = 0},
+                   data);
+        return must_finish(writer);
+    };
+    const VbsRegister rip{.vtl = 0, .register_name = 0x2'0010, .reserved = {}, .value = {0x10}};
+    VbsRegister other = rip;
+    other.value[0]    = 0x20;
+    const VbsRegister efer{.vtl = 0, .register_name = 0x8'0001, .reserved = {}, .value = {1}};
+    EXPECT_EQ(differences(vbs({rip, efer}), vbs({other})),
+              (Lines{"register 1 VP 0 efer: 0x1 | ", "register 1 VP 0 rip: 0x10 | 0x20"}));
+
+    Bytes arm    = cca_file();
+    const u64 at = load<VpContext>(arm, content_of<VpContext>(arm)).file_offset;
+    store(arm, at + offsetof(CcaVpContext, pc), u64{0x1000});
+    EXPECT_EQ(differences(cca_file(), arm), (Lines{"register 1 VP 0 pc: 0x80000000 | 0x1000"}));
 }
 
 TEST(IgvmDiff, ListIsBounded) {

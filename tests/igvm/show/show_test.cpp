@@ -1,6 +1,6 @@
 // What show says of a file with something of everything: the listing for people, the JSON object,
 // and the picture, which has to be well-formed and to have the right words in the right column.
-#include "tests/igvm/rich_file.h"
+#include "tests/igvm/seed_files.h"
 
 #include "igvm/show/show.h"
 #include "tests/xml.h"
@@ -54,15 +54,29 @@ TEST(IgvmShow, TextNamesEveryHeader) {
     Writer writer = rich_writer(1);
     writer.append(HeaderType{0x8000'0399}, Bytes(13, 0x77));
     const std::string text = text_of(must_finish(writer));
-    for (const char* part :
-         {"tdx: mask 0x8", "shared GPA boundary 0x800000000000", "GUEST_POLICY 0x30000 [sev-snp]",
-          "RELOCATABLE_REGION [vsm]", "relocation_region_gpa    0x600000",
-          "PAGE_TABLE_RELOCATION_REGION [tdx]", "used_size                0x2000",
-          "CORIM_DOCUMENT [sev-snp]", "PARAMETER_AREA 7: 4096 bytes, with initial data",
-          "MEMORY_MAP in area 7 at offset 0x0", "PARAMETER_INSERT of area 8 at 0x8000",
-          "ERROR_RANGE 0x200000..0x201000 [vsm]", "SNP_ID_BLOCK [sev-snp]", "guest_svn",
-          "VBS_MEASUREMENT [vsm]", "512 bytes", "1 x 2M zero", "VP context of VP 0 [vsm], data at",
-          "unknown optional header 0x80000399, 13 bytes at"}) {
+    for (const char* part : {"tdx: mask 0x8",
+                             "shared GPA boundary 0x800000000000",
+                             "GUEST_POLICY 0x30000 [sev-snp]",
+                             "RELOCATABLE_REGION [vsm]",
+                             "relocation_region_gpa    0x600000",
+                             "PAGE_TABLE_RELOCATION_REGION [tdx]",
+                             "used_size                0x2000",
+                             "CORIM_DOCUMENT [sev-snp]",
+                             "PARAMETER_AREA 7: 4096 bytes, with initial data",
+                             "MEMORY_MAP in area 7 at offset 0x0",
+                             "PARAMETER_INSERT of area 8 at 0x8000",
+                             "ERROR_RANGE 0x200000..0x201000 [vsm]",
+                             "SNP_ID_BLOCK [sev-snp]",
+                             "guest_svn",
+                             "VBS_MEASUREMENT [vsm]",
+                             "512 bytes",
+                             "1 x 2M zero",
+                             "VP context of VP 0 [vsm], VTL 2",
+                             "rip              0x33",
+                             "cs.base          0x44",
+                             "smt on: hosts with SMT",
+                             "warning: smt on: ",
+                             "unknown optional header 0x80000399, 13 bytes at"}) {
         EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
     }
 }
@@ -93,7 +107,28 @@ TEST(IgvmShow, JsonIsOneObject) {
     ASSERT_NE(snp, nullptr);
     EXPECT_EQ(snp->at("registers").at("cs.attributes"), "0xa9b");
     EXPECT_EQ(snp->at("registers").at("sev_features"), "0x1");
-    EXPECT_EQ(find(directives, "VP_CONTEXT", 1)->at("data_bytes"), 4 + 2 * 32);
+    const Json& vbs = find(directives, "VP_CONTEXT", 1)->at("registers");
+    EXPECT_EQ(vbs.at("rip"), "0x33");
+    EXPECT_EQ(vbs.at("cs.base"), "0x44");
+    const Json& meaning = find(shown.at("initialization"), "GUEST_POLICY")->at("meaning");
+    ASSERT_EQ(meaning.size(), 1u);
+    EXPECT_EQ(meaning[0].at("platform"), "sev-snp");
+    EXPECT_EQ(meaning[0].at("bits"), (Json{"smt", "reserved-one"}));
+    EXPECT_EQ(meaning[0].at("warnings").size(), 1u);
+}
+
+/// What Arm's realms bring, by name.
+TEST(IgvmShow, RealmOfArm) {
+    const std::string text = text_of(cca_file());
+    for (const char* part :
+         {"CCA_POLICY [cca]", "required_zeroes          0x1", "debug: must be off",
+          "shared MEC: either way", "measured by SHA-512, live firmware activation disallowed",
+          "VP context of VP 0 [cca], starts at 0x80000000", "x7               0x8"}) {
+        EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+    }
+    const Json shown = json_of(cca_file());
+    EXPECT_EQ(find(shown.at("initialization"), "CCA_POLICY")->at("hash"), "SHA-512");
+    EXPECT_EQ(find(shown.at("directives"), "VP_CONTEXT")->at("registers").at("pc"), "0x80000000");
 }
 
 TEST(IgvmShow, JsonOfOddNames) {

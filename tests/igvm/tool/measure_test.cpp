@@ -53,7 +53,106 @@ TEST_F(IgvmTool, ComparesMonitors) {
         << all.out;
     EXPECT_TRUE(contains(all.out, "kvm-6.1: kvm-6.1 has no SEV-SNP\n")) << all.out;
     const Json object = Json::parse(run("measure guest.igvm --vmm all --json").out);
-    EXPECT_EQ(object.at("monitors").size(), 12u);
+    EXPECT_EQ(object.at("monitors").size(), 15u);
+}
+
+/// What a digest is of stands beside it; and the digest alone, in either notation.
+TEST_F(IgvmTool, MeasuresInWordsAndInDigitsAlone) {
+    write("guest.igvm", worked_file());
+    const auto text = run("measure guest.igvm --vmm kvm-7.2 --vcpu-type EPYC-Milan");
+    for (const char* part : {"signature 0xa00f11 (EPYC Milan)\n", "features  0x1\n",
+                             "monitor   kvm-7.2: Linux 7.2 KVM"}) {
+        EXPECT_TRUE(contains(text.out, part)) << text.out;
+    }
+    const Json json = Json::parse(run("measure guest.igvm --vcpu-type 0xb50f10 --json").out);
+    EXPECT_EQ(json.at("cpu_signature"), "0xb50f10");
+    EXPECT_EQ(json.at("sev_features"), "0x1");
+    EXPECT_EQ(run("measure guest.igvm --digest-only").out, std::string(worked_digest) + "\n");
+    const Bytes digest = from_hex(worked_digest);
+    EXPECT_EQ(run("measure guest.igvm --digest-only --base64").out, to_base64(digest) + "\n");
+    EXPECT_EQ(json.at("launch_digest_base64"), to_base64(digest));
+    EXPECT_EQ(run("explain guest.igvm --expected " + to_base64(digest)).status, 0);
+    EXPECT_EQ(run("measure guest.igvm --base64").status, 2);
+
+    const auto host = run("measure guest.igvm --vcpu-type host --digest-only");
+    EXPECT_TRUE(host.status == 0 || contains(host.errors, "0xa00f12 (EPYC Milan-X)"))
+        << host.errors;
+    EXPECT_EQ(run("measure guest.igvm --vmm qemu --vcpus 2 --vcpu-type 0").status, 0);
+}
+
+TEST_F(IgvmTool, MeasuresARangeOfVcpus) {
+    write("amdsev.fd", amd_sev_volume());
+    const std::string volume = "measure --firmware amdsev.fd ";
+    const auto table         = run(volume + "--vcpus 1..4");
+    EXPECT_EQ(table.status, 0) << table.errors;
+    std::string expected;
+    for (const char* count : {"1", "2", "3", "4"}) {
+        expected +=
+            std::string("   ") + count + "  " + run(volume + "--digest-only --vcpus " + count).out;
+    }
+    EXPECT_EQ(table.out, expected);
+    EXPECT_EQ(Json::parse(run(volume + "--vcpus 1..4 --json").out).size(), 4u);
+    for (const char* wrong : {"0..3", "3..1", "1..", "..3", "1..4097", "1..3x", "a"}) {
+        EXPECT_EQ(run(volume + "--vcpus " + wrong).status, 2) << wrong;
+    }
+}
+
+TEST_F(IgvmTool, DumpsVmsas) {
+    write("amdsev.fd", amd_sev_volume());
+    EXPECT_EQ(run("measure --firmware amdsev.fd --vcpus 3 --dump-vmsa vmsas").status, 0);
+    const std::string pages = read("vmsas");
+    ASSERT_EQ(pages.size(), 3 * page_size);
+    EXPECT_EQ(pages.substr(0, page_size),
+              std::string(std::string_view(
+                  reinterpret_cast<const char*>(bytes_of(qemu_vmsa(1)).data()), // NOLINT: as text
+                  page_size)));
+    EXPECT_EQ(pages.substr(page_size, page_size), pages.substr(2 * page_size));
+}
+
+/// A chain goes on from a digest that somebody else has published.
+TEST_F(IgvmTool, GoesOnFromADigest) {
+    write("amdsev.fd", amd_sev_volume());
+    const std::string volume = "measure --firmware amdsev.fd ";
+    const Json whole         = Json::parse(run(volume + "--ledger --json").out);
+    const std::string pages  = whole.at("ledger")[0].at("digest").get<std::string>();
+    ASSERT_EQ(whole.at("ledger")[0].at("what"), "firmware");
+    EXPECT_EQ(run(volume + "--digest-only --start-digest " + pages).out,
+              whole.at("launch_digest").get<std::string>() + "\n");
+    EXPECT_EQ(run(volume + "--digest-only --start-digest " + to_base64(from_hex(pages))).out,
+              whole.at("launch_digest").get<std::string>() + "\n");
+    EXPECT_EQ(run(volume + "--start-digest 00").status, 2);
+    EXPECT_EQ(run(volume + "--platform sev-es --start-digest " + pages).status, 2);
+}
+
+/// Files may come through pipes.
+TEST_F(IgvmTool, ReadsPipes) {
+    write("guest.igvm", worked_file());
+    const std::string expected = std::string(worked_digest) + "\n";
+    EXPECT_EQ(shell("cat guest.igvm | " IGVMTOOL " measure --digest-only -").out, expected);
+    EXPECT_EQ(shell(IGVMTOOL " measure --digest-only - < guest.igvm").out, expected);
+    const auto fifo = shell("mkfifo p; cat guest.igvm > p & " IGVMTOOL " measure --digest-only p");
+    EXPECT_EQ(fifo.out, expected) << fifo.errors;
+    EXPECT_EQ(shell("printf '' | " IGVMTOOL " measure -").status, 1);
+    const auto folder = shell("mkdir f; " IGVMTOOL " measure f");
+    EXPECT_EQ(folder.status, 1);
+    EXPECT_TRUE(contains(folder.errors, "f: not a regular file")) << folder.errors;
+}
+
+/// A firmware that verifies no kernel is not silently left with one.
+TEST_F(IgvmTool, SaysWhichFirmwareVerifiesAKernel) {
+    Bytes volume = amd_sev_volume();
+    for (u64 at = amd_sev::metadata + 16;
+         at < amd_sev::metadata + 16 + 12 * std::size(amd_sev::sections); at += 12) {
+        if (load<u32>(volume, at + 8) == 0x10) {
+            store(volume, at + 8, u32{1});
+        }
+    }
+    write("plain.fd", volume);
+    write("kernel", Bytes{1});
+    const auto refused = run("measure --firmware plain.fd --kernel kernel");
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_TRUE(contains(refused.errors, "verifies no kernel, use edk2's AmdSev build"))
+        << refused.errors;
 }
 
 TEST_F(IgvmTool, MeasuresLaunchMeasure) {
@@ -208,10 +307,9 @@ TEST_F(IgvmTool, WrongUseOfMeasureAndExplain) {
     for (const char* line :
          {"measure", "measure guest.igvm --vmm x", "measure guest.igvm --vmm ec2",
           "measure guest.igvm --platform native", "measure guest.igvm --firmware amdsev.fd",
-          "measure guest.igvm --vcpus 0", "measure guest.igvm --kernel x",
-          "measure guest.igvm --vcpu-type 486", "measure guest.igvm --sev-features x",
-          "measure --firmware amdsev.fd --vmm igvm", "measure guest.igvm --tik x",
-          "explain guest.igvm", "explain guest.igvm --expected 12",
+          "measure guest.igvm --vcpus 0", "measure guest.igvm --vcpu-type 486",
+          "measure guest.igvm --sev-features x", "measure --firmware amdsev.fd --vmm igvm",
+          "measure guest.igvm --tik x", "explain guest.igvm", "explain guest.igvm --expected 12",
           "explain guest.igvm --report x --expected 12",
           "explain guest.igvm --expected 1 --depth 4"}) {
         const auto outcome = run(line);
@@ -222,7 +320,8 @@ TEST_F(IgvmTool, WrongUseOfMeasureAndExplain) {
     for (const char* line :
          {"measure none", "measure guest.igvm --platform sev-es", "measure guest.igvm --vcpus 2",
           "measure guest.igvm --vmm kvm-6.8", "measure --firmware guest.igvm",
-          "measure --firmware /dev/null", "measure --firmware amdsev.fd --kernel none"}) {
+          "measure guest.igvm --kernel guest.igvm", "measure --firmware /dev/null",
+          "measure --firmware amdsev.fd --kernel none"}) {
         const auto outcome = run(line);
         EXPECT_EQ(outcome.status, 1) << line;
         EXPECT_EQ(outcome.out, "") << line;

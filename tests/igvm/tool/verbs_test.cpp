@@ -82,6 +82,21 @@ TEST_F(IgvmTool, Checks) {
     const Json object = Json::parse(refused.out);
     EXPECT_EQ(object.at("launches"), Json::array());
     EXPECT_EQ(object.at("findings")[0].at("verdict"), "rejects");
+    EXPECT_EQ(run("build --out snp.igvm --platform snp --policy smt=off,ciphertext-hiding").status,
+              0);
+    const auto old = run("check snp.igvm --vmm cloud-hypervisor --kernel 6.12.38");
+    EXPECT_EQ(old.status, 1);
+    EXPECT_TRUE(contains(old.out, "kernel 6.12.38, taken as kvm-6.12\n")) << old.out;
+    EXPECT_TRUE(contains(old.out, "rejects on sev-snp")) << old.out;
+    EXPECT_TRUE(contains(old.out, "snp-policy-kernel")) << old.out;
+    EXPECT_TRUE(contains(run("check snp.igvm --vmm cloud-hypervisor").out, "depends on sev-snp"));
+    EXPECT_TRUE(contains(run("check snp.igvm --vmm cloud-hypervisor --kernel 8.0").out,
+                         "kvm-7.2, not verified"));
+    EXPECT_TRUE(contains(run("check snp.igvm --vmm qemu").out,
+                         "give: -object sev-snp-guest,...,policy=0x1020000"));
+    EXPECT_EQ(run("check snp.igvm --vmm igvm --kernel 6.12").status, 2);
+    EXPECT_EQ(run("check snp.igvm --vmm qemu --kernel x").status, 2);
+    EXPECT_EQ(run("check --markdown").status, 0);
     const auto list = run("check --list");
     EXPECT_EQ(list.status, 0);
     for (const char* name : {"qemu-9.1", "qemu-11.1", "kvm-6.8", "kvm-7.1", "cloud-hypervisor",

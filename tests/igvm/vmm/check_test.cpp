@@ -3,8 +3,12 @@
 #include "tests/igvm/fixture.h"
 
 #include "igvm/vmm/check.h"
+#include "igvm/vmm/kernel_profile.h"
+#include "igvm/vmm/monitor_table.h"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <fstream>
 #include <functional>
 #include <set>
 
@@ -29,6 +33,9 @@ struct Plan {
     Bytes page_content = Bytes(page_size, 2);
     u64 boundary       = 0;
     u64 policy         = 0x3'0000;
+    bool has_policy    = true;
+    bool has_context   = true;
+    u64 insert_gpa     = 0x9000;
     ParameterUsage usage{.parameter_area_index = 0, .byte_offset = 0};
     HeaderType usage_type = HeaderType::vp_count_parameter;
 };
@@ -41,10 +48,14 @@ void call(const std::function<void(Plan&)>& step, Plan& plan) {
 
 void add_vp_context(Plan& plan) {
     plan.context.compatibility_mask = plan.mask;
-    if (plan.platform == PlatformType::tdx) {
-        return; // starts as the architecture says
+    const bool is_native =
+        plan.platform == PlatformType::native || plan.platform == PlatformType::sev;
+    const bool is_vmsa =
+        plan.platform == PlatformType::sev_es || plan.platform == PlatformType::sev_snp;
+    if (!plan.has_context || (!is_native && !is_vmsa)) {
+        return; // or the architecture says how it starts
     }
-    if (plan.platform == PlatformType::native) {
+    if (is_native) {
         NativeVpContext native = native_context();
         if (plan.native_change) {
             plan.native_change(native);
@@ -68,7 +79,7 @@ Bytes write(Plan& plan) {
     if (plan.extra_platform) {
         plan.writer.add_platform(*plan.extra_platform);
     }
-    if (plan.platform == PlatformType::sev_snp) {
+    if (plan.platform == PlatformType::sev_snp && plan.has_policy) {
         plan.writer.add(
             GuestPolicy{.policy = plan.policy, .compatibility_mask = plan.mask, .reserved = 0});
     }
@@ -79,8 +90,8 @@ Bytes write(Plan& plan) {
         plan.writer.add(plan.area, plan.initial);
     }
     plan.writer.add(plan.usage, plan.usage_type);
-    plan.writer.add(
-        ParameterInsert{.gpa = 0x9000, .compatibility_mask = plan.mask, .parameter_area_index = 0});
+    plan.writer.add(ParameterInsert{
+        .gpa = plan.insert_gpa, .compatibility_mask = plan.mask, .parameter_area_index = 0});
     PageData plain  = plan.page;
     plain.flags     = 0;
     plain.data_type = PageDataType::normal;
@@ -149,11 +160,25 @@ void add_id_block(Plan& plan) {
     plan.writer.add(block);
 }
 
+void policy_again(Plan& plan) {
+    plan.before_pages = [](Plan& before) {
+        before.writer.add(
+            GuestPolicy{.policy = 0x3'0000, .compatibility_mask = before.mask, .reserved = 0});
+    };
+}
+
+/// The first page once more.
+void page_again(Plan& plan) {
+    PageData again = plan.page;
+    again.gpa      = 0x20'0000;
+    plan.writer.add_page(again, Bytes(page_size, 3));
+}
+
 const std::vector<Case>& cases() {
     using enum VmmRule;
-    constexpr auto es                  = PlatformType::sev_es;
-    constexpr auto snp                 = PlatformType::sev_snp;
-    constexpr auto native              = PlatformType::native;
+    constexpr auto es     = PlatformType::sev_es;
+    constexpr auto snp    = PlatformType::sev_snp;
+    constexpr auto native = PlatformType::native;
     static const std::vector<Case> all = {
         {directive_type, es, [](Plan& plan) { plan.usage_type = HeaderType::command_line; }},
         {directive_type, native,
@@ -230,13 +255,50 @@ const std::vector<Case>& cases() {
         vmsa_case(vmsa_init2_features, Vmm::kvm_7_1, snp,
                   [](x86::Vmsa& vmsa) { vmsa.sev_features = 0x401; }
         ),
+        // Restricted injection, SecureAVIC
+        vmsa_case(vmsa_init2_features, Vmm::qemu_11_1, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.sev_features = 0x9; }
+        ),
+        vmsa_case(vmsa_init2_features, Vmm::openvmm, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.sev_features = 0x9; }
+        ),
+        vmsa_case(vmsa_init2_features, Vmm::cloud_hypervisor, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.sev_features = 0x1'0001; }
+        ),
+        vmsa_case(vmsa_init2_features, Vmm::kvm_7_2, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.sev_features = 0x1'0001; }
+        ),
+        // SecureTSC is SNP's
+        vmsa_case(vmsa_init2_features, Vmm::kvm_6_18, es,
+                  [](x86::Vmsa& vmsa) { vmsa.sev_features = 0x200; }
+        ),
+        vmsa_case(vmsa_features_by_kernel, Vmm::qemu, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.sev_features = 0x201; }
+        ),
+        vmsa_case(bsp_in_64_bit_mode, Vmm::openvmm, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.cr0 = 0x11; }
+        ),
+        vmsa_case(bsp_in_64_bit_mode, Vmm::openvmm, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.cr3 = 0; }
+        ),
+        vmsa_case(bsp_in_64_bit_mode, Vmm::openvmm, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.cr4 = 0x40; }
+        ),
+        vmsa_case(bsp_in_64_bit_mode, Vmm::openvmm, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.efer = 0x1500; }
+        ),
+        vmsa_case(bsp_in_64_bit_mode, Vmm::openvmm, snp,
+                  [](x86::Vmsa& vmsa) { vmsa.cs.attributes = 0xC9B; }
+        ),
+        vmsa_case(bsp_in_64_bit_mode, Vmm::openvmm, snp, [](x86::Vmsa& vmsa) { vmsa.rip = 0; }
+        ),
         {only_first_vp, snp,
          [](Plan& plan) {
              plan.at_end = [](Plan& end) {
                  end.context.vp_index = 1;
                  add_vp_context(end);
              };
-         }, Vmm::cloud_hypervisor},
+         }, Vmm::cloud_hypervisor_mshv},
         {single_vp, snp,
          [](Plan& plan) {
              plan.at_end = [](Plan& end) {
@@ -248,6 +310,13 @@ const std::vector<Case>& cases() {
         {igvm_loader, es, [](Plan&) {}, Vmm::qemu_9_1},
         {platform, PlatformType::tdx, [](Plan&) {}},
         {platform, native, [](Plan&) {}, Vmm::cloud_hypervisor},
+        {platform, PlatformType::tdx, [](Plan&) {}, Vmm::kvm_7_1},
+        {platform, PlatformType::tdx, [](Plan&) {}, Vmm::kvm_6_1},
+        {platform, PlatformType::tdx, [](Plan&) {}, Vmm::cloud_hypervisor_mshv},
+        {platform, PlatformType::vsm_isolation, [](Plan&) {}, Vmm::kvm_6_12},
+        {platform, PlatformType::vsm_isolation, [](Plan&) {}, Vmm::openvmm},
+        {platform, PlatformType::sev, [](Plan&) {}, Vmm::kvm_6_12},
+        {single_vp, snp, [](Plan& plan) { plan.has_context = false; }, Vmm::openvmm},
         {snp_host, snp, [](Plan& plan) { plan.extra_platform = PlatformType::native; },
          Vmm::kvm_6_8},
         {optional_header, es,
@@ -279,7 +348,58 @@ const std::vector<Case>& cases() {
                      GuestPolicy{.policy = 5, .compatibility_mask = before.mask, .reserved = 0});
              };
          }},
-        {snp_policy_reserved_one, snp, [](Plan& plan) { plan.policy = 0x1'0000; }},
+        {snp_policy_reserved_one, snp, [](Plan& plan) { plan.policy = 0x1'0000; }, Vmm::kvm_6_12},
+        {snp_policy_reserved_one, snp, [](Plan& plan) { plan.policy = 0; },
+         Vmm::cloud_hypervisor},
+        {snp_policy_no_migration, snp, [](Plan& plan) { plan.policy |= bit(18); }, Vmm::kvm_6_12},
+        {snp_policy_no_migration, snp, [](Plan& plan) { plan.policy |= bit(18); }, Vmm::openvmm},
+        {snp_policy_kernel, snp, [](Plan& plan) { plan.policy |= bit(24); }, Vmm::kvm_6_12},
+        {snp_policy_kernel, snp, [](Plan& plan) { plan.policy |= bit(21); }, Vmm::kvm_6_18},
+        {snp_policy_by_kernel, snp, [](Plan& plan) { plan.policy |= bit(25); },
+         Vmm::cloud_hypervisor},
+        {policy_of_object, snp, [](Plan& plan) { plan.policy = 0xB'0000; }},
+        {policy_of_object, snp, [](Plan& plan) { plan.policy = 0x2'0000; }, Vmm::qemu_10_2},
+        {policy_of_object_signed, snp,
+         [](Plan& plan) {
+             plan.policy        = 0xB'0000;
+             plan.between_pages = add_id_block;
+         }},
+        {policy_last_counts, snp, policy_again},
+        {policy_first_counts, snp, policy_again, Vmm::cloud_hypervisor},
+        {policy_first_counts, snp, policy_again, Vmm::openvmm},
+        {policy_first_counts, snp, policy_again, Vmm::kvm_7_2},
+        {policy_demanded, snp, [](Plan& plan) { plan.has_policy = false; }, Vmm::openvmm},
+        {page_twice, snp, [](Plan& plan) { plan.between_pages = page_again; }},
+        {page_twice, snp, [](Plan& plan) { plan.between_pages = page_again; },
+         Vmm::cloud_hypervisor},
+        {page_twice, snp, [](Plan& plan) { plan.insert_gpa = 0x20'0000; }, Vmm::openvmm},
+        {page_twice, snp,
+         [](Plan& plan) {
+             plan.area.number_of_bytes = 0x2'0000;
+             plan.insert_gpa           = 0x1F'0000;
+         }, Vmm::kvm_7_2},
+        {page_twice, snp,
+         [](Plan& plan) {
+             plan.between_pages = [](Plan& between) {
+                 PageData large = between.page;
+                 large.gpa      = 0x20'0000;
+                 large.flags    = PageData::is_2mb_page;
+                 between.writer.add_page(large, {});
+             };
+         }, Vmm::kvm_7_1},
+        {page_twice_in_place, es, [](Plan& plan) { plan.between_pages = page_again; }},
+        {unknown_to_crate, snp,
+         [](Plan& plan) {
+             plan.before_pages = [](Plan& before) {
+                 before.writer.add(CorimData{.compatibility_mask = before.mask,
+                                             .file_offset        = 0,
+                                             .size_bytes         = 8,
+                                             .reserved           = 0},
+                                   Bytes(8, 1), HeaderType::corim_document);
+             };
+         }, Vmm::cloud_hypervisor},
+        {id_block_ignored, snp, [](Plan& plan) { plan.between_pages = add_id_block; },
+         Vmm::openvmm},
         {snp_policy_known_bits, snp, [](Plan& plan) { plan.policy |= bit(26); }, Vmm::kvm_6_12},
         {snp_policy_no_migration, snp, [](Plan& plan) { plan.policy |= bit(18); }, Vmm::kvm_7_1},
         {pages_before_vmsas, snp,
@@ -301,6 +421,10 @@ const std::vector<Case>& cases() {
              };
          }},
         {cpuid_xf, snp, [](Plan& plan) { plan.page.data_type = PageDataType::cpuid_xf; },
+         Vmm::cloud_hypervisor},
+        {cpuid_xf, snp, [](Plan& plan) { plan.page.data_type = PageDataType::cpuid_xf; },
+         Vmm::openvmm},
+        {shared_flag, snp, [](Plan& plan) { plan.page.flags = PageData::shared; },
          Vmm::cloud_hypervisor},
         {cpuid_content, snp, [](Plan& plan) { plan.page.data_type = PageDataType::cpuid_data; }},
         {empty_page_type, snp, [](Plan& plan) { plan.page_content.clear(); },
@@ -365,6 +489,66 @@ TEST(IgvmVmmCheck, NoneIsLeftUntested) {
     EXPECT_EQ(tested.size(), std::size(vmm_rules));
 }
 
+/// docs/monitors.md is the tables' own words.
+TEST(IgvmVmmCheck, DocumentationIsUpToDate) {
+    std::ifstream file(MONITORS_MD);
+    const std::string page(std::istreambuf_iterator<char>(file), {});
+    EXPECT_EQ(page, monitors_in_markdown())
+        << "igvmtool check --markdown > docs/monitors.md makes it anew";
+}
+
+/// A kernel below a monitor settles what depends on it.
+TEST(IgvmVmmCheck, KernelBelowAMonitor) {
+    Plan plan;
+    plan.platform = PlatformType::sev_snp;
+    plan.policy |= bit(24);
+    plan.vmsa_change = [](x86::Vmsa& vmsa) { vmsa.sev_features = 0x201; };
+    const Bytes file = write(plan);
+    const auto under = [&](Vmm vmm, const char* kernel) {
+        std::set<VmmRule> rules;
+        const auto below = kernel_named(kernel);
+        EXPECT_TRUE(below);
+        for (const Finding& finding :
+             check_for(*parse(file), profile_of(vmm), &below->profile).findings) {
+            rules.insert(finding.rule);
+        }
+        return ids(rules);
+    };
+    EXPECT_EQ(ids(broken(file, Vmm::cloud_hypervisor)),
+              "snp-policy-by-kernel vmsa-features-by-kernel ");
+    EXPECT_EQ(under(Vmm::cloud_hypervisor, "6.12"), "snp-policy-kernel vmsa-init2-features ");
+    EXPECT_EQ(under(Vmm::cloud_hypervisor, "6.18.15"), "snp-policy-kernel ");
+    EXPECT_EQ(under(Vmm::cloud_hypervisor, "7.1"), "");
+    EXPECT_EQ(under(Vmm::cloud_hypervisor, "kvm-7.2"), "");
+    EXPECT_EQ(under(Vmm::cloud_hypervisor, "6.8"), "platform snp-host ");
+    EXPECT_FALSE(kernel_named("7"));
+    EXPECT_FALSE(kernel_named("qemu"));
+}
+
+/// A page given twice names the other directive, a policy the option that has to be given.
+TEST(IgvmVmmCheck, SaysWhatGoesWithIt) {
+    Plan twice;
+    twice.platform      = PlatformType::sev_snp;
+    twice.between_pages = page_again;
+    const Bytes file    = write(twice);
+    const auto found    = findings(file, Vmm::kvm_6_12);
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].found, 0x20'0000u);
+    const u64 first = content_of<PageData>(file);
+    EXPECT_NE(found[0].detail.find(fmt::format("PAGE_DATA at offset {:#x}", first)),
+              std::string::npos)
+        << found[0].detail;
+    EXPECT_EQ(found[0].offset, content_of<PageData>(file, 1));
+
+    Plan policy;
+    policy.platform = PlatformType::sev_snp;
+    policy.policy   = 0x2'0000;
+    const auto one  = findings(write(policy), Vmm::qemu);
+    ASSERT_EQ(one.size(), 1u);
+    EXPECT_EQ(one[0].becomes, 0x3'0000u);
+    EXPECT_NE(one[0].detail.find("policy=0x20000"), std::string::npos);
+}
+
 /// Each row of vmsa_effects must be found in a VMSA that it changes, with what comes of it.
 TEST(IgvmVmmCheck, EveryEffectOnAVmsa) {
     for (const VmsaEffect& effect : vmsa_effects) {
@@ -391,6 +575,7 @@ TEST(IgvmVmmCheck, EveryEffectOnAVmsa) {
                     }
                     break;
                 case Effect::clear_bits:
+                case Effect::refuse_bits:
                     for (u64 i = 0; i < effect.size; ++i) {
                         bytes[effect.offset + i] |= static_cast<u8>(effect.value >> (8 * i));
                     }
