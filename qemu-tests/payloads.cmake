@@ -59,7 +59,7 @@ endfunction()
 payload_refused(outside "PAGE_DATA at offset 0x[0-9a-f]+: the page lies outside guest memory: try more .--memory."
   --payload-address 0x5000000)
 payload_refused(parameters "PARAMETER_AREA at offset 0x[0-9a-f]+: what a loader fills in is not served: build without --parameters"
-  --parameters memory-map)
+  --payload-address 0x1000000 --parameters memory-map)
 
 # What boot info promises of the CPU, of memory and of further vCPUs, in each mode of entry.
 set(state "state: SSE\n" "state: the local APIC\n" "state: the gate of #VC in another IDT\n"
