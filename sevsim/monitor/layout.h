@@ -17,7 +17,7 @@ inline constexpr u64 monitor_virtual  = 0xFFFF'FFFF'8000'0000;
 inline constexpr u64 monitor_physical = u64{4} << 30;
 inline constexpr u64 monitor_size     = u64{64} << 20;
 inline constexpr u64 private_base     = monitor_physical + monitor_size;
-inline constexpr u64 native_end = u64{512} << 30; // of what a native guest can reach
+inline constexpr u64 native_end       = u64{512} << 30; // of what a native guest can reach
 
 /// The physical address of an object of the monitor's own.
 inline u64 physical(const volatile void* object) {

@@ -123,9 +123,12 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::Header& header,
 }
 
 /// Memory that the guest finds assigned, so that it need not ask for it, but not validated.
-void require_memory(Vcpu& vcpu, const igvm::RequiredMemory& range) {
+void require_memory(Vcpu& vcpu, const igvm::Header& header, const igvm::RequiredMemory& range) {
     for (u64 gpa = range.gpa; gpa < range.gpa + range.number_of_bytes; gpa += page_size) {
-        destination(vcpu, gpa); // which ends the run where there is none
+        if (!is_guest_memory(gpa)) {
+            refuse(header, "memory that the guest does not have: try more (--memory)");
+        }
+        destination(vcpu, gpa);
         if (vcpu.options.is_snp() && !reverse_map::at(gpa).validated) {
             reverse_map::at(gpa).assigned = true;
         }
@@ -222,7 +225,7 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
             load_context(vcpus[context->vp_index], *file, *context);
             ++contexts;
         } else if (const auto range = header.as<igvm::RequiredMemory>()) {
-            require_memory(vcpu, *range);
+            require_memory(vcpu, header, *range);
         } else if (header.type == igvm::HeaderType::error_range) {
             // Where Hyper-V would put its own pages.
         } else if (header.type != igvm::HeaderType::snp_id_block || !vcpu.options.is_snp()) {
