@@ -1,4 +1,4 @@
-// Finding out why a launch digest is not the expected one: the causes of explain_causes.h are tried
+// Finding out why a launch digest is not the expected one: the causes of causes.h are tried
 // alone, then in pairs and triples, until one explanation gives the digest that was found.
 #pragma once
 

@@ -1,4 +1,4 @@
-// See explain_search.h.
+// See search.h.
 #include "igvm/explain/search.h"
 
 #include "igvm/format/reader.h"

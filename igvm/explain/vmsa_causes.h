@@ -1,4 +1,4 @@
-// The causes that lie in a VMSA; part of explain_causes.h.
+// The causes that lie in a VMSA; part of causes.h.
 #pragma once
 
 #include "igvm/explain/causes.h"

@@ -1,6 +1,6 @@
 // What monitors make of an IGVM file beyond the format's own rules, as a table: a row a rule, with
 // the monitors that it holds for and where it is known from. What becomes of the fields of a VMSA
-// is in vmsa_effects.h, what differs between whole launches in vmm_profiles.h; none of it is said
+// is in vmsa_effects.h, what differs between whole launches in profiles.h; none of it is said
 // twice.
 #pragma once
 
@@ -100,7 +100,7 @@ inline constexpr VmmSet crate_users = igvm_qemu | any_cloud_hypervisor | openvmm
 inline constexpr VmmSet by_profile{~u32{0}};
 
 namespace sources {
-inline constexpr std::string_view profile  = "vmm_profiles.h, by the monitor's own source there";
+inline constexpr std::string_view profile  = "profiles.h, by the monitor's own source there";
 inline constexpr std::string_view loader   = "QEMU backends/igvm.c, read in 10.2.2 and 11.1.1";
 inline constexpr std::string_view sev      = "QEMU target/i386/sev.c, read in 10.2.2 and 11.1.1";
 inline constexpr std::string_view i386     = "QEMU target/i386/igvm.c, read in 11.1.1";
