@@ -10,10 +10,10 @@
 #include "library/per_cpu.h"
 #include "vc/frame.h"
 #include "vc/frame32.h"
+#include "x86/nasm_constants.h"
 #include "x86/registers.h"
 
 #include <cstddef>
-#include <cstdio>
 
 using vestibule::library::PerCpu;
 using vestibule::selftest::Registers;
@@ -22,14 +22,7 @@ using vestibule::vc::Frame32;
 using vestibule::x86::Msr;
 namespace x86 = vestibule::x86;
 
-namespace {
-
-struct Constant {
-    const char* name;
-    unsigned long value;
-};
-
-constexpr Constant constants[] = {
+static constexpr vestibule::x86::NasmConstant constants[] = {
     {"FRAME_RAX", offsetof(Frame, rax)},
     {"FRAME_R15", offsetof(Frame, r15)},
     {"FRAME_ERROR_CODE", offsetof(Frame, error_code)},
@@ -68,6 +61,11 @@ constexpr Constant constants[] = {
     {"MSR_GHCB", static_cast<unsigned long>(Msr::ghcb)},
     {"TERMINATE_C_BIT_NOT_PRIVATE",
      vestibule::ghcb::msr_protocol::encode_termination(vestibule::ghcb::reason::c_bit_not_private)},
+    {"AP_MAILBOX_ENTRY", offsetof(vestibule_ap_mailbox, entry)},
+    {"AP_MAILBOX_ARGUMENT", offsetof(vestibule_ap_mailbox, argument)},
+    {"AP_MAILBOX_STACK", offsetof(vestibule_ap_mailbox, stack)},
+    {"AP_MAILBOX_TAKEN", offsetof(vestibule_ap_mailbox, taken)},
+    {"AP_RESET_HOLD", vestibule::ghcb::msr_protocol::ap_reset_hold_request},
     {"PAYLOAD_HEADER_VERSION", vestibule::boot::PayloadHeader::current_version},
     {"PAYLOAD_HEADER_SIZE", vestibule::boot::PayloadHeader::size},
     {"REGISTERS_RAX", offsetof(Registers, rax)},
@@ -89,11 +87,4 @@ constexpr Constant constants[] = {
     {"REGISTERS_RFLAGS", offsetof(Registers, rflags)},
 };
 
-} // namespace
-
-int main() {
-    std::puts("; Generated from the C++ types by boot/asm_constants.cpp.");
-    for (const Constant& constant : constants) {
-        std::printf("%-27s equ %lu\n", constant.name, constant.value);
-    }
-}
+int main() { vestibule::x86::print_nasm_constants("boot/asm_constants.cpp", constants); }

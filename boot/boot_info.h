@@ -4,11 +4,18 @@
  *
  * A payload is entered by `igvmtool build --payload`, or by BOOTX64.EFI, in 64-bit mode at its
  * entry point, as a function of the System V ABI with the address of this structure as its argument
- * (RDI) that must not return. It runs on the stub's stack of 16 KiB, with interrupts off and #VC
- * served by the stub's handler until the payload loads an IDT of its own. The first 4 GiB are
- * identity-mapped, private but for the GHCB page, readable, writable and executable but for the
- * stub's 2 MiB. A Linux kernel gets what its own boot protocol says instead
- * (boot/hand_over/header.h). */
+ * (RDI) that must not return. It runs on the stub's stack of 16 KiB with SSE on, interrupts off, CS
+ * 0x08 and SS, DS and ES 0x10 of the stub's GDT, and #VC served by the stub's handler until the
+ * payload loads an IDT of its own. That handler runs on the interrupted stack: code that has a red
+ * zone (-mno-red-zone) loses it. The first 4 GiB are identity-mapped, readable, writable and
+ * executable but for the stub's 2 MiB. They are private, but for the GHCB page and for what is not
+ * RAM between 3 and 4 GiB, where a PC has its APICs: of `ram`, of EFI's memory map, or of what was
+ * loaded.
+ *
+ * The stub's memory, `image_base` and `image_size`, may be used for something else once the payload
+ * has an IDT, a GDT, page tables, a stack and a GHCB page of its own, has read what these fields
+ * point to, and waits for no more vCPUs to leave it. A Linux kernel gets what its own boot protocol
+ * says instead (boot/hand_over/header.h). */
 #pragma once
 
 #include <stdint.h>
@@ -73,13 +80,47 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint32_t efi_descriptor_size;
     uint32_t efi_descriptor_version;
     uint64_t rsdp; /* ACPI's root pointer */
+
+    /* The gate of #VC, for an IDT of the payload's as long as the stub's memory is there: an
+     * interrupt gate without IST. It serves this vCPU alone. 0 on a native machine. */
+    uint64_t vc_handler;
+    uint16_t vc_selector;
+    uint16_t reserved1;
+
+    /* Measured, from `igvmtool build --vcpus`: how many vCPUs the file starts; 0: not known. */
+    uint32_t vcpus;
+    /* Measured, from `igvmtool build --memory`: what is RAM, an array of vestibule_memory_range in
+     * ascending order, the stub's and the payload's memory in it. 0: nobody said. */
+    uint64_t ram;
+    uint64_t ram_count;
+
+    /* Where further vCPUs look: a vestibule_ap_mailbox. 0 where none wait. */
+    uint64_t ap_mailbox;
+};
+
+struct vestibule_memory_range { // NOLINT(readability-identifier-naming)
+    uint64_t base;
+    uint64_t size;
+};
+
+/* How a payload starts a further vCPU of an SEV-ES guest, one after another: fill in `argument` and
+ * `stack`, then `entry`, send INIT and SIPI (the vector is nothing) to that vCPU's local APIC, and
+ * wait for `taken` to be one more. The vCPU enters `entry` as a function that must not return, with
+ * `argument` as its argument, on `stack` (its end, aligned to 16), in 64-bit mode with the stub's
+ * page tables and SSE on, but with no GDT and no IDT: until it has loaded an IDT, nothing that
+ * raises #VC. */
+struct vestibule_ap_mailbox { // NOLINT(readability-identifier-naming)
+    uint64_t entry;           /* 0: nobody is to leave; zeroed by who does */
+    uint64_t argument;
+    uint64_t stack;
+    uint64_t taken; /* how many have left */
 };
 
 #ifdef __cplusplus
 namespace vestibule::boot {
 using BootInfo = ::vestibule_boot_info;
 
-static_assert(sizeof(BootInfo) == 192);
+static_assert(sizeof(BootInfo) == 232);
 } // namespace vestibule::boot
 
 /// The entry of a payload that is linked into the image; it finds the stub's fields alone filled

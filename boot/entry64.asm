@@ -33,7 +33,7 @@ entry64:
 ; Where further vCPUs start, in whatever mode: these bytes mean the same in each. They have measured
 ; state of their own so that no hypervisor can choose what they run, and wait to be told by a payload
 ; that knows of them.
-        global  entry_ap
+        global  entry_ap:function weak  ; boot/hand_over/ap.asm
 entry_ap:
         cli
         hlt

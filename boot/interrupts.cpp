@@ -40,7 +40,7 @@ void deliver_exception(vc::Frame& frame, u32 vector) {
         frame.rip = address_of(rdmsr_or_fault_failed);
         return;
     }
-    fail({ghcb::reason::set_exception, static_cast<u8>(vector)});
+    fail_at(frame, {ghcb::reason::set_exception, static_cast<u8>(vector)});
 }
 
 void conclude(vc::Frame& frame, ghcb::Outcome outcome) {
@@ -48,7 +48,7 @@ void conclude(vc::Frame& frame, ghcb::Outcome outcome) {
     case ghcb::Outcome::Kind::done:
     case ghcb::Outcome::Kind::again: return;
     case ghcb::Outcome::Kind::raise: deliver_exception(frame, outcome.vector); return;
-    case ghcb::Outcome::Kind::terminate: fail(outcome.reason);
+    case ghcb::Outcome::Kind::terminate: fail_at(frame, outcome.reason);
     }
 }
 

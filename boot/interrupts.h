@@ -15,6 +15,9 @@ void install_early_handlers();
 /// Sends #VC to the runtime handler, which needs an open channel in vc_context().
 void install_runtime_handler();
 
+/// Ends the guest at the interrupted instruction, and leaves word of where that is.
+[[noreturn]] void fail_at(const vc::Frame& frame, ghcb::Reason reason);
+
 /// The #VC handler's context on the one vCPU there is.
 vc::Context& vc_context();
 

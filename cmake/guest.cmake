@@ -1,7 +1,8 @@
 # Rules of the freestanding half.
 enable_language(ASM_NASM)
+list(JOIN VESTIBULE_NASM_WARNINGS " " nasm_warnings)
 set(CMAKE_ASM_NASM_FLAGS
-  "${CMAKE_ASM_NASM_FLAGS} -Wall -Werror -I${CMAKE_SOURCE_DIR}/ -I${VESTIBULE_GENERATED_DIR}/")
+  "${CMAKE_ASM_NASM_FLAGS} ${nasm_warnings} -I${CMAKE_SOURCE_DIR}/ -I${VESTIBULE_GENERATED_DIR}/ -P${CMAKE_SOURCE_DIR}/x86/object.inc")
 if(VESTIBULE_CPU STREQUAL i386)
   set(CMAKE_ASM_NASM_OBJECT_FORMAT elf32)
 else()
@@ -14,8 +15,11 @@ add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wglobal-constructors>)
 # vestibule_assembly(<file>...): NASM sources of this folder. NASM 2.16 does not tell which files a
 # source includes, so each is taken to depend on all that there are.
 function(vestibule_assembly)
-  set_source_files_properties(${ARGN} PROPERTIES OBJECT_DEPENDS
-    "${CMAKE_SOURCE_DIR}/vc/frame.inc;${VESTIBULE_GENERATED_DIR}/guest_asm.inc;${VESTIBULE_GENERATED_DIR}/monitor_asm.inc")
+  set(includes ${CMAKE_SOURCE_DIR}/vc/frame.inc ${VESTIBULE_GENERATED_DIR}/guest_asm.inc)
+  if(NOT VESTIBULE_LIBRARY_ONLY)
+    list(APPEND includes ${VESTIBULE_GENERATED_DIR}/monitor_asm.inc)
+  endif()
+  set_source_files_properties(${ARGN} PROPERTIES OBJECT_DEPENDS "${includes}")
 endfunction()
 
 # The guest runs from wherever it was loaded: position-independent, and the linker script refuses
@@ -36,7 +40,7 @@ function(vestibule_guest_image name)
   cmake_parse_arguments(ARG "COMPAT" "ENTRY32" "" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   set(script ${CMAKE_SOURCE_DIR}/linker/stub.ld)
-  target_link_libraries(${name} PRIVATE guest_code boot vc)
+  target_link_libraries(${name} PRIVATE guest_code boot vc last_words)
   target_link_options(${name} PRIVATE
     -static-pie -Wl,-z,text -Wl,-z,norelro -Wl,--build-id=none -Wl,-T,${script})
   set_target_properties(${name} PROPERTIES SUFFIX .elf LINK_DEPENDS ${script})
@@ -48,7 +52,7 @@ function(vestibule_guest_image name)
     set(code ${VESTIBULE_GUEST32_DIR}/${ARG_ENTRY32}.bin)
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}_entry32.o)
     add_custom_command(OUTPUT ${object}
-      COMMAND ${CMAKE_ASM_NASM_COMPILER} -f elf64 -Wall -Werror -I${CMAKE_SOURCE_DIR}/
+      COMMAND ${CMAKE_ASM_NASM_COMPILER} -f elf64 ${VESTIBULE_NASM_WARNINGS} -I${CMAKE_SOURCE_DIR}/
         -I${VESTIBULE_GENERATED_DIR}/ "-DLEGACY_CODE=\"${code}\"" -o ${object}
         ${CMAKE_SOURCE_DIR}/boot/entry32.asm
       DEPENDS ${code} ${CMAKE_SOURCE_DIR}/boot/entry32.asm ${CMAKE_SOURCE_DIR}/boot/gdt32.inc

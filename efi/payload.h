@@ -4,9 +4,9 @@
 
 #include "boot/hand_over/header.h"
 #include "efi/config.h"
-#include "efi/elf.h"
 #include "efi/pages.h"
 #include "efi/volume.h"
+#include "elf/image.h"
 
 namespace vestibule::efi {
 
@@ -19,16 +19,21 @@ class Payload {
     /// only once boot services end.
     Problem describe(boot::PayloadHeader& header, Text command_line) const;
 
-    [[nodiscard]] bool is_pvh() const { return elf_.pvh; }
+    [[nodiscard]] bool is_pvh() const { return pvh_; }
 
   private:
+    Problem read(Text path);
     Problem place(Text path);
+    void load_segments() const;
+    Problem relocate(Text path) const;
 
     Pages file_;
-    Pages memory_[ElfPayload::max_segments]; // of neighbouring segments together
+    Pages memory_[elf::Image::max_segments]; // of neighbouring segments together
     Pages initrd_;
     Bytes bytes_;
-    ElfPayload elf_{};
+    elf::Image elf_{};
+    bool pvh_        = false; // entered as its PVH note says, not with boot info
+    u64 entry_       = 0;     // physical, as linked
     u64 bias_        = 0;
     u64 initrd_size_ = 0;
 };

@@ -4,6 +4,7 @@
 extern "C" {
 void* memset(void* to, int value, size_t size);
 void* memcpy(void* to, const void* from, size_t size);
+void* memmove(void* to, const void* from, size_t size);
 int memcmp(const void* one, const void* other, size_t size);
 }
 
@@ -17,6 +18,17 @@ void* memset(void* to, int value, size_t size) {
 void* memcpy(void* to, const void* from, size_t size) {
     void* at = to;
     asm volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(size) : : "memory");
+    return to;
+}
+
+/// Backwards where the end of `from` would be overwritten before it is read.
+void* memmove(void* to, const void* from, size_t size) {
+    if (reinterpret_cast<size_t>(to) - reinterpret_cast<size_t>(from) >= size) {
+        return memcpy(to, from, size);
+    }
+    void* at         = static_cast<unsigned char*>(to) + size - 1;
+    const void* last = static_cast<const unsigned char*>(from) + size - 1;
+    asm volatile("std\n\trep movsb\n\tcld" : "+D"(at), "+S"(last), "+c"(size) : : "memory");
     return to;
 }
 

@@ -2,6 +2,7 @@
 // libstdc++ does not know.
 #pragma once
 
+#include "elf/bytes.h"
 #include "x86/types.h"
 
 namespace vestibule::efi {
@@ -39,15 +40,7 @@ struct Text {
     }
 };
 
-struct Bytes {
-    const u8* data = nullptr;
-    u64 size       = 0;
-
-    /// Whether `count` bytes at `at` are among them.
-    [[nodiscard]] constexpr bool hold(u64 at, u64 count) const {
-        return at <= size && count <= size - at;
-    }
-};
+using elf::Bytes;
 
 /// A number to be written in base 16.
 struct Hex {

@@ -89,6 +89,7 @@ class Exchange {
         shared.valid_bitmap[0] = 0;
         shared.valid_bitmap[1] = 0;
 
+        answered_fields = marked;
         if (info1 != exitinfo1_done) [[unlikely]] {
             return judge_refusal(info1, shared.sw_exitinfo2);
         }
@@ -99,6 +100,13 @@ class Exchange {
 
     /// A register of the answer; to be read once, after an outcome that is done.
     [[gnu::always_inline]] u64 answered(unsigned number) { return *at(field_of_register(number)); }
+
+    /// SW_EXITINFO2 of the answer, in which some events return something; false where it is not
+    /// marked valid. To be read once, after an outcome that is done.
+    bool answered_exitinfo2(u64& value) {
+        value = *at(Field::sw_exitinfo2);
+        return answered_fields.contains(FieldSet::of(Field::sw_exitinfo2));
+    }
 
     /// Room for data of string I/O and memory-mapped I/O.
     volatile u8* buffer() { return page->shared_buffer; }
@@ -123,6 +131,7 @@ class Exchange {
 
     Page* page;
     FieldSet valid{};
+    FieldSet answered_fields{}; // what the answer marks valid
 };
 
 /// The same for who holds the page until all of the answer is copied out, and leaves it to the call

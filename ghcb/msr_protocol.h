@@ -15,6 +15,7 @@ inline constexpr u64 sev_information_response = 0x001;
 inline constexpr u64 sev_information_request  = 0x002;
 inline constexpr u64 cpuid_request            = 0x004;
 inline constexpr u64 cpuid_response           = 0x005;
+inline constexpr u64 ap_reset_hold_request    = 0x006;
 inline constexpr u64 termination_request      = 0x100;
 
 /// SEV information (0x001): what the hypervisor says of the protocol and of the C-bit.

@@ -65,6 +65,10 @@ inline constexpr Reason setup_version{set_vestibule, 0x46};
 inline constexpr Reason setup_registers{set_vestibule, 0x47};
 inline constexpr Reason setup_nmi{set_vestibule, 0x48};
 inline constexpr Reason setup_reserved{set_vestibule, 0x49};
+// Calls of the program's own by the library.
+inline constexpr Reason call_argument{set_vestibule, 0x50};
+inline constexpr Reason share_address{set_vestibule, 0x51};
+inline constexpr Reason share_mapping{set_vestibule, 0x52};
 // The selftest, where there is no emulated exit port.
 inline constexpr Reason selftest_passed{set_vestibule, 0xF0};
 inline constexpr Reason selftest_failed{set_vestibule, 0xF1};
@@ -128,6 +132,10 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x47, "SETUP_REGISTERS",      "setup: VMMCALL cannot show RSP, and RAX it does anyway"        },
     {2, 0x48, "SETUP_NMI",            "setup: an IST for NMIs and no handler, or the reverse"         },
     {2, 0x49, "SETUP_RESERVED",       "setup: a reserved field is not zero"                           },
+    {2, 0x50, "CALL_ARGUMENT",        "a call of the kernel's own that says what no call can say"     },
+    {2, 0x51, "SHARE_ADDRESS",
+     "sharing: an address is no page's, or the page is not mapped there as was said"                  },
+    {2, 0x52, "SHARE_MAPPING",        "sharing: the kernel has not mapped the page as it was asked to"},
     {2, 0xF0, "SELFTEST_PASSED",      "the selftest ended, every case ok"                             },
     {2, 0xF1, "SELFTEST_FAILED",      "the selftest ended, some case not ok"                          },
 };

@@ -2,6 +2,7 @@
 #include "kvm/linux_kernel.h"
 #include "kvm/trace.h"
 #include "launcher/program.h"
+#include "version.h"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -21,7 +22,7 @@ Exit status: 0 the guest exited with code 0 or powered off (with --dry-run: the 
 1 anything else, 2 wrong use. docs/sev-host.md tells how a host is set up.)";
 
 void describe(CLI::App& app, Arguments& arguments) {
-    app.set_version_flag("--version", "sevlaunch " VESTIBULE_VERSION);
+    app.set_version_flag("--version", fmt::format("sevlaunch {}", version_with_commit));
     app.footer(examples);
     app.add_option("FILE", arguments.file, "The guest: an IGVM file")->required()->type_name("");
     app.add_option("--platform", arguments.platform, "auto, native, sev-es or snp")

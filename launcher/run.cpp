@@ -3,6 +3,7 @@
 #include "launcher/run.h"
 
 #include "kvm/call_text.h"
+#include "launcher/last_words.h"
 
 #include <cerrno>
 #include <csignal>
@@ -177,7 +178,11 @@ class Runner {
                           : event == abi::event_sev_term         ? Kind::terminated
                           : run.exit_reason == KVM_EXIT_SHUTDOWN ? Kind::shutdown
                                                                  : Kind::failed;
-        end(kind, run.exit_reason, fmt::format("vCPU {}: {}", n, kvm::exit_text(run)));
+        end(kind, run.exit_reason,
+            fmt::format("vCPU {}: {}{}", n, kvm::exit_text(run),
+                        kind == Kind::terminated
+                            ? last_words(guest_.memory(), run.system_event.data[0])
+                            : ""));
     }
 
     void io(kvm_run& run) {

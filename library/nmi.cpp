@@ -49,7 +49,7 @@ u64 vc_stack_below(const vc::Frame& interrupted, PerCpu& cpu) {
     if (cpu.under_way.vcs == 0 && !library::in_vc_entry(interrupted)) {
         return cpu.vc_stack.top();
     }
-    if (!cpu.vc_stack.has_room(interrupted.rsp, vc_room)) {
+    if (!cpu.vc_stack.has_room(interrupted.rsp, vc_room + cpu.guarded())) {
         library::end(ghcb::reason::vc_stack_full);
     }
     return interrupted.rsp & ~u64{15};

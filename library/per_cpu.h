@@ -50,10 +50,19 @@ struct alignas(VESTIBULE_CPU_SIZE) PerCpu {
         return *static_cast<volatile x86::TaskState*>(setup.tss);
     }
 
+    /// What a stack must keep below an access, beside what that needs itself.
+    u64 guarded() const { return setup.guard_pages != 0 ? page_size : 0; }
+
+    static constexpr bool is_guard(u64 offset) {
+        return offset == offsetof(PerCpu, nmi_stack) || offset == offsetof(PerCpu, vc_stack);
+    }
+
     static PerCpu& of(vestibule_cpu& cpu) { return reinterpret_cast<PerCpu&>(cpu); }
 };
 
 static_assert(offsetof(PerCpu, exit_stack) == 1024);
+// A kernel with entries of its own has the first two pages and no more.
+static_assert(offsetof(PerCpu, nmi_stack) == VESTIBULE_CORE_SIZE);
 static_assert(sizeof(PerCpu) == VESTIBULE_CPU_SIZE);
 static_assert(sizeof(vestibule_frame) == sizeof(vc::Frame)
               && offsetof(vestibule_frame, r15) == offsetof(vc::Frame, r15)

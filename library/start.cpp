@@ -36,7 +36,11 @@ Outcome judge_words(const vestibule_setup& setup) {
     if ((setup.nmi_ist != 0) != (setup.nmi != nullptr)) {
         return Outcome::terminate(reason::setup_nmi);
     }
-    if ((setup.reserved[0] | setup.reserved[1] | setup.reserved[2]) != 0) {
+    // Entries of the kernel's own need no stack of the library's, so no TSS; both, or neither.
+    if (setup.vc_ist == 0 && (setup.nmi_ist != 0 || setup.guard_pages != 0)) {
+        return Outcome::terminate(reason::setup_task_state);
+    }
+    if ((setup.reserved_byte | setup.reserved[0] | setup.reserved[1]) != 0) {
         return Outcome::terminate(reason::setup_reserved);
     }
     return Outcome::done();
@@ -48,6 +52,10 @@ Outcome judge_segments(const vestibule_setup& setup) {
         || !code.is_code() || !code.is_long() || code.dpl() != 0) {
         return Outcome::terminate(reason::setup_code_segment);
     }
+    if (setup.vc_ist == 0) {
+        return setup.tss == nullptr ? Outcome::done()
+                                    : Outcome::terminate(reason::setup_task_state);
+    }
     x86::TableRegister task{};
     if (setup.vc_ist < 1 || setup.vc_ist > 7 || setup.nmi_ist > 7 || setup.nmi_ist == setup.vc_ist
         || !x86::Cpu::task_state(task) || task.base != reinterpret_cast<u64>(setup.tss)
@@ -58,11 +66,13 @@ Outcome judge_segments(const vestibule_setup& setup) {
 }
 
 /// By the page tables, which the hypervisor cannot write.
-Outcome judge_memory(const vc::Context& context, const PerCpu& cpu) {
+Outcome judge_memory(const vc::Context& context, const vestibule_setup& setup, const PerCpu& cpu) {
     constexpr u32 write = vc::page_fault::write;
-    for (u64 at = 0; at < sizeof(PerCpu); at += page_size) {
-        const auto page = vc::walk<x86::Cpu>(context, reinterpret_cast<u64>(&cpu) + at, write, 0);
-        if (page.faults || !page.is_private) {
+    const u64 size      = setup.vc_ist == 0 ? VESTIBULE_CORE_SIZE : sizeof(PerCpu);
+    for (u64 at = 0; at < size; at += page_size) {
+        const auto page  = vc::walk<x86::Cpu>(context, reinterpret_cast<u64>(&cpu) + at, write, 0);
+        const bool guard = setup.guard_pages != 0 && PerCpu::is_guard(at);
+        if (guard ? !page.faults : page.faults || !page.is_private) {
             return Outcome::terminate(reason::setup_cpu_block);
         }
     }
@@ -100,7 +110,7 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
         return outcome;
     }
     vc::Context context = context_of(setup, cpu);
-    outcome             = judge_memory(context, cpu);
+    outcome             = judge_memory(context, setup, cpu);
     ghcb::EncryptionLeaf encryption;
     if (outcome.is_done() && !ghcb::ask_encryption<x86::Cpu>(encryption)) {
         outcome = Outcome::terminate(reason::msr_bad_response);
@@ -115,9 +125,11 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
     if (!outcome.is_done()) {
         return outcome;
     }
-    cpu.setup                        = setup;
-    cpu.context                      = context;
-    cpu.task().ist[setup.vc_ist - 1] = cpu.vc_stack.top();
+    cpu.setup   = setup;
+    cpu.context = context;
+    if (setup.vc_ist != 0) {
+        cpu.task().ist[setup.vc_ist - 1] = cpu.vc_stack.top();
+    }
     if (setup.nmi_ist != 0) {
         cpu.task().ist[setup.nmi_ist - 1] = cpu.nmi_stack.top();
     }
@@ -149,7 +161,8 @@ vestibule_reason vestibule_identify(vestibule_platform* platform) {
 
 vestibule_reason vestibule_cpu_start(vestibule_cpu* cpu, const vestibule_setup* setup) {
     // By the pointer: what a reference names is aligned, so the compiler would not look.
-    if (reinterpret_cast<u64>(cpu) % sizeof(PerCpu) != 0) {
+    const u64 alignment = setup->vc_ist == 0 ? page_size : sizeof(PerCpu);
+    if (reinterpret_cast<u64>(cpu) % alignment != 0) {
         return library::public_reason(reason::setup_cpu_block);
     }
     return as_reason(start(PerCpu::of(*cpu), *setup));

@@ -3,7 +3,11 @@
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> -DLOG=<file to write> -DBUDGET=<n> -P early_instructions.cmake
 # QEMU executes one instruction at a time and logs each that lies where the image does. Its log also
 # has the monitor's #VMEXITs: code, two words of information, RIP.
-execute_process(COMMAND ${SEVSIM} run ${IMAGE} -- -singlestep -d exec,nochain,in_asm
+set(one_by_one -singlestep)
+if(DEFINED ENV{SEVSIM_QEMU}) # a newer one
+  set(one_by_one -accel tcg,one-insn-per-tb=on)
+endif()
+execute_process(COMMAND ${SEVSIM} run ${IMAGE} -- ${one_by_one} -d exec,nochain,in_asm
     -dfilter 0x200000+0x200000 -D ${LOG}
   OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT output MATCHES "SELFTEST_PASSED")

@@ -7,6 +7,9 @@ sevsim_test(machine_events machine_events STATUS 0
     "0x8a +MONITOR " "0x8b +MWAIT " "0x27 +DR7 read " "0x37 +DR7 write " "0x80000001 +MMIO read "
     "0x80000002 +MMIO write " "0x80000005 +AP jump table " "0x8000fffd +hypervisor features ")
 
+# Which MSRs it has.
+sevsim_test(machine_msrs machine_msrs STATUS 0 WANT "Violations: none" "exited with code 0")
+
 # Every rule of the GHCB page broken, as often as the guest breaks it.
 sevsim_test(machine_rules machine_rules STATUS 1
   WANT "exited with code 0" "ghcb-scratch +10 " "ghcb-missing-input +11 " "ghcb-invalid-input +18 "
@@ -17,6 +20,13 @@ sevsim_test(machine_rules machine_rules STATUS 1
 sevsim_test(unsupported_event unsupported_event STATUS 1
   WANT "gave up on an exit that it does not support \\(0x8a\\): MONITOR" "Violations: none")
 sevsim_test(ap_reset_hold ap_reset_hold STATUS 1 WANT "halted for good: AP reset hold")
+
+# Every control register, by every instruction, in every mode.
+add_sevsim_test(NAME qemu.machine_control_registers
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${VESTIBULE_GUEST_DIR}/qemu-tests/firmware/control_registers.fd"
+    -DSTATUS=1 "-DWANT=SELFTEST_PASSED;Violations: none" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+set_tests_properties(qemu.machine_control_registers PROPERTIES TIMEOUT 90)
 
 # More vCPUs than one.
 sevsim_test(machine_second_vcpu second_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2
@@ -34,7 +44,7 @@ sevsim_test(machine_smp_profile vestibule STATUS 2 ARGS --smp 2 --profile WANT "
 
 # An image for another C-bit than the machine's.
 image_file(for_51 vestibule 64 CBIT 51)
-add_test(NAME qemu.machine_cbit_47_for_51
+add_sevsim_test(NAME qemu.machine_cbit_47_for_51
   COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${for_51}" -DSTATUS=1
     "-DWANT=triple fault;is it built for another C-bit than 47 .--cbit."
     -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
@@ -63,7 +73,7 @@ image_file(attacked vestibule 64)
 image_file(attacked_early early_cpuid 64)
 image_file(attacked_compat compat_cpuid compat)
 image_file(attacked_legacy legacy_cpuid 32)
-add_test(NAME qemu.wesee
+add_sevsim_test(NAME qemu.wesee
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${attacked}
     "-DEARLY=${attacked_early};${attacked_compat};${attacked_legacy}"
     -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/wesee.trace -P ${CMAKE_CURRENT_SOURCE_DIR}/wesee.cmake)
@@ -80,7 +90,7 @@ sevsim_test(profile_without_count vestibule STATUS 1 ARGS --profile -- -icount s
 # gdb, which scripts/setup installs.
 find_program(GDB gdb REQUIRED)
 image_file(debugged exit_with_3 64)
-add_test(NAME qemu.machine_gdb
+add_sevsim_test(NAME qemu.machine_gdb
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${debugged}
     -DSYMBOLS=${VESTIBULE_GUEST_DIR}/qemu-tests/guests/exit_with_3.elf -DGDB=${GDB}
     -DLOG=${CMAKE_CURRENT_BINARY_DIR}/gdb.log -P ${CMAKE_CURRENT_SOURCE_DIR}/gdb.cmake)
@@ -88,7 +98,7 @@ set_tests_properties(qemu.machine_gdb PROPERTIES TIMEOUT 90)
 
 # When a guest asked for what.
 image_file(drawn vestibule 64)
-add_test(NAME qemu.machine_timeline
+add_sevsim_test(NAME qemu.machine_timeline
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${drawn}
     -DPICTURE=${CMAKE_CURRENT_BINARY_DIR}/timeline.svg -P ${CMAKE_CURRENT_SOURCE_DIR}/timeline.cmake)
 
@@ -104,7 +114,7 @@ sevsim_test(profile_known profile_known STATUS 1 ARGS --profile
 sevsim_test(native_traps_nothing vestibule STATUS 0 ARGS --platform native
   WANT "VMRUN 1, #VC 0, VMGEXIT 0" "exited with code 0")
 image_file(dump_image dump_oracle 64)
-add_test(NAME qemu.same_dump
+add_sevsim_test(NAME qemu.same_dump
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${dump_image}
     -DDUMP=${CMAKE_CURRENT_BINARY_DIR}/dump -DSIZE=440
     -P ${CMAKE_CURRENT_SOURCE_DIR}/same_dump.cmake)

@@ -26,7 +26,29 @@ endforeach()
 execute_process(
   COMMAND ${COMPARE} ${DUMP}.native ${DUMP}.sev-es ${DUMP}.native.recorded ${DUMP}.sev-es.recorded
     ${MINIMUM}
-  RESULT_VARIABLE status)
-if(NOT status EQUAL 0)
-  message(FATAL_ERROR "Execution and the #VC runtime disagree.")
+  RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+message(NOTICE "${output}")
+if(status EQUAL 0)
+  return()
+endif()
+# What newer QEMUs execute otherwise than the manual has it (APM volume 3), so that the runtime must
+# disagree. From 10 on RDTSCP in 16-bit code writes CX only, INVD and its kin need no privilege, and a
+# trap behind the last iteration of REP finds RIP in front of the instruction; 11 leaves out the base
+# of CS where an override names it for a string instruction, OUTS included.
+set(wrong_by_execution
+  "RDTSCP in 16-bit code" "INVD at CPL 3" "WBINVD at CPL 3" "WBNOINVD at CPL 3"
+  "TF over REP INSB, count 1" "TF over REP STOSD to the device, count 1"
+  "CS MOVSD in 32-bit code to the device" "the bytes written by OUTS")
+string(REGEX MATCHALL "\n'[^']*' [(]conformance" disagreeing "\n${output}")
+list(TRANSFORM disagreeing REPLACE "^\n'([^']*)'.*" "\\1")
+list(REMOVE_DUPLICATES disagreeing)
+if(output MATCHES "Bytes written by OUTS differ")
+  list(APPEND disagreeing "the bytes written by OUTS")
+endif()
+list(LENGTH disagreeing count)
+if(DEFINED ENV{SEVSIM_QEMU})
+  list(REMOVE_ITEM disagreeing ${wrong_by_execution})
+endif()
+if(disagreeing OR NOT output MATCHES "snippets that disagree: ${count}\n")
+  message(FATAL_ERROR "Execution and the #VC runtime disagree: ${disagreeing}")
 endif()

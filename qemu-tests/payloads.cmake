@@ -13,9 +13,9 @@ function(payload_test name file)
       > ${image}.log
     BYPRODUCTS ${image} VERBATIM)
   add_dependencies(image_payload_${name} igvmtool guest)
-  add_test(NAME qemu.payload_${name}
+  add_sevsim_test(NAME qemu.payload_${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${image};${ARG_RUN}"
-      -DSTATUS=0 "-DWANT=${ARG_WANT};exited with code 0" "-DREJECT=NOT;NOISE;UNKNOWN"
+      -DSTATUS=0 "-DWANT=${ARG_WANT};exited with code 0" "-DREJECT=NOT;NOISE;UNKNOWN;: NO "
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
   set_tests_properties(qemu.payload_${name} PROPERTIES TIMEOUT 90)
 endfunction()
@@ -42,6 +42,24 @@ payload_test(bzimage bzimage.bin BUILD --memory 64M ${files} RUN --memory 64M
   WANT "kernel: command line .console=ttyS0 quiet.\n" " 0[+]a0000:1 100000[+]100000:1 "
     " [0-9a-f]+[+][0-9a-f]+:1\n" "initrd 4141414141414141[+]1388\n" "kernel: done\n"
     "Violations: none")
+payload_test(vmlinux zero_page.elf
+  BUILD --payload-protocol linux --memory 64M ${files} RUN --memory 64M
+  WANT "zero page: setup header\n" "zero page: protocol and loader\n" "zero page: CS 16\n"
+    "command line .console=ttyS0 quiet.\n" "initrd of 5000\n" "initrd sum 325000\n"
+    "usable MiB 63\n" "zero page: kernel in RAM\n" "Violations: none")
+
+# What boot info promises of the CPU, of memory and of further vCPUs, in each mode of entry.
+set(state "state: SSE\n" "state: the local APIC\n" "state: the gate of #VC in another IDT\n"
+  "Violations: none")
+foreach(entry 32 compat 64)
+  payload_test(state_${entry} state.elf BUILD --entry ${entry} --vcpus 4 RUN --smp 4
+    WANT ${state} "RAM in KiB 0\n" "vCPUs 4\n" "mailbox is empty\n" "0x6 +AP reset hold +- +- +3\n")
+endforeach()
+payload_test(state_8_vcpus state.elf BUILD --vcpus 8 --memory 128M RUN --smp 8 --memory 128M
+  WANT ${state} "RAM in KiB 130688\n" "vCPUs 8\n" "mailbox is empty\n")
+payload_test(state_alone state.elf BUILD --memory 64M RUN --memory 64M
+  WANT ${state} "RAM in KiB 65152\n" "vCPUs 1\n")
+payload_test(state_native state.elf RUN --platform native WANT "state: SSE\n" "#VC 0, VMGEXIT 0")
 
 # Boot info for payloads in C.
 add_test(NAME boot_info.c

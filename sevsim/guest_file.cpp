@@ -1,7 +1,6 @@
 // Opening the guest's file with errors a person can act on, before QEMU can stumble over it.
 #include "sevsim/guest_file.h"
 
-#include "igvm/measure/firmware.h"
 #include "sevsim/linux_boot.h"
 
 #include <algorithm>
@@ -136,14 +135,25 @@ std::expected<OpenedFile, std::string> open_guest_file(const std::string& path, 
     return file;
 }
 
-std::expected<u32, std::string> ap_start(const OpenedFile& file, const std::string& path) {
-    const std::string bytes = read_at(file, 0, file.size);
+std::string read_file(const OpenedFile& file) { return read_at(file, 0, file.size); }
+
+std::expected<igvm::Firmware, std::string> parse_guest_firmware(const std::string& content,
+                                                                const std::string& path) {
     const auto firmware =
-        igvm::parse_firmware({reinterpret_cast<const u8*>(bytes.data()), bytes.size()});
+        igvm::parse_firmware({reinterpret_cast<const u8*>(content.data()), content.size()});
     if (!firmware) {
         const igvm::FirmwareError& error = firmware.error();
         return refuse(path, fmt::format("its table of GUIDs has {:#x} at offset {:#x}; expected {}",
                                         error.found, error.offset, error.expected));
+    }
+    return *firmware;
+}
+
+std::expected<u32, std::string> ap_start(const OpenedFile& file, const std::string& path) {
+    const std::string content = read_file(file);
+    const auto firmware       = parse_guest_firmware(content, path);
+    if (!firmware) {
+        return std::unexpected(firmware.error());
     }
     if (const std::optional<u32> address = firmware->reset_address) {
         return *address;

@@ -1,6 +1,7 @@
 // The files QEMU loads: the guest's, and the monitor, which is part of this program.
 #pragma once
 
+#include "igvm/measure/firmware.h"
 #include "sevsim/descriptor.h"
 #include "sevsim/options.h"
 #include "x86/types.h"
@@ -20,6 +21,13 @@ struct OpenedFile {
 /// Opens the guest's file and sees that it can be what it is said to be: what is inside is the
 /// monitor's to judge.
 std::expected<OpenedFile, std::string> open_guest_file(const std::string& path, GuestKind kind);
+
+/// All of it; less where it cannot be read.
+std::string read_file(const OpenedFile& file);
+
+/// What firmware says of itself. Refers to `content`.
+std::expected<igvm::Firmware, std::string> parse_guest_firmware(const std::string& content,
+                                                                const std::string& path);
 
 /// Where firmware wants its second vCPU and further ones to start: the SEV-ES reset block of its
 /// table of GUIDs.

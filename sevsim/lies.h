@@ -22,6 +22,8 @@ enum class Lie : u8 {
     vc_at_entry,
     nmi,
     termination_returns,
+    psc_interrupted,
+    request_busy,
 };
 
 /// What stands behind a lie's name.
@@ -53,6 +55,8 @@ inline constexpr LieDescription lies[] = {
     {Lie::vc_at_entry,    LieForm::code_at, "vc-at-entry",    "a #VC with exit code CODE when the guest is entered for the N-th time"},
     {Lie::nmi,            LieForm::at,      "nmi",            "an NMI right before the N-th VMGEXIT, one more after NMI complete"},
     {Lie::termination_returns, LieForm::plain, "termination-returns", "the guest goes on behind its termination request"},
+    {Lie::psc_interrupted, LieForm::plain,  "psc-interrupted", "SEV-SNP: a page state change breaks off after each entry, as it may"},
+    {Lie::request_busy, LieForm::plain, "request-busy", "SEV-SNP: every other guest request is answered by busy, as a host that throttles does"},
 };
 // clang-format on
 

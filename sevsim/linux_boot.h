@@ -81,7 +81,9 @@ struct [[gnu::packed]] E820Entry {
 
 /// The boot parameters ("zero page"), as far as they are filled in here.
 struct [[gnu::packed]] BootParameters {
-    u8 before_e820_entries[0x1E8];
+    u8 before_acpi_rsdp_addr[0x70];
+    u64 acpi_rsdp_addr;
+    u8 before_e820_entries[0x1E8 - 0x78];
     u8 e820_entries;
     u8 before_header[header_offset - 0x1E9];
     SetupHeader header;
@@ -90,6 +92,8 @@ struct [[gnu::packed]] BootParameters {
     u8 rest[page_size - 0x2D0 - 128 * sizeof(E820Entry)];
 };
 
+static_assert(offsetof(BootParameters, acpi_rsdp_addr) == 0x70);
+static_assert(offsetof(BootParameters, e820_entries) == 0x1E8);
 static_assert(offsetof(BootParameters, header) == header_offset);
 static_assert(offsetof(BootParameters, e820_table) == 0x2D0);
 static_assert(sizeof(BootParameters) == page_size);

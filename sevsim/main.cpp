@@ -1,13 +1,17 @@
-// sevsim: an SEV-ES machine in software. The command line.
+// sevsim: an SEV-ES and SEV-SNP machine in software. The command line.
+#include "igvm/format/hex.h"
 #include "monitor_image.h"
+#include "sevsim/certificates.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
 #include "sevsim/rules.h"
 #include "sevsim/run.h"
+#include "version.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <fcntl.h>
@@ -22,7 +26,7 @@ namespace {
 constexpr int wrong_use = 2;
 
 constexpr const char* description =
-    "An AMD SEV-ES machine in software, on plain QEMU without SEV hardware or KVM.\n"
+    "An AMD SEV-ES and SEV-SNP machine in software, on plain QEMU without SEV hardware or KVM.\n"
     "It is written from the specifications and says nothing of silicon.";
 
 constexpr const char* one_guest = "expected one guest: FILE, --kernel FILE or --firmware FILE";
@@ -38,6 +42,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
   sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
   sevsim run --firmware /usr/share/ovmf/OVMF.fd --timeout 120
+  sevsim run --platform sev-snp --kernel vmlinuz --initrd initrd.img --append console=ttyS0
 
 Exit status: 0 the guest exited with code 0, powered off or reset the machine, and broke no rule;
 1 anything else, 2 wrong use.)";
@@ -89,9 +94,14 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     CLI::Option* const kernel =
         run.add_option("--kernel", guest.kernel, "The guest: a Linux kernel (bzImage)")
             ->type_name("FILE");
-    run.add_option("--firmware", guest.firmware,
-                   "The guest: firmware that starts at the reset vector, such as OVMF.fd")
-        ->type_name("FILE");
+    CLI::Option* const firmware =
+        run.add_option("--firmware", guest.firmware,
+                       "The guest: firmware that starts at the reset vector, such as OVMF.fd")
+            ->type_name("FILE");
+    run.add_flag("--no-flash", options.no_flash,
+                 "Launch all of the firmware's file, its volume of variables too, as QEMU's -bios "
+                 "does; without this that volume is flash, which the firmware can write to")
+        ->needs(firmware);
     run.add_option("--initrd", options.initrd, "The kernel's initrd")
         ->needs(kernel)
         ->type_name("FILE");
@@ -99,8 +109,9 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
                    "The kernel's command line; tsc_early_khz is added where it is not given")
         ->needs(kernel)
         ->type_name("TEXT");
-    run.add_option("--platform", options.platform, "sev-es or native")
-        ->check(CLI::IsMember({"sev-es", "native"}))
+    run.add_option("--platform", options.platform, "sev-es, sev-snp (or snp) or native")
+        ->check(CLI::IsMember({"sev-es", "sev-snp", "snp", "native"}))
+        ->transform([](const std::string& name) { return name == "snp" ? "sev-snp" : name; })
         ->type_name("NAME")
         ->capture_default_str();
     run.add_option_function<std::string>(
@@ -177,8 +188,62 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->type_name("RULE");
     run.add_option("--qemu", options.qemu, "The QEMU to use, 7.2.15 or newer")
+        ->envname("SEVSIM_QEMU")
         ->type_name("PATH")
         ->capture_default_str();
+}
+
+/// What the secure processor of an SEV-SNP machine is.
+void describe_secure_processor(CLI::App& run, RunOptions& options) {
+    run.add_option("--rmp", options.rmp,
+                   "sev-snp: draw guest memory at the end of the run, by the states of the reverse "
+                   "map table, into FILE, an SVG picture")
+        ->type_name("FILE");
+    run.add_option("--root", options.root,
+                   "sev-snp: sign attestation reports with the keys of this directory, which "
+                   "`sevsim certs` has made; without it each run has keys of its own")
+        ->type_name("DIR");
+    run.add_option("--report-version", options.report_version,
+                   "sev-snp: the version of attestation reports: 2, 3 or 5")
+        ->check(CLI::IsMember({2u, 3u, 5u}))
+        ->type_name("N")
+        ->capture_default_str();
+    run.add_flag("--vlek", options.vlek,
+                 "sev-snp: a cloud provider's VLEK signs reports, not the chip's VCEK");
+    run.add_option_function<std::string>(
+           "--host-data",
+           [&options](const std::string& text) {
+               const std::vector<u8> bytes = igvm::from_hex(text);
+               if (bytes.size() != options.host_data.size()) {
+                   throw CLI::ValidationError("--host-data",
+                                              fmt::format("'{}': expected {} hexadecimal digits",
+                                                          text, 2 * options.host_data.size()));
+               }
+               std::ranges::copy(bytes, options.host_data.begin());
+           },
+           "sev-snp: HOST_DATA of attestation reports, 64 hexadecimal digits")
+        ->type_name("HEX");
+}
+
+/// True where options were given that only an SEV-SNP machine has.
+bool names_secure_processor(const CLI::App& run) {
+    return std::ranges::any_of(
+        std::array{"--root", "--report-version", "--vlek", "--host-data", "--no-flash", "--rmp"},
+        [&run](const char* name) { return run.count(name) != 0; });
+}
+
+int certs_command(const std::string& directory) {
+    if (const auto written = write_root(directory); !written) {
+        fmt::print(stderr, "sevsim: {}\n", written.error());
+        return 1;
+    }
+    fmt::print(
+        "{0}/ark.pem  the root, which signs\n"
+        "{0}/ask.pem  which signs\n"
+        "{0}/vcek.pem and {0}/vlek.pem, whose keys sign attestation reports\n"
+        "All of them are a TEST's: `sevsim run --platform sev-snp --root {0}` signs with them.\n",
+        directory);
+    return 0;
 }
 
 int run_command(const RunOptions& options) {
@@ -214,17 +279,34 @@ int command_line(std::span<char*> arguments) {
         options.qemu_arguments.assign(dashes + 1, arguments.end());
     }
     CLI::App app{description, "sevsim"};
-    app.set_version_flag("--version", "sevsim " VESTIBULE_VERSION);
+    app.set_version_flag("--version", fmt::format("sevsim {}", version_with_commit));
     app.require_subcommand(1);
     app.footer(examples);
     CLI::App* const run =
         app.add_subcommand("run", "Run a guest and report what it did. Its serial output goes to "
                                   "standard output, the report after it.");
     describe_run(*run, options, guest);
+    describe_secure_processor(*run, options);
+    CLI::App* const certs = app.add_subcommand(
+        "certs", "Make the keys and certificates of a secure processor in a directory: ARK, ASK, "
+                 "VCEK and VLEK, as AMD has them, every name with TEST in it.");
+    std::string root;
+    certs->add_option("DIR", root, "The directory, where none of its files is yet")
+        ->required()
+        ->type_name("");
     try {
         app.parse(count, arguments.data());
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (certs->parsed()) {
+        return certs_command(root);
+    }
+    if (names_secure_processor(*run) && !options.is_snp()) {
+        fmt::print(stderr,
+                   "sevsim: --root, --report-version, --vlek, --host-data, --no-flash and --rmp "
+                   "are for --platform sev-snp\n");
+        return wrong_use;
     }
     if (options.gdb != 0) {
         if (run->count("--timeout") == 0) {
@@ -240,7 +322,7 @@ int command_line(std::span<char*> arguments) {
         return wrong_use;
     }
     if (options.kind == GuestKind::firmware && options.platform == "native") {
-        fmt::print(stderr, "sevsim: --firmware runs on the SEV-ES platform only\n");
+        fmt::print(stderr, "sevsim: --firmware runs on sev-es and sev-snp only\n");
         return wrong_use;
     }
     if (options.vcpus != 1 && options.platform == "native") {

@@ -4,6 +4,7 @@
 #include "sevsim/lies.h"
 #include "x86/types.h"
 
+#include <array>
 #include <chrono>
 #include <expected>
 #include <string>
@@ -41,10 +42,17 @@ struct RunOptions {
     unsigned c_bit       = 47;    ///< 47 (Naples, Rome) or 51 (Milan and later)
     bool la57            = false; ///< CPUID offers the guest 5-level paging
     bool x2apic          = false; ///< CPUID offers it, and KVM's name with it
+    bool no_flash        = false; ///< all of the firmware's file is launched
+    // Of the secure processor of an SEV-SNP machine:
+    std::string root;               ///< where its certificates are; empty: made for this run
+    u32 report_version = 3;         ///< of its attestation reports
+    bool vlek          = false;     ///< they are signed by a VLEK, not by a VCEK
+    std::array<u8, 32> host_data{}; ///< what the host has said at the launch
     std::chrono::milliseconds timeout{60'000};
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace
     std::string timeline;             ///< empty: no picture
+    std::string rmp;                  ///< empty: no picture
     u16 gdb         = 0;              ///< the port where gdb is waited for; 0: none
     bool repeatable = false;
     bool profile    = false;
@@ -53,6 +61,8 @@ struct RunOptions {
     std::string qemu = "qemu-system-x86_64";
     std::vector<std::string> qemu_arguments;
     int output = 1; ///< where the guest's serial output goes
+
+    bool is_snp() const { return platform == "sev-snp"; }
 };
 
 /// "256M" → 268435456, or what is wrong with it.

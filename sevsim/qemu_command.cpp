@@ -66,6 +66,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (options.x2apic) {
         line += " x2apic=1";
     }
+    if (options.no_flash) {
+        line += " no-flash=1";
+    }
     if (options.vcpus != 1) {
         line += fmt::format(" smp={}", options.vcpus);
     }
@@ -74,6 +77,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     }
     if (options.profile) {
         line += " profile=1";
+    }
+    if (!options.rmp.empty()) {
+        line += " rmp=1";
     }
     if (!options.timeline.empty()) {
         line += " timeline=1";
@@ -101,11 +107,13 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-m", fmt::format("{}M,slots=1,maxmem={}M", options.memory / mib, (options.memory + hidden) / mib),
         "-object", fmt::format("memory-backend-ram,id=private,size={}", hidden),
         "-device", "pc-dimm,memdev=private",
-        "-nodefaults", "-display", "none", "-no-reboot", "-monitor", "none",
-        "-serial", "stdio",
+        "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
         // The debug port carries the monitor's records; not 0x402, which SeaBIOS writes to.
         "-chardev", fmt::format("file,id=records,path=/dev/fd/{}", files.records),
         "-device", "isa-debugcon,chardev=records,iobase=0x5e9",
+        // QEMU's monitor, for the one order that ends a run in good order.
+        "-chardev", fmt::format("socket,id=orders,fd={}", files.orders),
+        "-mon", "chardev=orders,mode=readline",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-kernel", fmt::format("/dev/fd/{}", files.monitor),
         "-append", monitor_command_line(options, needs.ap_start),

@@ -26,6 +26,7 @@ constexpr OutcomeName outcome_names[] = {
     {"shutdown",          OutcomeKind::shutdown         },
     {"halt",              OutcomeKind::halt             },
     {"stop",              OutcomeKind::stop             },
+    {"host",              OutcomeKind::host             },
     {"monitor-error",     OutcomeKind::monitor_error    },
 };
 
@@ -123,6 +124,20 @@ void read_slice(const Json&, Members& members, RunRecords& records) {
     }
 }
 
+void read_page_states(const Json&, Members& members, RunRecords& records) {
+    constexpr u64 most_pages   = (u64{4} << 30) / page_size;
+    constexpr std::size_t most = 1'000'000;
+    PageRun run{.gpa   = members.hexadecimal("gpa"),
+                .pages = members.number("pages", most_pages),
+                .state = members.text("state")};
+    if (run.gpa >= most_pages * page_size || run.gpa % page_size != 0 || run.pages == 0) {
+        members.complain("gpa", "pages below 4 GiB");
+    }
+    if (members.wrong().empty() && records.pages.size() < most) {
+        records.pages.push_back(std::move(run));
+    }
+}
+
 void read_last_exit(const Json&, Members& members, RunRecords& records) {
     LastExit exit{.kind  = members.text("kind"),
                   .code  = members.hexadecimal("code"),
@@ -136,8 +151,9 @@ void read_last_exit(const Json&, Members& members, RunRecords& records) {
 }
 
 /// "00 ff": two digits a byte, a space between bytes.
-void read_dump(const Json&, Members& members, RunRecords& records) {
-    const std::string text = members.text("bytes") + ' ';
+/// Bytes in hexadecimal, a space between two; complains of anything else.
+std::string read_bytes(Members& members, const char* name, std::string text) {
+    text += ' ';
     std::string bytes;
     constexpr std::size_t step = 3;
     for (std::size_t at = 0; at < text.size(); at += step) {
@@ -147,12 +163,16 @@ void read_dump(const Json&, Members& members, RunRecords& records) {
         if (digits.size() != step || *end != ' '
             || std::from_chars(digits.data(), end, value, 16)
                    != std::from_chars_result{end, std::errc{}}) {
-            members.complain("bytes", "bytes in hexadecimal");
-            return;
+            members.complain(name, "bytes in hexadecimal");
+            return {};
         }
         bytes += static_cast<char>(value);
     }
-    records.dumped = std::move(bytes);
+    return bytes;
+}
+
+void read_dump(const Json&, Members& members, RunRecords& records) {
+    records.dumped = read_bytes(members, "bytes", members.text("bytes"));
 }
 
 void read_outcome(const Json& object, Members& members, RunRecords& records) {
@@ -162,7 +182,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     if (named == std::end(outcome_names)) {
         members.complain("kind", "exit, power-off, reset, terminate, unsupported-event, shutdown, "
                                  "stop, "
-                                 "halt or monitor-error");
+                                 "halt, host or monitor-error");
     } else {
         outcome.kind = named->kind;
     }
@@ -178,10 +198,14 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     if (set && reason) {
         outcome.reason = {static_cast<u8>(*set), static_cast<u8>(*reason)};
     }
+    if (std::string words = members.optional_text("last_words"); !words.empty()) {
+        outcome.last_words = read_bytes(members, "last_words", std::move(words));
+    }
     outcome.vcpu         = members.optional_number("vcpu");
     outcome.vmruns       = members.optional_number("vmruns");
     outcome.vc           = members.optional_number("vc");
     outcome.vmgexits     = members.optional_number("vmgexits");
+    outcome.pvalidates   = members.optional_number("pvalidates");
     outcome.shared_pages = members.optional_number("shared_pages");
     if (const auto registers = object.find("registers"); registers != object.end()) {
         if (!registers->is_object()) {
@@ -219,6 +243,7 @@ constexpr RecordKind record_kinds[] = {
     {"profile",      read_profile,      false},
     {"profile-rest", read_profile_rest, false},
     {"slice",        read_slice,        false},
+    {"page-states",  read_page_states,  false},
     {"outcome",      read_outcome,      true },
 };
 

@@ -24,6 +24,7 @@ enum class OutcomeKind : u8 {
     shutdown,
     stop, ///< by the machine, which cannot go on
     halt,
+    host, ///< asked for by us: why is in how QEMU ended
     monitor_error
 };
 
@@ -37,10 +38,11 @@ struct Outcome {
     u64 value        = 0; ///< of `exit` and `unsupported_event`: the guest's exit code
     std::string detail;
     std::optional<ReasonCodes> reason; ///< of `terminate`
+    std::string last_words;            ///< of `terminate`: what the guest's GHCB page begins with
     std::optional<u64> vcpu;           ///< whose registers
     std::vector<std::pair<std::string, std::string>> registers;
     std::string code; ///< the bytes at RIP
-    std::optional<u64> vmruns, vc, vmgexits, shared_pages;
+    std::optional<u64> vmruns, vc, vmgexits, pvalidates, shared_pages;
 };
 
 struct Start {
@@ -92,6 +94,13 @@ struct Slice {
     u64 count = 0;
 };
 
+/// So many pages from there on, in one state of the reverse map table (sevsim/page_states.h).
+struct PageRun {
+    u64 gpa   = 0;
+    u64 pages = 0;
+    std::string state;
+};
+
 /// All that a run has told.
 struct RunRecords {
     std::optional<Start> start;
@@ -100,6 +109,7 @@ struct RunRecords {
     std::vector<LastExit> last_exits; ///< oldest first
     std::vector<ProfileSample> profile;
     std::vector<Slice> slices;
+    std::vector<PageRun> pages;
     std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
     std::string dumped;            ///< what the last record has brought for the dump
     std::optional<Outcome> outcome;

@@ -1,6 +1,7 @@
 // The report's parts, in the order in which they are printed.
 #include "sevsim/report.h"
 
+#include "ghcb/last_words_text.h"
 #include "ghcb/termination.h"
 #include "sevsim/profile_table.h"
 
@@ -21,7 +22,8 @@ constexpr std::string_view disclaimer =
 
 std::string count_cell(u64 count) { return count == 0 ? "-" : fmt::format("{}", count); }
 
-void print_machine(const RunRecords& records, Text out) {
+void print_machine(const RunResult& result, Text out) {
+    const RunRecords& records = result.records;
     if (records.start) {
         fmt::format_to(out, "Platform {}, C-bit {}, {} MiB of memory",
                        printable(records.start->platform), records.start->c_bit,
@@ -41,9 +43,13 @@ void print_machine(const RunRecords& records, Text out) {
             count("VMRUN", outcome.vmruns);
             count("#VC", outcome.vc);
             count("VMGEXIT", outcome.vmgexits);
+            count("PVALIDATE", outcome.pvalidates);
             count("shared pages", outcome.shared_pages);
         }
         fmt::format_to(out, ".\n");
+    }
+    if (!result.launch_digest.empty()) {
+        fmt::format_to(out, "Launch digest {}.\n", result.launch_digest);
     }
 }
 
@@ -147,7 +153,7 @@ void print_state(const RunRecords& records, const Outcome& outcome, Text out) {
     }
 }
 
-std::string termination(const std::optional<ReasonCodes>& reason) {
+std::string termination(const std::optional<ReasonCodes>& reason, std::string_view words) {
     if (!reason) {
         return "the guest asked for its termination";
     }
@@ -156,8 +162,10 @@ std::string termination(const std::optional<ReasonCodes>& reason) {
         return fmt::format("the guest asked for its termination: unknown (set {}, code {:#x})",
                            reason->set, reason->code);
     }
-    return fmt::format("the guest asked for its termination: {} (set {}, code {:#x}): {}",
-                       known->name, reason->set, reason->code, known->meaning);
+    const std::span<const u8> told{reinterpret_cast<const u8*>(words.data()), words.size()};
+    return fmt::format("the guest asked for its termination: {} (set {}, code {:#x}){}: {}",
+                       known->name, reason->set, reason->code,
+                       ghcb::last_words_text(told, reason->set, reason->code), known->meaning);
 }
 
 std::string outcome_in_words(const Outcome& outcome) {
@@ -165,13 +173,14 @@ std::string outcome_in_words(const Outcome& outcome) {
     case OutcomeKind::exit: return fmt::format("the guest exited with code {}", outcome.value);
     case OutcomeKind::power_off: return "the guest powered off";
     case OutcomeKind::reset: return "the guest reset the machine";
-    case OutcomeKind::terminate: return termination(outcome.reason);
+    case OutcomeKind::terminate: return termination(outcome.reason, outcome.last_words);
     case OutcomeKind::unsupported_event:
         return fmt::format("the guest gave up on an exit that it does not support ({:#x})",
                            outcome.value);
     case OutcomeKind::shutdown: return "the guest shut down (triple fault)";
     case OutcomeKind::halt: return "the guest halted for good";
     case OutcomeKind::stop: return "the machine stopped the guest";
+    case OutcomeKind::host: return "the host wanted an end";
     case OutcomeKind::monitor_error: return "the monitor failed, which is not the guest's fault";
     }
     std::unreachable();
@@ -190,7 +199,7 @@ bool is_end_of_choice(OutcomeKind kind) {
 
 /// Page tables with a C-bit that is none, to begin with, are a fault at the first instruction.
 bool is_at_first_instruction(const Start& start, const Outcome& outcome) {
-    return start.platform == "sev-es" && outcome.vmruns == 1
+    return start.platform != "native" && outcome.vmruns == 1
            && (outcome.kind == OutcomeKind::shutdown || outcome.kind == OutcomeKind::stop);
 }
 
@@ -224,7 +233,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string outcome_line(const RunResult& result) {
-    if (!result.records.outcome) {
+    if (!result.records.outcome || result.records.outcome->kind == OutcomeKind::host) {
         return end_in_words(result);
     }
     const Outcome& outcome            = *result.records.outcome;
@@ -243,7 +252,7 @@ std::string report(const RunResult& result) {
     const RunRecords& records = result.records;
     std::string text{disclaimer};
     const Text out{text};
-    print_machine(records, out);
+    print_machine(result, out);
     print_exits(records.exits, out);
     text += profile_table(records);
     print_violations(result, out);

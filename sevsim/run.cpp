@@ -2,9 +2,11 @@
 #include "sevsim/run.h"
 
 #include "sevsim/guest_file.h"
+#include "sevsim/memory_picture.h"
 #include "sevsim/process.h"
 #include "sevsim/qemu_command.h"
 #include "sevsim/qemu_version.h"
+#include "sevsim/snp_launch.h"
 #include "sevsim/timeline.h"
 
 #include <cerrno>
@@ -29,7 +31,7 @@ bool write_all(int fd, std::string_view bytes) {
     return true;
 }
 
-/// The file of --trace, --dump or --timeline, or nothing.
+/// The file of --trace, --dump, --timeline or --rmp, or nothing.
 class OutputFile {
   public:
     explicit OutputFile(const std::string& path)
@@ -75,9 +77,12 @@ class Complaints {
     unsigned said_ = 0;
 };
 
-/// What is loaded of the guest's: its file; of a kernel, the command line and the initrd behind it.
+/// What is loaded of the guest's: its file; of a kernel, the command line and the initrd behind it;
+/// for SEV-SNP what the secure processor is given, before them all.
 struct GuestFiles {
     std::vector<OpenedFile> files;
+    std::optional<u32> ap_start; ///< of firmware with more vCPUs than one (guest_file.h)
+    std::string launch_digest;   ///< of an SEV-SNP guest
 
     std::vector<int> descriptors() const {
         std::vector<int> all;
@@ -103,6 +108,13 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
     if (!guest) {
         return std::unexpected(guest.error());
     }
+    if (options.kind == GuestKind::firmware && options.vcpus != 1) {
+        const auto start = ap_start(*guest, options.file);
+        if (!start) {
+            return std::unexpected(start.error());
+        }
+        opened.ap_start = *start;
+    }
     opened.files.push_back(std::move(*guest));
     if (options.kind == GuestKind::kernel) {
         // As a file of its own, so that nothing in it can mean something to QEMU.
@@ -119,6 +131,18 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
             }
             opened.files.push_back(std::move(*initrd));
         }
+    }
+    if (options.is_snp()) {
+        const auto module = launch_module(options, opened.files);
+        if (!module) {
+            return std::unexpected(module.error());
+        }
+        opened.launch_digest = launch_digest(*module);
+        auto file            = memory_file(std::as_bytes(std::span{*module}));
+        if (!file) {
+            return std::unexpected(file.error());
+        }
+        opened.files.insert(opened.files.begin(), std::move(*file));
     }
     if (opened.size() + loading_space > options.memory) {
         return std::unexpected(fmt::format("{}: {} bytes do not fit into {} MiB of guest memory, "
@@ -138,29 +162,25 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     if (!guest) {
         return std::unexpected(guest.error());
     }
-    GuestNeeds needs{guest->size()};
-    if (options.kind == GuestKind::firmware && options.vcpus != 1) {
-        const auto start = ap_start(guest->files.front(), options.file);
-        if (!start) {
-            return std::unexpected(start.error());
-        }
-        needs.ap_start = *start;
-    }
+    const GuestNeeds needs{guest->size(), guest->ap_start};
     if (const auto version = check_qemu(options.qemu); !version) {
         return std::unexpected(version.error());
     }
     auto kernel  = memory_file(std::as_bytes(monitor));
     auto records = Pipe::open();
     auto serial  = Pipe::open();
-    if (!kernel || !records || !serial) {
+    auto orders  = Pipe::open_both_ways();
+    if (!kernel || !records || !serial || !orders) {
         return std::unexpected(!kernel    ? kernel.error()
                                : !records ? records.error()
-                                          : serial.error());
+                               : !serial  ? serial.error()
+                                          : orders.error());
     }
     OutputFile trace{options.trace};
     OutputFile dump{options.dump};
     OutputFile picture{options.timeline};
-    for (OutputFile* file : {&trace, &dump, &picture}) {
+    OutputFile memory{options.rmp};
+    for (OutputFile* file : {&trace, &dump, &picture, &memory}) {
         if (const auto error = file->error()) {
             return std::unexpected(*error);
         }
@@ -184,13 +204,22 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     command.timeout   = options.timeout;
     command.keyboard  = true;
     command.arguments = qemu_command(
-        options, {kernel->descriptor.get(), guest->descriptors(), records->write.get()}, needs);
+        options,
+        {kernel->descriptor.get(), guest->descriptors(), records->write.get(), orders->read.get()},
+        needs);
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
     for (OpenedFile& file : guest->files) {
         command.inherited.push_back(std::move(file.descriptor));
     }
     command.inherited.push_back(std::move(records->write));
+    command.inherited.push_back(std::move(orders->read));
+    // An NMI that no vCPU has sent (sevsim/monitor/processor/processors.cpp). The native platform's
+    // monitor leaves NMIs to its guest.
+    if (options.platform != "native") {
+        command.orders    = std::move(orders->write);
+        command.end_order = "nmi\n";
+    }
     command.streams.push_back({.from = std::move(serial->read),
                                .take =
                                    [&](std::string_view bytes) {
@@ -211,15 +240,19 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
         return std::unexpected(end.error());
     }
     reader.finish();
-    RunResult result{.records   = reader.records(),
-                     .qemu      = *end,
-                     .timeout   = options.timeout,
-                     .line_open = line_open,
-                     .allowed   = options.allowed};
+    RunResult result{.records       = reader.records(),
+                     .qemu          = *end,
+                     .timeout       = options.timeout,
+                     .line_open     = line_open,
+                     .allowed       = options.allowed,
+                     .launch_digest = guest->launch_digest};
     if (picture.get() != nullptr) {
         picture.put(timeline(result));
     }
-    for (OutputFile* file : {&trace, &dump, &picture}) {
+    if (memory.get() != nullptr) {
+        memory.put(memory_picture(result));
+    }
+    for (OutputFile* file : {&trace, &dump, &picture, &memory}) {
         if (const auto error = file->error()) {
             return std::unexpected(*error);
         }

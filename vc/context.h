@@ -23,6 +23,8 @@ struct Context {
     bool uses_xss = false;
     /// What a hypercall shows beside RAX and CPL. KVM's need RBX, RCX, RDX and RSI. Never RSP.
     ghcb::RegisterSet vmmcall_registers = {};
+    /// The linear address that the end of the guest is about, where it is about one.
+    u64 culprit = 0;
     /// Asked where vc/policy.h leaves it to the program whether user mode is served.
     bool (*user_may)(const Request&) = nullptr;
 };

@@ -42,12 +42,13 @@ write_place(const Request& request, const Place& place, u8 size, u64 value) {
 /// SECURITY: a page mapped private is memory, whatever exit code the hypervisor chose. To ask for
 /// it would write the guest's secrets into the shared buffer, or read memory of the hypervisor's
 /// making.
-constexpr ghcb::Outcome judge_place(const Place& place) {
-    if (place.is_private) {
-        return ghcb::Outcome::terminate(ghcb::reason::vc_mmio_private);
+constexpr ghcb::Outcome judge_place(Context& context, const Place& place) {
+    if (!place.is_private && !place.crosses_page) {
+        return ghcb::Outcome::done();
     }
-    return place.crosses_page ? ghcb::Outcome::terminate(ghcb::reason::vc_mmio_crosses_page)
-                              : ghcb::Outcome::done();
+    context.culprit = place.linear;
+    return ghcb::Outcome::terminate(place.is_private ? ghcb::reason::vc_mmio_private
+                                                     : ghcb::reason::vc_mmio_crosses_page);
 }
 
 struct MmioEvent {
@@ -97,12 +98,12 @@ struct MmioEvent {
             outcome = find_place<Cpu>(request, segment, writes, offset, memory_size, place);
         }
         if (outcome.is_done() && !(moves && place.is_private && !from.is_private)) {
-            outcome = judge_place(place);
+            outcome = judge_place(request.context, place);
         }
         const UserAccess<Cpu> user_access;
         u64 memory = 0;
         if (outcome.is_done() && moves) {
-            outcome = from.is_private ? Outcome::done() : judge_place(from);
+            outcome = from.is_private ? Outcome::done() : judge_place(request.context, from);
             if (outcome.is_done()) {
                 outcome = read_place<Cpu>(request, from, size, other);
             }

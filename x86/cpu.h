@@ -97,6 +97,12 @@ struct Cpu {
     /// Drops every TLB entry where one of the bits changes that paging goes by.
     static void set_cr4(u64 value) { asm volatile("mov %0, %%cr4" : : "r"(value) : "memory"); }
 
+    static u64 cr8() {
+        u64 value;
+        asm volatile("mov %%cr8, %0" : "=r"(value));
+        return value;
+    }
+
     /// What a segment register holds; numbered as in MOV from and to them: ES, CS, SS, DS, FS, GS.
     static u16 segment_selector(unsigned number) {
         u16 selector;

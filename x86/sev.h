@@ -33,6 +33,14 @@ struct SevStatus {
     constexpr u64 beyond(u64 supported) const { return value & ~supported; }
 };
 
+/// SEV_FEATURES of a VMSA (APM volume 2, table B-4).
+struct SevFeatures {
+    static constexpr unsigned status_shift = 2; // to where SEV_STATUS mirrors them
+
+    static constexpr u64 snp_active = SevStatus::snp >> status_shift;
+    static constexpr u64 debug_swap = SevStatus::debug_swap >> status_shift;
+};
+
 namespace cpuid_leaf {
 inline constexpr u32 max_standard      = 0x0000'0000;
 inline constexpr u32 features          = 0x0000'0001;
@@ -44,6 +52,7 @@ inline constexpr u32 memory_encryption = 0x8000'001F;
 /// CPUID 0x8000001F EAX.
 inline constexpr u32 cpuid_sev    = 1u << 1;
 inline constexpr u32 cpuid_sev_es = 1u << 3;
+inline constexpr u32 cpuid_snp    = 1u << 4;
 
 /// CPUID 0x8000001F EBX[5:0]: the number of the C-bit in a page-table entry.
 constexpr unsigned c_bit_position(u32 ebx) { return ebx & 0x3F; }

@@ -20,15 +20,13 @@ enum class PayloadKind : u32 {
     linux64   = 2, // Linux's 64-bit boot protocol (Documentation/arch/x86/boot.rst)
 };
 
-struct MemoryRange {
-    u64 base;
-    u64 size;
-};
+using MemoryRange = ::vestibule_memory_range;
 
 struct PayloadHeader {
-    static constexpr u32 current_version = 2;
+    static constexpr u32 current_version = 3;
     static constexpr u64 max_cleared     = 16;
-    static constexpr u64 size            = 3072;
+    static constexpr u64 max_ram         = 2;
+    static constexpr u64 size            = 2688;
 
     u32 version; // in the image as it is linked, so that igvmtool knows what it fills in
     PayloadKind kind;
@@ -49,9 +47,12 @@ struct PayloadHeader {
     u32 efi_descriptor_size;
     u32 efi_descriptor_version;
     u64 rsdp;
+    u32 vcpus; // that the file has a context for; 0: not known
+    u32 ram_count;
+    MemoryRange ram[max_ram];
     u64 command_line_size;            // without the zero byte
     MemoryRange cleared[max_cleared]; // memory of the payload that nobody loads: to be zeroed
-    char command_line[size - 18 * sizeof(u64) - max_cleared * sizeof(MemoryRange)];
+    char command_line[size - 19 * sizeof(u64) - (max_ram + max_cleared) * sizeof(MemoryRange)];
 };
 
 static_assert(sizeof(PayloadHeader) == PayloadHeader::size);

@@ -1,6 +1,10 @@
 // The payload that enters another one: it zeroes the memory that nobody loaded, completes the boot
 // info and jumps to where igvmtool's record says.
+#include "boot/gdt.h"
+#include "boot/hand_over/device_memory.h"
 #include "boot/hand_over/header.h"
+#include "x86/cpu.h"
+#include "x86/registers.h"
 
 using namespace vestibule;
 
@@ -10,10 +14,23 @@ extern const boot::PayloadHeader payload_header;
 
 // Assembly.
 [[noreturn]] void enter_linux(u64 entry, u64 zero_page);
+void enable_sse();
+void open_aps(u64 cr3);
+
+extern vestibule_ap_mailbox ap_mailbox; // boot/hand_over/ap.asm looks at it
 }
 #pragma GCC visibility pop
 
+constinit vestibule_ap_mailbox ap_mailbox{};
+
 namespace {
+
+/// Where #VC leads now.
+u64 vc_handler() {
+    const auto* gate =
+        reinterpret_cast<const u64*>(x86::Cpu::sidt().base) + x86::exception::vmm_communication * 2;
+    return x86::InterruptGate::from(gate[0], gate[1]).offset();
+}
 
 /// Noise before: memory that was not part of the launch. A measured page of zeros would do as well,
 /// at a millisecond each.
@@ -34,7 +51,8 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
         enter_linux(header.entry, header.zero_page);
     }
 
-    boot::BootInfo told         = info;
+    // The stub's own, in memory that can be written.
+    auto& told                  = const_cast<boot::BootInfo&>(info);
     told.payload_base           = header.payload_base;
     told.payload_size           = header.payload_size;
     told.command_line           = reinterpret_cast<u64>(&header.command_line[0]);
@@ -52,6 +70,21 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
     told.efi_descriptor_size    = header.efi_descriptor_size;
     told.efi_descriptor_version = header.efi_descriptor_version;
     told.rsdp                   = header.rsdp;
+    told.vcpus                  = header.vcpus;
+    if (header.ram_count != 0) {
+        told.ram       = reinterpret_cast<u64>(&header.ram[0]);
+        told.ram_count = header.ram_count;
+    }
+    if (info.platform == boot::Platform::sev_es) {
+        boot::share_device_memory(told);
+        told.vc_handler  = vc_handler();
+        told.vc_selector = boot::code64_selector;
+        if (header.vcpus > 1) {
+            told.ap_mailbox = reinterpret_cast<u64>(&ap_mailbox);
+            open_aps(x86::Cpu::cr3());
+        }
+    }
+    enable_sse();
     reinterpret_cast<void (*)(const boot::BootInfo&)>(header.entry)(told);
     __builtin_trap(); // a payload that returns ends the guest as any #UD does
 }

@@ -2,6 +2,7 @@
  * just work, with Vestibule serving #VC and NMI. What it does per CPU is in cpu_start(). */
 #include "instructions.h"
 
+#include <vestibule/reasons.h>
 #include <vestibule/vestibule.h>
 
 enum {
@@ -132,7 +133,7 @@ void kernel_main(void) {
     struct vestibule_platform platform;
     must(vestibule_identify(&platform));
     if (platform.c_bit != measured_c_bit()) {
-        must(0x204); /* C_BIT_MISMATCH */
+        must(VESTIBULE_REASON_C_BIT_MISMATCH);
     }
     load_page_tables(platform.c_bit);
 

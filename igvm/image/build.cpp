@@ -63,8 +63,9 @@ unsigned add_pages(Writer& writer, const Placed& placed, u32 mask, const auto& p
     return pages;
 }
 
-/// vCPU 0 starts at the image's entry, others wait at entry_ap with the same registers. Native
-/// loaders take a context for vCPU 0 only.
+/// vCPU 0 starts at the image's entry. Others wait at entry_ap, in 64-bit mode whatever vCPU 0 is
+/// entered in: the page tables that takes are there by the time that they are let go
+/// (boot/hand_over/ap.asm). Native loaders take a context for vCPU 0 only.
 void add_vp_context(Writer& writer, const Target& target, const BuildOptions& options, u64 base,
                     u64 address, u16 vp_index) {
     VpContext context{.gpa                = 0,
@@ -73,8 +74,9 @@ void add_vp_context(Writer& writer, const Target& target, const BuildOptions& op
                       .vp_index           = vp_index,
                       .reserved           = 0};
     if (target.platform != PlatformType::native) {
-        context.gpa = x86::vmsa_gpa;
-        writer.add(context, bytes_of(initial_vmsa(target.platform, options.entry, base, address)));
+        context.gpa             = x86::vmsa_gpa;
+        const boot::Entry entry = vp_index == 0 ? options.entry : boot::Entry::long64;
+        writer.add(context, bytes_of(initial_vmsa(target.platform, entry, base, address)));
     } else if (vp_index == 0) {
         const NativeVpContext registers = initial_native_context(options.entry, base, address);
         std::vector<u8> page(page_size);

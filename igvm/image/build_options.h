@@ -21,7 +21,8 @@ struct BuildOptions {
     u64 snp_policy          = 0x3'0000; // SMT allowed, and the bit that must be one
     bool memory_map         = false;    // a parameter area for it
     bool vp_count           = false;
-    u64 memory              = u64{256} << 20; // of a Linux guest
+    u64 memory              = u64{256} << 20; // of a guest that is told
+    bool tells_memory       = false;          // a payload other than Linux is, too
 
     [[nodiscard]] bool is_for(PlatformType platform) const {
         return std::ranges::find(platforms, platform) != platforms.end();

@@ -100,19 +100,25 @@ u64 PageMaker::parameter(HeaderType type) const {
 PayloadHeader PageMaker::header_for(PlatformType platform) const {
     const bool snp = platform == PlatformType::sev_snp;
     PayloadHeader header{};
-    header.version           = PayloadHeader::current_version;
-    header.kind              = contents_.payload->kind;
-    header.entry             = contents_.payload->entry;
-    header.zero_page         = layout_.at.zero_page;
-    header.payload_base      = contents_.payload->base;
-    header.payload_size      = contents_.payload->size;
-    header.initrd            = layout_.at.initrd.base;
-    header.initrd_size       = layout_.at.initrd.size;
-    header.cpuid_page        = snp ? layout_.at.cpuid_page : 0;
-    header.secrets_page      = snp ? layout_.at.secrets_page : 0;
-    header.memory_map        = parameter(HeaderType::memory_map);
-    header.memory_map_size   = header.memory_map != 0 ? page_size : 0;
-    header.vp_count          = parameter(HeaderType::vp_count_parameter);
+    header.version         = PayloadHeader::current_version;
+    header.kind            = contents_.payload->kind;
+    header.entry           = contents_.payload->entry;
+    header.zero_page       = layout_.at.zero_page;
+    header.payload_base    = contents_.payload->base;
+    header.payload_size    = contents_.payload->size;
+    header.initrd          = layout_.at.initrd.base;
+    header.initrd_size     = layout_.at.initrd.size;
+    header.cpuid_page      = snp ? layout_.at.cpuid_page : 0;
+    header.secrets_page    = snp ? layout_.at.secrets_page : 0;
+    header.memory_map      = parameter(HeaderType::memory_map);
+    header.memory_map_size = header.memory_map != 0 ? page_size : 0;
+    header.vp_count        = parameter(HeaderType::vp_count_parameter);
+    header.vcpus           = options_.vcpus;
+    if (options_.tells_memory && contents_.linux() == nullptr) {
+        header.ram[0]    = {.base = 0, .size = low_memory_end};
+        header.ram[1]    = {.base = high_memory_start, .size = options_.memory - high_memory_start};
+        header.ram_count = 2;
+    }
     header.command_line_size = contents_.command_line.size();
     std::ranges::copy(contents_.payload->cleared, std::begin(header.cleared));
     std::ranges::copy(contents_.command_line, std::begin(header.command_line));
@@ -175,7 +181,7 @@ void PageMaker::add_payload() {
 }
 
 void PageMaker::add_required() {
-    if (contents_.linux() != nullptr) { // all that its memory map promises
+    if (contents_.linux() != nullptr || options_.tells_memory) { // all that its map promises
         layout_.required.push_back(
             {.base = high_memory_start, .size = options_.memory - high_memory_start});
         return;

@@ -141,8 +141,9 @@ Problem Placer::check_command_line() const {
 
 Problem Placer::check_memory() const {
     for (const MemoryRange& range : {region(), payload()}) {
-        if (contents_.linux() != nullptr && end_of(range) > options_.memory) {
-            return fmt::format("a Linux guest of {} MiB: the kernel and the stub need memory up to "
+        if ((contents_.linux() != nullptr || options_.tells_memory)
+            && end_of(range) > options_.memory) {
+            return fmt::format("a guest of {} MiB: the payload and the stub need memory up to "
                                "{:#x}: more --memory is needed",
                                options_.memory >> 20, end_of(range));
         }

@@ -13,94 +13,97 @@
 namespace vestibule::igvm {
 
 /// Section headers are needed: without them nothing would say whether relocations are left.
-static std::expected<Elf64_Ehdr, ImageError> read_image_header(std::span<const u8> elf) {
-    const auto header = read_elf_header(elf);
-    if (!header) {
-        return std::unexpected(header.error());
+static std::expected<elf::Header, ImageError> read_image_header(std::span<const u8> file) {
+    elf::Header header;
+    if (const elf::Fault fault = elf::read_header(elf_bytes(file), header); fault.is_there()) {
+        return refuse(fault);
     }
-    const ImageRow rows[] = {
+    const elf::Row rows[] = {
         {.expected = "section headers of 64 bytes",
-         .offset   = offsetof(Elf64_Ehdr, e_shentsize),
-         .found    = header->e_shentsize,
-         .right    = header->e_shentsize == sizeof(Elf64_Shdr)},
+         .offset   = offsetof(elf::Header, section_header_size),
+         .found    = header.section_header_size,
+         .right    = header.section_header_size == sizeof(elf::SectionHeader)},
         {.expected = "section headers within the file",
-         .offset   = offsetof(Elf64_Ehdr, e_shoff),
-         .found    = header->e_shoff,
-         .right    = header->e_shoff != 0 && header->e_shnum != 0
-                  && holds_table(elf, header->e_shoff, header->e_shnum, sizeof(Elf64_Shdr))},
+         .offset   = offsetof(elf::Header, section_headers),
+         .found    = header.section_headers,
+         .right    = header.section_headers != 0 && header.section_header_count != 0
+                  && elf::holds_table(elf_bytes(file), header.section_headers,
+         header.section_header_count, sizeof(elf::SectionHeader))},
     };
-    if (const auto right = all_right(rows); !right) {
-        return std::unexpected(right.error());
+    if (const elf::Fault fault = elf::all_right(rows); fault.is_there()) {
+        return refuse(fault);
     }
     return header;
 }
 
 /// The segment of a PT_LOAD whose header stands at `at`; the segments before it end at `previous`.
-static std::expected<StubSegment, ImageError> read_segment(std::span<const u8> elf, u64 at,
+static std::expected<StubSegment, ImageError> read_segment(std::span<const u8> file, u64 at,
                                                            u64 previous) {
-    const auto segment = load<Elf64_Phdr>(elf, at);
-    if (segment.p_vaddr % page_size != 0) {
-        return refuse("a page-aligned segment", at + offsetof(Elf64_Phdr, p_vaddr),
-                      segment.p_vaddr);
+    const auto segment = load<elf::ProgramHeader>(file, at);
+    if (segment.virtual_address % page_size != 0) {
+        return refuse("a page-aligned segment", at + offsetof(elf::ProgramHeader, virtual_address),
+                      segment.virtual_address);
     }
-    if (segment.p_vaddr < page_size) {
+    if (segment.virtual_address < page_size) {
         return refuse("no segment in the first page, which is for the page tables",
-                      at + offsetof(Elf64_Phdr, p_vaddr), segment.p_vaddr);
+                      at + offsetof(elf::ProgramHeader, virtual_address), segment.virtual_address);
     }
-    if (segment.p_vaddr < previous) {
+    if (segment.virtual_address < previous) {
         return refuse("segments that ascend without sharing a page",
-                      at + offsetof(Elf64_Phdr, p_vaddr), segment.p_vaddr);
+                      at + offsetof(elf::ProgramHeader, virtual_address), segment.virtual_address);
     }
-    if (segment.p_vaddr > x86::large_page_size
-        || segment.p_memsz > x86::large_page_size - segment.p_vaddr) {
-        return refuse("an image that ends within 2 MiB", at + offsetof(Elf64_Phdr, p_memsz),
-                      segment.p_memsz);
+    if (segment.virtual_address > x86::large_page_size
+        || segment.memory_size > x86::large_page_size - segment.virtual_address) {
+        return refuse("an image that ends within 2 MiB",
+                      at + offsetof(elf::ProgramHeader, memory_size), segment.memory_size);
     }
-    if (const auto right = check_segment_data(elf, at, segment); !right) {
-        return std::unexpected(right.error());
+    if (const elf::Fault fault = elf::check_loaded(elf_bytes(file), at, segment);
+        fault.is_there()) {
+        return refuse(fault);
     }
-    return StubSegment{.address     = segment.p_vaddr,
-                       .data        = elf.subspan(segment.p_offset, segment.p_filesz),
-                       .memory_size = segment.p_memsz,
-                       .executable  = (segment.p_flags & PF_X) != 0,
-                       .payload     = (segment.p_flags & StubSegment::payload_flag) != 0};
+    return StubSegment{.address     = segment.virtual_address,
+                       .data        = file.subspan(segment.offset, segment.file_size),
+                       .memory_size = segment.memory_size,
+                       .executable  = (segment.flags & elf::flag_executable) != 0,
+                       .payload     = (segment.flags & StubSegment::payload_flag) != 0};
 }
 
 /// The string at offset `name` of the string table that is section `table`.
-static std::optional<std::string> string_at(std::span<const u8> elf, const Elf64_Ehdr& header,
+static std::optional<std::string> string_at(std::span<const u8> file, const elf::Header& header,
                                             u64 table, u64 name) {
-    if (table >= header.e_shnum) {
+    if (table >= header.section_header_count) {
         return std::nullopt;
     }
-    const auto names = load<Elf64_Shdr>(elf, header.e_shoff + table * sizeof(Elf64_Shdr));
-    if (names.sh_offset > elf.size() || names.sh_size > elf.size() - names.sh_offset
-        || name >= names.sh_size) {
+    const auto names =
+        load<elf::SectionHeader>(file, header.section_headers + table * sizeof(elf::SectionHeader));
+    if (names.offset > file.size() || names.size > file.size() - names.offset
+        || name >= names.size) {
         return std::nullopt;
     }
-    const auto rest = elf.subspan(names.sh_offset, names.sh_size).subspan(name);
+    const auto rest = file.subspan(names.offset, names.size).subspan(name);
     return std::string{rest.begin(), std::ranges::find(rest, u8{0})};
 }
 
 /// Takes what the image's symbols say of its other entry points.
-static std::optional<ImageError> read_entry_points(std::span<const u8> elf,
-                                                   const Elf64_Ehdr& header, StubImage& image) {
-    for (u64 i = 0; i < header.e_shnum; ++i) {
-        const u64 at       = header.e_shoff + i * sizeof(Elf64_Shdr);
-        const auto section = load<Elf64_Shdr>(elf, at);
-        if (section.sh_type != SHT_SYMTAB) {
+static std::optional<ImageError> read_entry_points(std::span<const u8> file,
+                                                   const elf::Header& header, StubImage& image) {
+    for (u64 i = 0; i < header.section_header_count; ++i) {
+        const u64 at       = header.section_headers + i * sizeof(elf::SectionHeader);
+        const auto section = load<elf::SectionHeader>(file, at);
+        if (section.type != elf::section_symbols) {
             continue;
         }
-        if (section.sh_offset > elf.size() || section.sh_size > elf.size() - section.sh_offset) {
-            return refuse("a symbol table within the file", at + offsetof(Elf64_Shdr, sh_offset),
-                          section.sh_offset)
+        if (section.offset > file.size() || section.size > file.size() - section.offset) {
+            return refuse("a symbol table within the file",
+                          at + offsetof(elf::SectionHeader, offset), section.offset)
                 .error();
         }
-        for (u64 n = 0; n + sizeof(Elf64_Sym) <= section.sh_size; n += sizeof(Elf64_Sym)) {
-            const auto symbol = load<Elf64_Sym>(elf, section.sh_offset + n);
-            if (symbol.st_shndx == SHN_UNDEF) {
+        for (u64 n = 0; n + sizeof(elf::Symbol) <= section.size; n += sizeof(elf::Symbol)) {
+            const auto symbol = load<elf::Symbol>(file, section.offset + n);
+            if (symbol.section == 0) {
                 continue;
             }
-            const auto name = string_at(elf, header, section.sh_link, symbol.st_name);
+            const auto name = string_at(file, header, section.link, symbol.name);
             for (const auto& [own, value] : {
                      std::pair{"entry_compat",   &image.entry_compat  },
                      {"entry32",        &image.entry32       },
@@ -108,7 +111,7 @@ static std::optional<ImageError> read_entry_points(std::span<const u8> elf,
                      {"payload_header", &image.payload_header}
             }) {
                 if (name == own) {
-                    *value = symbol.st_value;
+                    *value = symbol.value;
                 }
             }
         }
@@ -116,19 +119,19 @@ static std::optional<ImageError> read_entry_points(std::span<const u8> elf,
     return std::nullopt;
 }
 
-static std::optional<ImageError> find_relocations(std::span<const u8> elf,
-                                                  const Elf64_Ehdr& header) {
-    constexpr u32 sht_relr = 19; // not in every <elf.h>
-    for (u64 i = 0; i < header.e_shnum; ++i) {
-        const u64 at           = header.e_shoff + i * sizeof(Elf64_Shdr);
-        const auto section     = load<Elf64_Shdr>(elf, at);
-        const bool relocations = section.sh_type == SHT_RELA || section.sh_type == SHT_REL
-                                 || section.sh_type == sht_relr;
-        if (relocations && section.sh_size != 0) {
+static std::optional<ImageError> find_relocations(std::span<const u8> file,
+                                                  const elf::Header& header) {
+    for (u64 i = 0; i < header.section_header_count; ++i) {
+        const u64 at           = header.section_headers + i * sizeof(elf::SectionHeader);
+        const auto section     = load<elf::SectionHeader>(file, at);
+        const bool relocations = section.type == elf::section_rela
+                                 || section.type == elf::section_rel
+                                 || section.type == elf::section_relr;
+        if (relocations && section.size != 0) {
             return ImageError{.expected = "no relocations left: nothing in the guest applies them",
-                              .offset   = at + offsetof(Elf64_Shdr, sh_size),
-                              .found    = section.sh_size,
-                              .section  = string_at(elf, header, header.e_shstrndx, section.sh_name)
+                              .offset   = at + offsetof(elf::SectionHeader, size),
+                              .found    = section.size,
+                              .section = string_at(file, header, header.section_names, section.name)
                                              .value_or("(unnamed)")};
         }
     }
@@ -152,25 +155,25 @@ static bool is_code(const StubImage& image, u64 address) {
     });
 }
 
-std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
-    const auto header = read_image_header(elf);
+std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file) {
+    const auto header = read_image_header(file);
     if (!header) {
         return std::unexpected(header.error());
     }
     StubImage image{.segments       = {},
-                    .entry          = header->e_entry,
+                    .entry          = header->entry,
                     .entry_compat   = {},
                     .entry32        = {},
                     .entry_ap       = {},
                     .payload_header = {},
                     .size           = page_size};
-    for (u64 i = 0; i < header->e_phnum; ++i) {
-        const u64 at     = header->e_phoff + i * sizeof(Elf64_Phdr);
-        const auto entry = load<Elf64_Phdr>(elf, at);
-        if (entry.p_type != PT_LOAD || entry.p_memsz == 0) {
+    for (u64 i = 0; i < header->program_header_count; ++i) {
+        const u64 at     = header->program_headers + i * sizeof(elf::ProgramHeader);
+        const auto entry = load<elf::ProgramHeader>(file, at);
+        if (entry.type != elf::segment_load || entry.memory_size == 0) {
             continue;
         }
-        const auto segment = read_segment(elf, at, image.size);
+        const auto segment = read_segment(file, at, image.size);
         if (!segment) {
             return std::unexpected(segment.error());
         }
@@ -178,19 +181,20 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
         image.size = (segment->address + segment->memory_size + page_size - 1) & ~(page_size - 1);
     }
     if (image.segments.empty()) {
-        return refuse("a segment to load", offsetof(Elf64_Ehdr, e_phnum), header->e_phnum);
+        return refuse("a segment to load", offsetof(elf::Header, program_header_count),
+                      header->program_header_count);
     }
-    if (auto relocations = find_relocations(elf, *header)) {
+    if (auto relocations = find_relocations(file, *header)) {
         return std::unexpected(*relocations);
     }
-    if (auto error = read_entry_points(elf, *header, image)) {
+    if (auto error = read_entry_points(file, *header, image)) {
         return std::unexpected(*error);
     }
     for (const std::optional<u64> entry :
          {std::optional(image.entry), image.entry_compat, image.entry32, image.entry_ap}) {
         if (entry && !is_code(image, *entry)) {
             return refuse("an entry point in the file's part of an executable segment",
-                          offsetof(Elf64_Ehdr, e_entry), *entry);
+                          offsetof(elf::Header, entry), *entry);
         }
     }
     if (image.payload_header) {
@@ -202,7 +206,7 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf) {
         }
         const u32 version = load<u32>(record, offsetof(PayloadHeader, version));
         if (version != PayloadHeader::current_version) {
-            return refuse("a payload header of version 2", 0, version);
+            return refuse("a payload header of version 3", 0, version);
         }
     }
     return image;

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "boot/entry_state.h"
-#include "igvm/image/elf_header.h"
+#include "igvm/image/image_error.h"
 
 #include <optional>
 #include <vector>

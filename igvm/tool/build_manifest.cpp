@@ -4,6 +4,7 @@
 #include "igvm/format/header_types.h"
 #include "igvm/measure/digest.h"
 #include "igvm/show/describe.h"
+#include "version.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -81,7 +82,7 @@ static ordered_json json_of(const Layout& layout) {
 
 std::string build_manifest(const BuildRecord& record) {
     ordered_json object{
-        {"igvmtool", VESTIBULE_VERSION},
+        {"igvmtool", version},
         {"out", json_of(BuildInput{.name = record.out, .bytes = record.file.bytes})},
         {"options", json_of(record.options, record.entry)},
         {"stub", json_of(record.stub)}

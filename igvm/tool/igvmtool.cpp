@@ -1,6 +1,7 @@
 // igvmtool: the program around the verbs. Exit status 0 done, 1 the work failed, 2 wrong use.
 #include "igvm/show/describe.h"
 #include "igvm/tool/verbs.h"
+#include "version.h"
 
 #include <fmt/format.h>
 
@@ -34,7 +35,7 @@ void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(),
 static int run(int argc, char** argv) {
     CLI::App app("Build, show, compare, check, measure and sign IGVM files of confidential guests.",
                  "igvmtool");
-    app.set_version_flag("--version", "igvmtool " VESTIBULE_VERSION);
+    app.set_version_flag("--version", fmt::format("igvmtool {}", vestibule::version_with_commit));
     app.require_subcommand(1);
     std::string examples = "Examples:\n";
     for (const auto& verb : vestibule::igvm::verbs) {

@@ -100,7 +100,8 @@ inline constexpr VmmSet crate_users = igvm_qemu | any_cloud_hypervisor | openvmm
 inline constexpr VmmSet by_profile{~u32{0}};
 
 namespace sources {
-inline constexpr std::string_view profile  = "profiles.h, by the monitor's own source there";
+inline constexpr std::string_view profile =
+    "igvm/vmm/profiles.h, by the monitor's own source there";
 inline constexpr std::string_view loader   = "QEMU backends/igvm.c, read in 10.2.2 and 11.1.1";
 inline constexpr std::string_view sev      = "QEMU target/i386/sev.c, read in 10.2.2 and 11.1.1";
 inline constexpr std::string_view i386     = "QEMU target/i386/igvm.c, read in 11.1.1";

@@ -43,7 +43,21 @@ struct vestibule_cpu {
         unsigned char opaque[VESTIBULE_CPU_SIZE];
 };
 
-/* The bytes of the NMI stack, on which the kernel's `nmi` hook runs. */
+/* The part of it that a kernel with entries of its own needs: two pages, aligned to one, and no
+ * stack. Where `vc_ist` is 0, a vestibule_cpu* may lead to so much. */
+#define VESTIBULE_CORE_SIZE 8192
+
+struct vestibule_core {
+#ifdef __cplusplus
+    alignas(4096)
+#else
+    _Alignas(4096)
+#endif
+        unsigned char opaque[VESTIBULE_CORE_SIZE];
+};
+
+/* The bytes of the NMI stack, on which the kernel's `nmi` hook runs; a page less with
+ * guard pages. */
 #define VESTIBULE_NMI_STACK_SIZE 12288
 
 /* 0, or why not: reason set in bits 11:8, reason code in bits 7:0, as in a termination request. The
@@ -96,7 +110,8 @@ struct vestibule_setup {
     uint64_t c_bit;        /* mask, as the kernel's page tables use it */
     uint64_t direct_map;   /* add to a guest-physical address to read a page table there */
     void* tss;             /* the CPU's 64-bit TSS; its IST numbers below become the library's */
-    uint8_t vc_ist;        /* 1 to 7: IST number of the gate for vector 29 */
+    uint8_t vc_ist;        /* 1 to 7: IST number of the gate for vector 29; 0: no entry of the
+                              library's with a stack of its own, `tss` is NULL */
     uint8_t nmi_ist;       /* 1 to 7, another one, for vector 2; 0: NMIs are the kernel's */
     uint8_t physical_bits; /* of guest-physical addresses; 0: all below the C-bit */
     uint8_t uses_xss;      /* not 0: IA32_XSS exists and XSAVES is in use */
@@ -105,7 +120,11 @@ struct vestibule_setup {
     /* Registers that a VMMCALL shows the hypervisor beside RAX and CPL, by their numbers: bit 1
      * RCX, 2 RDX, 3 RBX, 6 RSI and so on (never 4, RSP). KVM's hypercalls need 0x4E. 0: none. */
     uint16_t vmmcall_registers;
-    uint16_t reserved[3];
+    /* Not 0: the pages at 8192 and 20480 of the block are not mapped, so that a stack that grows
+     * too far ends in #PF, and with it in #DF, instead of in what lies below. */
+    uint8_t guard_pages;
+    uint8_t reserved_byte;
+    uint16_t reserved[2];
     /* Not 0 where user mode may have this. NULL: never; then IN and OUT raise #GP, VMMCALL #UD.
      * Called inside the #VC handler: it must not raise #VC itself. */
     int (*user_may)(const struct vestibule_user_request* request);
@@ -135,6 +154,27 @@ extern void vestibule_nmi_entry(void);
 /* Writes the interrupt gate of `vector` (APM 4.8.4, DPL 0) into the long-mode IDT at `idt`, which
  * has room for it: 16 bytes at 16 x vector. */
 void vestibule_set_gate(void* idt, uint8_t vector, void (*entry)(void), uint16_t code, uint8_t ist);
+
+/* Ends what vestibule_cpu_start() began, on that CPU and not from one of the library's hooks: for
+ * another TSS, after which it is started again; before the CPU is taken off line; before another
+ * kernel is started in this one's place (kexec). The IST slots are zero then, the GHCB page is, the
+ * GHCB MSR names it no more, and it may be made private. Vector 29 needs another entry before the
+ * next #VC. CR3 and GDT may change without it, as long as what the block, the GHCB page and the
+ * code segment are stays the same. 0, or GHCB_REENTERED from within a #VC or an NMI. */
+vestibule_reason vestibule_cpu_stop(struct vestibule_cpu* cpu);
+
+/* ---- Before the TSS ---- */
+
+/* Target of the gate for vector 29, without IST, of a kernel that has a GHCB page and no TSS yet:
+ * serves all that vestibule_vc_entry does, on the interrupted stack, for the one CPU whose block
+ * was named by vestibule_boot_entry_serves(). That one was started with `tss` NULL and `vc_ist` 0.
+ * Not for user mode. Exceptions go to interrupt gates without IST. NMIs must not come, or find an
+ * entry that raises no #VC.
+ *
+ * Once the TSS is loaded: vestibule_cpu_start() again, with the same GHCB page and a whole block,
+ * then the other gate. */
+extern void vestibule_boot_entry(void);
+void vestibule_boot_entry_serves(struct vestibule_cpu* cpu);
 
 /* For a kernel with a #VC entry of its own, on a stack of its own, whose NMI entry is its own too:
  * serves the #VC whose registers are in `frame`. 0: the frame holds what to return to. Otherwise

@@ -1,5 +1,5 @@
 // What a driver does all day: reads and writes of a device's 32-bit registers, mapped page by page
-// as kernels map them. The budget of memory-mapped I/O (README) is measured here.
+// as kernels map them. The budget of memory-mapped I/O (docs/budgets.md) is measured here.
 #include "boot/boot_info.h"
 #include "boot/interrupts.h"
 #include "qemu-tests/guests/raw_call.h"

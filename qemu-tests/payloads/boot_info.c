@@ -3,10 +3,11 @@
 
 #include <stddef.h>
 
-_Static_assert(sizeof(struct vestibule_boot_info) == 192, "as in C++");
+_Static_assert(sizeof(struct vestibule_boot_info) == 232, "as in C++");
 _Static_assert(offsetof(struct vestibule_boot_info, platform) == 16, "as in C++");
 _Static_assert(offsetof(struct vestibule_boot_info, vp_count) == 144, "as in C++");
 _Static_assert(offsetof(struct vestibule_boot_info, rsdp) == 184, "as in C++");
+_Static_assert(offsetof(struct vestibule_boot_info, ap_mailbox) == 224, "as in C++");
 
 const char* start(const struct vestibule_boot_info* info);
 

@@ -94,6 +94,8 @@ void start_library(u64 c_bit) {
                                 .kernel_code       = code,
                                 .protocol_version  = platform.protocol_version,
                                 .vmmcall_registers = 0,
+                                .guard_pages       = 0,
+                                .reserved_byte     = 0,
                                 .reserved          = {},
                                 .user_may          = nullptr,
                                 .nmi               = nullptr,

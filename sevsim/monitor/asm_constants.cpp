@@ -3,23 +3,16 @@
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/options.h"
 #include "sevsim/monitor/processor/svm.h"
+#include "x86/nasm_constants.h"
 #include "x86/registers.h"
 
 #include <cstddef>
-#include <cstdio>
 
 using vestibule::sevsim::GuestRegisters;
 namespace layout = vestibule::sevsim::layout;
 namespace x86    = vestibule::x86;
 
-namespace {
-
-struct Constant {
-    const char* name;
-    unsigned long value;
-};
-
-constexpr Constant constants[] = {
+static constexpr vestibule::x86::NasmConstant constants[] = {
     {"MONITOR_PHYSICAL", layout::monitor_physical},
     {"MONITOR_VIRTUAL", layout::monitor_virtual},
     {"EFER_MSR", 0xC0000080},
@@ -46,11 +39,4 @@ constexpr Constant constants[] = {
     {"GUEST_LEFT_AT", offsetof(GuestRegisters, left_at)},
 };
 
-} // namespace
-
-int main() {
-    std::puts("; Generated from the C++ types by sevsim/monitor/asm_constants.cpp.");
-    for (const Constant& constant : constants) {
-        std::printf("%-20s equ 0x%lX\n", constant.name, constant.value);
-    }
-}
+int main() { vestibule::x86::print_nasm_constants("sevsim/monitor/asm_constants.cpp", constants); }

@@ -1,10 +1,11 @@
 // The monitor: boots under plain QEMU as the first-level hypervisor and turns the machine into an
-// SEV-ES one for its guest (the method: README.md).
+// SEV-ES one for its guest (the method: docs/architecture.md).
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loading/loader.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/own_tables.h"
+#include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/multiboot.h"
 #include "sevsim/monitor/options.h"
 #include "sevsim/monitor/processor/own_exceptions.h"
@@ -14,6 +15,7 @@
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
 #include "sevsim/monitor/recording/timeline.h"
+#include "sevsim/monitor/secure_processor/launch.h"
 #include "x86/cpu.h"
 
 #include <iterator>
@@ -34,9 +36,10 @@ void mask_legacy_interrupts() {
     x86::Cpu::out8(slaves, 0xFF);
 }
 
-/// The files, moved out of low memory, which is to be the guest's, each at a page boundary.
+/// The files, moved out of low memory, which is to be the guest's, each at a page boundary. What
+/// the secure processor is given for a launch for SEV-SNP comes first.
 GuestFiles take_files(const MultibootInformation& information, const Options& options) {
-    std::span<u8> files[3];
+    std::span<u8> files[4];
     if ((information.flags & MultibootInformation::has_modules) == 0
         || information.module_count == 0 || information.module_count > std::size(files)) {
         end_run_by_monitor_error("started without the guest's files");
@@ -49,18 +52,28 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
         files[n] = {to, size};
         to += (size + page_size - 1) & ~(page_size - 1);
     }
-    return {files[0], files[1], files[2]};
+    if (!options.is_snp()) {
+        return {files[0], files[1], files[2]};
+    }
+    take_launch_module(files[0]);
+    return {files[1], files[2], files[3]};
 }
 
 void load_guest(const GuestFiles& files, const MultibootInformation& information) {
     const Options& options = vcpus()[0].options;
+    if (options.guest == GuestKind::igvm && !options.is_native()) {
+        encrypt_shared_memory(); // in which a file may have pages of its own
+    }
     switch (options.guest) {
     case GuestKind::igvm: load_igvm(vcpus(), files.guest); break;
     case GuestKind::kernel: load_kernel(vcpus(), files, information); break;
     case GuestKind::firmware: load_firmware(vcpus(), files.guest); break;
     }
-    if (options.platform == Platform::sev_es) {
+    if (options.guest != GuestKind::igvm && !options.is_native()) {
         encrypt_shared_memory();
+    }
+    if (options.is_snp()) {
+        nested::end_launch();
     }
 }
 
@@ -89,7 +102,7 @@ void monitor_main(u32 multiboot_information) {
     load_guest(files, *information);
     set_reported_vcpu(vcpus()[0]);
     Record("start")
-        .text("platform", options.platform == Platform::native ? "native" : "sev-es")
+        .text("platform", platform_names[static_cast<unsigned>(options.platform)])
         .number("c_bit", options.c_bit_position)
         .number("memory", options.memory)
         .number("vcpus", options.vcpus)

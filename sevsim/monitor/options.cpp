@@ -1,5 +1,7 @@
 #include "sevsim/monitor/options.h"
 
+#include "x86/sev.h"
+
 namespace vestibule::sevsim {
 
 namespace {
@@ -33,16 +35,19 @@ bool parse_switch(Text text, bool& value) {
     return value || text == "0";
 }
 
-bool parse_guest(Text text, GuestKind& kind) {
-    constexpr const char* names[] = {"igvm", "kernel", "firmware"}; // by GuestKind
-    for (unsigned n = 0; n < sizeof names / sizeof names[0]; ++n) {
+/// One of `names`, which stand in the order of the enumeration.
+template <class Kind, size_t count>
+bool parse_name(Text text, const char* const (&names)[count], Kind& kind) {
+    for (size_t n = 0; n < count; ++n) {
         if (text == names[n]) {
-            kind = static_cast<GuestKind>(n);
+            kind = static_cast<Kind>(n);
             return true;
         }
     }
     return false;
 }
+
+constexpr const char* guest_names[] = {"igvm", "kernel", "firmware"}; // by GuestKind
 
 bool apply(Text key, Text value, Options& options) {
     u64 number = 0;
@@ -50,11 +55,12 @@ bool apply(Text key, Text value, Options& options) {
         return parse_number(value, options.memory);
     }
     if (key == "platform") {
-        options.platform = value == "native" ? Platform::native : Platform::sev_es;
-        return value == "native" || value == "sev-es";
+        const bool understood = parse_name(value, platform_names, options.platform);
+        options.sev_features  = options.is_snp() ? x86::SevFeatures::snp_active : 0;
+        return understood;
     }
     if (key == "guest") {
-        return parse_guest(value, options.guest);
+        return parse_name(value, guest_names, options.guest);
     }
     if (key == "cbit") {
         const bool understood  = parse_number(value, number) && (number == 47 || number == 51);
@@ -66,6 +72,9 @@ bool apply(Text key, Text value, Options& options) {
     }
     if (key == "ap-start") {
         return parse_number(value, options.ap_start) && high_half(options.ap_start) == 0;
+    }
+    if (key == "no-flash") {
+        return parse_switch(value, options.no_flash);
     }
     if (key == "x2apic") {
         return parse_switch(value, options.x2apic);
@@ -83,6 +92,9 @@ bool apply(Text key, Text value, Options& options) {
     }
     if (key == "dump") {
         return parse_switch(value, options.dump);
+    }
+    if (key == "rmp") {
+        return parse_switch(value, options.rmp);
     }
     if (key == "timeline") {
         return parse_switch(value, options.timeline);

@@ -10,7 +10,10 @@ namespace vestibule::sevsim {
 /// Kept small: each has a stack and a page or two of the monitor's memory.
 inline constexpr unsigned most_vcpus = 8;
 
-enum class Platform : u8 { native, sev_es };
+enum class Platform : u8 { native, sev_es, sev_snp };
+
+/// As the host command writes them, by Platform.
+inline constexpr const char* platform_names[] = {"native", "sev-es", "sev-snp"};
 
 /// What the guest's file is.
 enum class GuestKind : u8 { igvm, kernel, firmware };
@@ -18,17 +21,24 @@ enum class GuestKind : u8 { igvm, kernel, firmware };
 struct Options {
     u64 memory              = 0; // bytes of guest memory
     Platform platform       = Platform::sev_es;
+    u64 sev_features        = 0; // of every VMSA: what VMRUN lets the guest have
     GuestKind guest         = GuestKind::igvm;
     unsigned c_bit_position = 47;
     unsigned vcpus          = 1;
     u64 ap_start            = 0;     // linear: where firmware's second vCPU and further ones begin
     bool la57               = false; // CPUID offers the guest 5-level paging
     bool x2apic             = false; // CPUID offers it, and names a hypervisor that has it
+    bool no_flash           = false; // all of the firmware's file is launched
     bool trace              = false;
     bool profile            = false;
     bool dump               = false;
     bool timeline           = false;
+    bool rmp                = false; // the host draws the reverse map table
     Hostility hostile;
+
+    bool is_native() const { return platform == Platform::native; }
+
+    bool is_snp() const { return platform == Platform::sev_snp; }
 
     /// The one that lies about the C-bit name.
     unsigned wrong_c_bit_position() const { return c_bit_position - 1; }

@@ -7,7 +7,7 @@
         extern  monitor_end
         extern  monitor_load_address
         extern  monitor_main
-        global  start_cr3               ; processor_start.asm
+        global  start_cr3               ; processor/start.asm
         global  start_cr4
         global  high_gdt_register
 

@@ -7,8 +7,10 @@ file(RENAME ${SCRATCH}/first ${PREFIX})
 foreach(file bin/igvmtool bin/sevsim bin/sevlaunch share/doc/vestibule/sev-host.md
     lib/libvestibule.a lib/pkgconfig/vestibule.pc
     lib/cmake/vestibule/vestibuleConfig.cmake lib/cmake/vestibule/vestibuleConfigVersion.cmake
-    include/vestibule/vestibule.h include/vestibule/vc/handler.h include/vestibule/ghcb/call.h
-    include/vestibule/x86/cpu.h share/vestibule/BOOTX64.EFI share/vestibule/vestibule.conf)
+    include/vestibule/vestibule.h include/vestibule/reasons.h include/vestibule/boot_info.h
+    include/vestibule/boot_info.inc include/vestibule/boot_info_offsets.h
+    include/vestibule-cxx/vc/handler.h include/vestibule-cxx/ghcb/call.h
+    include/vestibule-cxx/x86/cpu.h lib/pkgconfig/vestibule-cxx.pc share/vestibule/BOOTX64.EFI share/vestibule/vestibule.conf)
   if(NOT EXISTS ${PREFIX}/${file})
     message(FATAL_ERROR "not installed: ${file}")
   endif()

@@ -1,4 +1,4 @@
-// See launcher_model.h. Sections are those of the KVM ABI notes.
+// See model.h. Sections are those of the KVM ABI notes.
 #include "tests/launcher/model.h"
 
 #include "igvm/measure/ecdsa.h"

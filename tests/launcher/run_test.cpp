@@ -194,6 +194,38 @@ TEST(LauncherRun, EveryEndInWords) {
     }
 }
 
+TEST(LauncherRun, LastWordsOfTheGuest) {
+    constexpr u64 gpa    = 0x2'3000;
+    constexpr u64 buffer = 0x800; // of a GHCB page
+    const auto leave     = [&](Script& script, u64 magic, u64 reason) {
+        const u64 words[] = {magic, reason, 0x20'5000, 0x72, 0xFED0'0000};
+        std::memcpy(script.own.guest->memory().at({.gpa = gpa, .size = page_size}) + buffer, words,
+                        sizeof(words));
+    };
+    constexpr u64 magic = 0x5453'414C'5453'4556;
+
+    struct Row {
+        u64 magic;
+        u64 reason;
+        bool shown;
+    };
+
+    // Those of the request; of another one; what is none.
+    for (const Row& row : {
+             Row{magic,     0x234, true },
+             Row{magic,     0x235, false},
+             Row{magic + 1, 0x234, false}
+    }) {
+        Script script(PlatformType::sev_es);
+        leave(script, row.magic, row.reason);
+        const End end = script.end_of(system_event(6, 0x34'2100));
+        EXPECT_EQ(end.words.find("at rip 0x205000, error code 0x72, address 0xfed00000")
+                      != std::string::npos,
+                  row.shown)
+            << end.words;
+    }
+}
+
 TEST(LauncherRun, AnswersOfKvmThatCannotBe) {
     const auto io = [](u8 size, u64 offset, u32 count) {
         return [=](kvm_run& run) {

@@ -1,5 +1,6 @@
 // Kernels that break a rule of the library, one for each way (END, by CMake): the guest ends, and
 // says why.
+#include "include/vestibule/calls.h"
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 
@@ -9,16 +10,35 @@ using namespace vestibule::guests;
 namespace {
 
 enum : int {
-    nmi_in_nmi,   // an NMI while one is handled
-    vc_in_hook,   // #VC in the #VC handler
-    gp_on_vc_ist, // an exception whose gate has the IST of #VC
-    by_kernel,    // the kernel's own end
+    nmi_in_nmi,     // an NMI while one is handled
+    vc_in_hook,     // #VC in the #VC handler
+    gp_on_vc_ist,   // an exception whose gate has the IST of #VC
+    by_kernel,      // the kernel's own end
+    at_a_place,     // the same, with words
+    port_size,      // a driver's access of three bytes
+    mmio_page,      // one across the end of a page
+    nmi_stack_full, // an NMI's handler that needs too much stack, with a guard page below it
 };
 
 /// INT 2 comes through the NMI's gate as an NMI does.
 void interrupt_2() { asm volatile("int $2" : : : "memory"); }
 
-void on_nmi(const vestibule_frame*, void*) { interrupt_2(); }
+/// Less than a page beyond the stack's mapped part.
+void fill_stack() {
+    constexpr int size = VESTIBULE_NMI_STACK_SIZE - page_size + 512;
+    asm volatile("sub %0, %%rsp\n\tmovb $1, (%%rsp)\n\tadd %0, %%rsp"
+                 :
+                 : "i"(size)
+                 : "memory", "cc");
+}
+
+void on_nmi(const vestibule_frame*, void*) {
+    if (END == nmi_stack_full) {
+        fill_stack();
+        return;
+    }
+    interrupt_2();
+}
 
 int user_may(const vestibule_user_request*) {
     (void)x86::Cpu::cpuid(0);
@@ -43,6 +63,10 @@ extern "C" [[noreturn]] void stub_main() {
     setup.nmi_ist         = nmi_ist;
     setup.nmi             = on_nmi;
     setup.user_may        = user_may;
+    if (END == nmi_stack_full) {
+        setup.guard_pages = 1;
+        unmap_guards();
+    }
     start_library(setup);
     say("started");
     switch (END) {
@@ -52,6 +76,13 @@ extern "C" [[noreturn]] void stub_main() {
         machine.idt[x86::exception::general_protection].ist = vc_ist;
         (void)x86::Cpu::rdmsr(static_cast<x86::Msr>(0x1234'5678));
         break;
+    case nmi_stack_full:
+        machine.idt[x86::exception::page_fault].ist = fault_ist;
+        interrupt_2();
+        break;
+    case port_size: (void)vestibule_in(&machine.cpu, 0x80, 3); break;
+    case mmio_page: vestibule_mmio_write(&machine.cpu, 0xFEE0'0FFE, 4, 0); break;
+    case at_a_place: vestibule_terminate_at(&machine.cpu, 0x50E, 0x1234, 0x56, 0x789A); break;
     default: vestibule_terminate(0x2F0); // SELFTEST_PASSED
     }
     say("still here");

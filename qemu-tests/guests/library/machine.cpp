@@ -56,7 +56,6 @@ void make_segments() {
     machine.task.ist[fault_ist - 1U] = end_of(machine.fault_stack);
     machine.task.io_map_base         = sizeof(x86::TaskState); // none
     x86::Cpu::lgdt({.limit = sizeof(machine.gdt) - 1, .base = address_of(machine.gdt)});
-    asm volatile("ltr %0" : : "r"(task));
 }
 
 void make_gates() {
@@ -100,7 +99,22 @@ PageTableEntry& entry_of(const void* page) {
     return tables.image.entry[(address_of(page) - address_of(image_start)) / page_size];
 }
 
+void unmap_guards() {
+    constexpr u64 guards[] = {8192, 20480}; // as the public header says
+    for (const u64 guard : guards) {
+        entry_of(machine.cpu.opaque + guard).value &= ~PageTableEntry::present;
+    }
+    x86::Cpu::set_cr3(x86::Cpu::cr3());
+}
+
+void load_task() { asm volatile("ltr %0" : : "r"(task)); }
+
 void start_machine() {
+    start_machine_without_task();
+    load_task();
+}
+
+void start_machine_without_task() {
     make_segments();
     make_gates();
     if (const vestibule_reason reason = vestibule_identify(&machine.platform); reason != 0) {
@@ -122,6 +136,8 @@ vestibule_setup good_setup() {
             .kernel_code       = boot::code64_selector,
             .protocol_version  = machine.platform.protocol_version,
             .vmmcall_registers = 0,
+            .guard_pages       = 0,
+            .reserved_byte     = 0,
             .reserved          = {},
             .user_may          = nullptr,
             .nmi               = nullptr,

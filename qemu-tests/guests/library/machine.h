@@ -52,6 +52,10 @@ extern Machine machine;
 /// GDT, IDT, page tables, and the early #VC entry.
 void start_machine();
 
+/// The same in two steps, with the TSS behind.
+void start_machine_without_task();
+void load_task();
+
 /// A setup that is right.
 vestibule_setup good_setup();
 
@@ -60,6 +64,9 @@ void start_library(const vestibule_setup& setup);
 
 /// The page-table entry of a page of the image.
 x86::PageTableEntry& entry_of(const void* page);
+
+/// Unmaps the lowest page of each of the block's stacks (vestibule_setup::guard_pages).
+void unmap_guards();
 
 /// The byte behind an array: where a stack begins that is made of it.
 template <unsigned size>

@@ -14,6 +14,12 @@ constexpr u16 scratch       = 0x81; // DMA page registers: keep what is written
 constexpr u16 other_scratch = 0x82;
 constexpr u32 mtrr_type     = 0x2FF;
 
+#ifdef GUARDED
+constexpr bool guarded = true;
+#else
+constexpr bool guarded = false;
+#endif
+
 constinit volatile unsigned nmis = 0;
 constinit x86::CpuidResult vendor{}; // zero until it is known
 constinit volatile bool wrong_in_nmi = false;
@@ -80,7 +86,7 @@ void one_round(u8 value) {
 /// Bytes of the #VC stack that were ever used.
 u64 vc_stack_used() {
     const auto& stack = library::PerCpu::of(machine.cpu).vc_stack;
-    u64 untouched     = 0;
+    u64 untouched     = guarded ? page_size : 0;
     while (untouched < sizeof(stack) && stack.room[untouched] == 0) {
         ++untouched;
     }
@@ -95,6 +101,10 @@ extern "C" [[noreturn]] void stub_main() {
     setup.nmi_ist         = nmi_ist;
     setup.nmi             = on_nmi;
     setup.opaque          = &machine;
+    if (guarded) {
+        setup.guard_pages = 1;
+        unmap_guards();
+    }
     start_library(setup);
     vendor = x86::Cpu::cpuid(0);
     one_round(0x3C);

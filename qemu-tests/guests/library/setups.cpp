@@ -59,7 +59,8 @@ void bad_words() {
     refuses(reason::setup_registers, [](vestibule_setup& s) { s.vmmcall_registers = 1 << 4; });
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.nmi_ist = nmi_ist; });
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.nmi = nmi; });
-    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved[2] = 1; });
+    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved_byte = 1; });
+    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved[1] = 1; });
 }
 
 void bad_segments() {
@@ -71,6 +72,17 @@ void bad_segments() {
     }
     refuses(reason::setup_task_state, [](vestibule_setup& s) { s.tss = &machine.gdt; });
     refuses(reason::setup_task_state, [](vestibule_setup& s) { s.vc_ist = 0; });
+    refuses(reason::setup_task_state, [](vestibule_setup& s) {
+        s.tss         = nullptr;
+        s.vc_ist      = 0;
+        s.guard_pages = 1;
+    });
+    refuses(reason::setup_task_state, [](vestibule_setup& s) {
+        s.tss     = nullptr;
+        s.vc_ist  = 0;
+        s.nmi     = nmi;
+        s.nmi_ist = nmi_ist;
+    });
     refuses(reason::setup_task_state, [](vestibule_setup& s) { s.vc_ist = 8; });
     refuses(reason::setup_task_state, [](vestibule_setup& s) {
         s.nmi     = nmi;
@@ -92,6 +104,7 @@ void bad_memory() {
     refuses_mapping(reason::setup_cpu_block, machine.cpu.opaque + page_size,
                     PageTableEntry::present);
     refuses_mapping(reason::setup_cpu_block, last, c_bit);
+    refuses(reason::setup_cpu_block, [](vestibule_setup& s) { s.guard_pages = 1; }); // mapped
     refuses(reason::setup_ghcb_address, [](vestibule_setup& s) { s.ghcb_gpa += page_size; });
     refuses(reason::setup_ghcb_address, [](vestibule_setup& s) {
         s.ghcb = machine.ghcb + 8;
@@ -117,6 +130,6 @@ extern "C" [[noreturn]] void stub_main() {
     for (unsigned n = 0; n < row; ++n) {
         say((bad_mask >> n & 1) != 0 ? "wrong" : "refused");
     }
-    say(row == 34 ? "setups: 34" : "setups: another number");
+    say(row == 38 ? "setups: 38" : "setups: another number");
     end_run();
 }

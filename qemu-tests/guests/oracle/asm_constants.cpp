@@ -3,22 +3,15 @@
 #include "qemu-tests/guests/oracle/layout.h"
 #include "qemu-tests/guests/oracle/machine.h"
 #include "qemu-tests/guests/oracle/row.h"
+#include "x86/nasm_constants.h"
 #include "x86/registers.h"
 
 #include <cstddef>
-#include <cstdio>
 
 using namespace vestibule::oracle;
 namespace rflags = vestibule::x86::rflags;
 
-namespace {
-
-struct Constant {
-    const char* name;
-    unsigned long value;
-};
-
-constexpr Constant constants[] = {
+static constexpr vestibule::x86::NasmConstant constants[] = {
     {"ENTRY_GPR", offsetof(Entry, gpr)},
     {"ENTRY_RIP", offsetof(Entry, rip)},
     {"ENTRY_CS", offsetof(Entry, cs)},
@@ -83,11 +76,7 @@ constexpr Constant constants[] = {
     {"AC_BIT", rflags::ac},
 };
 
-} // namespace
-
 int main() {
-    std::puts("; Generated from the C++ types by qemu-tests/guests/oracle/asm_constants.cpp.");
-    for (const Constant& constant : constants) {
-        std::printf("%%define %-19s 0x%lx\n", constant.name, constant.value);
-    }
+    vestibule::x86::print_nasm_constants("qemu-tests/guests/oracle/asm_constants.cpp", constants,
+                                         vestibule::x86::NasmForm::define);
 }

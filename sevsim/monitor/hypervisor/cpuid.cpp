@@ -40,12 +40,23 @@ CpuidResult hypervisor_leaf(const Options& options, u32 leaf) {
 /// EBX of 0x8000001F: the C-bit's number, and one physical address bit less for the guest's use.
 u32 c_bit_word(const Options& options) { return options.c_bit_position | (1u << 6); }
 
+} // namespace
+
 CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     if (leaf >= leaf_number::hypervisor_first && leaf <= leaf_number::hypervisor_last) {
         return hypervisor_leaf(vcpu.options, leaf);
     }
     if (leaf == leaf_number::memory_encryption) {
         constexpr u32 asids = 16;
+        if (vcpu.options.is_snp()) {
+            constexpr u32 vmpls    = (1u << 5) | (1u << 6); // VMPLs, RMPQUERY
+            constexpr u32 coherent = 1u << 10; // in hardware, across encryption domains
+            // COHERENCY_SFW_NO: no cache holds stale ciphertext of a page that changes its owner.
+            constexpr u32 no_eviction = 1u << 31;
+            constexpr u32 vmpl_count  = 4u << 12;
+            return {x86::cpuid_sev | x86::cpuid_sev_es | x86::cpuid_snp | vmpls | coherent,
+                    c_bit_word(vcpu.options) | vmpl_count | no_eviction, asids, 1};
+        }
         return {x86::cpuid_sev | x86::cpuid_sev_es, c_bit_word(vcpu.options), asids, 1};
     }
     // The processor underneath knows fewer extended leaves than the one that it plays.
@@ -85,8 +96,6 @@ CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     }
     return result;
 }
-
-} // namespace
 
 CpuidResult guest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     return told_cpuid(vcpu.options, leaf, honest_cpuid(vcpu, leaf, subleaf));

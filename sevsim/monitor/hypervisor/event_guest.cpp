@@ -54,7 +54,9 @@ Answer serve_ap_jump_table(Vcpu&, GhcbView& ghcb) {
     }
 }
 
-Answer serve_features(Vcpu&, GhcbView&) { return Answer::done(hypervisor_features); }
+Answer serve_features(Vcpu& vcpu, GhcbView&) {
+    return Answer::done(hypervisor_features(vcpu.options));
+}
 
 // --- Ends ---
 
@@ -65,7 +67,7 @@ Answer serve_termination(Vcpu& vcpu, GhcbView& ghcb) {
         return Answer::done();
     }
     const u64 reason = ghcb.get(field::exit_info_1);
-    end_run_by_termination(reason & 0xF, static_cast<u8>(reason >> 4));
+    end_run_by_termination(reason & 0xF, static_cast<u8>(reason >> 4), vcpu.last_ghcb);
 }
 
 /// SW_EXITINFO1: the exit code that the guest's #VC handler does not serve.

@@ -40,10 +40,15 @@ struct Answer {
 struct Event {
     u64 code;
     u16 since; // the protocol version that brought it
+    bool snp;  // of SEV-SNP guests only
     const char* name;
     Inputs (*inputs)(const GhcbView& ghcb);
     Answer (*serve)(Vcpu& vcpu, GhcbView& ghcb);
 };
+
+/// Has the vCPU go on at another VMPL, by GHCB page or MSR; false where it has none
+/// (event_vmpl.cpp).
+bool run_vmpl(Vcpu& vcpu, u64 vmpl);
 
 /// nullptr for an exit code that is not served.
 const Event* find_event(u64 code);
@@ -57,6 +62,11 @@ Inputs ioio_inputs(const GhcbView& ghcb);
 Inputs msr_inputs(const GhcbView& ghcb);
 Inputs vmmcall_inputs(const GhcbView& ghcb);
 Inputs ap_jump_table_inputs(const GhcbView& ghcb);
+Inputs ap_creation_inputs(const GhcbView& ghcb);
+Inputs guest_request_inputs(const GhcbView& ghcb);
+Inputs run_vmpl_inputs(const GhcbView& ghcb);
+Inputs apic_ids_inputs(const GhcbView& ghcb);
+Inputs extended_request_inputs(const GhcbView& ghcb);
 
 Answer serve_nothing(Vcpu& vcpu, GhcbView& ghcb); // an instruction without effect on this machine
 Answer serve_dr7_read(Vcpu& vcpu, GhcbView& ghcb);
@@ -73,6 +83,12 @@ Answer serve_mmio_write(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_nmi_complete(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_ap_reset_hold(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_ap_jump_table(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_page_state_change(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_guest_request(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_extended_request(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_apic_ids(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_run_vmpl(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_features(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_termination(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_unsupported_event(Vcpu& vcpu, GhcbView& ghcb);

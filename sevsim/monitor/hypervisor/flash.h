@@ -8,10 +8,6 @@
 
 namespace vestibule::sevsim {
 
-/// How many bytes at the beginning of a firmware image are a volume of variables: 0 where it has
-/// none.
-u64 variables_size(std::span<const u8> image);
-
 /// Makes `contents` the flash at a guest-physical address. Whole pages.
 void add_flash(u64 gpa, std::span<u8> contents);
 

@@ -19,11 +19,12 @@ constexpr u64 response_malformed = 2;
 constexpr Fields always_valid = fields(field::exit_code, field::exit_info_1, field::exit_info_2);
 
 enum class Malformed : u64 {
-    usage         = 2,
-    scratch       = 3,
-    missing_input = 4,
-    input         = 5,
-    event         = 6,
+    ghcb_not_registered = 1,
+    usage               = 2,
+    scratch             = 3,
+    missing_input       = 4,
+    input               = 5,
+    event               = 6,
 };
 
 void refuse(GhcbView& ghcb, Malformed reason, Rule rule, const char* detail) {
@@ -84,6 +85,11 @@ bool check_inputs(GhcbView& ghcb, const Event& event) {
     return true;
 }
 
+/// An SEV-SNP guest registers its GHCB before its first call (section 2.3.2).
+bool is_registered(const Vcpu& vcpu, u64 gpa) {
+    return !vcpu.options.is_snp() || vcpu.registered_ghcb == gpa;
+}
+
 void finish(GhcbView& ghcb, const Event& event, const Answer& answer) {
     const char* detail = answer.detail != nullptr ? answer.detail : event.name;
     switch (answer.kind) {
@@ -141,21 +147,30 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     if ((vcpu.state().rflags & x86::rflags::interrupt) != 0) {
         report_violation(Rule::vmgexit_interruptible, "VMGEXIT with RFLAGS.IF set");
     }
+    vcpu.last_ghcb = page;
     GhcbView ghcb{page};
     const u64 code     = ghcb.get(field::exit_code);
     const Event* event = find_event(code);
     const char* name   = event != nullptr ? event->name : "unknown";
-    if (check_header(ghcb)) {
+    if (!is_registered(vcpu, gpa)) {
+        refuse(ghcb, Malformed::ghcb_not_registered, Rule::ghcb_not_registered,
+               "VMGEXIT with a GHCB that is not the registered one");
+        count(Served::ghcb, 0, "malformed");
+    } else if (check_header(ghcb)) {
         count(Served::ghcb, code, name);
-        if (event == nullptr) {
+        if (event == nullptr || (event->snp && !vcpu.options.is_snp())) {
             refuse(ghcb, Malformed::event, Rule::ghcb_unknown_event,
                    "an exit code that this hypervisor does not serve");
-        } else if (ghcb.version() < event->since) {
+        } else if (ghcb.written_version() != 0 && ghcb.version() < event->since) {
             refuse(ghcb, Malformed::event, Rule::ghcb_event_version,
                    "an event that the call's PROTOCOL_VERSION does not have");
         } else if (check_inputs(ghcb, *event)) {
             ghcb.clear_valid();
-            finish(ghcb, *event, event->serve(vcpu, ghcb));
+            const Answer answer = event->serve(vcpu, ghcb);
+            if (vcpu.replaced || vcpu.destroyed) {
+                return; // nobody waits for it any more
+            }
+            finish(ghcb, *event, answer);
         }
     } else {
         count(Served::ghcb, 0, "malformed"); // its exit code means nothing

@@ -13,9 +13,11 @@ void serve_vmgexit(Vcpu& vcpu);
 /// The value of the GHCB MSR at reset: SEV information, so that a guest can read it without asking.
 u64 ghcb_msr_at_reset(const Options& options);
 
-/// The features that a guest is told of (section 2.3.1, request 0x080, and exit 0x8000FFFD): all
-/// that there are so far belong to SEV-SNP.
-inline constexpr u64 hypervisor_features = 0;
+/// The features that a guest is told of (section 2.3.1, request 0x080, and exit 0x8000FFFD). All
+/// that there are belong to SEV-SNP: SEV-SNP itself, AP creation, the list of APIC IDs, and VMPLs.
+constexpr u64 hypervisor_features(const Options& options) {
+    return options.is_snp() ? bit(0) | bit(1) | bit(4) | bit(5) : 0;
+}
 
 /// What a guest that asks for the AP jump table is told, as long as none has set another: what its
 /// firmware would have set.

@@ -35,7 +35,12 @@ void send_nmi(Vcpu& vcpu, const Vcpu& sender) {
 /// It also forgets an NMI that has not been taken (APM volume 2, section 14.1.2).
 void send_init(Vcpu& vcpu, const Vcpu& sender) {
     vcpu.nmi_pending = false;
-    if (vcpu.activity == Activity::running) {
+    if (vcpu.vmsa_at_init != 0) {
+        start_from_vmsa(vcpu, vcpu.vmsa_at_init);
+        vcpu.vmsa_at_init = 0;
+    } else if (vcpu.activity == Activity::no_vmsa) {
+        return;
+    } else if (vcpu.activity == Activity::running) {
         vcpu.init_received = true;
         if (&vcpu != &sender) {
             wake(vcpu);

@@ -1,8 +1,11 @@
 // The hypervisor's side of the GHCB MSR protocol (GHCB specification, section 2.3.1).
 #include "sevsim/monitor/hypervisor/cpuid.h"
+#include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/hypervisor/page_state.h"
+#include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
 
@@ -30,7 +33,39 @@ u64 reset_hold(Vcpu& vcpu, u64) {
     return (u64{1} << 12) | 0x007;
 }
 
-u64 features(Vcpu&, u64) { return (hypervisor_features << 12) | 0x081; }
+u64 features(Vcpu& vcpu, u64) { return (hypervisor_features(vcpu.options) << 12) | 0x081; }
+
+/// The hypervisor would have it nowhere in particular.
+u64 preferred_ghcb(Vcpu&, u64) { return ~u64{0xFFF} | 0x011; }
+
+/// Answered with the same page where it is accepted. A later one takes its place.
+u64 register_ghcb(Vcpu& vcpu, u64 request) {
+    const u64 gpa = request & ~u64{0xFFF};
+    if (shared_memory(gpa) == nullptr) {
+        report_violation(Rule::ghcb_address, "a GHCB is registered that is not guest memory");
+        return ~u64{0xFFF} | 0x013;
+    }
+    vcpu.registered_ghcb = gpa;
+    return gpa | 0x013;
+}
+
+/// The page in [51:12], the operation in [55:52]; answered with an error in [63:32].
+u64 page_state_change(Vcpu&, u64 request) {
+    constexpr u64 page   = 0x000F'FFFF'FFFF'F000;
+    const auto operation = static_cast<unsigned>(request >> 52) & 0xF;
+    const bool is_for_one_page =
+        operation == page_operation::assign_private || operation == page_operation::assign_shared;
+    const bool done = is_for_one_page && change_page_state(request & page, operation, false);
+    if (!done) {
+        report_violation(Rule::psc_list, "page state change: a page that cannot be changed so");
+    }
+    return (u64{!done} << 32) | 0x015;
+}
+
+/// The VMPL in [39:32]; answered, when the caller runs again, with an error in [63:32].
+u64 run_vmpl_by_msr(Vcpu& vcpu, u64 request) {
+    return (u64{!run_vmpl(vcpu, high_half(request) & 3)} << 32) | 0x017;
+}
 
 /// Reason set in [15:12], reason code in [23:16].
 u64 terminate(Vcpu& vcpu, u64 request) {
@@ -38,27 +73,32 @@ u64 terminate(Vcpu& vcpu, u64 request) {
         vcpu.terminated = true;
         return request;
     }
-    end_run_by_termination((request >> 12) & 0xF, static_cast<u8>(request >> 16));
+    end_run_by_termination((request >> 12) & 0xF, static_cast<u8>(request >> 16), vcpu.last_ghcb);
 }
 
 struct Request {
     u64 code;
     const char* name;
+    bool snp;     // of SEV-SNP guests only
     u64 reserved; // bits that must be zero
     u64 (*serve)(Vcpu& vcpu, u64 request);
 };
 
 constexpr Request requests[] = {
-    {0x002, "SEV information",     ~u64{0xFFF},           sev_information},
-    {0x004, "CPUID",               0x3FFF'F000,           cpuid          },
-    {0x006, "AP reset hold",       ~u64{0xFFF},           reset_hold     },
-    {0x080, "hypervisor features", ~u64{0xFFF},           features       },
-    {0x100, "termination request", 0xFFFF'FFFF'FF00'0000, terminate      },
+    {0x002, "SEV information",     false, ~u64{0xFFF},           sev_information  },
+    {0x004, "CPUID",               false, 0x3FFF'F000,           cpuid            },
+    {0x006, "AP reset hold",       false, ~u64{0xFFF},           reset_hold       },
+    {0x010, "preferred GHCB",      true,  ~u64{0xFFF},           preferred_ghcb   },
+    {0x012, "GHCB registration",   true,  0,                     register_ghcb    },
+    {0x014, "page state change",   true,  0xFF00'0000'0000'0000, page_state_change},
+    {0x016, "RUN_VMPL",            true,  0xFFFF'FFFC'FFFF'F000, run_vmpl_by_msr  },
+    {0x080, "hypervisor features", false, ~u64{0xFFF},           features         },
+    {0x100, "termination request", false, 0xFFFF'FFFF'FF00'0000, terminate        },
 };
 
-const Request* find(u64 code) {
+const Request* find(const Options& options, u64 code) {
     for (const Request& request : requests) {
-        if (request.code == code) {
+        if (request.code == code && (!request.snp || options.is_snp())) {
             return &request;
         }
     }
@@ -80,7 +120,7 @@ void trace(const Vcpu& vcpu, const char* name, u64 request, u64 answer) {
 void serve_msr_protocol(Vcpu& vcpu) {
     const u64 value        = vcpu.ghcb_msr;
     const u64 code         = value & 0xFFF;
-    const Request* request = find(code);
+    const Request* request = find(vcpu.options, code);
     if (request == nullptr) {
         // KVM leaves the MSR as it is: the guest finds its own request where the answer should be.
         count(Served::msr_protocol, code, "unknown");
@@ -96,7 +136,11 @@ void serve_msr_protocol(Vcpu& vcpu) {
     if (request->serve == terminate) {
         trace(vcpu, request->name, value, 0);
     }
-    vcpu.ghcb_msr = request->serve(vcpu, value);
+    const u64 answer = request->serve(vcpu, value);
+    if (vcpu.replaced) {
+        return; // AP creation has ended a reset hold, and nobody waits for the answer
+    }
+    vcpu.ghcb_msr = answer;
     trace(vcpu, request->name, value, vcpu.ghcb_msr);
 }
 

@@ -2,27 +2,31 @@
 // CS at the last 64 KiB. The launch encrypts the code, which is a ROM from then on (QEMU's
 // sev_encrypt_flash, of the first flash device). A volume of variables before it is what the second
 // flash device would hold: the hypervisor's, not encrypted.
+#include "sevsim/firmware_volume.h"
 #include "sevsim/monitor/hypervisor/flash.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/machine_end.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loading/loader.h"
+#include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/secure_processor/cpuid_page.h"
+#include "sevsim/monitor/secure_processor/launch.h"
 
 namespace vestibule::sevsim {
 
-void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
+namespace {
+
+/// What KVM makes of the reset state on its way into a VMSA, which is measured like that.
+void take_measured_state(Vcpu& vcpu) {
+    vcpu.state().cr0 = x86::cr0::et;
+    vcpu.state().cr4 = x86::cr4::mce;
+}
+
+void start_at_reset_vector(std::span<Vcpu> vcpus) {
     Vcpu& vcpu = vcpus[0];
-    if (vcpu.options.platform == Platform::native) {
-        end_run_by_monitor_error("firmware runs on the SEV-ES platform only");
-    }
-    const u64 variables = variables_size(bytes);
-    map_firmware(bytes.subspan(variables));
-    if (variables != 0) {
-        constexpr u64 end = layout::monitor_physical; // 4 GiB, which is the guest's 4 GiB too
-        add_flash(end - bytes.size(), bytes.first(variables));
-    }
     reset_power_management();
     reset(vcpu);
     vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
@@ -34,6 +38,51 @@ void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
         other.state().rip     = start & 0xFFFF;
         other.ghcb_msr        = vcpu.ghcb_msr;
     }
+    for (Vcpu& each : vcpus) {
+        if (each.options.is_snp()) {
+            take_measured_state(each);
+        }
+    }
+}
+
+/// Under SEV-SNP firmware is memory, and so are the pages that it asks for in its metadata.
+void launch_firmware(Vcpu& vcpu, std::span<const u8> bytes) {
+    reverse_map::launch(layout::monitor_physical - bytes.size(), bytes.size());
+    const LaunchModule& module = launch_module();
+    for (const LaunchSection& section : std::span{module.sections}.first(module.section_count)) {
+        for (u64 page = section.gpa; page < u64{section.gpa} + section.size; page += page_size) {
+            if (!is_guest_memory(page)) {
+                end_run_by_monitor_error("the firmware wants pages launched where this machine has "
+                                         "no memory: try more --memory");
+            }
+            memset(private_memory(page), 0, page_size);
+        }
+        if (section.type == LaunchSection::secrets) {
+            fill_secrets_page(private_memory(section.gpa));
+        } else if (section.type == LaunchSection::cpuid) {
+            fill_cpuid_page(vcpu, private_memory(section.gpa));
+        }
+        reverse_map::launch(section.gpa, section.size);
+    }
+}
+
+} // namespace
+
+void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
+    Vcpu& vcpu = vcpus[0];
+    if (vcpu.options.is_native()) {
+        end_run_by_monitor_error("firmware does not run on the native platform");
+    }
+    const u64 variables = vcpu.options.no_flash ? 0 : variables_size(bytes);
+    map_firmware(bytes.subspan(variables));
+    if (vcpu.options.is_snp()) {
+        launch_firmware(vcpu, bytes.subspan(variables));
+    }
+    if (variables != 0) {
+        constexpr u64 end = layout::monitor_physical; // 4 GiB, which is the guest's 4 GiB too
+        add_flash(end - bytes.size(), bytes.first(variables));
+    }
+    start_at_reset_vector(vcpus);
 }
 
 } // namespace vestibule::sevsim

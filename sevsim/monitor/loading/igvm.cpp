@@ -6,45 +6,87 @@
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/memory/reverse_map.h"
+#include "sevsim/monitor/processor/sev_features.h"
+#include "sevsim/monitor/processor/vmsa.h"
 #include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/secure_processor/cpuid_page.h"
+#include "sevsim/monitor/secure_processor/launch.h"
+#include "x86/page_table.h"
+
+#include <algorithm>
 
 namespace vestibule::sevsim {
 
 namespace {
 
-/// Where a page of the file goes. Under SEV-ES the launch encrypts it: it lands in the private
-/// view.
+/// Where a page of the file goes. Under SEV-ES and SEV-SNP the launch encrypts it: it lands in the
+/// private view.
 u8* destination(Vcpu& vcpu, u64 gpa) {
     if (!is_guest_memory(gpa)) {
         end_run_by_monitor_error("a page of the file lies outside guest memory: try more --memory");
     }
-    return vcpu.options.platform == Platform::native ? layout::at_physical(gpa)
-                                                     : private_memory(gpa);
+    return vcpu.options.is_native() ? layout::at_physical(gpa) : private_memory(gpa);
+}
+
+/// A page of the hypervisor's, which a launch for SEV-SNP leaves out.
+void load_shared_page(u64 gpa, std::span<const u8> from) {
+    u8* const to = shared_memory(gpa);
+    memset(to, 0, page_size);
+    memcpy(to, from.data(), from.size());
+}
+
+/// Pages of SEV-SNP: what a type stands for is the secure processor's to fill in.
+void fill_page(Vcpu& vcpu, igvm::PageDataType type, std::span<const u8> from, u8* to) {
+    switch (type) {
+    case igvm::PageDataType::secrets: fill_secrets_page(to); return;
+    case igvm::PageDataType::cpuid_data:
+    case igvm::PageDataType::cpuid_xf: fill_cpuid_page(vcpu, to); return;
+    case igvm::PageDataType::normal: break;
+    }
+    memset(to, 0, page_size);
+    memcpy(to, from.data(), from.size());
 }
 
 void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::PageData& page) {
     constexpr u32 unencrypted = igvm::PageData::unmeasured | igvm::PageData::shared;
+    const bool is_snp         = vcpu.options.is_snp();
+    const bool is_shared      = (page.flags & igvm::PageData::shared) != 0;
+    const bool is_large       = (page.flags & igvm::PageData::is_2mb_page) != 0;
     if (vcpu.options.platform == Platform::sev_es && (page.flags & unencrypted) != 0) {
         end_run_by_monitor_error("an unmeasured or shared page: SEV-ES launches none");
     }
-    u8* const to    = destination(vcpu, page.gpa);
-    const auto from = file.data(page);
-    if (from.empty()) {
-        memset(to, 0, page_size);
-    } else {
-        memcpy(to, from.data(), page_size);
+    if (!is_snp && page.data_type != igvm::PageDataType::normal) {
+        end_run_by_monitor_error("a page of secrets or of CPUID: only SEV-SNP has them");
+    }
+    const auto content = file.data(page);
+    const u64 size     = is_large ? x86::large_page_size : page_size;
+    for (u64 done = 0; done < size; done += page_size) {
+        const u64 gpa = page.gpa + done;
+        u8* const to  = destination(vcpu, gpa);
+        const auto from =
+            content.size() <= done
+                ? std::span<const u8>{}
+                : content.subspan(done, std::min<u64>(page_size, content.size() - done));
+        if (is_snp && is_shared) {
+            load_shared_page(gpa, from);
+            continue;
+        }
+        fill_page(vcpu, page.data_type, from, to);
+        if (is_snp) {
+            reverse_map::launch(gpa, page_size);
+        }
     }
 }
 
-/// A VMSA's first bytes are the VMCB's save area, which is how KVM makes one of the other.
-void load_vmsa(Vcpu& vcpu, std::span<const u8> bytes) {
-    constexpr size_t common = offsetof(x86::Vmsa, spec_ctrl);
-    memcpy(vcpu.vmcb.save_area.bytes, bytes.data(), common);
-    const auto vmsa    = igvm::load<x86::Vmsa>(bytes);
-    GuestRegisters& to = vcpu.registers;
-    to                 = {vmsa.rcx, vmsa.rdx, vmsa.rbx, vmsa.rbp, vmsa.rsi, vmsa.rdi, vmsa.r8,
-                          vmsa.r9,  vmsa.r10, vmsa.r11, vmsa.r12, vmsa.r13, vmsa.r14, vmsa.r15};
-    vcpu.set_cr3(vmsa.cr3);
+/// Memory that the guest finds assigned, so that it need not ask for it, but not validated.
+void require_memory(Vcpu& vcpu, const igvm::RequiredMemory& range) {
+    for (u64 gpa = range.gpa; gpa < range.gpa + range.number_of_bytes; gpa += page_size) {
+        destination(vcpu, gpa); // which ends the run where there is none
+        if (vcpu.options.is_snp() && !reverse_map::at(gpa).validated) {
+            reverse_map::at(gpa).assigned = true;
+        }
+    }
 }
 
 x86::Segment segment(const igvm::NativeSegment& from) {
@@ -78,13 +120,39 @@ void load_native_context(Vcpu& vcpu, std::span<const u8> bytes) {
 
 void load_context(Vcpu& vcpu, const igvm::File& file, const igvm::VpContext& context) {
     const auto bytes = file.data(context.file_offset, page_size);
-    if (vcpu.options.platform == Platform::native) {
+    if (vcpu.options.is_native()) {
         load_native_context(vcpu, bytes);
     } else {
-        load_vmsa(vcpu, bytes);
+        const auto vmsa = igvm::load<x86::Vmsa>(bytes);
+        if (const char* feature = refused_feature(vcpu.options, vmsa.sev_features)) {
+            end_run_by_monitor_error(feature);
+        }
+        if (const char* fault = vmsa_fault(vmsa)) {
+            end_run_by_monitor_error(fault);
+        }
+        vcpu.options.sev_features = vmsa.sev_features;
+        vcpu.vmpl                 = vmsa.vmpl;
+        load_vmsa(vcpu, vmsa);
+        apply_features(vcpu);
     }
     vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
 }
+
+} // namespace
+
+namespace {
+
+struct PlatformRow {
+    igvm::PlatformType type;
+    const char* missing;
+};
+
+constexpr PlatformRow platform_rows[] = {
+  // by Platform
+    {igvm::PlatformType::native,  "the file is not for the NATIVE platform" },
+    {igvm::PlatformType::sev_es,  "the file is not for the SEV-ES platform" },
+    {igvm::PlatformType::sev_snp, "the file is not for the SEV-SNP platform"},
+};
 
 } // namespace
 
@@ -94,12 +162,10 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
     if (!file) {
         end_run_by_monitor_error(file.error().expected());
     }
-    const bool native = vcpu.options.platform == Platform::native;
-    const u32 mask =
-        file->mask_of(native ? igvm::PlatformType::native : igvm::PlatformType::sev_es);
+    const PlatformRow& platform = platform_rows[static_cast<unsigned>(vcpu.options.platform)];
+    const u32 mask              = file->mask_of(platform.type);
     if (mask == 0) {
-        end_run_by_monitor_error(native ? "the file is not for the NATIVE platform"
-                                        : "the file is not for the SEV-ES platform");
+        end_run_by_monitor_error(platform.missing);
     }
     size_t contexts = 0;
     for (const igvm::Header header : file->directives(mask)) {
@@ -112,7 +178,12 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
             }
             load_context(vcpus[context->vp_index], *file, *context);
             ++contexts;
-        } else if (header.type != igvm::HeaderType::required_memory) {
+        } else if (const auto range = header.as<igvm::RequiredMemory>()) {
+            require_memory(vcpu, *range);
+        } else if (header.type == igvm::HeaderType::error_range) {
+            // Where Hyper-V would put its own pages.
+        } else if (header.type != igvm::HeaderType::snp_id_block || !vcpu.options.is_snp()) {
+            // An ID block was the host command's to check (sevsim/snp_launch.h).
             end_run_by_monitor_error("a directive that this machine does not serve");
         }
     }

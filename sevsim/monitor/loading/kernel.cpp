@@ -5,6 +5,7 @@
 #include "sevsim/linux_boot.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/loading/linux_snp.h"
 #include "sevsim/monitor/loading/loader.h"
 #include "sevsim/monitor/loading/parking.h"
 #include "sevsim/monitor/memory/memory.h"
@@ -40,9 +41,8 @@ void put(Vcpu& vcpu, u64 gpa, const void* from, u64 size) {
         if (!is_guest_memory(gpa)) {
             end_run_by_monitor_error("kernel and initrd do not fit: try more --memory");
         }
-        memcpy(vcpu.options.platform == Platform::native ? layout::at_physical(gpa)
-                                                         : private_memory(gpa),
-               bytes, count);
+        memcpy(vcpu.options.is_native() ? layout::at_physical(gpa) : private_memory(gpa), bytes,
+               count);
         gpa += count;
         bytes += count;
         size -= count;
@@ -76,7 +76,9 @@ void take_over_firmware(Vcpu& vcpu, const MultibootInformation& information,
         }
         // Whole pages, as they are encrypted.
         for (u64 page = range.address & ~(page_size - 1); page < last; page += page_size) {
-            if (is_guest_memory(page)) {
+            // Under SEV-SNP the ROMs' contents are not launched (linux_snp.cpp).
+            const bool is_rom = page < low_memory_end && vcpu.options.is_snp();
+            if (is_guest_memory(page) && !is_rom) {
                 put(vcpu, page, layout::at_physical(page), page_size);
             }
         }
@@ -188,7 +190,9 @@ void load_kernel(std::span<Vcpu> vcpus, const GuestFiles& files,
         end_run_by_monitor_error("no bzImage: it ends within its own set-up code");
     }
     take_over_firmware(vcpu, information, parameters);
-    if (vcpus.size() > 1) {
+    if (vcpu.options.is_snp()) {
+        launch_for_linux(vcpu, parameters); // which starts further vCPUs by AP creation
+    } else if (vcpus.size() > 1) {
         reserve_parking(parameters);
         park_processors(vcpus);
     }

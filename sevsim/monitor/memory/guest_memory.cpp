@@ -50,8 +50,8 @@ u64 read_entry(u64 gpa, unsigned size) {
     return entry;
 }
 
-/// The guest-physical address behind a linear one, without the C-bit; `nowhere` where it is not
-/// mapped.
+/// The guest-physical address behind a linear one, with the C-bit as its page's entry has it;
+/// `nowhere` where it is not mapped.
 u64 translate(Vcpu& vcpu, u64 linear) {
     if ((vcpu.state().cr0 & x86::cr0::pg) == 0) {
         return linear & 0xFFFF'FFFF;
@@ -65,14 +65,14 @@ u64 translate(Vcpu& vcpu, u64 linear) {
         if ((entry & PageTableEntry::present) == 0) {
             return nowhere;
         }
-        const u64 address = vcpu.without_c_bit(entry & PageTableEntry::address_mask);
+        const u64 address = entry & PageTableEntry::address_mask;
         const bool large =
             (entry & PageTableEntry::large) != 0 && (paging.large_shifts & bit(shift)) != 0;
         if (shift == 12 || large) {
             const u64 offset_mask = bit(shift) - 1;
             return (address & ~offset_mask) | (linear & offset_mask);
         }
-        table      = address;
+        table      = vcpu.without_c_bit(address);
         index_bits = paging.index_bits;
     }
 }
@@ -97,7 +97,7 @@ bool is_prefix(u8 byte) {
 /// The byte behind a linear address, or nullptr.
 const u8* private_byte(Vcpu& vcpu, u64 linear) {
     const u64 gpa = translate(vcpu, linear);
-    return gpa == nowhere ? nullptr : private_memory(gpa);
+    return gpa == nowhere ? nullptr : private_memory(vcpu.without_c_bit(gpa));
 }
 
 /// The linear address `offset` bytes from the guest's RIP.
@@ -107,6 +107,11 @@ u64 code_address(Vcpu& vcpu, u64 offset) {
 }
 
 } // namespace
+
+bool translate_linear(Vcpu& vcpu, u64 linear, u64& gpa) {
+    gpa = translate(vcpu, linear);
+    return gpa != nowhere;
+}
 
 bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count) {
     for (u64 n = 0; n < count; ++n) {

@@ -15,6 +15,10 @@ bool read_code_before(Vcpu& vcpu, u8& byte);
 /// Reads the guest's private memory at a linear address; false where some of it is not there.
 bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count);
 
+/// Where a linear address leads by the guest's own tables, with the C-bit as they have it; false
+/// where it is not mapped.
+bool translate_linear(Vcpu& vcpu, u64 linear, u64& gpa);
+
 /// The instruction at RIP, without its prefixes.
 struct FetchedInstruction {
     u8 bytes[15];    // prefixes included

@@ -49,6 +49,13 @@ void map_private_block(u64 gpa) {
 /// The private view's entry for one page, its block split where it was one large page.
 PageTableEntry& private_page_entry(u64 page) {
     map_private_block(page);
+    split_private_block(page);
+    return page_entry(private_view, page);
+}
+
+} // namespace
+
+void split_private_block(u64 page) {
     PageTableEntry& directory = directory_entry(private_view, page);
     if (directory.is_large()) {
         const u64 block  = page & ~(x86::large_page_size - 1);
@@ -58,10 +65,7 @@ PageTableEntry& private_page_entry(u64 page) {
         }
         directory.value = layout::physical(table) | table_flags;
     }
-    return page_entry(private_view, page);
 }
-
-} // namespace
 
 void map_private(u64 gpa, bool write) {
     map_private_block(gpa);

@@ -17,6 +17,9 @@ void map_private(u64 gpa, bool write);
 /// shared memory. What it holds is what a device may have written there already.
 void map_shared(u64 gpa, bool write);
 
+/// Where the 2 MiB around `page` are one large page of the private view, makes 512 of it.
+void split_private_block(u64 page);
+
 /// A walk or a fetch through a mapping without the C-bit: the CPU treats both as private, so this
 /// page of the shared view shows the private one.
 /// Limit: a page that serves first as shared data and then as a table, or the reverse, shows one

@@ -6,6 +6,8 @@
 #include "sevsim/monitor/memory/nested_entries.h"
 #include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/own_tables.h"
+#include "sevsim/monitor/memory/reverse_map.h"
+#include "sevsim/monitor/memory/snp_pages.h"
 
 namespace vestibule::sevsim {
 
@@ -17,13 +19,20 @@ namespace {
 
 constexpr u64 gigabyte_size = u64{1} << 30;
 
-constinit u64 memory_size           = 0;
-constinit u64 firmware_begin        = 0; // guest-physical, up to 4 GiB; 0: there is none
-constinit u8* firmware              = nullptr;
-constinit PageTable* long_root      = nullptr;
-constinit PageTable* legacy_root    = nullptr;
-constinit PageTable* long_root_nx   = nullptr;
-constinit PageTable* legacy_root_nx = nullptr;
+constinit u64 memory_size    = 0;
+constinit u64 firmware_begin = 0; // guest-physical, up to 4 GiB; 0: there is none
+constinit u8* firmware       = nullptr;
+constinit bool is_snp        = false;
+
+/// Where the walk begins, in and outside long mode, and the no-execute twins of both.
+struct Roots {
+    PageTable* long_mode;
+    PageTable* legacy;
+    PageTable* long_mode_nx;
+    PageTable* legacy_nx;
+};
+
+constinit Roots roots[reverse_map::vmpl_count]{}; // by VMPL
 
 /// The gigabyte around `gpa`, at its own address.
 void map_own_gigabyte(u64 gpa) {
@@ -41,13 +50,12 @@ PageTable* five_level_root(const PageTable* table) {
 
 /// In long mode an address with this bit set is looked up in the lowest 512 GiB of `view`, whose
 /// own table is one of the two below the root of five levels, or the root of four.
-void map_at_bit(unsigned position, PageTable& shared_table, PageTable& view) {
+void map_at_bit(PageTable& root, unsigned position, PageTable& shared_table, PageTable& view) {
     const u64 address = bit(position);
     if (position < 48) {
         shared_table.entry[x86::table_index(address, 4)] = view.entry[0];
     } else {
-        long_root->entry[x86::table_index(address, 5)].value =
-            layout::physical(&view) | table_flags;
+        root.entry[x86::table_index(address, 5)].value = layout::physical(&view) | table_flags;
     }
 }
 
@@ -63,55 +71,75 @@ PageTable* no_execute_copy(const PageTable& root) {
 
 } // namespace
 
+namespace {
+
+/// One view, the machine's own: memory and devices at their addresses.
+Roots native_roots() {
+    for (u64 gigabyte = 0; gigabyte < 4; ++gigabyte) {
+        map_own_gigabyte(gigabyte << 30);
+    }
+    PageTable* root      = new_table();
+    root->entry[0].value = layout::physical(shared_view.pointers) | table_flags;
+    if (has_five_levels()) {
+        root = five_level_root(root);
+    }
+    return {.long_mode = root, .legacy = root, .long_mode_nx = nullptr, .legacy_nx = nullptr};
+}
+
+Roots encrypted_roots(const Options& options, View view) {
+    const u64 private_half         = layout::physical(view.pointers) | table_flags;
+    const bool no_effect           = options.hostile.lie == Lie::cbit_no_effect;
+    PageTable* const shared_table  = new_table();
+    PageTable* const private_table = new_table();
+    shared_table->entry[0].value =
+        no_effect ? private_half : layout::physical(shared_view.pointers) | table_flags;
+    private_table->entry[0].value = private_half;
+    Roots made{shared_table, private_table, nullptr, nullptr};
+    if (has_five_levels()) {
+        made.long_mode = five_level_root(shared_table);
+        made.legacy    = five_level_root(private_table);
+    }
+    map_at_bit(*made.long_mode, options.c_bit_position, *shared_table, *private_table);
+    if (options.hostile.lie == Lie::cbit_position) { // Vcpu::without_c_bit
+        map_at_bit(*made.long_mode, options.wrong_c_bit_position(), *shared_table, *shared_table);
+    }
+    return made;
+}
+
+} // namespace
+
 void build_nested_tables(const Options& options) {
     memory_size = options.memory;
+    is_snp      = options.is_snp();
     make_views();
-    long_root   = new_table();
-    legacy_root = new_table();
-    if (options.platform == Platform::native) {
-        // One view, the machine's own: memory and devices at their addresses.
-        for (u64 gigabyte = 0; gigabyte < 4; ++gigabyte) {
-            map_own_gigabyte(gigabyte << 30);
-        }
-        long_root->entry[0].value   = layout::physical(shared_view.pointers) | table_flags;
-        legacy_root->entry[0].value = long_root->entry[0].value;
-    } else {
-        const u64 private_half      = layout::physical(private_view.pointers) | table_flags;
-        const u64 shared_half       = options.hostile.lie == Lie::cbit_no_effect
-                                          ? private_half
-                                          : layout::physical(shared_view.pointers) | table_flags;
-        long_root->entry[0].value   = shared_half;
-        legacy_root->entry[0].value = private_half;
+    if (is_snp) {
+        reverse_map::build(options);
     }
-    PageTable* const shared_table  = long_root;
-    PageTable* const private_table = legacy_root;
-    if (has_five_levels()) {
-        long_root   = five_level_root(shared_table);
-        legacy_root = five_level_root(private_table);
+    const unsigned vmpls = is_snp ? reverse_map::vmpl_count : 1;
+    for (unsigned vmpl = 0; vmpl < vmpls; ++vmpl) {
+        Roots& made = roots[vmpl];
+        made =
+            options.is_native() ? native_roots() : encrypted_roots(options, private_view_of(vmpl));
+        made.long_mode_nx = no_execute_copy(*made.long_mode);
+        made.legacy_nx    = no_execute_copy(*made.legacy);
     }
-    if (options.platform == Platform::sev_es) {
-        map_at_bit(options.c_bit_position, *shared_table, *private_table);
-        if (options.hostile.lie == Lie::cbit_position) { // Vcpu::without_c_bit
-            map_at_bit(options.wrong_c_bit_position(), *shared_table, *shared_table);
-        }
-    }
-    long_root_nx   = no_execute_copy(*long_root);
-    legacy_root_nx = no_execute_copy(*legacy_root);
 }
 
 u64 nested_root(Vcpu& vcpu, bool no_execute_twin) {
+    const Roots& own = roots[vcpu.vmpl];
     if (vcpu.is_long_mode()) {
-        return layout::physical(no_execute_twin ? long_root_nx : long_root);
+        return layout::physical(no_execute_twin ? own.long_mode_nx : own.long_mode);
     }
-    return layout::physical(no_execute_twin ? legacy_root_nx : legacy_root);
+    return layout::physical(no_execute_twin ? own.legacy_nx : own.legacy);
 }
 
 void map_firmware(std::span<u8> image) {
-    firmware       = image.data();
-    firmware_begin = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
-    u64 backing    = reinterpret_cast<u64>(firmware);
+    firmware        = image.data();
+    firmware_begin  = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
+    u64 backing     = reinterpret_cast<u64>(firmware);
+    const u64 flags = is_snp ? page_flags : page_flags & ~PageTableEntry::writable;
     for (u64 gpa = firmware_begin; gpa < layout::monitor_physical; gpa += page_size) {
-        page_entry(private_view, gpa).value = backing | (page_flags & ~PageTableEntry::writable);
+        page_entry(private_view, gpa).value = backing | flags;
         backing += page_size;
     }
 }
@@ -155,6 +183,8 @@ bool is_firmware(u64 gpa) {
     return firmware != nullptr && gpa >= firmware_begin && gpa < layout::monitor_physical;
 }
 
+u8* firmware_memory(u64 gpa) { return firmware + (gpa - firmware_begin); }
+
 namespace {
 
 /// The entry for a page of firmware or flash seen through the wrong view.
@@ -196,7 +226,7 @@ NestedFault resolve_native_fault(u64 gpa) {
 } // namespace
 
 NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
-    if (vcpu.options.platform == Platform::native) {
+    if (vcpu.options.is_native()) {
         return resolve_native_fault(gpa);
     }
     const u64 address     = vcpu.without_c_bit(gpa);
@@ -216,11 +246,14 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
         entry.value = noise_page();
         return NestedFault::resolved;
     }
-    if (is_firmware(address)) {
+    if (is_firmware(address) && !(is_snp && is_private)) {
         return resolve_firmware_fault(address, is_private, fetch || walk, write);
     }
-    if (!is_guest_memory(address)) {
+    if (!is_guest_memory(address) && !is_firmware(address)) {
         return fetch || walk ? NestedFault::fetch_from_device : NestedFault::mmio;
+    }
+    if (is_snp) {
+        return resolve_snp_fault(vcpu, exitinfo1, gpa);
     }
     if (is_private) {
         map_private(address, write || walk);
@@ -233,19 +266,26 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
 }
 
 u8* private_memory(u64 gpa) {
-    if (is_firmware(gpa)) {
-        return firmware + (gpa - firmware_begin);
-    }
-    if (!is_guest_memory(gpa)) {
+    const bool is_there  = is_firmware(gpa) || is_guest_memory(gpa);
+    const bool is_closed = is_snp && is_launch_over();
+    if (!is_there || (is_closed && !reverse_map::at(gpa).is_private())) {
         return nullptr;
     }
-    map_private(gpa, false);
+    if (is_firmware(gpa)) {
+        return firmware_memory(gpa);
+    }
+    if (!is_closed) {
+        map_private(gpa, false);
+    }
     return layout::at_physical(layout::private_base + gpa);
 }
 
 u8* shared_memory(u64 gpa) { return is_guest_memory(gpa) ? layout::at_physical(gpa) : nullptr; }
 
 bool is_shared(u64 gpa) {
+    if (is_snp) {
+        return !reverse_map::at(gpa).assigned;
+    }
     constexpr u64 wanted        = PageTableEntry::present | PageTableEntry::writable;
     const PageTableEntry& entry = page_entry(shared_view, gpa);
     return (entry.value & wanted) == wanted && entry.address(0) == (gpa & ~(page_size - 1));

@@ -17,8 +17,8 @@ namespace vestibule::sevsim {
 
 void build_nested_tables(const Options& options);
 
-/// Puts firmware below 4 GiB, private, to be read and executed. Whole pages, which become the
-/// guest's.
+/// Puts firmware below 4 GiB, private, to be read and executed; under SEV-SNP it is memory, and can
+/// be written to as well. Whole pages, which become the guest's.
 void map_firmware(std::span<u8> image);
 
 /// The flash in the shared view: its array, or nothing, so that reading it is MMIO.
@@ -35,7 +35,9 @@ enum class NestedFault : u8 {
     resolved, // the guest goes on
     mmio,     // no memory there: a device, so #VC for the guest
     fetch_from_device,
-    firmware_write, // what is a ROM, and private
+    firmware_write,  // what is a ROM, and private
+    not_validated,   // so #VC for the guest (SEV-SNP)
+    vmpl_permission, // RMPADJUST has not given it to the vCPU's VMPL
 };
 
 /// A nested page fault at `gpa` (EXITINFO2) for the reason `exitinfo1`.
@@ -47,15 +49,20 @@ bool is_guest_memory(u64 gpa);
 /// True where there is firmware.
 bool is_firmware(u64 gpa);
 
+/// Its bytes at an address where there is.
+u8* firmware_memory(u64 gpa);
+
 /// The private view of a guest-physical address, for what the CPU does behind the hypervisor's
-/// back: fetches, walks, launch updates. nullptr where there is no memory.
+/// back: fetches, walks, launch updates. nullptr where there is no memory, or none that is
+/// validated.
 u8* private_memory(u64 gpa);
 
 /// The shared view of a guest-physical address: what the hypervisor sees. nullptr where there is no
 /// memory.
 u8* shared_memory(u64 gpa);
 
-/// True where the guest last wrote through its shared view.
+/// True where the guest last wrote through its shared view; under SEV-SNP, where the page is
+/// shared.
 bool is_shared(u64 gpa);
 
 /// How many pages the guest has touched through its shared view.

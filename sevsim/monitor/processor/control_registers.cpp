@@ -1,7 +1,9 @@
 #include "sevsim/monitor/processor/control_registers.h"
 
 #include "sevsim/monitor/memory/guest_memory.h"
+#include "sevsim/monitor/processor/single_step.h"
 #include "sevsim/monitor/recording/outcome.h"
+#include "x86/cpu.h"
 
 namespace vestibule::sevsim {
 
@@ -9,9 +11,24 @@ namespace {
 
 constexpr unsigned mov_length = 3; // from the opcode's first byte
 
+u8 modrm(const FetchedInstruction& instruction) {
+    return instruction.bytes[instruction.opcode + 2];
+}
+
 /// The general register of a MOV to or from a control register: ModRM.rm, extended by REX.B.
 unsigned general_operand(const FetchedInstruction& instruction) {
-    return (instruction.bytes[instruction.opcode + 2] & 7u) | ((instruction.rex & 1u) << 3);
+    return (modrm(instruction) & 7u) | ((instruction.rex & 1u) << 3);
+}
+
+/// The control register: ModRM.reg, extended by REX.R, or by LOCK, by which code that has no REX
+/// reaches CR8 (APM volume 3, MOV CRn). That there is such a register QEMU has seen to.
+unsigned control_operand(const FetchedInstruction& instruction) {
+    constexpr u8 lock = 0xF0;
+    unsigned number   = ((modrm(instruction) >> 3) & 7u) | ((instruction.rex & 4u) << 1);
+    for (unsigned n = 0; n < instruction.opcode; ++n) {
+        number |= instruction.bytes[n] == lock ? 8u : 0u;
+    }
+    return number;
 }
 
 u64 operand_value(Vcpu& vcpu, const FetchedInstruction& instruction) {
@@ -33,54 +50,83 @@ void set_cr0(Vcpu& vcpu, u64 value) {
     vcpu.set_cr3(vcpu.cr3); // the C-bit comes and goes with long mode
 }
 
+/// Values that raise #GP rather than become CR0 (APM volume 3, MOV CRn).
+bool is_bad_cr0(Vcpu& vcpu, u64 value) {
+    using namespace x86;
+    const auto without = [value](u64 one, u64 other) {
+        return (value & one) != 0 && (value & other) == 0;
+    };
+    const bool to_long_mode = (value & cr0::pg) != 0 && (vcpu.state().efer & efer::lme) != 0;
+    return high_half(value) != 0 || without(cr0::pg, cr0::pe) || without(cr0::nw, cr0::cd)
+           || (to_long_mode && (vcpu.state().cr4 & cr4::pae) == 0);
+}
+
+/// Reserved bits of CR3 in long mode, where the C-bit is the highest bit of an address (APM volume
+/// 2, section 5.3.2).
+bool is_bad_cr3(Vcpu& vcpu, u64 value) {
+    return vcpu.is_long_mode() && (value & ~(2 * vcpu.c_bit() - 1)) != 0;
+}
+
+u64 control_register(Vcpu& vcpu, unsigned number) {
+    switch (number) {
+    case 0: return vcpu.state().cr0;
+    case 2: return vcpu.state().cr2;
+    case 3: return vcpu.cr3;
+    case 4: return vcpu.state().cr4;
+    case 8: return x86::Cpu::cr8(); // the local APIC is the processor's, and so the vCPU's
+    default: end_run_by_monitor_error("a control register is read that there is not");
+    }
+}
+
+/// False where that is a #GP.
+bool set_control_register(Vcpu& vcpu, unsigned number, u64 value) {
+    constexpr u64 keep_tlb_entries = bit(63); // with PCIDs; every entry flushes anyway
+    switch (number) {
+    case 0:
+        if (is_bad_cr0(vcpu, value)) {
+            return false;
+        }
+        set_cr0(vcpu, value);
+        return true;
+    case 3:
+        value &= ~keep_tlb_entries;
+        if (is_bad_cr3(vcpu, value)) {
+            return false;
+        }
+        vcpu.set_cr3(value);
+        return true;
+    default: end_run_by_monitor_error("a control register is written that is not intercepted");
+    }
+}
+
 } // namespace
 
-void read_cr0(Vcpu& vcpu) {
-    const FetchedInstruction instruction = fetch_instruction(vcpu);
-    if (!instruction.is(0x0F, 0x20)) { // SMSW
-        vcpu.may_read_cr0 = true;
-        return;
-    }
-    vcpu.general_register(general_operand(instruction)) = vcpu.state().cr0;
-    vcpu.skip_instruction(instruction.opcode + mov_length);
-}
-
-void read_cr3(Vcpu& vcpu) {
+void read_control_register(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
     if (!instruction.is(0x0F, 0x20)) {
-        end_run_by_monitor_error("CR3 is read by an instruction other than MOV");
+        step_over_intercepts(vcpu); // SMSW
+        return;
     }
-    vcpu.general_register(general_operand(instruction)) = vcpu.cr3;
+    const u64 value = control_register(vcpu, control_operand(instruction));
+    u64& to         = vcpu.general_register(general_operand(instruction));
+    to              = vcpu.is_64_bit_code() ? value : low_half(value);
     vcpu.skip_instruction(instruction.opcode + mov_length);
 }
 
-void write_cr3(Vcpu& vcpu) {
+void write_control_register(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
-    if (!instruction.is(0x0F, 0x22)) {
-        end_run_by_monitor_error("CR3 is written by an instruction other than MOV");
-    }
-    constexpr u64 keep_tlb_entries = bit(63); // with PCIDs; every entry flushes anyway
-    vcpu.set_cr3(operand_value(vcpu, instruction) & ~keep_tlb_entries);
-    vcpu.skip_instruction(instruction.opcode + mov_length);
-}
-
-void write_cr0(Vcpu& vcpu) {
-    const FetchedInstruction instruction = fetch_instruction(vcpu);
-    const u64 old                        = vcpu.state().cr0;
     if (instruction.is(0x0F, 0x22)) {
-        set_cr0(vcpu, operand_value(vcpu, instruction));
-        vcpu.skip_instruction(instruction.opcode + mov_length);
+        if (set_control_register(vcpu, control_operand(instruction),
+                                 operand_value(vcpu, instruction))) {
+            vcpu.skip_instruction(instruction.opcode + mov_length);
+        } else {
+            inject(vcpu, event::exception(x86::exception::general_protection, 0));
+        }
     } else if (instruction.is(0x0F, 0x06)) { // CLTS
-        set_cr0(vcpu, old & ~x86::cr0::ts);
+        set_cr0(vcpu, vcpu.state().cr0 & ~x86::cr0::ts);
         vcpu.skip_instruction(instruction.opcode + 2);
-    } else if (instruction.is(0x0F, 0x01) && instruction.bytes[instruction.opcode + 2] >= 0xF0
-               && instruction.bytes[instruction.opcode + 2] < 0xF8) { // LMSW register
-        constexpr u64 status_word = 0xF;                              // it sets but never clears PE
-        const u64 value           = operand_value(vcpu, instruction) & status_word;
-        set_cr0(vcpu, (old & ~(status_word & ~x86::cr0::pe)) | value);
-        vcpu.skip_instruction(instruction.opcode + mov_length);
     } else {
-        end_run_by_monitor_error("CR0 is written by an instruction that the monitor cannot decode");
+        step_over_intercepts(vcpu); // LMSW, which changes nothing that paging goes by
     }
 }
 

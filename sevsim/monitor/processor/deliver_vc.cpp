@@ -62,8 +62,10 @@ Attempt judge(Vcpu& vcpu) {
             return Attempt::delivered; // the handler's first fetch, on the twin
         }
         // The IDT, the GDT or the stack lie in memory that was not touched yet.
-        if (resolve_nested_fault(vcpu, vmcb.exitinfo1, vmcb.exitinfo2) == NestedFault::resolved) {
-            return Attempt::again;
+        switch (resolve_nested_fault(vcpu, vmcb.exitinfo1, vmcb.exitinfo2)) {
+        case NestedFault::resolved: return Attempt::again;
+        case NestedFault::not_validated: return Attempt::double_fault; // a #VC over a #VC
+        default: break;
         }
         end_run_by_stop("#VC delivery touches an address where there is no memory");
     }

@@ -11,6 +11,7 @@
 #include "sevsim/monitor/processor/deliver_vc.h"
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/processor/real_mode.h"
+#include "sevsim/monitor/processor/rmp_instructions.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/profile.h"
@@ -70,7 +71,8 @@ void handle_msr(Vcpu& vcpu) {
         return;
     case Msr::sev_status:
         if (!write) {
-            set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es);
+            set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es
+                                 | vcpu.options.sev_features << x86::SevFeatures::status_shift);
             return;
         }
         break;
@@ -95,8 +97,12 @@ void handle_vmmcall(Vcpu& vcpu) {
     reflect(vcpu, ExitCode::vmmcall);
 }
 
-/// QEMU reports INVD as WBINVD.
+/// QEMU 7.2 reports INVD as WBINVD. The newer decoder intercepts both before it looks at the CPL.
 void handle_wbinvd(Vcpu& vcpu) {
+    if (vcpu.state().cpl != 0) {
+        inject(vcpu, event::exception(x86::exception::general_protection, 0));
+        return;
+    }
     reflect(vcpu, fetch_instruction(vcpu).is(0x0F, 0x08) ? ExitCode::invd : ExitCode::wbinvd);
 }
 
@@ -109,10 +115,29 @@ void redeliver(Vcpu& vcpu) {
     }
 }
 
+/// #VC over a page that is not validated. Where the access was part of delivering an exception that
+/// makes two faults of one, and the second is contributory too: #DF, then shutdown (APM volume 2,
+/// section 8.2.9).
+void raise_not_validated(Vcpu& vcpu) {
+    const u64 event  = vcpu.vmcb.exitintinfo;
+    const u64 vector = event & event::vector_mask;
+    if ((event & event::valid) == 0 || (event & event::type_mask) != event::type_exception) {
+        reflect(vcpu, ExitCode::page_not_validated);
+    } else if (vector == x86::exception::double_fault) {
+        end_run_by_shutdown("the double fault's handler or stack lies in memory that is not "
+                            "validated");
+    } else {
+        inject(vcpu, event::exception(x86::exception::double_fault, 0));
+    }
+}
+
 void handle_nested_fault(Vcpu& vcpu) {
     switch (resolve_nested_fault(vcpu, vcpu.vmcb.exitinfo1, vcpu.vmcb.exitinfo2)) {
     case NestedFault::resolved: redeliver(vcpu); return;
     case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
+    case NestedFault::not_validated: raise_not_validated(vcpu); return;
+    case NestedFault::vmpl_permission:
+        end_run_by_stop("its VMPL may not do that with this page, which no hypervisor can change");
     case NestedFault::fetch_from_device:
         end_run_by_stop("it executes or walks an address where there is no memory");
     case NestedFault::firmware_write: end_run_by_stop("it writes to its firmware, which is a ROM");
@@ -129,6 +154,9 @@ void handle_rdtsc(Vcpu& vcpu) {
 void handle_hlt(Vcpu& vcpu) {
     if ((vcpu.state().rflags & x86::rflags::interrupt) == 0) {
         stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+        if (vcpu.replaced) {
+            return; // what comes next is not what stood behind the HLT
+        }
         vcpu.skip_instruction(fetch_instruction(vcpu).opcode + 1);
         return;
     }
@@ -143,8 +171,15 @@ void handle_iret(Vcpu& vcpu) {
     }
 }
 
-/// Another processor has something for this vCPU: run() will find it.
-void handle_nmi(Vcpu&) { take_wake_up(); }
+/// Another processor has something for this vCPU: run() will find it. Or none has, and it is the
+/// host, that wants an end of the run and its records.
+void handle_nmi(Vcpu& vcpu) {
+    take_wake_up();
+    if (vcpu.woken == 0) {
+        end_run_by_host();
+    }
+    vcpu.woken = 0;
+}
 
 void handle_shutdown(Vcpu&) { end_run_by_shutdown("triple fault"); }
 
@@ -183,25 +218,24 @@ struct ExitRow {
 
 constexpr u64 exit_value(ExitCode code) { return static_cast<u64>(code); }
 
-constexpr ExitRow sev_es_exits[] = {
+constexpr ExitRow encrypted_exits[] = {
     {exit_value(ExitCode::ioio),      exit_value(ExitCode::ioio),      reflect_exit          },
     {exit_value(ExitCode::msr),       exit_value(ExitCode::msr),       handle_msr            },
     {exit_value(ExitCode::vmmcall),   exit_value(ExitCode::vmmcall),   handle_vmmcall        },
     {exit_value(ExitCode::cpuid),     exit_value(ExitCode::cpuid),     reflect_exit          },
     {vmexit::npf,                     vmexit::npf,                     handle_nested_fault   },
+    {vmexit::invalid_opcode,          vmexit::invalid_opcode,          handle_invalid_opcode },
     {vmexit::hlt,                     vmexit::hlt,                     handle_hlt            },
     {vmexit::nmi,                     vmexit::nmi,                     handle_nmi            },
-    {vmexit::cr0_read,                vmexit::cr0_read,                read_cr0              },
-    {vmexit::cr3_read,                vmexit::cr3_read,                read_cr3              },
-    {vmexit::cr3_write,               vmexit::cr3_write,               write_cr3             },
-    {vmexit::cr0_write,               vmexit::cr0_write,               write_cr0             },
-    {vmexit::cr0_sel_write,           vmexit::cr0_sel_write,           write_cr0             },
+    {vmexit::cr_read,                 vmexit::cr_read + 15,            read_control_register },
+    {vmexit::cr_write,                vmexit::cr_write + 15,           write_control_register},
+    {vmexit::cr0_sel_write,           vmexit::cr0_sel_write,           write_control_register},
     {exit_value(ExitCode::dr7_read),  exit_value(ExitCode::dr7_read),  reflect_exit          },
     {exit_value(ExitCode::dr7_write), exit_value(ExitCode::dr7_write), reflect_exit          },
     {exit_value(ExitCode::rdtsc),     exit_value(ExitCode::rdtsc),     handle_rdtsc          },
     {exit_value(ExitCode::rdtscp),    exit_value(ExitCode::rdtscp),    reflect_exit          },
     {exit_value(ExitCode::rdpmc),     exit_value(ExitCode::rdpmc),     reflect_exit          },
-    {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      reflect_exit          },
+    {exit_value(ExitCode::invd),      exit_value(ExitCode::invd),      handle_wbinvd         },
     {exit_value(ExitCode::wbinvd),    exit_value(ExitCode::wbinvd),    handle_wbinvd         },
     {exit_value(ExitCode::monitor),   exit_value(ExitCode::mwait),     reflect_exit          },
     {vmexit::iret,                    vmexit::iret,                    handle_iret           },
@@ -220,9 +254,10 @@ constexpr ExitRow native_exits[] = {
 };
 
 /// The instruction behind STI is executed before any interrupt is taken: STI and HLT put a CPU to
-/// sleep from which every interrupt wakes it. QEMU's VMRUN does not load the interrupt shadow, so
-/// an interrupt would come before the HLT, and the sleep after it. Where the exit came between the
-/// two, the guest executes both.
+/// sleep from which every interrupt wakes it. QEMU's VMRUN does not load the interrupt shadow
+/// before version 10, so an interrupt would come before the HLT, and the sleep after it. Where the
+/// exit came between the two, the guest executes both, with a shadow that STI makes anew: it makes
+/// none while there is one.
 void step_back_to_sti(Vcpu& vcpu) {
     constexpr u8 sti     = 0xFB;
     const bool in_shadow = (vcpu.vmcb.interrupt_shadow & 1) != 0;
@@ -231,6 +266,7 @@ void step_back_to_sti(Vcpu& vcpu) {
         && read_code_before(vcpu, before) && before == sti) {
         --vcpu.state().rip;
         vcpu.state().rflags &= ~x86::rflags::interrupt;
+        vcpu.vmcb.interrupt_shadow = 0;
     }
 }
 
@@ -270,16 +306,16 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 }
 
 void handle_exit(Vcpu& vcpu) {
-    vcpu.may_halt     = false;
-    vcpu.may_read_cr0 = false;
-    const u64 code    = vcpu.vmcb.exitcode;
-    const u64 rip     = vcpu.state().rip;
-    const bool known  = vcpu.options.platform == Platform::sev_es
-                            ? handle_by_table(vcpu, sev_es_exits)
-                            : handle_by_table(vcpu, native_exits);
+    vcpu.may_halt    = false;
+    const u64 code   = vcpu.vmcb.exitcode;
+    const u64 rip    = vcpu.state().rip;
+    const bool known = vcpu.options.is_native() ? handle_by_table(vcpu, native_exits)
+                                                : handle_by_table(vcpu, encrypted_exits);
     if (known) {
         if (vcpu.state().rip == rip) {
             step_back_to_sti(vcpu);
+        } else {
+            vcpu.vmcb.interrupt_shadow = 0; // it was for the instruction that is done
         }
         return;
     }

@@ -1,6 +1,7 @@
 // Starting: INIT and SIPI as the multiprocessor specification has it (APM volume 2, section 16.6).
 // Waking: by NMI, which nothing masks and no device of this machine sends. It ends HLT in the
-// monitor (sleep.asm) and leaves the guest by its intercept.
+// monitor (sleep.asm) and leaves the guest by its intercept. An NMI without a wake-up is the host's
+// (sevsim/run.cpp).
 #include "sevsim/monitor/processor/processors.h"
 
 #include "sevsim/monitor/hypervisor/attacks.h"
@@ -14,6 +15,7 @@
 #include "sevsim/monitor/processor/lock.h"
 #include "sevsim/monitor/processor/own_exceptions.h"
 #include "sevsim/monitor/processor/real_mode.h"
+#include "sevsim/monitor/processor/vmsa.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/profile.h"
 
@@ -21,7 +23,7 @@ using namespace vestibule;
 using namespace vestibule::sevsim;
 
 extern "C" {
-extern const u8 processor_start[]; // processor_start.asm: to be copied below 1 MiB
+extern const u8 processor_start[]; // start.asm: to be copied below 1 MiB
 extern const u8 processor_start_end[];
 [[noreturn]] void processor_main(u32 apic_id); // called from there
 void sleep_until_woken(const u8& woken);       // sleep.asm
@@ -51,18 +53,14 @@ void sleep(Vcpu& vcpu) {
     monitor_lock.release();
     sleep_until_woken(vcpu.woken);
     monitor_lock.acquire();
+    vcpu.woken = 0;
     set_reported_vcpu(vcpu);
 }
 
-/// HLT with interrupts on and SMSW are, until something else happens.
+/// HLT with interrupts on is, until something else happens.
 void let_through(Vcpu& vcpu) {
     u32& misc = vcpu.vmcb.intercept_misc1;
     misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
-    if (vcpu.options.platform == Platform::sev_es) {
-        u16& reads = vcpu.vmcb.intercept_cr_read;
-        reads =
-            static_cast<u16>(vcpu.may_read_cr0 ? reads & ~intercept::cr0 : reads | intercept::cr0);
-    }
 }
 
 /// Where QEMU runs its processors in turn (--repeatable), the first one's turn ends with the time
@@ -96,6 +94,7 @@ void start_processors(const Options& options) {
         all_vcpus[n].activity = n == 0 ? Activity::running : Activity::waits_for_sipi;
     }
     set_host_save_area(0);
+    local_apic::at(local_apic::lint1) = local_apic::nmi; // where QEMU's monitor command comes in
     if (vcpu_count == 1) {
         return;
     }
@@ -124,14 +123,23 @@ void release_processors() {
 
 void run(Vcpu& vcpu) {
     set_reported_vcpu(vcpu);
-    load_hidden_state(vcpu);
     while (vcpu.activity != Activity::running) {
         sleep(vcpu);
     }
+    load_hidden_state(vcpu);
     for (;;) {
         if (vcpu.init_received) {
             stop(vcpu, Activity::waits_for_sipi, "INIT: nobody sends the SIPI that would follow");
             vcpu.started_again = true;
+        }
+        if (vcpu.destroyed) {
+            vcpu.destroyed = false;
+            stop(vcpu, Activity::no_vmsa, "AP creation has destroyed the last vCPU");
+        }
+        if (vcpu.replaced) {
+            replace_state(vcpu);
+        } else if (vcpu.changes_vmpl) {
+            change_vmpl(vcpu);
         }
         let_through(vcpu);
         deliver_pending_nmi(vcpu);
@@ -144,7 +152,11 @@ void run(Vcpu& vcpu) {
         monitor_lock.acquire();
         set_reported_vcpu(vcpu);
         profile_run(vcpu);
-        handle_exit(vcpu);
+        // What another vCPU did to it meanwhile leaves nothing of why it came out.
+        const bool is_over = vcpu.replaced || vcpu.destroyed;
+        if (!is_over || vcpu.vmcb.exitcode == vmexit::nmi) {
+            handle_exit(vcpu);
+        }
     }
 }
 

@@ -61,11 +61,10 @@ inline constexpr u32 mwait   = 1u << 11;
 
 /// #VMEXIT codes that the monitor meets beside those that it reflects as #VC.
 namespace vmexit {
-inline constexpr u64 cr0_read       = 0x00;
-inline constexpr u64 cr3_read       = 0x03;
-inline constexpr u64 cr0_write      = 0x10;
-inline constexpr u64 cr3_write      = 0x13;
+inline constexpr u64 cr_read        = 0x00; // + register
+inline constexpr u64 cr_write       = 0x10; // + register
 inline constexpr u64 exception      = 0x40; // + vector
+inline constexpr u64 invalid_opcode = exception + 6;
 inline constexpr u64 intr           = 0x60;
 inline constexpr u64 nmi            = 0x61;
 inline constexpr u64 init           = 0x63;
@@ -89,6 +88,7 @@ inline constexpr u64 guest_table = bit(33); // while walking the guest's own tab
 
 /// EVENTINJ and EXITINTINFO (section 15.20).
 namespace event {
+inline constexpr u64 vector_mask      = 0xFF;
 inline constexpr u64 type_exception   = u64{3} << 8;
 inline constexpr u64 error_code_valid = bit(11);
 inline constexpr u64 valid            = bit(31);

@@ -13,6 +13,7 @@
 extern "C" {
 void enter_guest(vestibule::sevsim::GuestRegisters& registers, vestibule::u64 vmcb_physical);
 void load_guest_segments(vestibule::u64 vmcb_physical);
+void save_guest_segments(vestibule::u64 vmcb_physical);
 }
 
 namespace vestibule::sevsim {
@@ -98,20 +99,23 @@ u64& Vcpu::general_register(unsigned number) {
 }
 
 void Vcpu::set_cr3(u64 value) {
-    stale_tlb        = true;
-    cr3              = value;
-    const bool is_es = options.platform == Platform::sev_es;
-    state().cr3      = is_es && is_long_mode() ? value | c_bit() : value;
+    stale_tlb   = true;
+    cr3         = value;
+    state().cr3 = !options.is_native() && is_long_mode() ? value | c_bit() : value;
 }
 
 void initialise(Vcpu& vcpu, const Options& options) {
     vcpu.options  = options;
     vcpu.told_dr7 = x86::dr7_reset;
     Vmcb& vmcb    = vcpu.vmcb;
-    if (options.platform == Platform::sev_es) {
-        intercept_for_sev_es(vmcb, options);
-    } else {
+    if (options.is_native()) {
         intercept_for_native(vmcb);
+    } else {
+        intercept_for_sev_es(vmcb, options);
+    }
+    if (options.is_snp()) {
+        vmcb.intercept_exceptions = 1u << x86::exception::invalid_opcode; // rmp_instructions.h
+        vcpu.registered_ghcb      = no_ghcb;
     }
     vmcb.iopm_base     = layout::physical(io_permissions);
     vmcb.msrpm_base    = layout::physical(msr_permissions);
@@ -174,6 +178,8 @@ void enter(Vcpu& vcpu, u64 nested_cr3) {
 }
 
 void load_hidden_state(Vcpu& vcpu) { load_guest_segments(layout::physical(&vcpu.vmcb)); }
+
+void save_hidden_state(Vcpu& vcpu) { save_guest_segments(layout::physical(&vcpu.vmcb)); }
 
 void inject(Vcpu& vcpu, u64 event) { vcpu.vmcb.event_injection = event; }
 

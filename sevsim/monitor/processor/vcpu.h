@@ -14,35 +14,57 @@ enum class Activity : u8 {
     waits_for_sipi, // not started yet, or INIT has come
     reset_hold,     // the guest has asked for it, and waits for INIT and SIPI
     halted,         // HLT with interrupts off
+    no_vmsa,        // AP creation has taken its state away, and can give it another
 };
+
+/// What Vcpu::registered_ghcb holds of a vCPU that has registered none: no page's address.
+inline constexpr u64 no_ghcb = 1;
 
 /// How the vCPU reaches its local APIC (APM volume 2, sections 16.3 and 16.9).
 enum class ApicMode : u8 { xapic, x2apic, disabled };
+
+/// What a vCPU has at a VMPL at which it does not run just now.
+struct VmplContext {
+    u64 vmsa;       // the page in guest memory that holds its state; 0: see at_launch
+    bool at_launch; // its state is the one that it was launched with, as it is by now
+    u64 ghcb_msr;
+    u64 registered_ghcb;
+};
 
 struct Vcpu {
     Vmcb vmcb;
     GuestRegisters registers;
     u64 cr3;        // as the guest wrote it
     u64 ghcb_msr;   // MSR 0xC0010130
+    u8* last_ghcb;  // the page of its last call, as the hypervisor sees it; nullptr: none yet
     u64 vmruns;     // how often the guest was entered
     unsigned index; // also its APIC ID, and its processor's
     Activity activity;
     bool init_received; // INIT has come since it was last entered
     bool started_again; // INIT and SIPI have, before its next reset hold
-    u8 woken;           // its processor need not sleep any longer (processors.h)
+    u8 woken;           // its processor need not sleep any longer (processors.h); 0 once it knows
     bool stale_tlb;     // its translations have changed since it was last entered
     u64 seen_tables;    // nested::generation when it was last entered
     bool may_halt;      // HLT is let through until the next exit
-    bool may_read_cr0;  // so are instructions that read CR0
     u64 emulated;       // instructions that the monitor did in the guest's place
     // What the hypervisor remembers of the guest's calls.
     u64 told_dr7;   // the last DR7 write that it was asked for
     u32 logical_id; // of its local APIC, by which interprocessor interrupts can name it
     ApicMode apic_mode;
-    u64 x2apic_command; // what it last wrote to ICR in x2APIC mode
-    bool terminated;    // it has asked for the guest's end
-    bool nmi_pending;   // to be injected
-    bool nmi_masked;    // from the injection of an NMI to the guest's NMI complete
+    u64 x2apic_command;  // what it last wrote to ICR in x2APIC mode
+    bool terminated;     // it has asked for the guest's end
+    u64 registered_ghcb; // the address that it has registered, 1 where it has none (SEV-SNP)
+    u8 vmpl;             // at which it runs
+    u64 vmsa;            // the page in guest memory that it runs from; 0: its state at launch
+    u64 vmsa_at_init;    // the one that INIT starts it from; 0: there is none
+    u64 next_vmsa;       // where `replaced`, the one that its processor loads next (vmsa.h)
+    bool replaced;       // what it was about to do is no more: only that state counts
+    bool destroyed;      // AP creation wants it to stop
+    bool changes_vmpl;   // RUN_VMPL has been asked for `next_vmpl`
+    u8 next_vmpl;
+    VmplContext vmpls[4]; // by VMPL
+    bool nmi_pending;     // to be injected
+    bool nmi_masked;      // from the injection of an NMI to the guest's NMI complete
     Options options;
 
     x86::Vmsa& state() { return vmcb.save(); }
@@ -99,6 +121,9 @@ void enter(Vcpu& vcpu, u64 nested_cr3);
 /// Moves the whole save area into the processor that this runs on, for state that VMRUN does not
 /// load.
 void load_hidden_state(Vcpu& vcpu);
+
+/// The reverse: #VMEXIT leaves that state in the processor.
+void save_hidden_state(Vcpu& vcpu);
 
 /// Has the guest take an exception on its next entry.
 void inject(Vcpu& vcpu, u64 event);

@@ -71,3 +71,10 @@ load_guest_segments:
         mov     rax, rdi
         vmload
         ret
+
+; void save_guest_segments(u64 vmcb_physical): the reverse, by VMSAVE.
+        global  save_guest_segments
+save_guest_segments:
+        mov     rax, rdi
+        vmsave
+        ret

@@ -3,9 +3,11 @@
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/processors.h"
+#include "sevsim/monitor/processor/rmp_instructions.h"
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/last_exits.h"
+#include "sevsim/monitor/recording/page_states.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
 #include "sevsim/monitor/recording/timeline.h"
@@ -52,6 +54,9 @@ void send_violation(Rule rule, const char* detail) {
 void send_counts() {
     flush_dump();
     send_timeline();
+    if (reported != nullptr) {
+        send_page_states(reported->options);
+    }
     send_profile();
     for (const RuleDescription& row : rules) {
         const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
@@ -100,6 +105,9 @@ void add_registers(Record& record, Vcpu& vcpu) {
             vmruns += vcpu.vmruns;
         }
         outcome.number("vmruns", vmruns);
+        if (reported->options.is_snp()) {
+            outcome.number("pvalidates", pvalidate_count());
+        }
     }
     outcome.number("vc", totals[static_cast<unsigned>(Served::vc)])
         .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
@@ -170,17 +178,24 @@ void end_run_by_exit(u64 value) {
     finish(outcome, false);
 }
 
-void end_run_by_termination(u8 reason_set, u8 reason_code) {
+void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
     send_counts();
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "terminate")
         .number("reason_set", reason_set)
         .number("reason_code", reason_code);
+    if (page != nullptr) {
+        constexpr u64 shared_buffer = 0x800;
+        constexpr u64 told          = 40; // what a guest of this project leaves (ghcb/last_words.h)
+        outcome.bytes("last_words", page + shared_buffer, told);
+    }
     finish(outcome, true);
 }
 
 void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
+
+void end_run_by_host() { end_with_detail("host", ""); }
 
 void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
 

@@ -32,10 +32,12 @@ void set_reported_vcpu(Vcpu& vcpu);
 [[noreturn]] void end_run_by_exit(u64 value);
 [[noreturn]] void end_run_by_power_off();
 [[noreturn]] void end_run_by_reset();
-[[noreturn]] void end_run_by_termination(u8 reason_set, u8 reason_code);
+/// `page`: the GHCB that the guest last used, in which it may have left word; nullptr if none.
+[[noreturn]] void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page);
 [[noreturn]] void end_run_by_shutdown(std::string_view detail);
 [[noreturn]] void end_run_by_halt(std::string_view detail);
 [[noreturn]] void end_run_by_stop(std::string_view detail); // what no machine can go on from
+[[noreturn]] void end_run_by_host(); // it has waited long enough, and wants to see what there is
 [[noreturn]] void end_run_by_unsupported_event(u64 exit_code, u64 extra);
 [[noreturn]] void end_run_by_monitor_error(std::string_view detail);
 

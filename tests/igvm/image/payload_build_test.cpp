@@ -361,7 +361,7 @@ TEST(IgvmPayloadBuild, PayloadHeadersOfImages) {
     EXPECT_EQ(refusal(outside), "a payload header in the file's part of a segment");
     Elf version = good_elf();
     version.add_symbol("payload_header", header_at);
-    EXPECT_EQ(refusal(version), "a payload header of version 2");
+    EXPECT_EQ(refusal(version), "a payload header of version 3");
     Elf entry = good_elf();
     entry.add_symbol("entry_ap", 0x4000);
     EXPECT_EQ(refusal(entry), "an entry point in the file's part of an executable segment");

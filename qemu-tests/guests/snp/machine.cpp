@@ -1,0 +1,257 @@
+#include "qemu-tests/guests/snp/machine.h"
+
+#include "x86/cpu.h"
+#include "x86/descriptor.h"
+#include "x86/registers.h"
+
+using namespace vestibule;
+
+extern "C" {
+extern const u8 exception_entries[]; // entry.asm
+void load_code_segment();
+[[noreturn]] void unexpected_exception(u64 fault);
+
+void* memcpy(void* destination, const void* source, size_t count) {
+    void* to = destination;
+    asm volatile("rep movsb" : "+D"(to), "+S"(source), "+c"(count) : : "memory");
+    return destination;
+}
+
+void* memset(void* destination, int value, size_t count) {
+    void* to = destination;
+    asm volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+    return destination;
+}
+
+int memcmp(const void* left, const void* right, size_t count) {
+    const auto* a = static_cast<const u8*>(left);
+    const auto* b = static_cast<const u8*>(right);
+    for (size_t n = 0; n < count; ++n) {
+        if (a[n] != b[n]) {
+            return a[n] < b[n] ? -1 : 1;
+        }
+    }
+    return 0;
+}
+}
+
+namespace vestibule::snp_guest {
+
+using x86::Cpu;
+using x86::Msr;
+using x86::PageTable;
+using x86::PageTableEntry;
+
+namespace {
+
+constexpr u64 table_flags = PageTableEntry::present | PageTableEntry::writable;
+
+constinit PageTable root{};
+constinit PageTable pointers{};
+constinit PageTable directory{};
+constinit PageTable image_table{};
+constinit PageTable free_tables[free_blocks]{};
+alignas(page_size) constinit u8 ghcb[page_size]{};
+constinit u64 gdt[3]{};
+constinit x86::InterruptGate idt[32]{};
+constinit u64 position_mask = 0;
+constinit unsigned checks   = 0;
+constinit unsigned failed   = 0;
+
+/// The 2 MiB that the image lies in.
+u64 image_block() { return address_of(ghcb) & ~(x86::large_page_size - 1); }
+
+PageTableEntry& entry_of(u64 gpa) {
+    const u64 block  = gpa & ~(x86::large_page_size - 1);
+    PageTable& table = block == image_block()
+                           ? image_table
+                           : free_tables[(block - free_memory) / x86::large_page_size];
+    return table.entry[x86::table_index(gpa, 1)];
+}
+
+void fill_table(PageTable& table, u64 block) {
+    for (u64 n = 0; n < 512; ++n) {
+        table.entry[n].value = (block + n * page_size) | table_flags | position_mask;
+    }
+    directory.entry[x86::table_index(block, 2)].value =
+        address_of(&table) | table_flags | position_mask;
+}
+
+void catch_exceptions() {
+    gdt[1] = x86::code64_segment.value;
+    gdt[2] = x86::data_segment.value;
+    x86::TableRegister table{sizeof gdt - 1, address_of(gdt)};
+    Cpu::lgdt(table);
+    load_code_segment();
+    for (u64 n = 0; n < 32; ++n) {
+        idt[n] = x86::InterruptGate::to(address_of(exception_entries) + n * 16, 8);
+    }
+    table = {sizeof idt - 1, address_of(idt)};
+    Cpu::lidt(table);
+}
+
+void make_tables() {
+    root.entry[0].value     = address_of(&pointers) | table_flags | position_mask;
+    pointers.entry[0].value = address_of(&directory) | table_flags | position_mask;
+    fill_table(image_table, image_block());
+    for (u64 n = 0; n < free_blocks; ++n) {
+        fill_table(free_tables[n], free_memory + n * x86::large_page_size);
+    }
+    Cpu::set_cr3(address_of(&root) | position_mask);
+}
+
+} // namespace
+
+u64 c_bit() { return position_mask; }
+
+void start_without_ghcb() {
+    // SEV information, which the MSR holds at reset: the C-bit's position in [31:24].
+    position_mask = bit((Cpu::rdmsr(Msr::ghcb) >> 24) & 0x3F);
+    catch_exceptions();
+    make_tables();
+}
+
+void map_page(u64 gpa, bool is_private) {
+    entry_of(gpa).value = gpa | table_flags | (is_private ? position_mask : 0);
+    Cpu::set_cr3(Cpu::cr3());
+}
+
+u64 msr_request(u64 request) {
+    Cpu::wrmsr(Msr::ghcb, request);
+    Cpu::vmgexit();
+    return Cpu::rdmsr(Msr::ghcb);
+}
+
+u64 change_state(u64 gpa, u64 operation) {
+    return msr_request(gpa | operation << 52 | 0x014) >> 32;
+}
+
+void share_ghcb() {
+    pvalidate(ghcb_gpa(), 0, 0);
+    change_state(ghcb_gpa(), to_shared);
+    map_page(ghcb_gpa(), false);
+    memset(ghcb, 0, sizeof ghcb);
+}
+
+void register_ghcb() { msr_request(ghcb_gpa() | 0x012); }
+
+void start() {
+    start_without_ghcb();
+    share_ghcb();
+    register_ghcb();
+}
+
+u64 ghcb_gpa() { return address_of(ghcb); }
+
+u64 get(u64 offset) { return at(ghcb_gpa() + offset); }
+
+void put(u64 offset, u64 value) {
+    at(ghcb_gpa() + offset) = value;
+    volatile u8& valid      = at<u8>(ghcb_gpa() + field::bitmap + offset / 64);
+    valid                   = static_cast<u8>(valid | 1u << (offset / 8 % 8));
+}
+
+Answer call(u64 exit_code, u64 info_1, u64 info_2) {
+    put(field::exit_code, exit_code);
+    put(field::exit_info_1, info_1);
+    put(field::exit_info_2, info_2);
+    at<u16>(ghcb_gpa() + 0xFFA) = 2; // PROTOCOL_VERSION
+    Cpu::wrmsr(Msr::ghcb, ghcb_gpa());
+    Cpu::vmgexit();
+    const Answer answer{get(field::exit_info_1), get(field::exit_info_2)};
+    at(ghcb_gpa() + field::bitmap)     = 0;
+    at(ghcb_gpa() + field::bitmap + 8) = 0;
+    return answer;
+}
+
+u64 list_entry(u64 gpa, u64 operation, bool is_large) {
+    return gpa | operation << 52 | (is_large ? bit(56) : 0);
+}
+
+void put_list(u16 current, u16 last) {
+    const u64 list    = ghcb_gpa() + field::buffer;
+    at<u16>(list)     = current;
+    at<u16>(list + 2) = last;
+    at<u32>(list + 4) = 0;
+    put(field::scratch, list);
+}
+
+void put_entry(unsigned index, u64 entry) {
+    at(ghcb_gpa() + field::buffer + 8 + index * 8) = entry;
+}
+
+u16 list_current() { return at<u16>(ghcb_gpa() + field::buffer); }
+
+u64 get_entry(unsigned index) { return get(field::buffer + 8 + index * 8); }
+
+void make_vmsa(void* page, void (*entry)(), void* stack_end, u8 vmpl) {
+    auto& vmsa         = *static_cast<x86::Vmsa*>(page);
+    const auto segment = [](u16 selector, x86::SegmentAttributes attributes) {
+        return x86::Segment{selector, static_cast<u16>(attributes), 0xFFFF'FFFF, 0};
+    };
+    memset(page, 0, page_size);
+    vmsa.cs = segment(8, x86::SegmentAttributes::code64);
+    vmsa.ss = segment(16, x86::SegmentAttributes::data);
+    vmsa.ds = vmsa.es = vmsa.fs = vmsa.gs = vmsa.ss;
+    vmsa.gdtr                             = {0, 0, sizeof gdt - 1, address_of(gdt)};
+    vmsa.idtr                             = {0, 0, sizeof idt - 1, address_of(idt)};
+    vmsa.ldtr         = {0, static_cast<u16>(x86::SegmentAttributes::ldt), 0xFFFF, 0};
+    vmsa.tr           = {0, static_cast<u16>(x86::SegmentAttributes::busy_task), 0xFFFF, 0};
+    vmsa.vmpl         = vmpl;
+    vmsa.efer         = x86::efer::svme | x86::efer::lme | x86::efer::lma;
+    vmsa.cr0          = Cpu::cr0();
+    vmsa.cr3          = Cpu::cr3();
+    vmsa.cr4          = Cpu::cr4();
+    vmsa.dr6          = x86::dr6_reset;
+    vmsa.dr7          = x86::dr7_reset;
+    vmsa.rflags       = x86::rflags::reserved_one;
+    vmsa.rip          = reinterpret_cast<u64>(entry);
+    vmsa.rsp          = address_of(stack_end) - 8; // as behind a call
+    vmsa.g_pat        = x86::pat_reset;
+    vmsa.sev_features = 1;
+    vmsa.xcr0         = 1;
+    vmsa.mxcsr        = 0x1F80;
+    vmsa.x87_fcw      = 0x037F;
+}
+
+namespace {
+
+/// OUT of 32 bits through the GHCB page.
+void out32(u16 port, u32 value) {
+    put(field::rax, value);
+    call(0x7B, u64{port} << 16 | 0x240, 0);
+}
+
+} // namespace
+
+void check(bool good) {
+    ++checks;
+    if (!good && failed == 0) {
+        failed = checks;
+    }
+}
+
+void finish() {
+    out32(0xF4, failed);
+    for (;;) {
+        asm volatile("cli; hlt");
+    }
+}
+
+void dump(const void* bytes, u64 size) {
+    for (u64 done = 0; done < size; done += 4) {
+        u32 word = 0;
+        memcpy(&word, static_cast<const u8*>(bytes) + done, sizeof word);
+        out32(0x5EA, word);
+    }
+}
+
+} // namespace vestibule::snp_guest
+
+/// Told as a termination: reason set 5, the vector as its code.
+void unexpected_exception(u64 fault) {
+    snp_guest::msr_request(0x5100 | (fault >> 32 & 0xFF) << 16);
+    for (;;) {
+        asm volatile("cli; hlt");
+    }
+}

@@ -1,0 +1,81 @@
+#include "qemu-tests/guests/snp/message.h"
+
+#include "sevsim/monitor/secure_processor/aes_gcm.h" // which OpenSSL has been the judge of
+
+using namespace vestibule;
+
+namespace vestibule::snp_guest {
+
+namespace {
+
+using sevsim::AesGcm;
+using sevsim::GcmMessage;
+
+alignas(page_size) constinit u8 request_page[page_size]{};
+alignas(page_size) constinit u8 response_page[page_size]{};
+alignas(page_size) constinit u8 received[page_size]{};
+
+const u8* vmpck(u8 number) { return image_end + page_size + 0x20 + 32u * number; }
+
+void share(u8* page) {
+    pvalidate(address_of(page), 0, 0);
+    change_state(address_of(page), to_shared);
+    map_page(address_of(page), false);
+    memset(page, 0, page_size);
+}
+
+/// The sequence number is the nonce; the header from the algorithm on is authenticated.
+GcmMessage frame(const MessageHeader& header, u8 (&nonce)[12]) {
+    memset(nonce, 0, sizeof nonce);
+    memcpy(nonce, &header.sequence, sizeof header.sequence);
+    return {
+        nonce, {&header.algorithm, 48}
+    };
+}
+
+} // namespace
+
+void start_messages() {
+    share(request_page);
+    share(response_page);
+}
+
+MessageHeader& prepared() { return *reinterpret_cast<MessageHeader*>(request_page); }
+
+void prepare(u8 key, u8 type, u64 sequence, const void* payload, u16 size, u8 version) {
+    MessageHeader header{};
+    header.sequence        = sequence;
+    header.algorithm       = 1;
+    header.version         = 1;
+    header.size            = sizeof header;
+    header.type            = type;
+    header.message_version = version;
+    header.message_size    = size;
+    header.vmpck           = key;
+    u8 nonce[12];
+    memset(request_page, 0, page_size);
+    AesGcm{vmpck(key)}.encrypt(frame(header, nonce), {static_cast<const u8*>(payload), size},
+                               request_page + sizeof header, header.tag);
+    memcpy(request_page, &header, sizeof header);
+}
+
+u64 send(u64 exit_code) {
+    return call(exit_code, address_of(request_page), address_of(response_page)).info_2;
+}
+
+bool receive(void* payload, u16& size) {
+    memcpy(received, response_page, page_size); // before anything in it is believed
+    const auto& answer         = *reinterpret_cast<const MessageHeader*>(received);
+    const MessageHeader& asked = prepared();
+    if (answer.sequence != asked.sequence + 1 || answer.type != asked.type + 1
+        || answer.message_size > page_size - sizeof answer) {
+        return false;
+    }
+    u8 nonce[12];
+    size = answer.message_size;
+    return AesGcm{vmpck(asked.vmpck)}.decrypt(frame(answer, nonce),
+                                              {received + sizeof answer, size},
+                                              static_cast<u8*>(payload), answer.tag);
+}
+
+} // namespace vestibule::snp_guest

@@ -1,0 +1,68 @@
+#include "sevsim/monitor/memory/reverse_map.h"
+
+#include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "x86/page_table.h"
+
+namespace vestibule::sevsim::reverse_map {
+
+namespace {
+
+/// Below 4 GiB, where firmware may lie: as much as the host command lets it have.
+constexpr u64 firmware_window = u64{16} << 20;
+constexpr u64 firmware_floor  = layout::monitor_physical - firmware_window;
+
+constinit Entry* memory   = nullptr;
+constinit Entry* firmware = nullptr;
+constinit u64 memory_size = 0;
+
+Entry* allocate_entries(u64 size) {
+    const u64 bytes = size / page_size * sizeof(Entry);
+    return static_cast<Entry*>(allocate_pages((bytes + page_size - 1) / page_size));
+}
+
+} // namespace
+
+void build(const Options& options) {
+    memory_size = options.memory;
+    memory      = allocate_entries(memory_size);
+    firmware    = allocate_entries(firmware_window);
+}
+
+bool has(u64 gpa) { return is_guest_memory(gpa) || is_firmware(gpa); }
+
+Entry& at(u64 gpa) {
+    return gpa < memory_size ? memory[gpa / page_size]
+                             : firmware[(gpa - firmware_floor) / page_size];
+}
+
+void launch(u64 gpa, u64 size) {
+    for (u64 page = gpa; page < gpa + size; page += page_size) {
+        if (has(page)) {
+            at(page) = {.assigned = true, .validated = true};
+        }
+    }
+}
+
+void smash(u64 gpa) {
+    const u64 block = gpa & ~(x86::large_page_size - 1);
+    for (u64 page = block; page < block + x86::large_page_size; page += page_size) {
+        at(page).large = false;
+    }
+}
+
+bool is_private_block(u64 block) {
+    // The first 2 MiB hold what is no memory, and the last ones may not be whole.
+    if (block == 0 || block + x86::large_page_size > memory_size) {
+        return false;
+    }
+    for (u64 page = block; page < block + x86::large_page_size; page += page_size) {
+        if (!at(page).is_private()) {
+            return false;
+        }
+    }
+    return true;
+}
+
+} // namespace vestibule::sevsim::reverse_map

@@ -1,0 +1,13 @@
+// One instruction of the guest's, executed by the CPU although it is intercepted.
+#pragma once
+
+#include "sevsim/monitor/processor/vcpu.h"
+
+namespace vestibule::sevsim {
+
+/// For instructions that read or write CR0 by an operand in memory (SMSW, LMSW): the CPU finds it,
+/// with the faults that it may raise. What comes of it is the guest's as it would have been; where
+/// something else comes first, the instruction is still to be executed.
+void step_over_intercepts(Vcpu& vcpu);
+
+} // namespace vestibule::sevsim

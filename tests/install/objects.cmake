@@ -1,0 +1,25 @@
+# Looks at each object of an archive:
+#   cmake -DARCHIVE=<file> -DSOURCE=<source tree> -P objects.cmake
+execute_process(COMMAND readelf -SW ${ARCHIVE} OUTPUT_VARIABLE sections COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "File: [^\n]*" objects "${sections}")
+string(REGEX MATCHALL "[.]note[.]GNU-stack +PROGBITS +0+ [0-9a-f]+ 0+ [0-9]+ +0 " marks "${sections}")
+list(LENGTH objects count)
+list(LENGTH marks marked)
+if(count LESS 5 OR NOT count EQUAL marked)
+  message(FATAL_ERROR "${marked} of ${count} objects have a .note.GNU-stack that is not executable:\n${sections}")
+endif()
+# A path that begins at the root would be the build's.
+file(STRINGS ${ARCHIVE} paths REGEX "(${SOURCE}|/[a-z_]+/[a-z_]+[.](asm|cpp|h))")
+if(paths)
+  message(FATAL_ERROR "the archive names files of the machine it was built on: ${paths}")
+endif()
+# Freestanding: whatever is used is there, no libc's memset either.
+execute_process(COMMAND nm -P ${ARCHIVE} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[\n]([^ \n]+) U" used "${symbols}")
+foreach(symbol IN LISTS used)
+  string(REGEX REPLACE "^\n(.*) U$" "\\1" name "${symbol}")
+  if(NOT symbols MATCHES "\n${name} [TtRrBbDdWwVv] ")
+    message(FATAL_ERROR "the archive uses ${name} and has none")
+  endif()
+endforeach()
+message(STATUS "${count} objects")
