@@ -148,7 +148,7 @@ struct PlatformRow {
 };
 
 constexpr PlatformRow platform_rows[] = {
-  // by Platform
+    // by Platform
     {igvm::PlatformType::native,  "the file is not for the NATIVE platform" },
     {igvm::PlatformType::sev_es,  "the file is not for the SEV-ES platform" },
     {igvm::PlatformType::sev_snp, "the file is not for the SEV-SNP platform"},
