@@ -17,7 +17,7 @@ vestibule_reason vestibule_cpu_stop(vestibule_cpu* cpu) {
         return library::public_reason(reason::call_argument);
     }
     if (channel.holders != 0 || block.under_way.vcs != 0 || block.under_way.nmi != 0
-        || block.under_way.leaving != 0) {
+        || block.under_way.leaving != 0 || block.under_way.mcs != 0) {
         return library::public_reason(reason::ghcb_reentered);
     }
     // VMGEXIT works at CPL 3 too: with this in the MSR, user code that executes it asks for what is
@@ -28,7 +28,7 @@ vestibule_reason vestibule_cpu_stop(vestibule_cpu* cpu) {
         words[n] = 0;
     }
     if (block.setup.tss != nullptr) {
-        const u8 numbers[] = {block.setup.vc_ist, block.setup.nmi_ist};
+        const u8 numbers[] = {block.setup.vc_ist, block.setup.nmi_ist, block.setup.mc_ist};
         for (const u8 ist : numbers) {
             if (ist != 0) {
                 block.task().ist[ist - 1] = 0;
