@@ -46,7 +46,9 @@ std::string hostility(const Hostility& asked) {
             switch (description.form) {
             case LieForm::plain: return description.name;
             case LieForm::at: return fmt::format("{}@{}", description.name, asked.at);
+            case LieForm::code: return fmt::format("{}:{:#x}", description.name, asked.code);
             case LieForm::code_at:
+            case LieForm::word_at:
                 return fmt::format("{}:{:#x}@{}", description.name, asked.code, asked.at);
             }
         }

@@ -1,6 +1,7 @@
 // Kernels that break a rule of the library, one for each way (END, by CMake): the guest ends, and
 // says why.
 #include "include/vestibule/calls.h"
+#include "library/per_cpu.h"
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 
@@ -10,7 +11,7 @@ using namespace vestibule::guests;
 namespace {
 
 enum : int {
-    nmi_in_nmi,     // an NMI while one is handled
+    nmi_in_nmi,     // an NMI on the stack of one that is handled
     vc_in_hook,     // #VC in the #VC handler
     gp_on_vc_ist,   // an exception whose gate has the IST of #VC
     by_kernel,      // the kernel's own end
@@ -32,11 +33,13 @@ void fill_stack() {
                  : "memory", "cc");
 }
 
+/// The library has sent further NMIs elsewhere; who writes its IST slots calls them back.
 void on_nmi(const vestibule_frame*, void*) {
     if (END == nmi_stack_full) {
         fill_stack();
         return;
     }
+    machine.task.ist[nmi_ist - 1U] = end_of(library::PerCpu::of(machine.cpu).nmi_stack.room);
     interrupt_2();
 }
 

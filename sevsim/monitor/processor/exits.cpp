@@ -5,6 +5,7 @@
 
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/control_registers.h"
@@ -60,6 +61,10 @@ void access_efer(Vcpu& vcpu, bool write, u64 value) {
 void handle_msr(Vcpu& vcpu) {
     const bool write = vcpu.vmcb.exitinfo1 != 0;
     const u64 value  = from_halves(low_half(vcpu.registers.rdx), low_half(vcpu.state().rax));
+    if (takes_msr(vcpu.options, low_half(vcpu.registers.rcx))) {
+        reflect(vcpu, ExitCode::msr);
+        return;
+    }
     switch (static_cast<Msr>(low_half(vcpu.registers.rcx))) {
     case Msr::ghcb:
         if (write) {
@@ -71,8 +76,11 @@ void handle_msr(Vcpu& vcpu) {
         return;
     case Msr::sev_status:
         if (!write) {
-            set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es
-                                 | vcpu.options.sev_features << x86::SevFeatures::status_shift);
+            set_halves(
+                vcpu,
+                x86::SevStatus::sev | x86::SevStatus::sev_es
+                    | vcpu.options.sev_features << x86::SevFeatures::status_shift
+                    | (tells(vcpu.options, Lie::debug_swap) ? x86::SevStatus::debug_swap : 0));
             return;
         }
         break;
@@ -166,7 +174,7 @@ void handle_hlt(Vcpu& vcpu) {
 void handle_iret(Vcpu& vcpu) {
     if (has_large_real_stack(vcpu)) {
         emulate_real_iret(vcpu);
-    } else {
+    } else if (!attack_iret(vcpu)) {
         profile_iret(vcpu);
     }
 }
@@ -320,6 +328,10 @@ void handle_exit(Vcpu& vcpu) {
         return;
     }
     if (code == vmexit::invalid || code == vmexit::invalid_32_bit) {
+        if (vcpu.owns_cr3 && fetch_instruction(vcpu).is(0x0F, 0x22)) {
+            write_control_register(vcpu); // QEMU's answer to reserved bits in CR3
+            return;
+        }
         end_run_by_monitor_error("VMRUN refuses the vCPU's state (APM volume 2, section 15.5.1)");
     }
     Record("unexpected-exit").hex("code", code).hex("info1", vcpu.vmcb.exitinfo1).end();
