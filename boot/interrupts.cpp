@@ -83,13 +83,17 @@ bool rdmsr_safely(x86::Msr msr, u64& value) {
 } // namespace vestibule::boot
 
 void vc_runtime_handler(vc::Frame& frame) {
-    const ghcb::Outcome outcome = vc::handle<x86::Cpu>(frame, boot::vc_context());
+    const ghcb::Outcome outcome =
+        vc::handle<x86::Cpu, vc::FramePlace::as_pushed>(frame, boot::vc_context());
     if (!outcome.is_done()) {
         boot::conclude(frame, outcome);
     }
 }
 
 void exception_handler(vc::Frame& frame, u32 vector) {
+    if (!vc::is_whole(frame)) {
+        boot::fail(ghcb::reason::bad_frame);
+    }
     if (vector == x86::exception::vmm_communication) {
         boot::conclude(frame, vc::handle_early<x86::Cpu>(frame));
     } else {

@@ -8,9 +8,10 @@
 
 namespace vestibule::ghcb {
 
-inline constexpr u64 exitinfo1_done      = 0;
-inline constexpr u64 exitinfo1_exception = 1;
-inline constexpr u64 exitinfo1_malformed = 2;
+/// Bits 31:0 of SW_EXITINFO1. A hypervisor may leave the others as the guest wrote them.
+inline constexpr u32 exitinfo1_done      = 0;
+inline constexpr u32 exitinfo1_exception = 1;
+inline constexpr u32 exitinfo1_malformed = 2;
 
 /// The word that asks for an exception has EVENTINJ's layout (APM volume 2, section 15.20).
 struct EventWord {
@@ -48,7 +49,7 @@ constexpr Outcome judge_exception(EventWord event) {
 }
 
 /// Every answer but the good one.
-[[gnu::noinline, clang::minsize]] constexpr Outcome judge_refusal(u64 exitinfo1, u64 exitinfo2) {
+[[gnu::noinline, clang::minsize]] constexpr Outcome judge_refusal(u32 exitinfo1, u64 exitinfo2) {
     switch (exitinfo1) {
     case exitinfo1_exception: return judge_exception(EventWord{exitinfo2});
     case exitinfo1_malformed:
@@ -64,7 +65,8 @@ constexpr Outcome judge_exception(EventWord event) {
 }
 
 constexpr Outcome judge(u64 exitinfo1, u64 exitinfo2) {
-    return exitinfo1 == exitinfo1_done ? Outcome::done() : judge_refusal(exitinfo1, exitinfo2);
+    const u32 answer = low_half(exitinfo1);
+    return answer == exitinfo1_done ? Outcome::done() : judge_refusal(answer, exitinfo2);
 }
 
 } // namespace vestibule::ghcb

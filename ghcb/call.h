@@ -78,12 +78,12 @@ class Exchange {
         // The MSR is written each time: whoever used the MSR protocol in between (an NMI, an early
         // handler) left its own value there.
         Cpu::wrmsr(x86::Msr::ghcb, channel.gpa);
-        Cpu::vmgexit();
+        Cpu::vmgexit_with(page);
 
         // SECURITY: the hypervisor can change the page at any moment. Each word is read once, into
         // private memory; only the copies are judged and used.
         const FieldSet marked{shared.valid_bitmap[0], shared.valid_bitmap[1]};
-        const u64 info1 = shared.sw_exitinfo1;
+        const u32 info1 = low_half(shared.sw_exitinfo1);
 
         // VMGEXIT works at CPL 3 too: with nothing valid, user code that executes it asks nothing.
         shared.valid_bitmap[0] = 0;

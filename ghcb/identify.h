@@ -32,25 +32,37 @@ bool ask_encryption(EncryptionLeaf& leaf) {
 /// Asks for the protocol version to speak and for encryption. SECURITY: the C-bit that comes out is
 /// a claim of the hypervisor, with which it contradicts itself nowhere; what it is worth the caller
 /// has to find out, from what was measured or by trying.
+///
+/// Where the MSR is zero, as no hypervisor leaves it that gives SEV information at reset, it is not
+/// asked for: there are some whose guests end over the question (OpenBSD's vmm). Version 1 is what
+/// such a one speaks.
+///
+/// That SEV-ES is on is SEV_STATUS's to say; CPUID may leave it out.
 template <class Cpu>
 Outcome identify(u16& version, EncryptionLeaf& encryption) {
-    const auto information = msr_protocol::SevInformation::decode(
-        msr_protocol::exchange<Cpu>(msr_protocol::sev_information_request));
-    if (!information.well_formed) {
-        return Outcome::terminate(reason::msr_bad_response);
-    }
-    version = negotiate_version(information.min_version, information.max_version);
-    if (version == 0) {
-        return Outcome::terminate(reason::protocol_range);
+    msr_protocol::SevInformation information{};
+    const bool is_given = Cpu::rdmsr(x86::Msr::ghcb) != 0;
+    version             = own_min_version;
+    if (is_given) {
+        information = msr_protocol::SevInformation::decode(
+            msr_protocol::exchange<Cpu>(msr_protocol::sev_information_request));
+        if (!information.well_formed) {
+            return Outcome::terminate(reason::msr_bad_response);
+        }
+        version = negotiate_version(information.min_version, information.max_version);
+        if (version == 0) {
+            return Outcome::terminate(reason::protocol_range);
+        }
     }
     if (!ask_encryption<Cpu>(encryption)) {
         return Outcome::terminate(reason::msr_bad_response);
     }
-    constexpr u32 sev_and_es = x86::cpuid_sev | x86::cpuid_sev_es;
-    if ((encryption.eax & sev_and_es) != sev_and_es) {
+    if ((encryption.eax & x86::cpuid_sev) == 0) {
         return Outcome::terminate(reason::cpuid_hides_sev);
     }
-    if (information.c_bit_position >= 64 || encryption.c_bit() != bit(information.c_bit_position)) {
+    if (is_given
+        && (information.c_bit_position >= 64
+            || encryption.c_bit() != bit(information.c_bit_position))) {
         return Outcome::terminate(reason::c_bit_mismatch);
     }
     return Outcome::done();

@@ -54,6 +54,10 @@ inline constexpr Reason vc_undeliverable{set_vestibule, 0x36};
 inline constexpr Reason vc_on_vc_stack{set_vestibule, 0x37};
 inline constexpr Reason vc_stack_full{set_vestibule, 0x38};
 inline constexpr Reason nmi_reentered{set_vestibule, 0x39};
+inline constexpr Reason bad_frame{set_vestibule, 0x3A};
+inline constexpr Reason vc_msr_not_intercepted{set_vestibule, 0x3B};
+inline constexpr Reason vc_dr7_not_intercepted{set_vestibule, 0x3C};
+inline constexpr Reason mc_reentered{set_vestibule, 0x3D};
 // What a program handed to the library (include/vestibule/vestibule.h).
 inline constexpr Reason setup_cpu_block{set_vestibule, 0x40};
 inline constexpr Reason setup_ghcb_address{set_vestibule, 0x41};
@@ -65,6 +69,7 @@ inline constexpr Reason setup_version{set_vestibule, 0x46};
 inline constexpr Reason setup_registers{set_vestibule, 0x47};
 inline constexpr Reason setup_nmi{set_vestibule, 0x48};
 inline constexpr Reason setup_reserved{set_vestibule, 0x49};
+inline constexpr Reason setup_processor{set_vestibule, 0x4A};
 // Calls of the program's own by the library.
 inline constexpr Reason call_argument{set_vestibule, 0x50};
 inline constexpr Reason share_address{set_vestibule, 0x51};
@@ -82,62 +87,72 @@ struct TerminationReason {
 };
 
 inline constexpr TerminationReason termination_reasons[] = {
-    {0, 0x00, "GENERAL",              "general request, no reason given"                              },
-    {0, 0x01, "PROTOCOL_RANGE",       "the hypervisor's GHCB protocol versions are not supported"     },
+    {0, 0x00, "GENERAL",                "general request, no reason given"                              },
+    {0, 0x01, "PROTOCOL_RANGE",         "the hypervisor's GHCB protocol versions are not supported"     },
     {0, 0x02, "FEATURE_UNSUPPORTED",
-     "SEV_STATUS shows features that this guest does not implement"                                   },
-    {2, 0x01, "SEV_ES_EXPECTED",      "the image was built for SEV-ES, SEV_STATUS says it is off"     },
-    {2, 0x02, "SEV_UNEXPECTED",       "the image was built for a native machine, SEV_STATUS says SEV" },
-    {2, 0x03, "CPUID_HIDES_SEV",      "CPUID 0x8000001F denies SEV-ES, SEV_STATUS shows it"           },
-    {2, 0x04, "C_BIT_MISMATCH",       "the hypervisor reports a C-bit other than the measured one"    },
-    {2, 0x05, "C_BIT_NOT_PRIVATE",    "a value written with the C-bit can be read without it"         },
-    {2, 0x06, "NO_RANDOM_NUMBER",     "RDRAND gave no value in ten attempts"                          },
-    {2, 0x10, "MSR_BAD_RESPONSE",     "an MSR protocol answer has the wrong response code or register"},
-    {2, 0x21, "GHCB_NOT_REGISTERED",  "malformed input, says the hypervisor: GHCB not registered"     },
-    {2, 0x22, "GHCB_INVALID_USAGE",   "malformed input, says the hypervisor: invalid usage"           },
-    {2, 0x23, "GHCB_INVALID_SCRATCH", "malformed input, says the hypervisor: invalid scratch area"    },
-    {2, 0x24, "GHCB_MISSING_INPUT",   "malformed input, says the hypervisor: missing required input"  },
-    {2, 0x25, "GHCB_INVALID_INPUT",   "malformed input, says the hypervisor: invalid input value"     },
-    {2, 0x26, "GHCB_INVALID_EVENT",   "malformed input, says the hypervisor: invalid event"           },
-    {2, 0x28, "GHCB_BAD_RESPONSE",    "SW_EXITINFO1 of the answer is none that the protocol defines"  },
+     "SEV_STATUS shows features that this guest does not implement"                                     },
+    {2, 0x01, "SEV_ES_EXPECTED",        "the image was built for SEV-ES, SEV_STATUS says it is off"     },
+    {2, 0x02, "SEV_UNEXPECTED",         "the image was built for a native machine, SEV_STATUS says SEV" },
+    {2, 0x03, "CPUID_HIDES_SEV",        "CPUID 0x8000001F denies SEV, SEV_STATUS shows it"              },
+    {2, 0x04, "C_BIT_MISMATCH",         "the hypervisor reports a C-bit other than the measured one"    },
+    {2, 0x05, "C_BIT_NOT_PRIVATE",      "a value written with the C-bit can be read without it"         },
+    {2, 0x06, "NO_RANDOM_NUMBER",       "RDRAND gave no value in ten attempts"                          },
+    {2, 0x10, "MSR_BAD_RESPONSE",       "an MSR protocol answer has the wrong response code or register"},
+    {2, 0x21, "GHCB_NOT_REGISTERED",    "malformed input, says the hypervisor: GHCB not registered"     },
+    {2, 0x22, "GHCB_INVALID_USAGE",     "malformed input, says the hypervisor: invalid usage"           },
+    {2, 0x23, "GHCB_INVALID_SCRATCH",   "malformed input, says the hypervisor: invalid scratch area"    },
+    {2, 0x24, "GHCB_MISSING_INPUT",     "malformed input, says the hypervisor: missing required input"  },
+    {2, 0x25, "GHCB_INVALID_INPUT",     "malformed input, says the hypervisor: invalid input value"     },
+    {2, 0x26, "GHCB_INVALID_EVENT",     "malformed input, says the hypervisor: invalid event"           },
+    {2, 0x28, "GHCB_BAD_RESPONSE",      "SW_EXITINFO1 of the answer is none that the protocol defines"  },
     {2, 0x29, "GHCB_BAD_EXCEPTION",
-     "the hypervisor asked for an exception that it may not ask for"                                  },
-    {2, 0x2A, "GHCB_MISSING_OUTPUT",  "an answer lacks a register that its event must return"         },
+     "the hypervisor asked for an exception that it may not ask for"                                    },
+    {2, 0x2A, "GHCB_MISSING_OUTPUT",    "an answer lacks a register that its event must return"         },
     {2, 0x2B, "GHCB_NOT_ANSWERING",
-     "the first call through the GHCB page was not answered correctly"                                },
-    {2, 0x2C, "GHCB_REENTERED",       "a #VC came while the GHCB page had no room for one more call"  },
-    {2, 0x30, "VC_OPCODE_MISMATCH",   "the instruction at #VC is not the one its exit code claims"    },
-    {2, 0x31, "VC_CODE_SEGMENT",      "a #VC from a code segment or privilege that is not served"     },
+     "the first call through the GHCB page was not answered correctly"                                  },
+    {2, 0x2C, "GHCB_REENTERED",         "a #VC came while the GHCB page had no room for one more call"  },
+    {2, 0x30, "VC_OPCODE_MISMATCH",     "the instruction at #VC is not the one its exit code claims"    },
+    {2, 0x31, "VC_CODE_SEGMENT",        "a #VC from a code segment or privilege that is not served"     },
     {2, 0x32, "VC_EARLY_SUBLEAF",
-     "early CPUID of a sub-leaf, which the MSR protocol cannot ask for"                               },
+     "early CPUID of a sub-leaf, which the MSR protocol cannot ask for"                                 },
     {2, 0x33, "VC_PAGE_UNVALIDATED",
-     "a page that was accepted is there no more: the hypervisor took it away"                         },
-    {2, 0x34, "VC_MMIO_PRIVATE",      "memory-mapped I/O claimed for an access to private memory"     },
-    {2, 0x35, "VC_MMIO_CROSSES_PAGE", "memory-mapped I/O across the end of a page is not served"      },
-    {2, 0x36, "VC_UNDELIVERABLE",     "an exception for which the guest's IDT has no usable gate"     },
-    {2, 0x37, "VC_ON_VC_STACK",       "a #VC in the #VC handler itself, whose stack it overwrote"     },
-    {2, 0x38, "VC_STACK_FULL",        "an NMI in the #VC handler, with no room left for another #VC"  },
-    {2, 0x39, "NMI_REENTERED",        "an NMI while another was handled, whose stack it overwrote"    },
+     "a page that was accepted is there no more: the hypervisor took it away"                           },
+    {2, 0x34, "VC_MMIO_PRIVATE",        "memory-mapped I/O claimed for an access to private memory"     },
+    {2, 0x35, "VC_MMIO_CROSSES_PAGE",   "memory-mapped I/O across the end of a page is not served"      },
+    {2, 0x36, "VC_UNDELIVERABLE",       "an exception for which the guest's IDT has no usable gate"     },
+    {2, 0x37, "VC_ON_VC_STACK",         "a #VC in the #VC handler itself, whose stack it overwrote"     },
+    {2, 0x38, "VC_STACK_FULL",          "an NMI in the #VC handler, with no room left for another #VC"  },
+    {2, 0x39, "NMI_REENTERED",          "an NMI while another was handled, whose stack it overwrote"    },
+    {2, 0x3A, "BAD_FRAME",
+     "an event came without its error code, or with one that it does not have"                          },
+    {2, 0x3B, "VC_MSR_NOT_INTERCEPTED",
+     "a #VC for an MSR of the VMSA, which only a hypervisor that forges it intercepts"                  },
+    {2, 0x3C, "VC_DR7_NOT_INTERCEPTED",
+     "a #VC for DR7, which DebugSwap leaves to the guest: the hypervisor forges it"                     },
+    {2, 0x3D, "MC_REENTERED",           "a #MC while another was handled, whose stack it overwrote"     },
     {2, 0x40, "SETUP_CPU_BLOCK",
-     "setup: the CPU's block is not aligned to its size, or not mapped private and writable"          },
+     "setup: the CPU's block is not aligned to its size, or not mapped private and writable"            },
     {2, 0x41, "SETUP_GHCB_ADDRESS",
-     "setup: the GHCB page is not aligned, or not mapped writable at the address that is given"       },
-    {2, 0x42, "SETUP_GHCB_PRIVATE",   "setup: the page tables map the GHCB page private"              },
+     "setup: the GHCB page is not aligned, or not mapped writable at the address that is given"         },
+    {2, 0x42, "SETUP_GHCB_PRIVATE",     "setup: the page tables map the GHCB page private"              },
     {2, 0x43, "SETUP_C_BIT",
-     "setup: the C-bit is not one bit from 32 to 51, or physical_bits reaches it"                     },
-    {2, 0x44, "SETUP_CODE_SEGMENT",   "setup: the selector does not name 64-bit code at CPL 0"        },
+     "setup: the C-bit is not one bit from 32 to 51, or physical_bits reaches it"                       },
+    {2, 0x44, "SETUP_CODE_SEGMENT",     "setup: the selector does not name 64-bit code at CPL 0"        },
     {2, 0x45, "SETUP_TASK_STATE",
-     "setup: no current TSS at that address, or IST numbers that are not two of 1 to 7"               },
-    {2, 0x46, "SETUP_VERSION",        "setup: the GHCB protocol version is not 1 or 2"                },
-    {2, 0x47, "SETUP_REGISTERS",      "setup: VMMCALL cannot show RSP, and RAX it does anyway"        },
-    {2, 0x48, "SETUP_NMI",            "setup: an IST for NMIs and no handler, or the reverse"         },
-    {2, 0x49, "SETUP_RESERVED",       "setup: a reserved field is not zero"                           },
-    {2, 0x50, "CALL_ARGUMENT",        "a call of the kernel's own that says what no call can say"     },
+     "setup: no current TSS at that address, or IST numbers that are not two of 1 to 7"                 },
+    {2, 0x46, "SETUP_VERSION",          "setup: the GHCB protocol version is not 1 or 2"                },
+    {2, 0x47, "SETUP_REGISTERS",        "setup: VMMCALL cannot show RSP, and RAX it does anyway"        },
+    {2, 0x48, "SETUP_NMI",              "setup: an IST for NMIs or #MC and no handler, or the reverse"  },
+    {2, 0x49, "SETUP_RESERVED",         "setup: a reserved field is not zero"                           },
+    {2, 0x4A, "SETUP_PROCESSOR",
+     "setup: CR4.FRED, CR4.PKS or supervisor shadow stacks are on, with which the entries do not "
+     "work"                                                                                             },
+    {2, 0x50, "CALL_ARGUMENT",          "a call of the kernel's own that says what no call can say"     },
     {2, 0x51, "SHARE_ADDRESS",
-     "sharing: an address is no page's, or the page is not mapped there as was said"                  },
-    {2, 0x52, "SHARE_MAPPING",        "sharing: the kernel has not mapped the page as it was asked to"},
-    {2, 0xF0, "SELFTEST_PASSED",      "the selftest ended, every case ok"                             },
-    {2, 0xF1, "SELFTEST_FAILED",      "the selftest ended, some case not ok"                          },
+     "sharing: an address is no page's, or the page is not mapped there as was said"                    },
+    {2, 0x52, "SHARE_MAPPING",          "sharing: the kernel has not mapped the page as it was asked to"},
+    {2, 0xF0, "SELFTEST_PASSED",        "the selftest ended, every case ok"                             },
+    {2, 0xF1, "SELFTEST_FAILED",        "the selftest ended, some case not ok"                          },
 };
 
 /// Rows for the sets whose code says what was met.

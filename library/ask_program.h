@@ -2,6 +2,7 @@
 #pragma once
 
 #include "library/per_cpu.h"
+#include "vc/ioio.h"
 #include "vc/request.h"
 
 namespace vestibule::library {
@@ -12,19 +13,15 @@ inline bool ask_program(const vc::Request& request) {
     const auto& cpu                    = reinterpret_cast<const PerCpu&>(request.context);
     const vc::Instruction& instruction = request.instruction;
     const bool is_io                   = instruction.mnemonic != vc::Mnemonic::vmmcall;
-    const bool is_string =
-        instruction.mnemonic == vc::Mnemonic::ins || instruction.mnemonic == vc::Mnemonic::outs;
-    const u64 port = is_string || instruction.other == vc::Operand::dx ? request.frame.rdx
-                                                                       : instruction.immediate;
-    const vestibule_user_request asked{.frame =
-                                           reinterpret_cast<const vestibule_frame*>(&request.frame),
-                                       .opaque    = cpu.setup.opaque,
-                                       .exit_code = request.frame.error_code,
-                                       .port      = is_io ? static_cast<u16>(port) : u16{0},
-                                       .size      = is_io ? instruction.operand_size : u8{0},
-                                       .is_in     = instruction.mnemonic == vc::Mnemonic::in
-                                                || instruction.mnemonic == vc::Mnemonic::ins,
-                                       .reserved = 0};
+    const vestibule_user_request asked{
+        .frame     = reinterpret_cast<const vestibule_frame*>(&request.frame),
+        .opaque    = cpu.setup.opaque,
+        .exit_code = request.frame.error_code,
+        .port      = is_io ? static_cast<u16>(vc::first_port(request)) : u16{0},
+        .size      = is_io ? instruction.operand_size : u8{0},
+        .is_in =
+            instruction.mnemonic == vc::Mnemonic::in || instruction.mnemonic == vc::Mnemonic::ins,
+        .reserved = 0};
     return cpu.setup.user_may(&asked) != 0;
 }
 

@@ -44,7 +44,10 @@ u64 vestibule_boot_vc(vc::Frame& frame) {
     if (served == nullptr) {
         library::end(ghcb::reason::vc_undeliverable);
     }
-    const u8 vector = vestibule_handle_vc(served, reinterpret_cast<vestibule_frame*>(&frame));
+    if (!vc::is_whole(frame)) {
+        library::end(ghcb::reason::bad_frame);
+    }
+    const u8 vector = vestibule_handle_vc(served, reinterpret_cast<vestibule_frame*>(&frame), 0);
     if (vector == 0) {
         return 0;
     }

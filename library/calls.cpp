@@ -3,6 +3,7 @@
 
 #include "ghcb/call.h"
 #include "ghcb/last_words.h"
+#include "library/cpu.h"
 #include "library/end.h"
 #include "library/interrupts_off.h"
 #include "library/per_cpu.h"
@@ -14,7 +15,7 @@ namespace reason = ghcb::reason;
 
 namespace {
 
-using Call = ghcb::Call<x86::Cpu>;
+using Call = ghcb::Call<library::Cpu>;
 
 constexpr u16 rsp        = 1 << 4;
 constexpr u16 answerable = 0xF; // RAX, RCX, RDX, RBX

@@ -2,6 +2,7 @@
 // what it speaks to. One call each, by the same exchange as in the #VC handler (ghcb/call.h).
 #include "ghcb/call.h"
 #include "include/vestibule/calls.h"
+#include "library/cpu.h"
 #include "library/end.h"
 #include "library/interrupts_off.h"
 #include "library/per_cpu.h"
@@ -15,7 +16,7 @@ namespace reason = ghcb::reason;
 
 namespace {
 
-using Call = ghcb::Call<x86::Cpu>;
+using Call = ghcb::Call<library::Cpu>;
 
 [[noreturn, gnu::noinline]] void refuse(const Outcome& outcome) {
     library::end(outcome.kind == Outcome::Kind::raise

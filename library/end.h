@@ -3,7 +3,7 @@
 
 #include "ghcb/msr_protocol.h"
 #include "include/vestibule/vestibule.h"
-#include "x86/cpu.h"
+#include "library/cpu.h"
 
 namespace vestibule::library {
 
@@ -11,8 +11,7 @@ namespace vestibule::library {
 /// address in it.
 [[noreturn]] inline void end(ghcb::Reason reason) {
     for (;;) {
-        (void)ghcb::msr_protocol::exchange<x86::Cpu>(
-            ghcb::msr_protocol::encode_termination(reason));
+        (void)ghcb::msr_protocol::exchange<Cpu>(ghcb::msr_protocol::encode_termination(reason));
     }
 }
 

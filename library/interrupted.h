@@ -10,8 +10,13 @@ extern "C" {
 extern vestibule::u8 vestibule_vc_entry_start[];
 extern vestibule::u8 vestibule_vc_entry_end[];
 extern vestibule::u8 vestibule_nmi_entry_start[];
+extern vestibule::u8 vestibule_nmi_handled[];
 extern vestibule::u8 vestibule_nmi_left[];
 extern vestibule::u8 vestibule_nmi_entry_end[];
+extern vestibule::u8 vestibule_nmi_latched[];
+extern vestibule::u8 vestibule_nmi_latched_end[];
+extern vestibule::u8 vestibule_mc_entry_start[];
+extern vestibule::u8 vestibule_mc_entry_end[];
 }
 #pragma GCC visibility pop
 
@@ -27,8 +32,15 @@ inline bool in_vc_entry(const vc::Frame& frame) {
     return is_between(frame, vestibule_vc_entry_start, vestibule_vc_entry_end);
 }
 
+/// Where an NMI's frame is not yet out of the way, or is about to be popped: to where NMIs are
+/// masked on every honest host.
 inline bool in_nmi_entry(const vc::Frame& frame) {
-    return is_between(frame, vestibule_nmi_entry_start, vestibule_nmi_left);
+    return is_between(frame, vestibule_nmi_entry_start, vestibule_nmi_handled)
+           || is_between(frame, vestibule_nmi_latched, vestibule_nmi_latched_end);
+}
+
+inline bool in_mc_entry(const vc::Frame& frame) {
+    return is_between(frame, vestibule_mc_entry_start, vestibule_mc_entry_end);
 }
 
 inline bool in_nmi_exit(const vc::Frame& frame) {

@@ -5,14 +5,16 @@
 // of the first, which has nothing left to do but to return itself: it takes the first one's frame
 // for its own. So they do not pile up, however fast they come.
 //
-// While an NMI's handler runs, #VCs begin below whatever the #VC stack holds: the NMI may have come
-// in the middle of one, whose frame lies at the top.
+// With vNMI it is the CPU that masks them, until the next IRET: that of a #VC in the NMI's own
+// handler, say. A second NMI then comes by the latch stack, where it only leaves word, and is
+// handled when the first one is.
 #include "ghcb/nmi.h"
+#include "library/cpu.h"
 #include "library/end.h"
 #include "library/interrupted.h"
 #include "library/per_cpu.h"
+#include "library/shelter.h"
 #include "vc/frame.h"
-#include "x86/cpu.h"
 #include "x86/descriptor.h"
 
 using namespace vestibule;
@@ -21,13 +23,11 @@ using library::PerCpu;
 extern "C" {
 // Called from library/entries.asm.
 vc::Frame* vestibule_nmi(vc::Frame& frame, PerCpu& cpu, u32 before);
-void vestibule_nmi_done(PerCpu& cpu);
+vc::Frame* vestibule_nmi_again(PerCpu& cpu);
+u32 vestibule_nmi_leave(PerCpu& cpu);
 }
 
 namespace {
-
-/// What a #VC needs of the stack, frame and handler together.
-constexpr u64 vc_room = 4096;
 
 /// Word by word, since no memcpy is here.
 void copy_frame(vc::Frame& to, const vc::Frame& from) {
@@ -44,22 +44,55 @@ vc::Frame& exit_frame(PerCpu& cpu) {
     return *reinterpret_cast<vc::Frame*>(cpu.exit_stack.top() - sizeof(vc::Frame));
 }
 
-/// Where #VCs are to begin while an NMI's handler runs that interrupted this.
-u64 vc_stack_below(const vc::Frame& interrupted, PerCpu& cpu) {
-    if (cpu.under_way.vcs == 0 && !library::in_vc_entry(interrupted)) {
-        return cpu.vc_stack.top();
+/// Where the next NMI's frame goes.
+void send_nmis_to(PerCpu& cpu, u64 top) { cpu.task().ist[cpu.setup.nmi_ist - 1U] = top; }
+
+/// The kernel's handler, once for each NMI that there is. Others leave word meanwhile.
+void handle(PerCpu& cpu, vc::Frame& leaving) {
+    do {
+        cpu.under_way.latched = 0;
+        const library::Shelter shelter{leaving, cpu};
+        cpu.setup.nmi(reinterpret_cast<const vestibule_frame*>(&leaving), cpu.setup.opaque);
+    } while (cpu.under_way.latched != 0);
+
+    // What an exit that is given up has kept of the page belongs to the #VC that it was to go back
+    // to.
+    if (cpu.context.ghcb.is_kept) {
+        ghcb::put_page_back(cpu.context.ghcb, true);
     }
-    if (!cpu.vc_stack.has_room(interrupted.rsp, vc_room + cpu.guarded())) {
-        library::end(ghcb::reason::vc_stack_full);
+}
+
+/// A second NMI while one is handled.
+void latch(const vc::Frame& frame, PerCpu& cpu, u32 before) {
+    // SECURITY: to its own IRET NMIs are masked again.
+    if (cpu.under_way.latching != 0 || library::in_nmi_entry(frame)) {
+        library::end(ghcb::reason::nmi_reentered);
     }
-    return interrupted.rsp & ~u64{15};
+    cpu.under_way.latching = 1;
+    cpu.under_way.nmi      = static_cast<u8>(before);
+    cpu.under_way.latched  = 1;
+    cpu.under_way.latching = 0;
+}
+
+void complete(PerCpu& cpu) {
+    if (!ghcb::complete_nmi<library::Cpu>(cpu.context.ghcb)) {
+        library::end(ghcb::reason::ghcb_reentered);
+    }
 }
 
 } // namespace
 
 vc::Frame* vestibule_nmi(vc::Frame& frame, PerCpu& cpu, u32 before) {
-    // SECURITY: NMIs are masked while one is handled; this one is a hypervisor's that does not play
-    // by that, and it overwrote the other's frame.
+    if (!vc::is_whole(frame)) {
+        library::end(ghcb::reason::bad_frame);
+    }
+    if (cpu.latch_stack.has_room(reinterpret_cast<u64>(&frame), 0)) {
+        latch(frame, cpu, before);
+        return nullptr;
+    }
+    // SECURITY: NMIs are masked to the first IRET at least, and by then they are sent to the latch
+    // stack. This one is a hypervisor's that does not play by that, and it overwrote the other's
+    // frame.
     if (before != 0 || library::in_nmi_entry(frame)) {
         library::end(ghcb::reason::nmi_reentered);
     }
@@ -68,26 +101,28 @@ vc::Frame* vestibule_nmi(vc::Frame& frame, PerCpu& cpu, u32 before) {
         copy_frame(leaving, frame);
     }
     cpu.under_way.leaving = 0;
-
-    const unsigned ist        = cpu.setup.vc_ist - 1U;
-    cpu.task().ist[ist]       = vc_stack_below(leaving, cpu);
-    cpu.under_way.vcs_beneath = cpu.under_way.vcs;
-    cpu.setup.nmi(reinterpret_cast<const vestibule_frame*>(&leaving), cpu.setup.opaque);
-    cpu.under_way.vcs_beneath = 0;
-    cpu.task().ist[ist]       = cpu.vc_stack.top();
-
-    // What an exit that is given up has kept of the page belongs to the #VC that it was to go back
-    // to.
-    if (cpu.context.ghcb.is_kept) {
-        ghcb::put_page_back(cpu.context.ghcb, true);
-    }
+    send_nmis_to(cpu, cpu.latch_stack.top());
+    handle(cpu, leaving);
     return &leaving;
 }
 
-void vestibule_nmi_done(PerCpu& cpu) {
-    if (!ghcb::complete_nmi<x86::Cpu>(cpu.context.ghcb)) {
-        library::end(ghcb::reason::ghcb_reentered);
-    }
+vc::Frame* vestibule_nmi_again(PerCpu& cpu) {
+    cpu.under_way.leaving = 0;
+    vc::Frame& leaving    = exit_frame(cpu);
+    handle(cpu, leaving);
+    return &leaving;
 }
 
-void vestibule_nmi_complete(vestibule_cpu* cpu) { vestibule_nmi_done(PerCpu::of(*cpu)); }
+/// From here on the next NMI may take the NMI stack, and this one's frame with it. Of one that left
+/// word since the last look nobody else will hear.
+u32 vestibule_nmi_leave(PerCpu& cpu) {
+    send_nmis_to(cpu, cpu.nmi_stack.top());
+    if (cpu.under_way.latched != 0) {
+        send_nmis_to(cpu, cpu.latch_stack.top());
+        return 1;
+    }
+    complete(cpu);
+    return 0;
+}
+
+void vestibule_nmi_complete(vestibule_cpu* cpu) { complete(PerCpu::of(*cpu)); }

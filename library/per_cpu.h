@@ -23,18 +23,24 @@ struct alignas(16) Stack {
     }
 };
 
-inline constexpr unsigned exit_stack_size = 3072;
+inline constexpr unsigned exit_stack_size  = 2048;
+inline constexpr unsigned latch_stack_size = 1024;
+inline constexpr unsigned vc_stack_size    = 12288;
 
 /// Which entries are under way, as their assembly keeps it (library/entries.asm). Stack pointers do
 /// not say so: that of user mode, and of the kernel's first instructions after a SYSCALL, is
 /// whatever a process put there. Volatile since an NMI looks at it at any moment.
 struct UnderWay {
-    volatile u8 vcs;     // #VCs on the #VC stack: one, and one of an NMI's handler
+    volatile u8 vcs;     // #VCs on the #VC stack: one, and one each of an NMI's and a #MC's handler
     volatile u8 nmi;     // 1: an NMI's frame is on the NMI stack
     volatile u8 leaving; // 1: an NMI's frame is on the exit stack, and about to be returned to
 
-    /// While an NMI's handler runs: the #VCs that it interrupted.
+    /// While an NMI's or a #MC's handler runs: the #VCs that it interrupted.
     volatile u8 vcs_beneath;
+
+    volatile u8 latched;  // 1: an NMI came while another was handled, and is to be handled
+    volatile u8 latching; // 1: its frame is on the latch stack
+    volatile u8 mcs;      // 1: a #MC's frame is on the #MC stack
 };
 
 struct alignas(VESTIBULE_CPU_SIZE) PerCpu {
@@ -42,9 +48,11 @@ struct alignas(VESTIBULE_CPU_SIZE) PerCpu {
     vestibule_setup setup;
     UnderWay under_way;
     alignas(1024) Stack<exit_stack_size> exit_stack; // where NMIs end (library/nmi.cpp)
+    Stack<latch_stack_size> latch_stack;             // where a second one only leaves word
     ghcb::Page backup;
     Stack<VESTIBULE_NMI_STACK_SIZE> nmi_stack;
-    Stack<VESTIBULE_NMI_STACK_SIZE> vc_stack;
+    Stack<VESTIBULE_MC_STACK_SIZE> mc_stack;
+    Stack<vc_stack_size> vc_stack;
 
     volatile x86::TaskState& task() const {
         return *static_cast<volatile x86::TaskState*>(setup.tss);

@@ -3,6 +3,7 @@
 // vestibule_identify() refuses SNP.
 #include "include/vestibule/share.h"
 
+#include "library/cpu.h"
 #include "library/end.h"
 #include "library/per_cpu.h"
 #include "vc/walk.h"
@@ -21,7 +22,8 @@ struct Mapping {
 
 /// What the page tables say, which the hypervisor cannot write.
 bool is_there(const vc::Context& context, const Mapping& mapping, u64 gpa) {
-    const auto page = vc::walk<x86::Cpu>(context, mapping.linear, vc::page_fault::write, 0);
+    const auto page =
+        vc::walk<library::Cpu, true>(context, mapping.linear, vc::page_fault::write, 0);
     return !page.faults && page.gpa == gpa && page.is_private == mapping.is_private;
 }
 

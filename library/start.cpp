@@ -5,10 +5,11 @@
 #include "ghcb/open.h"
 #include "ghcb/sev_status.h"
 #include "library/ask_program.h"
+#include "library/cpu.h"
 #include "library/end.h"
 #include "library/per_cpu.h"
+#include "library/processor.h"
 #include "vc/walk.h"
-#include "x86/cpu.h"
 #include "x86/registers.h"
 
 using namespace vestibule;
@@ -33,14 +34,15 @@ Outcome judge_words(const vestibule_setup& setup) {
     if ((setup.vmmcall_registers & rax_and_rsp) != 0) {
         return Outcome::terminate(reason::setup_registers);
     }
-    if ((setup.nmi_ist != 0) != (setup.nmi != nullptr)) {
+    if ((setup.nmi_ist != 0) != (setup.nmi != nullptr)
+        || (setup.mc_ist != 0) != (setup.mc != nullptr)) {
         return Outcome::terminate(reason::setup_nmi);
     }
     // Entries of the kernel's own need no stack of the library's, so no TSS; both, or neither.
-    if (setup.vc_ist == 0 && (setup.nmi_ist != 0 || setup.guard_pages != 0)) {
+    if (setup.vc_ist == 0 && (setup.nmi_ist != 0 || setup.mc_ist != 0 || setup.guard_pages != 0)) {
         return Outcome::terminate(reason::setup_task_state);
     }
-    if ((setup.reserved_byte | setup.reserved[0] | setup.reserved[1]) != 0) {
+    if (setup.reserved != 0) {
         return Outcome::terminate(reason::setup_reserved);
     }
     return Outcome::done();
@@ -48,7 +50,7 @@ Outcome judge_words(const vestibule_setup& setup) {
 
 Outcome judge_segments(const vestibule_setup& setup) {
     x86::SegmentDescriptor code{};
-    if ((setup.kernel_code & 3) != 0 || !x86::Cpu::read_descriptor(setup.kernel_code, code)
+    if ((setup.kernel_code & 3) != 0 || !library::Cpu::read_descriptor(setup.kernel_code, code)
         || !code.is_code() || !code.is_long() || code.dpl() != 0) {
         return Outcome::terminate(reason::setup_code_segment);
     }
@@ -58,7 +60,9 @@ Outcome judge_segments(const vestibule_setup& setup) {
     }
     x86::TableRegister task{};
     if (setup.vc_ist < 1 || setup.vc_ist > 7 || setup.nmi_ist > 7 || setup.nmi_ist == setup.vc_ist
-        || !x86::Cpu::task_state(task) || task.base != reinterpret_cast<u64>(setup.tss)
+        || setup.mc_ist > 7 || setup.mc_ist == setup.vc_ist
+        || (setup.mc_ist != 0 && setup.mc_ist == setup.nmi_ist) || !library::Cpu::task_state(task)
+        || task.base != reinterpret_cast<u64>(setup.tss)
         || task.limit < sizeof(x86::TaskState) - 1) {
         return Outcome::terminate(reason::setup_task_state);
     }
@@ -70,14 +74,15 @@ Outcome judge_memory(const vc::Context& context, const vestibule_setup& setup, c
     constexpr u32 write = vc::page_fault::write;
     const u64 size      = setup.vc_ist == 0 ? VESTIBULE_CORE_SIZE : sizeof(PerCpu);
     for (u64 at = 0; at < size; at += page_size) {
-        const auto page  = vc::walk<x86::Cpu>(context, reinterpret_cast<u64>(&cpu) + at, write, 0);
+        const auto page =
+            vc::walk<library::Cpu, true>(context, reinterpret_cast<u64>(&cpu) + at, write, 0);
         const bool guard = setup.guard_pages != 0 && PerCpu::is_guard(at);
         if (guard ? !page.faults : page.faults || !page.is_private) {
             return Outcome::terminate(reason::setup_cpu_block);
         }
     }
     const auto linear = reinterpret_cast<u64>(context.ghcb.page);
-    const auto page   = vc::walk<x86::Cpu>(context, linear, write, 0);
+    const auto page   = vc::walk<library::Cpu, true>(context, linear, write, 0);
     if (linear % page_size != 0 || page.faults || page.gpa != context.ghcb.gpa) {
         return Outcome::terminate(reason::setup_ghcb_address);
     }
@@ -86,23 +91,32 @@ Outcome judge_memory(const vc::Context& context, const vestibule_setup& setup, c
 
 vc::Context context_of(const vestibule_setup& setup, PerCpu& cpu) {
     return {
-        .ghcb              = {.page    = static_cast<ghcb::Page*>(setup.ghcb),
-                              .gpa     = setup.ghcb_gpa,
-                              .backup  = &cpu.backup,
-                              .version = setup.protocol_version},
-        .c_bit             = setup.c_bit,
-        .direct_map        = setup.direct_map,
-        .dr7               = x86::dr7_reset,
-        .kernel_code64     = setup.kernel_code,
-        .page_addresses    = vc::page_addresses(setup.physical_bits, setup.c_bit),
-        .uses_xss          = setup.uses_xss != 0,
+        .ghcb           = {.page    = static_cast<ghcb::Page*>(setup.ghcb),
+                           .gpa     = setup.ghcb_gpa,
+                           .backup  = &cpu.backup,
+                           .version = setup.protocol_version},
+        .c_bit          = setup.c_bit,
+        .direct_map     = setup.direct_map,
+        .dr7            = x86::dr7_reset,
+        .kernel_code64  = setup.kernel_code,
+        .page_addresses = vc::page_addresses(setup.physical_bits, setup.c_bit),
+        .uses_xss       = setup.uses_xss != 0,
+        .asks_for_xss   = setup.uses_xss != 0 && vestibule_is_xss_intercepted() != 0,
+        .fixes_up       = setup.fixes_up != 0,
+        .debug_swap     = x86::SevStatus{library::Cpu::rdmsr(x86::Msr::sev_status)}
+                    .has(
+            x86::SevStatus::debug_swap),
+        .gs_is_swapped     = false,
         .vmmcall_registers = {setup.vmmcall_registers},
         .user_may          = setup.user_may != nullptr ? library::ask_program : nullptr
     };
 }
 
 Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
-    Outcome outcome = judge_words(setup);
+    Outcome outcome = library::judge_processor<library::Cpu>(setup.vc_ist != 0);
+    if (outcome.is_done()) {
+        outcome = judge_words(setup);
+    }
     if (outcome.is_done()) {
         outcome = judge_segments(setup);
     }
@@ -112,15 +126,15 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
     vc::Context context = context_of(setup, cpu);
     outcome             = judge_memory(context, setup, cpu);
     ghcb::EncryptionLeaf encryption;
-    if (outcome.is_done() && !ghcb::ask_encryption<x86::Cpu>(encryption)) {
+    if (outcome.is_done() && !ghcb::ask_encryption<library::Cpu>(encryption)) {
         outcome = Outcome::terminate(reason::msr_bad_response);
     }
     if (outcome.is_done() && encryption.c_bit() != setup.c_bit) {
         outcome = Outcome::terminate(reason::c_bit_mismatch);
     }
     if (outcome.is_done()) {
-        ghcb::announce<x86::Cpu>(context.ghcb);
-        outcome = ghcb::prove<x86::Cpu>(context.ghcb, encryption);
+        ghcb::announce<library::Cpu>(context.ghcb);
+        outcome = ghcb::prove<library::Cpu>(context.ghcb, encryption);
     }
     if (!outcome.is_done()) {
         return outcome;
@@ -133,6 +147,9 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
     if (setup.nmi_ist != 0) {
         cpu.task().ist[setup.nmi_ist - 1] = cpu.nmi_stack.top();
     }
+    if (setup.mc_ist != 0) {
+        cpu.task().ist[setup.mc_ist - 1] = cpu.mc_stack.top();
+    }
     return outcome;
 }
 
@@ -143,12 +160,12 @@ vestibule_reason as_reason(const Outcome& outcome) {
 } // namespace
 
 vestibule_reason vestibule_identify(vestibule_platform* platform) {
-    const x86::SevStatus status{x86::Cpu::rdmsr(x86::Msr::sev_status)};
+    const x86::SevStatus status{library::Cpu::rdmsr(x86::Msr::sev_status)};
     u16 version = 0;
     ghcb::EncryptionLeaf encryption;
     Outcome outcome = ghcb::judge_status(status, true);
     if (outcome.is_done()) {
-        outcome = ghcb::identify<x86::Cpu>(version, encryption);
+        outcome = ghcb::identify<library::Cpu>(version, encryption);
     }
     if (outcome.is_done()) {
         *platform = {.protocol_version = version,

@@ -17,7 +17,7 @@ vestibule_reason vestibule_cpu_stop(vestibule_cpu* block) {
         return library::public_reason(reason::call_argument);
     }
     if (channel.holders != 0 || cpu.under_way.vcs != 0 || cpu.under_way.nmi != 0
-        || cpu.under_way.leaving != 0) {
+        || cpu.under_way.leaving != 0 || cpu.under_way.mcs != 0) {
         return library::public_reason(reason::ghcb_reentered);
     }
     // VMGEXIT works at CPL 3 too: with this in the MSR, user code that executes it asks for what is
@@ -28,7 +28,7 @@ vestibule_reason vestibule_cpu_stop(vestibule_cpu* block) {
         words[n] = 0;
     }
     if (cpu.setup.tss != nullptr) {
-        const u8 numbers[] = {cpu.setup.vc_ist, cpu.setup.nmi_ist};
+        const u8 numbers[] = {cpu.setup.vc_ist, cpu.setup.nmi_ist, cpu.setup.mc_ist};
         for (const u8 ist : numbers) {
             if (ist != 0) {
                 cpu.task().ist[ist - 1] = 0;

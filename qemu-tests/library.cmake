@@ -7,6 +7,42 @@ sevsim_test(library_setups library_setups STATUS 0
 sevsim_test(library_user_vmgexit library_user_vmgexit STATUS 1
   WANT "^started\ndone\n" "vmgexit-user +1 " "ghcb-missing-input +1 " "exited with code 0"
   REJECT "changed")
+# Which rights user mode has: by protection key, by IOPL and I/O permission map.
+set(with_pku -- -cpu "EPYC,phys-bits=48,nrip-save=off,+pku")
+sevsim_test(library_protection_keys library_protection_keys STATUS 0 ARGS ${with_pku}
+  WANT "protection keys\ndone\n" ${well})
+sevsim_test(library_user_ports library_user_ports STATUS 0 WANT "^user ports\ndone\n" ${well})
+# What comes from outside while a process is served.
+set(fixed_up WANT "^fix-ups\ndone\n" ${well})
+sevsim_test(library_fix_ups library_fix_ups STATUS 0 ${fixed_up})
+sevsim_test(library_fix_ups_rdpmc library_fix_ups STATUS 0 ARGS --hostile rdpmc-gp ${fixed_up})
+sevsim_test(library_fix_ups_xss library_fix_ups STATUS 0 ARGS --hostile msr:0xda0 ${fixed_up})
+sevsim_test(library_segment_end library_segment_end STATUS 0 WANT "^segment end\ndone\n" ${well})
+sevsim_test(library_dr7 library_dr7 STATUS 0 WANT "^DR7\ndone\n" ${well})
+sevsim_test(library_dr7_debug_swap library_dr7 STATUS 1 ARGS --hostile debug-swap
+  WANT "^DR7\n" "termination: VC_DR7_NOT_INTERCEPTED " REJECT "done")
+
+# MSRs that live in the VMSA: no hypervisor answers for them.
+sevsim_test(library_own_msrs library_own_msrs STATUS 0 WANT "^own MSRs\ndone\n" ${well})
+foreach(msr c0000080 c0000081 c0000082 c0000083 c0000084 c0000100 c0000101 c0000102 174 175 176
+    c0010130)
+  sevsim_test(library_own_msr_${msr} library_own_msrs STATUS 1 ARGS --hostile msr:0x${msr}
+    WANT "termination: VC_MSR_NOT_INTERCEPTED |termination: EARLY_UNEXPECTED_EXIT " REJECT "made up")
+endforeach()
+
+# Hosts that speak less than the specification, or write less.
+foreach(host no-information no-sev-es exitinfo1-upper)
+  sevsim_test(library_${host} library_nmis STATUS 0 ARGS --hostile ${host}
+    WANT "^round\nround\nno NMI\n" ${well})
+  foreach(entry compat 64)
+    sevsim_test(selftest_${entry}_${host} vestibule ENTRY ${entry} STATUS 0 ARGS --hostile ${host}
+      WANT ${all_ok} "Violations: none" REJECT "not ok")
+  endforeach()
+endforeach()
+foreach(host no-sev-es exitinfo1-upper)
+  sevsim_test(selftest_32_${host} vestibule ENTRY 32 STATUS 0 ARGS --hostile ${host}
+    WANT ${all_ok} "Violations: none" REJECT "not ok")
+endforeach()
 sevsim_test(library_nmis library_nmis STATUS 0 WANT "^round\nround\nno NMI\n" ${well})
 
 # The kernel's own calls. Not one #VC but for what is said, and what is compared.
@@ -34,7 +70,7 @@ sevsim_test(library_nmi_stack_full library_nmi_stack_full STATUS 1
 
 # Rules of the library broken: the guest ends, and says why.
 foreach(end nmi_in_nmi:NMI_REENTERED vc_in_hook:VC_ON_VC_STACK gp_on_vc_ist:VC_UNDELIVERABLE
-    by_kernel:SELFTEST_PASSED)
+    by_kernel:SELFTEST_PASSED port_size:CALL_ARGUMENT mmio_page:CALL_ARGUMENT)
   string(REPLACE ":" ";" end ${end})
   list(GET end 0 name)
   list(GET end 1 reason)
@@ -61,3 +97,16 @@ add_sevsim_test(NAME qemu.library_forged_vc
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${self_nmis}
     -P ${CMAKE_CURRENT_SOURCE_DIR}/library_forged_vc.cmake)
 set_tests_properties(qemu.library_nmi_everywhere qemu.library_forged_vc PROPERTIES TIMEOUT 300)
+
+# An NMI's second one behind an IRET in its handler, #MC in the middle of #VCs, and a sweep over all
+# attacks.
+foreach(number 18 20 25 40)
+  sevsim_test(library_vnmi_${number} library_nmis STATUS 0 ARGS --hostile vnmi@${number}
+    WANT "^round\nround\ntwo NMIs\n" ${well})
+endforeach()
+sevsim_test(library_machine_check library_machine_check STATUS 0 WANT "^no #MC\n" ${well})
+image_file(machine_check library_machine_check 64)
+add_test(NAME qemu.library_sweep
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DNMIS=${nmis}
+    -DMACHINE_CHECK=${machine_check} -DSTEP=24 -P ${CMAKE_CURRENT_SOURCE_DIR}/library_sweep.cmake)
+set_tests_properties(qemu.library_sweep PROPERTIES TIMEOUT 3600)

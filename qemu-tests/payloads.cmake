@@ -42,6 +42,11 @@ payload_test(bzimage bzimage.bin BUILD --memory 64M ${files} RUN --memory 64M
   WANT "kernel: command line .console=ttyS0 quiet.\n" " 0[+]a0000:1 100000[+]100000:1 "
     " [0-9a-f]+[+][0-9a-f]+:1\n" "initrd 4141414141414141[+]1388\n" "kernel: done\n"
     "Violations: none")
+payload_test(vmlinux zero_page.elf
+  BUILD --payload-protocol linux --memory 64M ${files} RUN --memory 64M
+  WANT "zero page: setup header\n" "zero page: protocol and loader\n" "zero page: CS 16\n"
+    "command line .console=ttyS0 quiet.\n" "initrd of 5000\n" "initrd sum 325000\n"
+    "usable MiB 63\n" "zero page: kernel in RAM\n" "Violations: none")
 
 # What this machine cannot load: the directive is named, with its place and what would help.
 function(payload_refused name want)

@@ -28,12 +28,16 @@ function(snp_test name guest)
 endfunction()
 
 # Used as it should be, and with every rule broken, as often as the guest does it.
-snp_test(pages pages STATUS 0 WANT "exited with code 0" "Violations: none")
+snp_test(pages pages STATUS 0 WANT "exited with code 0" "Violations: none" "PVALIDATE [1-9]")
 snp_test(rules rules STATUS 1 WANT "exited with code 0" "0x404 +page not validated +5 "
   "ghcb-not-registered +2 " "rmp-not-assigned +3 " "rmp-not-validated +5 " "rmp-validated-twice +1 "
   "rmp-rescinded-twice +1 " "rmp-operand +3 " "psc-validated +1 " "rmp-shared-access +1 " "psc-list +7 "
   "ghcb-scratch +1 " "psc-in-use +1 " "ap-vmsa +2 " "ghcb-invalid-input +4 ")
 snp_test(psc_interrupted pages STATUS 1 ARGS --hostile psc-interrupted WANT "exited with code [1-9]")
+
+# PVALIDATE in 32-bit code.
+snp_test(legacy32 legacy32 BUILD --entry 32 STATUS 1
+  WANT "set 5, code 0x20" "rmp-validated-twice +1 " REJECT "rmp-operand")
 
 # Further vCPUs, and VMPLs.
 snp_test(ap ap BUILD --vcpus 2 STATUS 1 ARGS --smp 2 WANT "exited with code 0" "rmp-in-use +1 "
@@ -43,6 +47,10 @@ foreach(page letter own)
   snp_test(vmpl_${page} vmpl_${page} STATUS 1
     WANT "vmpl-permission +1 " "its VMPL may not do that with this page")
 endforeach()
+
+# A C-bit that has no effect: what the guest has made shared is not to be had.
+snp_test(c_bit_no_effect pages STATUS 1 ARGS --hostile cbit-no-effect
+  WANT "0x404 +page not validated" "set 5, code 0x1d")
 
 # Messages to the secure processor: those that it refuses, and a host that is busy.
 snp_test(messages messages STATUS 1 WANT "exited with code 0" "snp-message +10 "
@@ -89,7 +97,7 @@ add_test(NAME qemu.snp_host_data
 
 # Launches that the firmware refuses: a policy, an ID block for another launch, a file without SEV-SNP.
 snp_image(policy_file snp_pages)
-foreach(row "0xb0000:0:" "0x10000:1:bit 17 is reserved" "0x1030000:1:ciphertext hidden"
+foreach(row "0xb0000:0:" "0x430000:1:AES-256-XTS" "0x1030000:1:ciphertext hidden"
     "0x300ff:0:" "0x301ff:1:it wants firmware ABI 1.255")
   string(REPLACE ":" ";" row ${row})
   list(GET row 0 policy)
@@ -107,3 +115,23 @@ add_test(NAME qemu.snp_id_block
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIGVMTOOL=$<TARGET_FILE:igvmtool>
     -DIMAGE=${CMAKE_CURRENT_BINARY_DIR}/snp_report.igvm -DFOLDER=${CMAKE_CURRENT_BINARY_DIR}/id_block
     -P ${CMAKE_CURRENT_SOURCE_DIR}/id_block.cmake)
+
+# The launch digest of firmware is what igvmtool measures for QEMU's -bios, with one vCPU and with eight.
+set(digest_test ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIGVMTOOL=$<TARGET_FILE:igvmtool>)
+set(digest_script -P ${CMAKE_CURRENT_SOURCE_DIR}/firmware_digest.cmake)
+add_test(NAME qemu.snp_digest_ovmf
+  COMMAND ${digest_test} -DFIRMWARE=/usr/share/ovmf/OVMF.fd ${digest_script})
+foreach(file ovmf-trixie/usr/share/ovmf/OVMF.fd ovmf-sid/usr/share/ovmf/OVMF.amdsev.fd)
+  string(REGEX REPLACE "/.*" "" firmware ${file})
+  add_test(NAME qemu.snp_digest_${firmware}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/with_guest ${file} ${digest_test}
+      -DFIRMWARE=${CMAKE_SOURCE_DIR}/build/guests/${file} ${digest_script})
+  set_tests_properties(qemu.snp_digest_${firmware} PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()
+
+# The trace has what guests do to the reverse map table.
+set(trace ${CMAKE_CURRENT_BINARY_DIR}/snp.trace)
+add_test(NAME qemu.snp_trace
+  COMMAND sh -c "$<TARGET_FILE:sevsim> run --platform snp --trace ${trace} ${policy_file} >${trace}.log && grep -c PVALIDATE ${trace} && grep -c 'RMPADJUST.*answer_rax.:.0x2' ${trace} && grep RMPQUERY ${trace}")
+set_tests_properties(qemu.snp_trace PROPERTIES PASS_REGULAR_EXPRESSION
+  "^[0-9]+\n1\n.*\"record\":\"rmp\",\"vcpu\":0.*\"name\":\"RMPQUERY\"")

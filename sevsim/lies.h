@@ -16,11 +16,20 @@ enum class Lie : u8 {
     response_code,
     cpuid_register,
     no_sev,
+    no_sev_es,
+    no_information,
+    exitinfo1_upper,
+    rdpmc_gp,
+    debug_swap,
     port_data,
     tsc_exits,
     vc_instead,
     vc_at_entry,
+    event,
+    msr,
+    exception,
     nmi,
+    vnmi,
     termination_returns,
     psc_interrupted,
     request_busy,
@@ -30,7 +39,9 @@ enum class Lie : u8 {
 enum class LieForm : u8 {
     plain,   // nothing
     at,      // @N: when; the first time is 1
+    code,    // :CODE: a number of 32 bits
     code_at, // :CODE@N: an exit code, and when
+    word_at, // :WORD@N: the same with 64 bits
 };
 
 struct LieDescription {
@@ -49,11 +60,20 @@ inline constexpr LieDescription lies[] = {
     {Lie::response_code,  LieForm::plain,   "response-code",  "the MSR protocol's CPUID answers carry a wrong response code"},
     {Lie::cpuid_register, LieForm::plain,   "cpuid-register", "the MSR protocol's CPUID answers echo another register"},
     {Lie::no_sev,         LieForm::plain,   "no-sev",         "CPUID 0x8000001F hides SEV"},
+    {Lie::no_sev_es,      LieForm::plain,   "no-sev-es",      "CPUID 0x8000001F hides SEV-ES alone"},
+    {Lie::no_information, LieForm::plain,   "no-information", "of the MSR protocol there are CPUID and termination, and no NMI complete: SEV information ends the guest"},
+    {Lie::exitinfo1_upper, LieForm::plain,  "exitinfo1-upper", "bits 63:32 of SW_EXITINFO1 of each answer are set, which mean nothing"},
+    {Lie::rdpmc_gp,       LieForm::plain,   "rdpmc-gp",       "RDPMC of a counter that is not there is answered by a #GP behind VMGEXIT, as KVM does"},
+    {Lie::debug_swap,     LieForm::plain,   "debug-swap",     "SEV_STATUS shows DebugSwap, and MOV from and to DR7 raise #VC all the same"},
     {Lie::port_data,      LieForm::plain,   "port-data",      "IN from the DMA page registers answers one bit wrong"},
     {Lie::tsc_exits,      LieForm::plain,   "tsc-exits",      "RDTSC and RDTSCP raise #VC, which under KVM they do not"},
     {Lie::vc_instead,     LieForm::code_at, "vc",             "the guest's N-th #VC comes with exit code CODE instead of its own"},
     {Lie::vc_at_entry,    LieForm::code_at, "vc-at-entry",    "a #VC with exit code CODE when the guest is entered for the N-th time"},
+    {Lie::event,          LieForm::word_at, "event",          "the event of EVENTINJ word WORD when the guest is entered for the N-th time"},
+    {Lie::msr,            LieForm::code,    "msr",            "MSR number CODE is intercepted whatever it is, and its answers are made up"},
+    {Lie::exception,      LieForm::word_at, "exception",      "the N-th answer through the GHCB page asks for the exception of EVENTINJ word WORD"},
     {Lie::nmi,            LieForm::at,      "nmi",            "an NMI right before the N-th VMGEXIT, one more after NMI complete"},
+    {Lie::vnmi,           LieForm::at,      "vnmi",           "an NMI right before the N-th VMGEXIT, one more behind the next IRET, as hosts with vNMI may"},
     {Lie::termination_returns, LieForm::plain, "termination-returns", "the guest goes on behind its termination request"},
     {Lie::psc_interrupted, LieForm::plain,  "psc-interrupted", "SEV-SNP: a page state change breaks off after each entry, as it may"},
     {Lie::request_busy, LieForm::plain, "request-busy", "SEV-SNP: every other guest request is answered by busy, as a host that throttles does"},
@@ -102,7 +122,7 @@ constexpr bool read_number(const char* text, size_t length, u64& value) {
     return length != 0;
 }
 
-/// Reads NAME, NAME@N or NAME:CODE@N. Returns nullptr, or what is wrong.
+/// Reads NAME, NAME@N, NAME:CODE or NAME:CODE@N. Returns nullptr, or what is wrong.
 constexpr const char* read_hostility(const char* text, size_t length, Hostility& hostility) {
     size_t colon = length;
     size_t at    = length;
@@ -119,19 +139,25 @@ constexpr const char* read_hostility(const char* text, size_t length, Hostility&
     if (description->form == LieForm::plain) {
         return name_length == length ? nullptr : "this lie takes nothing behind its name";
     }
-    if (at == length || !read_number(text + at + 1, length - at - 1, hostility.at)
-        || hostility.at == 0) {
+    constexpr u64 largest_code = 0xFFFF'FFFF;
+    const bool takes_at        = description->form != LieForm::code;
+    if (takes_at
+        && (at == length || !read_number(text + at + 1, length - at - 1, hostility.at)
+            || hostility.at == 0)) {
         return "expected @N at the end, N from 1";
     }
     if (description->form == LieForm::at) {
         return name_length == at ? nullptr : "expected NAME@N";
     }
-    constexpr u64 largest_error_code = 0xFFFF'FFFF;
-    if (colon >= at || !read_number(text + colon + 1, at - colon - 1, hostility.code)
-        || hostility.code > largest_error_code) {
-        return "expected NAME:CODE@N, CODE of 32 bits";
+    const bool has_number = colon < at && (takes_at || at == length)
+                            && read_number(text + colon + 1, at - colon - 1, hostility.code);
+    if (description->form == LieForm::word_at) {
+        return has_number ? nullptr : "expected NAME:WORD@N, WORD of 64 bits";
     }
-    return nullptr;
+    if (has_number && hostility.code <= largest_code) {
+        return nullptr;
+    }
+    return takes_at ? "expected NAME:CODE@N, CODE of 32 bits" : "expected NAME:CODE, CODE of 32 bits";
 }
 
 } // namespace vestibule::sevsim

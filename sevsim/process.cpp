@@ -14,6 +14,7 @@
 #include <optional>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 namespace vestibule::sevsim {
@@ -85,6 +86,7 @@ class Loop {
     std::vector<char> may_take_;
     Clock::time_point deadline_; ///< of what comes next: our SIGTERM, our SIGKILL, giving up
     std::optional<ProcessEnd> ended_by_us_;
+    bool ordered_   = false; ///< the order was given, and may still be followed
     bool sent_kill_ = false;
     bool closing_   = false; ///< the deadline is the short one after the last word
     bool gave_up_   = false;
@@ -194,6 +196,10 @@ void Loop::serve_keyboard() {
 void Loop::clock_ran_out() {
     if (!ended_by_us_) {
         end(Ending::timed_out, 0);
+    } else if (ordered_ && !status_) {
+        ordered_ = false;
+        child_.signal(SIGTERM);
+        deadline_ = Clock::now() + patience;
     } else if (!sent_kill_ && !status_) {
         child_.signal(SIGKILL);
         sent_kill_ = true;
@@ -210,7 +216,15 @@ void Loop::end(Ending how, int value) {
     }
     ended_by_us_ = ProcessEnd{how, value};
     deadline_    = Clock::now() + patience;
-    if (!status_) {
+    if (status_) {
+        return;
+    }
+    const std::string& order = command_.end_order;
+    ordered_ =
+        how != Ending::unread && command_.orders && !command_.finished()
+        && send(command_.orders.get(), order.data(), order.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+               == static_cast<ssize_t>(order.size());
+    if (!ordered_) {
         child_.signal(SIGTERM);
     }
 }
@@ -221,6 +235,14 @@ std::expected<Pipe, std::string> Pipe::open() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return std::unexpected(fmt::format("no pipe: {}", std::strerror(errno)));
+    }
+    return Pipe{Descriptor{ends[0]}, Descriptor{ends[1]}};
+}
+
+std::expected<Pipe, std::string> Pipe::open_both_ways() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        return std::unexpected(fmt::format("no socket: {}", std::strerror(errno)));
     }
     return Pipe{Descriptor{ends[0]}, Descriptor{ends[1]}};
 }

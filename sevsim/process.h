@@ -17,6 +17,8 @@ struct Pipe {
     Descriptor read, write; ///< both close on exec
 
     static std::expected<Pipe, std::string> open();
+    /// A pair of sockets instead, each for both ways.
+    static std::expected<Pipe, std::string> open_both_ways();
 };
 
 /// What the program writes into one pipe.
@@ -35,6 +37,10 @@ struct Command {
     std::vector<Descriptor> inherited; ///< what the program keeps open, under the same numbers
     std::vector<Stream> streams;
     std::chrono::milliseconds timeout{};
+    /// Where the program takes orders, and the one that has it say its last words and end. When its
+    /// time is up or a signal has come, it gets the order before it gets SIGTERM.
+    Descriptor orders;
+    std::string end_order;
     bool keyboard = false; ///< what is typed goes to the program, if we have the terminal
     /// Asked after each read: the program has said all that counts, and has a moment left to end.
     std::function<bool()> finished = [] { return false; };

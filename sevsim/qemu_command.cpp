@@ -46,7 +46,9 @@ std::string hostility(const Hostility& asked) {
             switch (description.form) {
             case LieForm::plain: return description.name;
             case LieForm::at: return fmt::format("{}@{}", description.name, asked.at);
+            case LieForm::code: return fmt::format("{}:{:#x}", description.name, asked.code);
             case LieForm::code_at:
+            case LieForm::word_at:
                 return fmt::format("{}:{:#x}@{}", description.name, asked.code, asked.at);
             }
         }
@@ -107,11 +109,13 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-m", fmt::format("{}M,slots=1,maxmem={}M", options.memory / mib, (options.memory + hidden) / mib),
         "-object", fmt::format("memory-backend-ram,id=private,size={}", hidden),
         "-device", "pc-dimm,memdev=private",
-        "-nodefaults", "-display", "none", "-no-reboot", "-monitor", "none",
-        "-serial", "stdio",
+        "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
         // The debug port carries the monitor's records; not 0x402, which SeaBIOS writes to.
         "-chardev", fmt::format("file,id=records,path=/dev/fd/{}", files.records),
         "-device", "isa-debugcon,chardev=records,iobase=0x5e9",
+        // QEMU's monitor, for the one order that ends a run in good order.
+        "-chardev", fmt::format("socket,id=orders,fd={}", files.orders),
+        "-mon", "chardev=orders,mode=readline",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-kernel", fmt::format("/dev/fd/{}", files.monitor),
         "-append", monitor_command_line(options, needs.ap_start),

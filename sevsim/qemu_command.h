@@ -15,6 +15,7 @@ struct InheritedFiles {
     int monitor;
     std::vector<int> guest; ///< its file; a kernel's command line and initrd behind it
     int records;            ///< the write end of the pipe that the debug port feeds
+    int orders;             ///< a socket from which QEMU's own monitor reads
 };
 
 /// What the guest's files say of what they need.

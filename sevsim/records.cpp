@@ -26,6 +26,7 @@ constexpr OutcomeName outcome_names[] = {
     {"shutdown",          OutcomeKind::shutdown         },
     {"halt",              OutcomeKind::halt             },
     {"stop",              OutcomeKind::stop             },
+    {"host",              OutcomeKind::host             },
     {"monitor-error",     OutcomeKind::monitor_error    },
 };
 
@@ -181,7 +182,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     if (named == std::end(outcome_names)) {
         members.complain("kind", "exit, power-off, reset, terminate, unsupported-event, shutdown, "
                                  "stop, "
-                                 "halt or monitor-error");
+                                 "halt, host or monitor-error");
     } else {
         outcome.kind = named->kind;
     }
@@ -204,6 +205,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     outcome.vmruns       = members.optional_number("vmruns");
     outcome.vc           = members.optional_number("vc");
     outcome.vmgexits     = members.optional_number("vmgexits");
+    outcome.pvalidates   = members.optional_number("pvalidates");
     outcome.shared_pages = members.optional_number("shared_pages");
     if (const auto registers = object.find("registers"); registers != object.end()) {
         if (!registers->is_object()) {

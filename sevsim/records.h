@@ -24,6 +24,7 @@ enum class OutcomeKind : u8 {
     shutdown,
     stop, ///< by the machine, which cannot go on
     halt,
+    host, ///< asked for by us: why is in how QEMU ended
     monitor_error
 };
 
@@ -41,7 +42,7 @@ struct Outcome {
     std::optional<u64> vcpu;           ///< whose registers
     std::vector<std::pair<std::string, std::string>> registers;
     std::string code; ///< the bytes at RIP
-    std::optional<u64> vmruns, vc, vmgexits, shared_pages;
+    std::optional<u64> vmruns, vc, vmgexits, pvalidates, shared_pages;
 };
 
 struct Start {

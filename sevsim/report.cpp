@@ -22,7 +22,8 @@ constexpr std::string_view disclaimer =
 
 std::string count_cell(u64 count) { return count == 0 ? "-" : fmt::format("{}", count); }
 
-void print_machine(const RunRecords& records, Text out) {
+void print_machine(const RunResult& result, Text out) {
+    const RunRecords& records = result.records;
     if (records.start) {
         fmt::format_to(out, "Platform {}, C-bit {}, {} MiB of memory",
                        printable(records.start->platform), records.start->c_bit,
@@ -42,9 +43,13 @@ void print_machine(const RunRecords& records, Text out) {
             count("VMRUN", outcome.vmruns);
             count("#VC", outcome.vc);
             count("VMGEXIT", outcome.vmgexits);
+            count("PVALIDATE", outcome.pvalidates);
             count("shared pages", outcome.shared_pages);
         }
         fmt::format_to(out, ".\n");
+    }
+    if (!result.launch_digest.empty()) {
+        fmt::format_to(out, "Launch digest {}.\n", result.launch_digest);
     }
 }
 
@@ -175,6 +180,7 @@ std::string outcome_in_words(const Outcome& outcome) {
     case OutcomeKind::shutdown: return "the guest shut down (triple fault)";
     case OutcomeKind::halt: return "the guest halted for good";
     case OutcomeKind::stop: return "the machine stopped the guest";
+    case OutcomeKind::host: return "the host wanted an end";
     case OutcomeKind::monitor_error: return "the monitor failed, which is not the guest's fault";
     }
     std::unreachable();
@@ -227,7 +233,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string outcome_line(const RunResult& result) {
-    if (!result.records.outcome) {
+    if (!result.records.outcome || result.records.outcome->kind == OutcomeKind::host) {
         return end_in_words(result);
     }
     const Outcome& outcome            = *result.records.outcome;
@@ -246,7 +252,7 @@ std::string report(const RunResult& result) {
     const RunRecords& records = result.records;
     std::string text{disclaimer};
     const Text out{text};
-    print_machine(records, out);
+    print_machine(result, out);
     print_exits(records.exits, out);
     text += profile_table(records);
     print_violations(result, out);

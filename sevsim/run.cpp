@@ -82,6 +82,7 @@ class Complaints {
 struct GuestFiles {
     std::vector<OpenedFile> files;
     std::optional<u32> ap_start; ///< of firmware with more vCPUs than one (guest_file.h)
+    std::string launch_digest;   ///< of an SEV-SNP guest
 
     std::vector<int> descriptors() const {
         std::vector<int> all;
@@ -136,7 +137,8 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
         if (!module) {
             return std::unexpected(module.error());
         }
-        auto file = memory_file(std::as_bytes(std::span{*module}));
+        opened.launch_digest = launch_digest(*module);
+        auto file            = memory_file(std::as_bytes(std::span{*module}));
         if (!file) {
             return std::unexpected(file.error());
         }
@@ -167,10 +169,12 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     auto kernel  = memory_file(std::as_bytes(monitor));
     auto records = Pipe::open();
     auto serial  = Pipe::open();
-    if (!kernel || !records || !serial) {
+    auto orders  = Pipe::open_both_ways();
+    if (!kernel || !records || !serial || !orders) {
         return std::unexpected(!kernel    ? kernel.error()
                                : !records ? records.error()
-                                          : serial.error());
+                               : !serial  ? serial.error()
+                                          : orders.error());
     }
     OutputFile trace{options.trace};
     OutputFile dump{options.dump};
@@ -200,13 +204,22 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     command.timeout   = options.timeout;
     command.keyboard  = true;
     command.arguments = qemu_command(
-        options, {kernel->descriptor.get(), guest->descriptors(), records->write.get()}, needs);
+        options,
+        {kernel->descriptor.get(), guest->descriptors(), records->write.get(), orders->read.get()},
+        needs);
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
     for (OpenedFile& file : guest->files) {
         command.inherited.push_back(std::move(file.descriptor));
     }
     command.inherited.push_back(std::move(records->write));
+    command.inherited.push_back(std::move(orders->read));
+    // An NMI that no vCPU has sent (sevsim/monitor/processor/processors.cpp). The native platform's
+    // monitor leaves NMIs to its guest.
+    if (options.platform != "native") {
+        command.orders    = std::move(orders->write);
+        command.end_order = "nmi\n";
+    }
     command.streams.push_back({.from = std::move(serial->read),
                                .take =
                                    [&](std::string_view bytes) {
@@ -228,11 +241,12 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     }
     const bool by_itself = end->how == Ending::exited || end->how == Ending::killed;
     reader.finish(by_itself ? RecordReader::End::by_itself : RecordReader::End::stopped);
-    RunResult result{.records   = reader.records(),
-                     .qemu      = *end,
-                     .timeout   = options.timeout,
-                     .line_open = line_open,
-                     .allowed   = options.allowed};
+    RunResult result{.records       = reader.records(),
+                     .qemu          = *end,
+                     .timeout       = options.timeout,
+                     .line_open     = line_open,
+                     .allowed       = options.allowed,
+                     .launch_digest = guest->launch_digest};
     if (picture.get() != nullptr) {
         picture.put(timeline(result));
     }

@@ -1,5 +1,6 @@
 #include "sevsim/snp_launch.h"
 
+#include "igvm/format/guest_policy.h"
 #include "igvm/format/reader.h"
 #include "igvm/measure/digest.h"
 #include "igvm/measure/firmware_launch.h"
@@ -73,13 +74,14 @@ Result check_policy(const RunOptions& options, u64 policy) {
     constexpr u64 firmware_minor = 55;
     const u64 abi_minor          = policy & 0xFF;
     const u64 abi_major          = policy >> 8 & 0xFF;
+    namespace known              = igvm::snp_policy;
     constexpr Row rows[]         = {
-        {bit(17),           bit(17), "bit 17 is reserved and must be one"                                        },
-        {~u64{0x03FF'FFFF}, 0,       "reserved bits are not zero"                                                },
-        {bit(18),           0,       "it wants a migration agent, and there is none"                             },
-        {bit(22),           0,       "it wants memory encrypted by AES-256-XTS, and this memory is not encrypted"},
-        {bit(23),           0,       "it wants RAPL off, which this machine does not know"                       },
-        {bit(24),           0,       "it wants ciphertext hidden, and there is none"                             },
+        {known::reserved_one, known::reserved_one, "bit 17 is reserved and must be one"                                        },
+        {~known::defined,     0,                   "reserved bits are not zero"                                                },
+        {known::migrate_ma,   0,                   "it wants a migration agent, and there is none"                             },
+        {bit(22),             0,                   "it wants memory encrypted by AES-256-XTS, and this memory is not encrypted"},
+        {bit(23),             0,                   "it wants RAPL off, which this machine does not know"                       },
+        {bit(24),             0,                   "it wants ciphertext hidden, and there is none"                             },
     };
     for (const Row& row : rows) {
         if ((policy & row.mask) != row.wanted) {
@@ -193,9 +195,10 @@ Result launch_firmware(const RunOptions& options, const std::string& content,
         module.sections[module.section_count++] = {
             .gpa = section.gpa, .size = section.size, .type = static_cast<u32>(section.type)};
     }
-    return take_measurement(
-        igvm::launch_of(*firmware, {.launch = measured_as(options), .hash_table = std::nullopt}),
-        options.file, module);
+    igvm::FirmwareLaunchOptions measured{.launch     = measured_as(options),
+                                         .hash_table = std::nullopt};
+    measured.launch.vmm = igvm::profile_of(igvm::Vmm::qemu); // of whose -bios this is the machine
+    return take_measurement(igvm::launch_of(*firmware, measured), options.file, module);
 }
 
 /// Nobody else launches a kernel like this, so there is no digest that it must have: the chain over
@@ -265,6 +268,12 @@ std::expected<std::vector<u8>, std::string> launch_module(const RunOptions& opti
     std::memcpy(bytes.data(), &module, sizeof module);
     std::ranges::copy(table, bytes.begin() + sizeof module);
     return bytes;
+}
+
+std::string launch_digest(const std::vector<u8>& module) {
+    LaunchModule read;
+    std::memcpy(&read, module.data(), sizeof read);
+    return igvm::to_hex(read.measurement);
 }
 
 } // namespace vestibule::sevsim

@@ -17,4 +17,7 @@ namespace vestibule::sevsim {
 std::expected<std::vector<u8>, std::string> launch_module(const RunOptions& options,
                                                           const std::vector<OpenedFile>& files);
 
+/// The launch digest in a module, as hexadecimal digits.
+std::string launch_digest(const std::vector<u8>& module);
+
 } // namespace vestibule::sevsim

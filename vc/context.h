@@ -21,6 +21,16 @@ struct Context {
     u64 page_addresses = 0;
     /// XSAVES is in use, so IA32_XSS exists and CPUID 0xD depends on it.
     bool uses_xss = false;
+    /// The hypervisor intercepts IA32_XSS, as KVM did before Linux 6.7: it knows what is in there,
+    /// and to read it would be a #VC in the handler.
+    bool asks_for_xss = false;
+    /// The program's handlers of #GP and #PF come back to where these were reckoned with.
+    bool fixes_up = false;
+    /// DR7 is the guest's own, and nobody intercepts it.
+    bool debug_swap = false;
+    /// The program has executed SWAPGS since: what the interrupted code had as GS's base is in
+    /// KERNEL_GS_BASE.
+    bool gs_is_swapped = false;
     /// What a hypercall shows beside RAX and CPL. KVM's need RBX, RCX, RDX and RSI. Never RSP.
     ghcb::RegisterSet vmmcall_registers = {};
     /// The linear address that the end of the guest is about, where it is about one.

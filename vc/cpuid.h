@@ -30,13 +30,30 @@ struct CpuidEvent {
     template <class Cpu>
     [[gnu::noinline, clang::minsize]] static ghcb::Outcome
     serve_extended_state(const Request& request) {
-        const bool with_xss = low_half(request.frame.rcx) == 1 && request.context.uses_xss;
+        const bool with_xss = Cpu::serves_kernel && low_half(request.frame.rcx) == 1
+                              && request.context.uses_xss;
         // Before CR4.OSXSAVE is set XCR0 has its reset value, and XGETBV would be #UD.
         const Shown shown[] = {
             {ghcb::Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1},
-            {ghcb::Field::xss,  with_xss ? Cpu::rdmsr(x86::Msr::xss) : 0               },
+            {ghcb::Field::xss,  with_xss ? xss<Cpu>(request.context) : 0               },
         };
         return exchange<Cpu>(request, exchanged, 0, 4, {shown, with_xss ? 2U : 1U});
+    }
+
+    template <class Cpu>
+    [[gnu::noinline, clang::minsize]] static u64 xss(Context& context) {
+        if (!context.asks_for_xss) {
+            return Cpu::rdmsr(x86::Msr::xss);
+        }
+        constexpr unsigned rax = 0;
+        constexpr unsigned rdx = 2;
+        ghcb::Call<Cpu> call{context.ghcb};
+        call.put_register(registers::rcx, static_cast<u64>(x86::Msr::xss));
+        const ghcb::Answer answer =
+            call.exit(x86::ExitCode::msr, 0, 0, registers::rax | registers::rdx);
+        return answer.outcome.is_done()
+                   ? from_halves(low_half(answer.reg[rdx]), low_half(answer.reg[rax]))
+                   : 0;
     }
 };
 

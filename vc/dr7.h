@@ -1,5 +1,6 @@
 // MOV from and to DR7 (exits 0x27 and 0x37). The hardware's DR7 is the hypervisor's to use, so the
-// value that the guest wrote is kept here, and reading it asks nobody.
+// value that the guest wrote is kept here, and reading it asks nobody. With DebugSwap it is the
+// guest's, no honest hypervisor intercepts it, and no copy is kept (APM volume 2, section 15.35.4).
 #pragma once
 
 #include "vc/exchange.h"
@@ -15,6 +16,9 @@ struct Dr7ReadEvent {
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
         const Instruction& instruction = request.instruction;
+        if (Cpu::serves_kernel && request.context.debug_swap) {
+            return ghcb::Outcome::terminate(ghcb::reason::vc_dr7_not_intercepted);
+        }
         write_register(request.frame, instruction.reg, instruction.operand_size,
                        request.context.dr7);
         return ghcb::Outcome::done();
@@ -31,6 +35,9 @@ struct Dr7WriteEvent {
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
         const Instruction& instruction = request.instruction;
+        if (Cpu::serves_kernel && request.context.debug_swap) {
+            return ghcb::Outcome::terminate(ghcb::reason::vc_dr7_not_intercepted);
+        }
         const u64 value = read_register(request.frame, instruction.reg, instruction.operand_size);
         if (high_half(value) != 0) {
             return ghcb::Outcome::raise(x86::exception::general_protection);

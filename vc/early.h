@@ -102,6 +102,11 @@ ghcb::Outcome handle_early(Frame& frame) {
 /// One #VC in 32-bit legacy mode.
 template <class Cpu>
 ghcb::Outcome handle_early(Frame32& frame) {
+    // SECURITY: without an error code (vc::is_whole), this is EFLAGS, whose bit 1 is always one. The
+    // code here has CPL 0.
+    if ((frame.cs & low_half(x86::rflags::reserved_one)) != 0) {
+        return ghcb::Outcome::terminate(ghcb::reason::bad_frame);
+    }
     x86::CpuidResult answer;
     const ghcb::Outcome outcome = answer_early<Cpu>({.error_code = frame.error_code,
                                                      .rip        = frame.eip,

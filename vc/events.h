@@ -49,7 +49,10 @@ struct EventTable {
                 return outcome;
             }
         }
-        if (row.quick == Quick::always) {
+        if (row.quick == Quick::always || row.quick == Quick::msr) {
+            if (row.quick == Quick::msr && is_forged_msr<Cpu>(request.frame, row.exitinfo1)) {
+                return ghcb::Outcome::terminate(ghcb::reason::vc_msr_not_intercepted);
+            }
             return exchange<Cpu>(request, row.exchanged, row.exitinfo1);
         }
         (void)(... || serve_as<Cpu, Event>(request, outcome));
@@ -148,7 +151,7 @@ struct EventTable {
     template <class One>
     static consteval bool exchanges_only() {
         if constexpr (requires { One::quick; }) {
-            return One::quick == Quick::always;
+            return One::quick == Quick::always || One::quick == Quick::msr;
         }
         return false;
     }

@@ -101,6 +101,7 @@ enum class Quick : u8 {
     always, // it exchanges the registers that its row of the table of events says
     cpuid,  // that as well, but for the leaf that depends on more
     port,   // IN and OUT
+    msr,    // RDMSR and WRMSR, but of registers that no honest hypervisor intercepts
 };
 
 /// What the table of events holds of such an event.

@@ -9,6 +9,34 @@
 
 namespace vestibule::vc {
 
+/// What may be executed need not be readable: SMAP keeps the handler from user pages, and so may
+/// their protection keys. While this lasts, neither does.
+template <class Cpu>
+class CodeAccess {
+  public:
+    explicit CodeAccess(bool is_user_code)
+        : user_access{is_user_code}, has_keys{Cpu::serves_kernel && is_user_code && (Cpu::cr4() & x86::cr4::pke) != 0} {
+        if (has_keys) {
+            pkru = Cpu::pkru();
+            Cpu::set_pkru(0);
+        }
+    }
+
+    CodeAccess(const CodeAccess&)            = delete;
+    CodeAccess& operator=(const CodeAccess&) = delete;
+
+    ~CodeAccess() {
+        if (has_keys) {
+            Cpu::set_pkru(pkru);
+        }
+    }
+
+  private:
+    UserAccess<Cpu> user_access;
+    bool has_keys;
+    u32 pkru = 0;
+};
+
 /// Reads them in order, for the decoder.
 template <class Cpu>
 struct Fetch {
@@ -28,7 +56,12 @@ struct Fetch {
         if (code.cpl != 0 && (number == 0 || address % page_size == 0) && !may_read(address)) {
             return false;
         }
-        byte = *reinterpret_cast<const volatile u8*>(address);
+        u64 value = 0;
+        if (!try_load<Cpu>(address, 1, value)) {
+            is_mapped = false;
+            return false;
+        }
+        byte = static_cast<u8>(value);
         ++number;
         return true;
     }
@@ -39,7 +72,8 @@ struct Fetch {
     /// would find what the hypervisor put into a page that is mapped shared.
     [[gnu::noinline]] bool may_read(u64 address) {
         const Translation page =
-            walk<Cpu>(context, address, code.cpl == 3 ? page_fault::user : 0, frame.rflags);
+            walk<Cpu>(context, address,
+                      page_fault::fetch | (code.cpl == 3 ? page_fault::user : 0), frame.rflags);
         is_mapped = !page.faults;
         return is_mapped && page.is_private;
     }

@@ -25,8 +25,7 @@ template <class Cpu>
     return ghcb::Outcome::raise(x86::exception::debug);
 }
 
-/// Any #VC for which there is an instruction. Its bytes are data to the handler, which SMAP keeps
-/// from those of user mode.
+/// Any #VC for which there is an instruction.
 template <class Cpu>
 [[gnu::noinline, clang::minsize]] Served serve_any(Frame& frame, Context& context,
                                                    OpeningBytes opening) {
@@ -37,7 +36,7 @@ template <class Cpu>
     Fetch<Cpu> fetch{.code = code, .frame = frame, .context = context, .opening = opening};
     Decoded decoded;
     {
-        const UserAccess<Cpu> user_access{code.cpl != 0};
+        const CodeAccess<Cpu> code_access{code.cpl != 0};
         decoded = decode(code.size, [&](u8& byte) { return fetch.next(byte); });
     }
     if (!fetch.is_mapped) { // executed again, it faults as it should
@@ -46,16 +45,21 @@ template <class Cpu>
     if (decoded.error != DecodeError::none) {
         return {.outcome = Events::refuse_instruction<Cpu>(frame, context)};
     }
+    const u8 length = decoded.instruction.length;
     return {
         .outcome = Events::serve<Cpu>(
             {.frame = frame, .context = context, .instruction = decoded.instruction, .code = code}),
-        .length = decoded.instruction.length};
+        .length       = length,
+        .ends_segment = Cpu::serves_kernel && !may_return_to<Cpu>(code, frame.rip + length)};
 }
+
+/// Whether a frame is where the CPU pushed it, or somewhere else, where is_whole() says nothing.
+enum class FramePlace : u8 { as_pushed, copied };
 
 /// Serves one #VC. When the outcome is done, the frame holds the registers as the instruction would
 /// have left them; `again` is the same after part of a string instruction, or of none. A #DB among
 /// the exceptions is due behind that. For any other outcome the frame is as it was.
-template <class Cpu>
+template <class Cpu, FramePlace place = FramePlace::copied>
 [[gnu::always_inline]] inline ghcb::Outcome handle(Frame& frame, Context& context) {
     if (!context.ghcb.has_room()) {
         return ghcb::Outcome::terminate(ghcb::reason::ghcb_reentered);
@@ -69,6 +73,10 @@ template <class Cpu>
         }
     }
     if (served.length == 0) {
+        // Not before: where `cs` is in truth RFLAGS, whose bit 1 is one, it is no CPL 0 selector.
+        if (place == FramePlace::as_pushed && !is_whole(frame)) {
+            return ghcb::Outcome::terminate(ghcb::reason::bad_frame);
+        }
         if (names_no_instruction(frame.error_code)) {
             return serve_undecoded(frame.error_code);
         }
@@ -81,7 +89,13 @@ template <class Cpu>
     } else if (!served.outcome.is_again() || served.length == 0) {
         return served.outcome;
     }
-    return (frame.rflags & x86::rflags::tf) != 0 ? single_step<Cpu>() : served.outcome;
+    if ((frame.rflags & x86::rflags::tf) != 0) {
+        return single_step<Cpu>();
+    }
+    // The instruction is done and has its results; what faults is the fetch of the next one.
+    return Cpu::serves_kernel && served.ends_segment && served.outcome.is_done()
+               ? ghcb::Outcome::raise(x86::exception::general_protection)
+               : served.outcome;
 }
 
 } // namespace vestibule::vc

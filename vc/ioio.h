@@ -12,11 +12,17 @@ constexpr u64 encode_port(u64 in, u8 size, u8 address_size, u64 port) {
     return in | (u64{size} << 4) | (u64{address_size} << 6) | ((port & 0xFFFF) << 16);
 }
 
+/// Of any of them, where only the lower 16 bits count.
+inline u64 first_port(const Request& request) {
+    const Instruction& instruction = request.instruction;
+    return instruction.other == Operand::immediate ? instruction.immediate : request.frame.rdx;
+}
+
 /// Of strings also: string in bit 2, REP in bit 3, segment in [12:10].
 inline u64 encode_ioio(const Request& request, bool in) {
     const Instruction& instruction = request.instruction;
-    const u64 port = instruction.other == Operand::dx ? request.frame.rdx : instruction.immediate;
-    u64 info       = encode_port(in, instruction.operand_size, instruction.address_size, port);
+    u64 info = encode_port(in, instruction.operand_size, instruction.address_size,
+                           first_port(request));
     if (instruction.mnemonic >= Mnemonic::ins) {
         info |= (instruction.repeat ? bit(2) | bit(3) : bit(2))
                 | (static_cast<u64>(instruction.segment) << 10);

@@ -47,7 +47,17 @@ struct IoioStringEvent {
         Place place;
         // Memory first, both ways: what was read from a port cannot be given back.
         for (u64 n = 0; n < count; ++n) {
-            const Outcome outcome = reach.find((start + n * step) & mask, size, place);
+            Outcome outcome = reach.find((start + n * step) & mask, size, place);
+            // SECURITY: a device's memory that a process has mapped would raise #VC here. So would
+            // the kernel's, which knows better.
+            if (Cpu::serves_kernel && outcome.is_done() && request.code.cpl != 0
+                && !place.is_private) {
+                outcome = Outcome::raise(x86::exception::general_protection);
+            }
+            u64 value = 0;
+            if (outcome.is_done() && !in && !try_load<Cpu>(place.linear, size, value)) {
+                outcome = reach.lost(place);
+            }
             if (!outcome.is_done()) {
                 if (n == 0) {
                     return outcome;
@@ -56,8 +66,7 @@ struct IoioStringEvent {
                 break;
             }
             if (!in) {
-                store(buffer + n * size, size,
-                      load(reinterpret_cast<const volatile void*>(place.linear), size));
+                store(buffer + n * size, size, value);
             }
         }
         const Outcome outcome = call.exit_with_buffer(exit_code, encode_ioio(request, in), count);
@@ -66,8 +75,14 @@ struct IoioStringEvent {
         }
         for (u64 n = 0; in && n < count; ++n) {
             (void)reach.linear((start + n * step) & mask, size, place.linear);
-            store(reinterpret_cast<volatile void*>(place.linear), size,
-                  load(buffer + n * size, size));
+            // Memory that is gone meanwhile: what was to go there is lost, as the process wanted
+            // it.
+            if (!try_store<Cpu>(place.linear, size, load(buffer + n * size, size))) {
+                if (n == 0) {
+                    return reach.lost(place);
+                }
+                count = n;
+            }
         }
         move_on(request, pointer, count * step);
         return count_down(request, count);

@@ -11,12 +11,51 @@
 
 namespace vestibule::vc {
 
+/// One access of 1, 2, 4 or 8 bytes, never split.
+[[gnu::noinline]] inline u64 load(const volatile void* from, u8 size) {
+    switch (size) {
+    case 1: return *static_cast<const volatile u8*>(from);
+    case 2: return *static_cast<const volatile u16*>(from);
+    case 4: return *static_cast<const volatile u32*>(from);
+    default: return *static_cast<const volatile u64*>(from);
+    }
+}
+
+[[gnu::noinline]] inline void store(volatile void* to, u8 size, u64 value) {
+    switch (size) {
+    case 1: *static_cast<volatile u8*>(to) = static_cast<u8>(value); break;
+    case 2: *static_cast<volatile u16*>(to) = static_cast<u16>(value); break;
+    case 4: *static_cast<volatile u32*>(to) = static_cast<u32>(value); break;
+    default: *static_cast<volatile u64*>(to) = value; break;
+    }
+}
+
+/// The same for memory of the interrupted code. False where that is gone: another CPU may take a
+/// page away between our look at the page tables and this.
+template <class Cpu>
+bool try_load(u64 linear, u8 size, u64& value) {
+    if constexpr (Cpu::serves_kernel) {
+        return Cpu::load(linear, size, value);
+    }
+    value = load(reinterpret_cast<const volatile void*>(linear), size);
+    return true;
+}
+
+template <class Cpu>
+bool try_store(u64 linear, u8 size, u64 value) {
+    if constexpr (Cpu::serves_kernel) {
+        return Cpu::store(linear, size, value);
+    }
+    store(reinterpret_cast<volatile void*>(linear), size, value);
+    return true;
+}
+
 /// One element, reachable with the rights that the interrupted code has.
 struct Place {
     u64 linear        = 0;
     u64 gpa           = 0;
-    bool is_private   = false;
-    bool crosses_page = false; // gpa and is_private are those of its first byte
+    bool is_private   = false; // all of it
+    bool crosses_page = false; // gpa is that of its first byte
 };
 
 template <class Cpu>
@@ -46,6 +85,9 @@ class Reach {
                 place.gpa        = translation.gpa;
                 place.is_private = translation.is_private;
             }
+            if constexpr (Cpu::serves_kernel) {
+                place.is_private = place.is_private && translation.is_private;
+            }
             if (!place.crosses_page || address != place.linear) {
                 return ghcb::Outcome::done();
             }
@@ -53,7 +95,13 @@ class Reach {
         }
     }
 
-    /// The same for what was found before.
+    /// For what find() has found, and what is not there any more: as if it never had been.
+    ghcb::Outcome lost(const Place& place) const {
+        Cpu::set_cr2(place.linear);
+        return ghcb::Outcome::raise(x86::exception::page_fault, access);
+    }
+
+    /// The same as find() for what was found before.
     bool linear(u64 offset, u8 size, u64& address) const {
         return view.linear(offset, size, address);
     }
@@ -93,24 +141,5 @@ class UserAccess {
   private:
     bool smap;
 };
-
-/// One access of 1, 2, 4 or 8 bytes, never split.
-[[gnu::noinline]] inline u64 load(const volatile void* from, u8 size) {
-    switch (size) {
-    case 1: return *static_cast<const volatile u8*>(from);
-    case 2: return *static_cast<const volatile u16*>(from);
-    case 4: return *static_cast<const volatile u32*>(from);
-    default: return *static_cast<const volatile u64*>(from);
-    }
-}
-
-[[gnu::noinline]] inline void store(volatile void* to, u8 size, u64 value) {
-    switch (size) {
-    case 1: *static_cast<volatile u8*>(to) = static_cast<u8>(value); break;
-    case 2: *static_cast<volatile u16*>(to) = static_cast<u16>(value); break;
-    case 4: *static_cast<volatile u32*>(to) = static_cast<u32>(value); break;
-    default: *static_cast<volatile u64*>(to) = value; break;
-    }
-}
 
 } // namespace vestibule::vc

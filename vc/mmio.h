@@ -11,13 +11,20 @@
 
 namespace vestibule::vc {
 
+/// Memory that was there a moment ago; of kernel code, since no other gets so far.
+template <class Cpu>
+ghcb::Outcome lost(const Place& place, u32 access) {
+    Cpu::set_cr2(place.linear);
+    return ghcb::Outcome::raise(x86::exception::page_fault, access);
+}
+
 /// The value of `size` bytes, from memory if they are private, else from the hypervisor.
 template <class Cpu>
 [[gnu::noinline, clang::minsize]] ghcb::Outcome
 read_place(const Request& request, const Place& place, u8 size, u64& value) {
     if (place.is_private) {
-        value = load(reinterpret_cast<const volatile void*>(place.linear), size);
-        return ghcb::Outcome::done();
+        return try_load<Cpu>(place.linear, size, value) ? ghcb::Outcome::done()
+                                                        : lost<Cpu>(place, 0);
     }
     ghcb::Call<Cpu> call{request.context.ghcb};
     const ghcb::Outcome outcome = call.exit_with_buffer(x86::ExitCode::mmio_read, place.gpa, size);
@@ -31,8 +38,8 @@ template <class Cpu>
 [[gnu::noinline, clang::minsize]] ghcb::Outcome
 write_place(const Request& request, const Place& place, u8 size, u64 value) {
     if (place.is_private) {
-        store(reinterpret_cast<volatile void*>(place.linear), size, value);
-        return ghcb::Outcome::done();
+        return try_store<Cpu>(place.linear, size, value) ? ghcb::Outcome::done()
+                                                         : lost<Cpu>(place, page_fault::write);
     }
     ghcb::Call<Cpu> call{request.context.ghcb};
     store(call.buffer(), size, value);

@@ -16,6 +16,7 @@ struct Served {
     ghcb::Outcome outcome = ghcb::Outcome::done();
     u8 length             = 0; // 0: not served, if the outcome is done
     OpeningBytes opening  = {};
+    bool ends_segment     = false; // nothing can be executed behind the instruction
 };
 
 /// Serves the #VC if it is one of those.
@@ -53,6 +54,11 @@ template <class Cpu>
             const bool one = (known.form & form::byte_operand) != 0;
             mask           = one ? size_mask(1) : size_mask(4);
             exitinfo1      = encode_port(exitinfo1, one ? 1 : 4, 8, port);
+        } else if (event.quick == Quick::msr) {
+            if (Cpu::serves_kernel && vmsa_msr_filter.may_hold(frame.rcx)
+                && is_forged_msr<Cpu>(frame, exitinfo1)) [[unlikely]] {
+                return not_here;
+            }
         } else if (event.quick == Quick::never
                    || low_half(frame.rax) == x86::cpuid_leaf::extended_state) {
             return not_here;

@@ -112,7 +112,7 @@ template <class Cpu>
         return not_here;
     }
     const Translation place =
-        walk<Cpu>(context, address, writes ? page_fault::write : 0, frame.rflags);
+        walk<Cpu, Cpu::serves_kernel>(context, address, writes ? page_fault::write : 0, frame.rflags);
     // SECURITY: what is mapped private is memory (judge_place in vc/mmio.h).
     if (place.faults || place.is_private) {
         return not_here;

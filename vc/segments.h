@@ -36,8 +36,8 @@ struct SegmentView {
     }
 };
 
-/// FS and GS have the base that their MSRs hold in every mode: the program's entry must not have
-/// swapped GS.
+/// FS and GS have the base that their MSRs hold in every mode. Where the program's entry has swapped
+/// GS, it says so (Context::gs_is_swapped).
 template <class Cpu>
 [[gnu::noinline, clang::minsize]] SegmentView view_segment(const Request& request, Segment segment,
                                                            bool write) {
@@ -47,7 +47,10 @@ template <class Cpu>
     view.is_64bit       = request.code.size == CodeSize::bits64;
     const bool from_msr = segment >= Segment::fs;
     if (from_msr) {
-        view.base = Cpu::rdmsr(segment == Segment::fs ? x86::Msr::fs_base : x86::Msr::gs_base);
+        view.base = Cpu::rdmsr(segment == Segment::fs ? x86::Msr::fs_base
+                               : Cpu::serves_kernel && request.context.gs_is_swapped
+                                   ? x86::Msr::kernel_gs_base
+                                   : x86::Msr::gs_base);
     }
     if (view.is_64bit) {
         view.unsigned_bits = (Cpu::cr4() & x86::cr4::la57) != 0 ? 56 : 47;

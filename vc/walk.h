@@ -15,6 +15,8 @@ inline constexpr u32 present  = 1 << 0; // rights, not absence
 inline constexpr u32 write    = 1 << 1;
 inline constexpr u32 user     = 1 << 2;
 inline constexpr u32 reserved = 1 << 3;
+inline constexpr u32 fetch    = 1 << 4;
+inline constexpr u32 by_key   = 1 << 5;
 } // namespace page_fault
 
 struct Translation {
@@ -28,9 +30,28 @@ constexpr Translation reserved_bit(u32 access) {
     return {.faults = true, .error_code = access | page_fault::present | page_fault::reserved};
 }
 
-/// `access` is page_fault::write, page_fault::user, both or none. `rflags` are the interrupted
-/// ones: their AC lifts SMAP.
+/// Whether the protection key of a user page keeps data accesses from it, the kernel's too (section
+/// 5.6.7). Instructions are fetched whatever it says.
 template <class Cpu>
+[[gnu::noinline, clang::minsize]] bool key_denies(u64 entry, u32 access, bool write_protects) {
+    constexpr unsigned access_disable = 1;
+    constexpr unsigned write_disable  = 2;
+    if ((Cpu::cr4() & x86::cr4::pke) == 0 || (access & page_fault::fetch) != 0) {
+        return false;
+    }
+    const unsigned key    = static_cast<unsigned>(entry >> x86::PageTableEntry::key_shift) & 15;
+    const unsigned rights = Cpu::pkru() >> (2 * key);
+    return (rights & access_disable) != 0
+           || ((rights & write_disable) != 0 && (access & page_fault::write) != 0
+               && write_protects);
+}
+
+/// `access` is any of page_fault::write, page_fault::user and page_fault::fetch. `rflags` are the
+/// interrupted ones: their AC lifts SMAP.
+///
+/// Tables of a process, or what the kernel does to them, can be gone before we have read them: a
+/// read that faults is a page that is not there. `own` tables are the kernel's that nobody takes away.
+template <class Cpu, bool own = false>
 [[gnu::noinline]] Translation walk(const Context& context, u64 linear, u32 access, u64 rflags) {
     using x86::PageTableEntry;
     constexpr u64 addresses = PageTableEntry::address_mask;
@@ -46,7 +67,14 @@ template <class Cpu>
     u64 offset     = page_size - 1; // the bits of the address that the entry leaves to its page
     for (;;) {
         const u64 table = context.direct_map + (entry & physical);
-        entry = *reinterpret_cast<const volatile u64*>(table + (path >> 55) * sizeof(u64));
+        const u64 place = table + (path >> 55) * sizeof(u64);
+        if constexpr (Cpu::serves_kernel && !own) {
+            if (!Cpu::load(place, sizeof(u64), entry)) {
+                return {.faults = true, .error_code = access};
+            }
+        } else {
+            entry = *reinterpret_cast<const volatile u64*>(place);
+        }
         if ((entry & PageTableEntry::present) == 0) {
             return {.faults = true, .error_code = access};
         }
@@ -76,6 +104,13 @@ template <class Cpu>
     const bool write      = (access & page_fault::write) != 0;
     const bool write_page = (rights & PageTableEntry::writable) != 0;
     const bool smap       = (cr4 & x86::cr4::smap) != 0 && (rflags & x86::rflags::ac) == 0;
+    if constexpr (Cpu::serves_kernel) {
+        if (user_page
+            && key_denies<Cpu>(entry, access, user || (Cpu::cr0() & x86::cr0::wp) != 0)) {
+            return {.faults     = true,
+                    .error_code = access | page_fault::present | page_fault::by_key};
+        }
+    }
     if ((user ? !user_page : user_page && smap)
         || (write && !write_page && (user || (Cpu::cr0() & x86::cr0::wp) != 0))) {
         return {.faults = true, .error_code = access | page_fault::present};

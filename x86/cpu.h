@@ -16,6 +16,11 @@ struct CpuidResult {
 };
 
 struct Cpu {
+    /// Whether the handlers of vc/ are a kernel's, which has processes and a TSS, and registers of its
+    /// own that a hypervisor would like to answer for. The boot stub has none of that, and every
+    /// byte of it is measured; a kernel's is library::Cpu.
+    static constexpr bool serves_kernel = false;
+
     static u64 rdmsr(Msr msr) {
         u32 low;
         u32 high;
@@ -33,6 +38,9 @@ struct Cpu {
     /// F3 0F 01 D9: hands the GHCB (or its MSR) to the hypervisor. By bytes, since assemblers know
     /// the mnemonic only lately.
     static void vmgexit() { asm volatile(".byte 0xF3, 0x0F, 0x01, 0xD9" : : : "memory"); }
+
+    /// The same for a call through the GHCB page, which is there.
+    static void vmgexit_with(volatile void*) { vmgexit(); }
 
     static CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
         CpuidResult result;
@@ -66,6 +74,12 @@ struct Cpu {
     static u64 cr0() {
         u64 value;
         asm volatile("mov %%cr0, %0" : "=r"(value));
+        return value;
+    }
+
+    static u64 cr2() {
+        u64 value;
+        asm volatile("mov %%cr2, %0" : "=r"(value));
         return value;
     }
 
@@ -122,6 +136,17 @@ struct Cpu {
     static void allow_user_access() { asm volatile("stac" : : : "memory", "cc"); }
 
     static void forbid_user_access() { asm volatile("clac" : : : "memory", "cc"); }
+
+    /// Rights by protection key (APM volume 2, section 5.6.7); #UD unless CR4.PKE is set.
+    static u32 pkru() {
+        u32 value;
+        asm volatile("rdpkru" : "=a"(value) : "c"(0) : "edx");
+        return value;
+    }
+
+    static void set_pkru(u32 value) {
+        asm volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
+    }
 
     /// The descriptor behind a selector, read from the table it names; false where there is none.
     /// What the CPU holds may be older: a table can change after a segment was loaded.

@@ -16,7 +16,8 @@ struct PageTableEntry {
     static constexpr u64 dirty      = bit(6);
     static constexpr u64 large      = bit(7);  // 2 MiB in a page directory, 1 GiB one level up
     static constexpr u64 pat        = bit(12); // of a large page
-    static constexpr u64 no_execute = bit(63);
+    static constexpr unsigned key_shift = 59; // of the protection key, [62:59]
+    static constexpr u64 no_execute     = bit(63);
     /// Physical address bits of a 4 KiB page or table; the C-bit, where there is one, is among
     /// them.
     static constexpr u64 address_mask = 0x000F'FFFF'FFFF'F000;

@@ -27,6 +27,10 @@ inline constexpr u64 la57    = bit(12); // 5-level paging
 inline constexpr u64 osxsave = bit(18);
 inline constexpr u64 smep    = bit(20); // supervisor-mode execution prevention
 inline constexpr u64 smap    = bit(21); // supervisor-mode access prevention
+inline constexpr u64 pke     = bit(22); // protection keys of user pages
+inline constexpr u64 cet     = bit(23); // shadow stacks
+inline constexpr u64 pks     = bit(24); // protection keys of supervisor pages
+inline constexpr u64 fred    = bit(32); // flexible return and event delivery
 } // namespace cr4
 
 namespace efer {
@@ -51,6 +55,7 @@ inline constexpr u64 nt           = bit(14);
 inline constexpr u64 rf           = bit(16);
 inline constexpr u64 ac           = bit(18);
 inline constexpr u64 status       = cf | pf | af | zf | sf | of;
+inline constexpr u64 defined      = 0x3F'7FD5; // all that can be one but reserved_one
 } // namespace rflags
 
 namespace exception {

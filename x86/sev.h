@@ -51,7 +51,7 @@ inline constexpr u32 memory_encryption = 0x8000'001F;
 
 /// CPUID 0x8000001F EAX.
 inline constexpr u32 cpuid_sev    = 1u << 1;
-inline constexpr u32 cpuid_sev_es = 1u << 3;
+inline constexpr u32 cpuid_sev_es = 1u << 3; // may be clear in an SEV-ES guest
 inline constexpr u32 cpuid_snp    = 1u << 4;
 
 /// CPUID 0x8000001F EBX[5:0]: the number of the C-bit in a page-table entry.

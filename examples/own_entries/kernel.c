@@ -50,7 +50,11 @@ static volatile unsigned faults, nmis;
 static struct vestibule_cpu* cpu(void) { return (struct vestibule_cpu*)&core; }
 
 void on_vc(struct vestibule_frame* frame) {
-    const unsigned vector = vestibule_handle_vc(cpu(), frame);
+    /* A hypervisor can leave out the error code; the CPU aligns the stack to 16 before it pushes. */
+    if ((uintptr_t)&frame->error_code % 16 != 0) {
+        vestibule_terminate(VESTIBULE_REASON_BAD_FRAME);
+    }
+    const unsigned vector = vestibule_handle_vc(cpu(), frame, 0);
     if (vector != 0) {
         on_exception(frame, vector);
     }

@@ -31,14 +31,16 @@ constexpr u64 pref_address   = 0x258; // u64
 constexpr u64 init_size      = 0x260; // u32
 constexpr u64 least_end      = 0x264;
 
-constexpr u16 boot_flag_value = 0xAA55;
-constexpr u32 magic_value     = 0x5372'6448;
-constexpr u16 least_version   = 0x020C; // with xloadflags
-constexpr u8 loaded_high      = 1;
-constexpr u16 xlf_kernel_64   = 1;
-constexpr u8 undefined_loader = 0xFF;
-constexpr u64 sector          = 512;
-constexpr u64 entry64         = 0x200; // from the start of the protected-mode kernel
+constexpr u16 boot_flag_value      = 0xAA55;
+constexpr u32 magic_value          = 0x5372'6448;
+constexpr u16 least_version        = 0x020C; // with xloadflags
+constexpr u8 loaded_high           = 1;
+constexpr u16 xlf_kernel_64        = 1;
+constexpr u8 undefined_loader      = 0xFF;
+constexpr u64 sector               = 512;
+constexpr u32 highest_initrd       = 0x7FFF'FFFF; // what kernels have without a header of their own
+constexpr u32 longest_command_line = 2047;
+constexpr u64 entry64              = 0x200; // from the start of the protected-mode kernel
 } // namespace setup
 
 /// Other fields of struct boot_params.
@@ -165,6 +167,23 @@ std::expected<Payload, ImageError> read_bzimage(std::span<const u8> file) {
             .command_line_limit = load<u32>(file, setup::cmdline_size)
     };
     return payload;
+}
+
+LinuxKernel kernel_without_header() {
+    std::array<u8, page_size> page{};
+    store(page, setup::boot_flag, setup::boot_flag_value);
+    store(page, setup::jump_length, static_cast<u8>(setup::least_end - setup::magic));
+    store(page, setup::magic, setup::magic_value);
+    store(page, setup::version, setup::least_version);
+    store(page, setup::load_flags, setup::loaded_high);
+    store(page, setup::initrd_max, setup::highest_initrd);
+    store(page, setup::xloadflags, setup::xlf_kernel_64);
+    store(page, setup::cmdline_size, setup::longest_command_line);
+    return {
+        .setup_header       = {page.begin() + setup::start, page.begin() + setup::least_end},
+        .initrd_limit       = setup::highest_initrd,
+        .command_line_limit = setup::longest_command_line
+    };
 }
 
 /// RAM but for what the stub holds and for the hole of a PC below 1 MiB.

@@ -42,6 +42,10 @@ inline constexpr u64 high_memory_start = 0x10'0000;
 
 bool is_bzimage(std::span<const u8> bytes);
 
+/// What a kernel is taken for that comes as an ELF64, without a setup header: the least that one
+/// has which is entered by the 64-bit protocol.
+LinuxKernel kernel_without_header();
+
 /// `gpa` is the zero page's own address.
 std::array<u8, page_size> make_zero_page(const LinuxKernel& kernel, u64 gpa,
                                          const ZeroPageContents& contents);

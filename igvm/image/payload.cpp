@@ -50,12 +50,29 @@ static std::expected<Payload, ImageError> read_flat(std::span<const u8> bytes, u
     return payload;
 }
 
-std::expected<Payload, ImageError> read_payload(std::span<const u8> bytes,
-                                                std::optional<u64> address) {
+std::expected<Payload, ImageError>
+read_payload(std::span<const u8> bytes, std::optional<u64> address, PayloadProtocol protocol) {
+    const bool to_linux = protocol == PayloadProtocol::linux64;
     switch (payload_format(bytes)) {
-    case PayloadFormat::elf64: return read_elf_payload(bytes, address);
-    case PayloadFormat::bzimage: return read_bzimage(bytes);
+    case PayloadFormat::elf64: {
+        auto payload = read_elf_payload(bytes, address);
+        if (payload && to_linux) {
+            payload->kind  = boot::PayloadKind::linux64;
+            payload->linux = kernel_without_header();
+        }
+        return payload;
+    }
+    case PayloadFormat::bzimage:
+        if (protocol == PayloadProtocol::boot_info) {
+            return refuse("a payload that takes boot info: an ELF64 or a flat binary", 0,
+                          load<u32>(bytes));
+        }
+        return read_bzimage(bytes);
     case PayloadFormat::flat: break;
+    }
+    if (to_linux) {
+        return refuse("a Linux kernel: a bzImage, or an ELF64 (vmlinux)", 0,
+                      bytes.size() < sizeof(u32) ? 0 : load<u32>(bytes));
     }
     if (!address) {
         return refuse("an ELF64, a bzImage, or an address for a flat binary", 0,

@@ -50,9 +50,15 @@ PayloadFormat payload_format(std::span<const u8> bytes);
 /// Whether payloads of that form can be told where to lie; a flat binary must be.
 bool takes_address(std::span<const u8> bytes);
 
+/// By what a payload is to be entered. An ELF64 does not say whether it is a Linux kernel (a
+/// vmlinux, as monitors without firmware start it) or one that wants boot info: unless it is told,
+/// it gets the latter.
+enum class PayloadProtocol : u8 { automatic, boot_info, linux64 };
+
 /// The layout, which refers to the file's bytes. `address` only where it is taken.
-std::expected<Payload, ImageError> read_payload(std::span<const u8> bytes,
-                                                std::optional<u64> address);
+std::expected<Payload, ImageError>
+read_payload(std::span<const u8> bytes, std::optional<u64> address,
+             PayloadProtocol protocol = PayloadProtocol::automatic);
 
 // The forms, each in a file of its own.
 std::expected<Payload, ImageError> read_elf_payload(std::span<const u8> elf,

@@ -76,7 +76,7 @@ Payload payload_or_fail(const Input& file, const BuildArguments& arguments) {
         throw CLI::ValidationError("--payload-address",
                                    fmt::format("{} says itself where it lies", file.name()));
     }
-    auto payload = read_payload(file.bytes(), arguments.payload_address);
+    auto payload = read_payload(file.bytes(), arguments.payload_address, protocol_of(arguments));
     if (!payload) {
         throw Failure(fmt::format("{}: {}", file.name(), describe(payload.error())));
     }

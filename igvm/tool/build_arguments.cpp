@@ -31,6 +31,17 @@ constexpr EntryName entry_names[] = {
      .hand_over = embedded::hand_over64     },
 };
 
+struct ProtocolName {
+    std::string_view name;
+    PayloadProtocol protocol;
+};
+
+constexpr ProtocolName protocol_names[] = {
+    {.name = "auto",      .protocol = PayloadProtocol::automatic},
+    {.name = "boot-info", .protocol = PayloadProtocol::boot_info},
+    {.name = "linux",     .protocol = PayloadProtocol::linux64  },
+};
+
 struct ParameterName {
     std::string_view name;
     bool BuildOptions::* wanted;
@@ -58,6 +69,11 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
                     "Where a flat binary lies and is entered, or a position-independent ELF64 lies "
                     "(0x1000000)")
         ->needs(payload);
+    verb.add_option(
+            "--payload-protocol", arguments.payload_protocol,
+            "How it is entered: auto, boot-info, or linux, by Linux's 64-bit boot protocol: "
+            "a bzImage in any case, an ELF64 (vmlinux) if this says so")
+        ->needs(payload);
     verb.add_option("--initrd", arguments.initrd, "A file that the payload finds in memory")
         ->needs(payload);
     verb.add_option("--cmdline", arguments.command_line, "The payload's command line")
@@ -78,6 +94,17 @@ const EntryName& entry_of(const BuildArguments& arguments) {
             "--entry", fmt::format("found {}, expected 32, compat or 64", arguments.entry));
     }
     return *row;
+}
+
+PayloadProtocol protocol_of(const BuildArguments& arguments) {
+    const auto* row =
+        std::ranges::find(protocol_names, arguments.payload_protocol, &ProtocolName::name);
+    if (row == std::end(protocol_names)) {
+        throw CLI::ValidationError(
+            "--payload-protocol",
+            fmt::format("found {}, expected auto, boot-info or linux", arguments.payload_protocol));
+    }
+    return row->protocol;
 }
 
 BuildOptions options_of(const BuildArguments& arguments) {

@@ -11,6 +11,7 @@ struct BuildArguments {
     std::string stub;
     std::string payload;
     std::optional<u64> payload_address;
+    std::string payload_protocol = "auto";
     std::string initrd;
     std::string command_line;
     std::string manifest;
@@ -35,6 +36,7 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments);
 
 /// Wrong use of them is a CLI::ValidationError.
 const EntryName& entry_of(const BuildArguments& arguments);
+PayloadProtocol protocol_of(const BuildArguments& arguments);
 BuildOptions options_of(const BuildArguments& arguments);
 
 } // namespace vestibule::igvm

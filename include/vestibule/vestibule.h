@@ -58,7 +58,10 @@ struct vestibule_core {
 
 /* The bytes of the NMI stack, on which the kernel's `nmi` hook runs; a page less with
  * guard pages. */
-#define VESTIBULE_NMI_STACK_SIZE 12288
+#define VESTIBULE_NMI_STACK_SIZE 8192
+
+/* The same of the #MC stack and the `mc` hook. */
+#define VESTIBULE_MC_STACK_SIZE 4096
 
 /* 0, or why not: reason set in bits 11:8, reason code in bits 7:0, as in a termination request. The
  * library's own are of set 2. vestibule_reason_name() and vestibule_reason_text() say them in
@@ -123,15 +126,22 @@ struct vestibule_setup {
     /* Not 0: the pages at 8192 and 20480 of the block are not mapped, so that a stack that grows
      * too far ends in #PF, and with it in #DF, instead of in what lies below. */
     uint8_t guard_pages;
-    uint8_t reserved_byte;
-    uint16_t reserved[2];
+    /* 1 to 7, another one, for vector 18; 0: #MCs are the kernel's, and raise no #VC. */
+    uint8_t mc_ist;
+    /* Not 0: the kernel's handlers of #GP and #PF call vestibule_fix_up() first. Without it user
+     * mode has no RDPMC, and a page that a process runs on must not go away during a #VC. */
+    uint16_t fixes_up;
+    uint16_t reserved;
     /* Not 0 where user mode may have this. NULL: never; then IN and OUT raise #GP, VMMCALL #UD.
      * Called inside the #VC handler: it must not raise #VC itself. */
     int (*user_may)(const struct vestibule_user_request* request);
     /* The kernel's NMI handler, called with NMIs masked; it may raise #VC. Needed with nmi_ist. */
     void (*nmi)(const struct vestibule_frame* frame, void* opaque);
-    /* Handed to both. They need something that says which CPU they are on: the entries do not touch
-     * GS, so its base is whatever the interrupted code had, user mode's maybe. */
+    /* The kernel's #MC handler; it may raise #VC (RDMSR of MCG_STATUS). Needed with mc_ist. It
+     * clears MCIP last: the next #MC takes the same stack. */
+    void (*mc)(const struct vestibule_frame* frame, void* opaque);
+    /* Handed to all of them. They need something that says which CPU they are on: the entries do
+     * not touch GS, so its base is whatever the interrupted code had, user mode's maybe. */
     void* opaque;
 };
 
@@ -150,6 +160,7 @@ vestibule_reason vestibule_cpu_start(struct vestibule_cpu* cpu,
 /* Targets of the 64-bit interrupt gates for vectors 29 and 2. Not functions to call. */
 extern void vestibule_vc_entry(void);
 extern void vestibule_nmi_entry(void);
+extern void vestibule_mc_entry(void); /* vector 18 */
 
 /* Writes the interrupt gate of `vector` (APM 4.8.4, DPL 0) into the long-mode IDT at `idt`, which
  * has room for it: 16 bytes at 16 x vector. */
@@ -182,10 +193,25 @@ void vestibule_boot_entry_serves(struct vestibule_cpu* cpu);
  * never 0), and the frame is what its handler is to see: the error code is in it, CR2 or DR6 are
  * set. A #VC that cannot be served ends the guest.
  *
+ * The entry checks that the CPU has pushed an error code: at its first instruction RSP is a
+ * multiple of 16 (APM 8.9.3). Without one, which a hypervisor can do, it calls
+ * vestibule_terminate(0x23A).
+ *
+ * `gs_is_swapped`: not 0 where the interrupted code's GS base is in MSR KERNEL_GS_BASE by now,
+ * since the entry has executed SWAPGS, or the CPU has (FRED).
+ *
  * Such an entry keeps interrupts off until this returns. One #VC may nest in another, which an NMI
  * handler's does; it needs its own stack, and the kernel tells the hypervisor of the NMI's end by
  * vestibule_nmi_complete(). */
-uint8_t vestibule_handle_vc(struct vestibule_cpu* cpu, struct vestibule_frame* frame);
+uint8_t vestibule_handle_vc(struct vestibule_cpu* cpu, struct vestibule_frame* frame,
+                            int gs_is_swapped);
+
+/* For the kernel's handlers of #GP (13) and #PF (14), at CPL 0 and first of all, as one entry of
+ * its exception table: not 0 where the exception at *rip is one that the library reckons with. *rip
+ * is then where to return to, all other registers being as they were. That is so where a hypervisor
+ * answers by an injected #GP instead of the protocol's, and where a page that user mode gave went
+ * away meanwhile. */
+int vestibule_fix_up(uint8_t vector, uint64_t* rip);
 
 /* NMI complete (4.1, exit 0x80000003), for a kernel with an NMI entry of its own, nmi_ist 0: the
  * next NMI may come before this returns, so the NMI stack's frame must be out of its way by now. */

@@ -95,10 +95,12 @@ void start_library(u64 c_bit) {
                                 .protocol_version  = platform.protocol_version,
                                 .vmmcall_registers = 0,
                                 .guard_pages       = 0,
-                                .reserved_byte     = 0,
-                                .reserved          = {},
+                                .mc_ist            = 0,
+                                .fixes_up          = 0,
+                                .reserved          = 0,
                                 .user_may          = nullptr,
                                 .nmi               = nullptr,
+                                .mc                = nullptr,
                                 .opaque            = nullptr};
     must(vestibule_cpu_start(&cpu, &setup));
     vestibule_set_gate(idt, x86::exception::vmm_communication, vestibule_vc_entry, code, vc_ist);

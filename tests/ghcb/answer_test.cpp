@@ -19,6 +19,8 @@ static constexpr u64 event(unsigned vector, unsigned type, bool has_error_code, 
 
 TEST(Judge, Done) {
     EXPECT_TRUE(judge(0, 0).is_done());
+    EXPECT_TRUE(judge(0xFFFF'FFFF'0000'0000, 0).is_done()); // bits 31:0 are the answer
+    EXPECT_TRUE(raises(judge(0xFFFF'FFFF'0000'0001, 0x8000'030D), 13, 0));
     // SW_EXITINFO2 of a call that succeeded is the event's own.
     EXPECT_TRUE(judge(0, 0xFFFF'FFFF'FFFF'FFFF).is_done());
 }

@@ -142,6 +142,8 @@ struct Step {
 struct Halted {};
 
 struct MockCpu {
+    static constexpr bool serves_kernel = true;
+
     static inline std::vector<Step> steps;
     static inline std::function<void()> hypervisor; // what a VMGEXIT does
     static inline u64 ghcb_msr   = 0;
@@ -150,6 +152,7 @@ struct MockCpu {
     static inline u64 cr3_value  = 0;
     static inline u64 cr4_value  = 0;
     static inline u64 dr6_value  = 0;
+    static inline u32 pkru_value = 0;
     static inline u64 xcr0_value = 0;
     static inline x86::TableRegister idt{};
     static inline x86::TableRegister task{};
@@ -162,12 +165,13 @@ struct MockCpu {
         steps.clear();
         hypervisor = nullptr;
         ghcb_msr = cr0_value = cr2_value = cr3_value = cr4_value = xcr0_value = 0;
-        dr6_value                                                             = 0;
+        dr6_value = pkru_value = 0;
         idt = task = {};
         msrs.clear();
         descriptors.clear();
         selectors = {};
         vmgexits  = 0;
+        gone_address = 0;
     }
 
     static u64 rdmsr(x86::Msr msr) {
@@ -188,11 +192,40 @@ struct MockCpu {
         }
     }
 
+    static void vmgexit_with(volatile void*) { vmgexit(); }
+
+    /// Where an access faults although the page tables say otherwise.
+    static inline u64 gone_address = 0;
+
+    static bool load(u64 linear, u8 size, u64& value) {
+        if (linear == gone_address) {
+            return false;
+        }
+        value = 0;
+        std::memcpy(&value, reinterpret_cast<const void*>(linear), size);
+        return true;
+    }
+
+    static bool store(u64 linear, u8 size, u64 value) {
+        if (linear == gone_address) {
+            return false;
+        }
+        std::memcpy(reinterpret_cast<void*>(linear), &value, size);
+        return true;
+    }
+
     static u64 cr0() { return cr0_value; }
 
     static u64 cr3() { return cr3_value; }
 
     static u64 cr4() { return cr4_value; }
+
+    static u32 pkru() { return pkru_value; }
+
+    static void set_pkru(u32 value) {
+        steps.push_back({"wrpkru", 0, value});
+        pkru_value = value;
+    }
 
     static u64 dr6() { return dr6_value; }
 

@@ -16,7 +16,7 @@ std::string value_of(const std::vector<std::string>& command, std::string_view o
     return found == command.end() || found + 1 == command.end() ? "" : *(found + 1);
 }
 
-const InheritedFiles files{.monitor = 11, .guest = {12}, .records = 13};
+const InheritedFiles files{.monitor = 11, .guest = {12}, .records = 13, .orders = 14};
 
 } // namespace
 
@@ -189,6 +189,16 @@ TEST(QemuCommand, PassesOptionsOn) {
     EXPECT_EQ(command.back(), "int");
 }
 
+TEST(QemuCommand, TellsTheSnpMachineWhatItIs) {
+    RunOptions options;
+    options.platform = "sev-snp";
+    options.kind     = GuestKind::firmware;
+    options.rmp      = "f";
+    options.no_flash = true;
+    EXPECT_EQ(monitor_command_line(options),
+              "memory=268435456 platform=sev-snp cbit=47 trace=0 guest=firmware no-flash=1 rmp=1");
+}
+
 TEST(QemuCommand, DumpsOnlyIntoAFile) {
     RunOptions options;
     EXPECT_EQ(monitor_command_line(options).find("dump"), std::string::npos);
@@ -271,7 +281,7 @@ TEST(QemuCommand, HandsOnAKernelsFilesAsModules) {
     options.append = "a, b=c -- d";
     InheritedFiles three{
         .monitor = 11, .guest = {12, 14, 15},
-             .records = 13
+             .records = 13, .orders = 14
     };
     const auto command = qemu_command(options, three, {.files_size = 1});
     EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12,/dev/fd/14,/dev/fd/15");

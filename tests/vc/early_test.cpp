@@ -258,7 +258,9 @@ TEST_F(Early32Test, RefusesAsLongModeDoes) {
              Case{0x72,  {0x66, 0x0F, 0xA2}, 1, 0, 0x18, reason::vc_opcode_mismatch},
              Case{0x72,  {0x0F, 0x32},       1, 0, 0x18, reason::vc_opcode_mismatch},
              Case{0x72,  {0x0F, 0xA2},       7, 1, 0x18, reason::vc_early_subleaf  },
-             Case{0x72,  {0x0F, 0xA2},       1, 0, 0x1B, reason::vc_code_segment   },
+             Case{0x72,  {0x0F, 0xA2},       1, 0, 0x19, reason::vc_code_segment   },
+             Case{0x72,  {0x0F, 0xA2},       1, 0, 0x46, reason::bad_frame         }, // EFLAGS
+             Case{0x72,  {0x0F, 0xA2},       1, 0, 0x47, reason::bad_frame         },
              Case{0x6F,  {0x0F, 0xA2},       1, 0, 0x18, {3, 0x6F}                 },
              Case{0x404, {0x0F, 0xA2},       1, 0, 0x18, {3, 0xFF}                 },
     }) {

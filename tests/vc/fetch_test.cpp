@@ -56,6 +56,23 @@ TEST_F(FetchTest, WhatTheHypervisorWroteIsNoInstruction) {
     EXPECT_EQ(MockCpu::vmgexits, 0);
 }
 
+TEST_F(FetchTest, APageThatGoesAwayMeanwhile) {
+    MockCpu::gone_address = memory.place({0x0F, 0xA2}) + 1;
+    EXPECT_EQ(handle_in(user_page).kind, ghcb::Outcome::Kind::again);
+    EXPECT_TRUE(frame == before);
+    EXPECT_EQ(MockCpu::vmgexits, 0);
+}
+
+// Keys of user pages keep nobody from executing; PKRU is the process's again behind that.
+TEST_F(FetchTest, CodeThatMayOnlyBeExecuted) {
+    MockCpu::cr4_value  = u64{1} << 22;
+    MockCpu::pkru_value = 0x5555'5555;
+    EXPECT_TRUE(handle_in(user_page | u64{3} << 59).is_done());
+    EXPECT_EQ(MockCpu::pkru_value, 0x5555'5555U);
+    const auto& steps = MockCpu::steps;
+    EXPECT_NE(std::ranges::find(steps, Step{"wrpkru", 0, 0}), steps.end());
+}
+
 TEST_F(FetchTest, OfKernelCodeNothingIsWalked) {
     frame.cs = kernel_code64;
     EXPECT_TRUE(handle_in(0).is_done());

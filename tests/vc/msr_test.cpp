@@ -92,4 +92,62 @@ TEST_F(MsrTest, GeneralProtectionWithRegistersMarkedLeavesTheFrame) {
     EXPECT_TRUE(frame == before);
 }
 
+// Registers that the CPU keeps in the VMSA, by the numbers of APM volume 2, appendix A. 0x66 takes
+// the long way, to the same end.
+TEST_F(MsrTest, NoHypervisorAnswersForRegistersOfTheVmsa) {
+    struct Row {
+        u32 number;
+        bool reads;
+        bool writes;
+    };
+
+    constexpr u64 cr4_cet = u64{1} << 23;
+    for (const u64 cr4 : {u64{0}, cr4_cet}) {
+        MockCpu::cr4_value = cr4;
+        const bool cet     = cr4 != 0;
+        for (const Row& row : {
+                 Row{0xC000'0080, true,  false}, // EFER
+                 Row{0xC000'0081, true,  true }, // STAR
+                 Row{0xC000'0084, true,  true }, // SFMASK
+                 Row{0xC000'0085, false, false},
+                 Row{0xC000'00FF, false, false},
+                 Row{0xC000'0100, true,  true }, // FS_BASE
+                 Row{0xC000'0101, true,  true }, // GS_BASE
+                 Row{0xC000'0102, true,  true }, // KERNEL_GS_BASE
+                 Row{0xC000'0103, false, false}, // TSC_AUX
+                 Row{0xC001'0130, true,  true }, // GHCB
+                 Row{0xC001'0131, true,  false}, // SEV_STATUS
+                 Row{0x0000'0174, true,  true }, // SYSENTER_CS
+                 Row{0x0000'0177, false, false},
+                 Row{0x0000'0277, false, false}, // PAT
+                 Row{0x0000'06A0, cet,   cet  }, // U_CET
+                 Row{0x0000'06A2, cet,   cet  }, // S_CET
+                 Row{0x0000'06A3, false, false},
+                 Row{0x0000'06A8, cet,   cet  }, // ISST_ADDR
+                 Row{0x0000'0830, false, false}, // ICR of x2APIC: the last bits of GHCB's number
+                 Row{0x0000'0DA0, false, false}, // XSS
+        }) {
+            for (const Bytes& prefix : {Bytes{}, Bytes{0x66}}) {
+                for (const bool write : {false, true}) {
+                    on_vmgexit([](RawPage view) { answer_like_kvm(view, 1, 2, 3, 4); });
+                    MockCpu::vmgexits = 0;
+                    frame             = canary_frame();
+                    frame.rcx         = 0x1234'5678'0000'0000 | row.number;
+                    Bytes code        = prefix;
+                    code.insert(code.end(), {0x0F, static_cast<u8>(write ? 0x30 : 0x32)});
+                    const bool forged           = write ? row.writes : row.reads;
+                    const ghcb::Outcome outcome = handle(exit_msr, code);
+                    EXPECT_EQ(MockCpu::vmgexits, forged ? 0U : 1U) << std::hex << row.number;
+                    if (forged) {
+                        EXPECT_TRUE(terminates(outcome, ghcb::reason::vc_msr_not_intercepted));
+                        EXPECT_TRUE(frame == before);
+                    } else {
+                        EXPECT_TRUE(outcome.is_done()) << std::hex << row.number;
+                    }
+                }
+            }
+        }
+    }
+}
+
 } // namespace vestibule::test

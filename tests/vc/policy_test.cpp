@@ -4,6 +4,7 @@
 
 namespace vestibule::test {
 
+static constexpr u64 iopl3    = 3 << 12;
 static constexpr u64 cr4_tsd  = 1 << 2;
 static constexpr u64 cr4_pce  = 1 << 8;
 static constexpr u64 cr4_la57 = 1 << 12; // the test's tables have four levels
@@ -36,8 +37,9 @@ static const std::vector<UserEvent>& events() {
 struct PolicyTest : VcTest {
     PolicyTest() {
         on_vmgexit([](RawPage view) { answer_like_kvm(view, 1, 2, 3, 4); });
-        frame.cs = user_code64;
-        asked    = 0;
+        frame.cs         = user_code64;
+        asked            = 0;
+        context.fixes_up = true;
     }
 
     ~PolicyTest() override { MockCpu::reset(); }
@@ -45,6 +47,7 @@ struct PolicyTest : VcTest {
     ghcb::Outcome ask(u64 exit_code, const Bytes& code, u16 cs = user_code64) {
         frame             = canary_frame();
         frame.cs          = cs;
+        frame.rflags |= iopl3;
         MockCpu::vmgexits = 0;
         return handle(exit_code, code);
     }
@@ -102,6 +105,7 @@ TEST_F(PolicyTest, TheHookDecidesOnlyWhatIsLeftToIt) {
 
 TEST_F(PolicyTest, TheHookSeesTheRequest) {
     context.user_may = serial_port_only;
+    frame.rflags |= iopl3;
     frame.rdx        = 0x3F8;
     EXPECT_TRUE(handle(0x7B, {0xEE}).is_done());
     frame.rdx = 0x3F9;
@@ -116,6 +120,42 @@ TEST_F(PolicyTest, KernelCodeIsNotAsked) {
         EXPECT_TRUE(ask(event.exit_code, event.code, kernel_code64).is_done()) << event.name;
     }
     EXPECT_EQ(asked, 0U);
+}
+
+// KVM answers RDPMC of a bad index by a #GP behind VMGEXIT, which not every kernel reckons with.
+TEST_F(PolicyTest, RdpmcWantsAKernelThatFixesUp) {
+    MockCpu::cr4_value = cr4_pce;
+    EXPECT_TRUE(ask(0x6F, {0x0F, 0x33}).is_done());
+    context.fixes_up = false;
+    EXPECT_TRUE(raises(ask(0x6F, {0x0F, 0x33}), 13, 0));
+    EXPECT_TRUE(ask(0x6F, {0x0F, 0x33}, kernel_code64).is_done());
+}
+
+// The port that was judged is the one that is asked for, whatever another thread writes meanwhile.
+TEST_F(PolicyTest, AThreadThatRewritesThePort) {
+    static u64 code_at;
+    context.user_may = [](const vc::Request&) {
+        reinterpret_cast<u8*>(code_at)[1] = 0x70;
+        return true;
+    };
+    code_at = memory.place({0xE6, 0x80});
+    EXPECT_TRUE(ask(0x7B, {0xE6, 0x80}).is_done());
+    EXPECT_EQ(RawPage{seen.data()}.get(at::sw_exitinfo1) >> 16, 0x80U);
+    EXPECT_EQ(reinterpret_cast<u8*>(code_at)[1], 0x70);
+}
+
+TEST_F(PolicyTest, WithoutIoplAndMapTheHookIsNotAsked) {
+    context.user_may = always;
+    for (const UserEvent& event : events()) {
+        if (event.left_to_program) {
+            frame        = canary_frame();
+            frame.cs     = user_code64;
+            frame.rflags &= ~iopl3;
+            EXPECT_TRUE(raises(handle(event.exit_code, event.code), 13, 0)) << event.name;
+        }
+    }
+    EXPECT_EQ(asked, 0U);
+    EXPECT_EQ(MockCpu::vmgexits, 0U);
 }
 
 TEST_F(PolicyTest, TsdAndPceDecideAboutCounters) {

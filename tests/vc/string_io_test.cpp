@@ -270,7 +270,8 @@ TEST_F(StringIoTest, NonCanonicalAddresses) {
 TEST_F(StringIoTest, UserModeWithTheProgramsConsent) {
     context.user_may = [](const vc::Request&) { return true; };
     frame.cs         = user_code64;
-    frame.rdi        = linear(8);
+    frame.rflags |= 0x3000; // IOPL
+    frame.rdi = linear(8);
     raises_page_fault({0x6C}, 0b0111, linear(8)); // a supervisor page
     frame.rsi = linear(8);
     raises_page_fault({0x6E}, 0b0101, linear(8));
@@ -280,6 +281,42 @@ TEST_F(StringIoTest, UserModeWithTheProgramsConsent) {
     frame.rdi          = linear(page_size);
     MockCpu::cr0_value = 0; // WP is the supervisor's
     raises_page_fault({0x6C}, 0b0111, linear(page_size));
+}
+
+TEST_F(StringIoTest, OfAProcessOnlyPrivateMemory) {
+    context.user_may = [](const vc::Request&) { return true; };
+    frame.cs         = user_code64;
+    frame.rflags |= 0x3000;
+    constexpr u64 shared = entry_bit::present | entry_bit::writable | entry_bit::user;
+    map(0, kernel_data | entry_bit::user);
+    map(1, shared);
+    frame.rsi = frame.rdi = linear(page_size - 2); // the second half in a device's memory
+    EXPECT_TRUE(raises(handle(exit_ioio, {0x6F}), 13, 0));
+    EXPECT_TRUE(raises(handle(exit_ioio, {0x6D}), 13, 0));
+    frame.rsi = frame.rdi = linear(page_size);
+    EXPECT_TRUE(raises(handle(exit_ioio, {0x6E}), 13, 0));
+    EXPECT_TRUE(raises(handle(exit_ioio, {0x6C}), 13, 0));
+    EXPECT_TRUE(frame == before);
+    EXPECT_EQ(MockCpu::vmgexits, 0U);
+}
+
+// Another CPU takes the page away between the look at the page tables and the access.
+TEST_F(StringIoTest, MemoryThatGoesAway) {
+    map(0, kernel_data);
+    MockCpu::gone_address = linear(8);
+    frame.rsi = frame.rdi = linear(8);
+    raises_page_fault({0x6E}, 0, linear(8));
+    EXPECT_EQ(MockCpu::vmgexits, 0U);
+    on_vmgexit([](RawPage view) { view.answer(0, 0); });
+    MockCpu::cr2_value = 0;
+    EXPECT_TRUE(raises(handle(exit_ioio, {0x6C}), 14, 2)); // the port was read by then
+    EXPECT_EQ(MockCpu::cr2_value, linear(8));
+    EXPECT_TRUE(frame == before);
+    frame.rsi = frame.rdi = linear(6);
+    frame.rcx             = 4;
+    EXPECT_TRUE(again(handle(exit_ioio, {0xF3, 0x6E})));
+    EXPECT_EQ(frame.rsi, linear(8));
+    EXPECT_EQ(frame.rcx, 2U);
 }
 
 TEST_F(StringIoTest, Smap) {

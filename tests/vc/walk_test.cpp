@@ -55,6 +55,49 @@ TEST_F(WalkTest, Cr3WithFlagsAndCBit) {
     EXPECT_EQ(walk(address).gpa, 0x0001'2345'6ABCU);
 }
 
+TEST_F(WalkTest, ProtectionKeys) {
+    constexpr u64 cr4_pke      = u64{1} << 22;
+    constexpr u32 fetch_access = 16;
+    constexpr u64 supervisor   = kernel_data;
+    for (unsigned key = 0; key < 16; ++key) {
+        const u64 in_entry = u64{key} << 59;
+        for (const u32 rights : {0U, 1U, 2U, 3U}) {
+            MockCpu::pkru_value      = rights << (2 * key);
+            MockCpu::cr4_value       = cr4_pke;
+            tables.entry(address, 1) = 0x0001'2345'6000 | all_rights | in_entry;
+            const auto holds         = [&](u32 access, bool denied, u64 rflags = 2) {
+                const Translation found = walk(address, access, rflags);
+                EXPECT_EQ(found.faults, denied) << key << " " << rights << " " << access;
+                EXPECT_EQ(found.error_code, denied ? access | 0x21 : 0U);
+                EXPECT_TRUE(denied || found.gpa == 0x0001'2345'6ABC);
+            };
+            const bool no_access = (rights & 1) != 0;
+            const bool no_write  = rights != 0;
+            MockCpu::cr0_value   = cr0_wp;
+            holds(user_access, no_access);
+            holds(user_access | write_access, no_write);
+            holds(0, no_access); // the kernel's accesses to a user page too
+            holds(write_access, no_write);
+            holds(fetch_access | user_access, false);
+            MockCpu::cr0_value = 0;
+            holds(user_access | write_access, no_write);
+            holds(write_access, no_access);
+            MockCpu::cr4_value = 0;
+            holds(user_access | write_access, false);
+            MockCpu::cr4_value       = cr4_pke;
+            tables.entry(address, 1) = 0x0001'2345'6000 | supervisor | in_entry;
+            holds(write_access, false);
+        }
+    }
+}
+
+TEST_F(WalkTest, ATableThatGoesAway) {
+    tables.entry(address, 1) = 0x0001'2345'6000 | all_rights;
+    MockCpu::gone_address    = reinterpret_cast<u64>(&tables.entry(address, 2));
+    EXPECT_TRUE(faults(walk(address), 0));
+    EXPECT_TRUE(faults(walk(address, write_access | user_access), 0b110));
+}
+
 TEST_F(WalkTest, LargePages) {
     tables.entry(address, 2) = 0x0001'2340'0000 | all_rights | entry_bit::large;
     EXPECT_EQ(walk(address).gpa, 0x0001'2340'0000U | (address & 0x1F'FFFF));

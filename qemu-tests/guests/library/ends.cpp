@@ -1,6 +1,7 @@
 // Kernels that break a rule of the library, one for each way (END, by CMake): the guest ends, and
 // says why.
 #include "include/vestibule/calls.h"
+#include "library/per_cpu.h"
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 
@@ -10,11 +11,13 @@ using namespace vestibule::guests;
 namespace {
 
 enum : int {
-    nmi_in_nmi,     // an NMI while one is handled
+    nmi_in_nmi,     // an NMI on the stack of one that is handled
     vc_in_hook,     // #VC in the #VC handler
     gp_on_vc_ist,   // an exception whose gate has the IST of #VC
     by_kernel,      // the kernel's own end
     at_a_place,     // the same, with words
+    port_size,      // a driver's access of three bytes
+    mmio_page,      // one across the end of a page
     nmi_stack_full, // an NMI's handler that needs too much stack, with a guard page below it
 };
 
@@ -30,11 +33,13 @@ void fill_stack() {
                  : "memory", "cc");
 }
 
+/// The library has sent further NMIs elsewhere; who writes its IST slots calls them back.
 void on_nmi(const vestibule_frame*, void*) {
     if (END == nmi_stack_full) {
         fill_stack();
         return;
     }
+    machine.task.ist[nmi_ist - 1U] = end_of(library::PerCpu::of(machine.cpu).nmi_stack.room);
     interrupt_2();
 }
 
@@ -78,6 +83,8 @@ extern "C" [[noreturn]] void stub_main() {
         machine.idt[x86::exception::page_fault].ist = fault_ist;
         interrupt_2();
         break;
+    case port_size: (void)vestibule_in(&machine.cpu, 0x80, 3); break;
+    case mmio_page: vestibule_mmio_write(&machine.cpu, 0xFEE0'0FFE, 4, 0); break;
     case at_a_place: vestibule_terminate_at(&machine.cpu, 0x50E, 0x1234, 0x56, 0x789A); break;
     default: vestibule_terminate(0x2F0); // SELFTEST_PASSED
     }

@@ -23,8 +23,9 @@ constinit Machine machine{};
 
 namespace {
 
-constexpr u8 leave_user  = 0x80;
-constinit unsigned wrong = 0;
+constexpr u8 leave_user    = 0x80;
+constexpr u8 machine_check = 18;
+constinit unsigned wrong   = 0;
 
 struct Tables {
     x86::PageTable pml4;
@@ -34,6 +35,8 @@ struct Tables {
 };
 
 constinit Tables tables{};
+constinit Tables shadow{};
+constinit Tables elsewhere{}; // but for its first one
 
 constexpr u64 used = PageTableEntry::present | PageTableEntry::writable | PageTableEntry::accessed
                      | PageTableEntry::dirty;
@@ -48,10 +51,6 @@ void make_segments() {
     machine.gdt[user_code32 / 8]     = {x86::code32_segment.value | dpl3};
     machine.gdt[user_data / 8]       = {x86::data_segment.value | dpl3};
     machine.gdt[user_code64 / 8]     = {x86::code64_segment.value | dpl3};
-    const u64 base                   = address_of(&machine.task);
-    machine.gdt[task / 8]            = {(sizeof(x86::TaskState) - 1) | ((base & 0xFF'FFFF) << 16)
-                                        | (u64{0x89} << 40) | ((base >> 24 & 0xFF) << 56)};
-    machine.gdt[task / 8 + 1]        = {base >> 32};
     machine.task.rsp[0]              = end_of(machine.kernel_stack);
     machine.task.ist[fault_ist - 1U] = end_of(machine.fault_stack);
     machine.task.io_map_base         = sizeof(x86::TaskState); // none
@@ -93,10 +92,51 @@ void load_page_tables(u64 c_bit) {
     x86::Cpu::set_cr3(address_of(&tables.pml4) | c_bit);
 }
 
+x86::PageTable& next(x86::PageTable& table, u64 linear, unsigned level, x86::PageTable& further) {
+    constexpr u64 rights = used | PageTableEntry::user;
+    table.entry[x86::table_index(linear, level)].value =
+        address_of(&further) | rights | machine.platform.c_bit;
+    return further;
+}
+
 } // namespace
+
+u64 shadow_tables() {
+    const auto* from = reinterpret_cast<const volatile u64*>(&tables);
+    auto* to         = reinterpret_cast<volatile u64*>(&shadow);
+    for (unsigned n = 0; n < sizeof(Tables) / sizeof(u64); ++n) {
+        to[n] = from[n];
+    }
+    return address_of(&shadow) - address_of(&tables);
+}
+
+PageTableEntry& shadow_entry_of(const void* page) {
+    return shadow.image.entry[(address_of(page) - address_of(image_start)) / page_size];
+}
+
+PageTableEntry& shadow_top_entry() {
+    return shadow.pml4.entry[x86::table_index(address_of(image_start), 4)];
+}
+
+void map_for_user(u64 linear, const void* page) {
+    x86::PageTable& pointers  = next(tables.pml4, linear, 4, elsewhere.directory_pointers);
+    x86::PageTable& directory = next(pointers, linear, 3, elsewhere.directory);
+    x86::PageTable& last      = next(directory, linear, 2, elsewhere.image);
+    last.entry[x86::table_index(linear, 1)].value =
+        address_of(page) | used | PageTableEntry::user | machine.platform.c_bit;
+}
 
 PageTableEntry& entry_of(const void* page) {
     return tables.image.entry[(address_of(page) - address_of(image_start)) / page_size];
+}
+
+void limit_task(unsigned io_map_bytes) {
+    const u64 base            = address_of(&machine.task);
+    const u64 limit           = sizeof(x86::TaskState) + io_map_bytes - 1;
+    machine.gdt[task / 8]     = {limit | ((base & 0xFF'FFFF) << 16) | (u64{0x89} << 40)
+                                 | ((base >> 24 & 0xFF) << 56)};
+    machine.gdt[task / 8 + 1] = {base >> 32};
+    asm volatile("ltr %0" : : "r"(task));
 }
 
 void unmap_guards() {
@@ -107,7 +147,7 @@ void unmap_guards() {
     x86::Cpu::set_cr3(x86::Cpu::cr3());
 }
 
-void load_task() { asm volatile("ltr %0" : : "r"(task)); }
+void load_task() { limit_task(0); }
 
 void start_machine() {
     start_machine_without_task();
@@ -137,10 +177,12 @@ vestibule_setup good_setup() {
             .protocol_version  = machine.platform.protocol_version,
             .vmmcall_registers = 0,
             .guard_pages       = 0,
-            .reserved_byte     = 0,
-            .reserved          = {},
+            .mc_ist            = 0,
+            .fixes_up          = 1,
+            .reserved          = 0,
             .user_may          = nullptr,
             .nmi               = nullptr,
+            .mc                = nullptr,
             .opaque            = nullptr};
 }
 
@@ -154,6 +196,16 @@ void start_library(const vestibule_setup& setup) {
         vestibule_set_gate(machine.idt, x86::exception::nmi, vestibule_nmi_entry,
                            boot::code64_selector, setup.nmi_ist);
     }
+    if (setup.mc_ist != 0) {
+        vestibule_set_gate(machine.idt, machine_check, vestibule_mc_entry, boot::code64_selector,
+                           setup.mc_ist);
+    }
+}
+
+void load_user_data() { asm volatile("mov %0, %%ds; mov %0, %%es" : : "r"(user_data)); }
+
+u8 serve(vestibule_frame& frame, bool gs_is_swapped) {
+    return vestibule_handle_vc(&machine.cpu, &frame, gs_is_swapped ? 1 : 0);
 }
 
 void say(const char* text) {
@@ -179,7 +231,11 @@ void end_run() {
 
 void exception_handler(vc::Frame& frame, u32 vector) {
     using guests::machine;
-    if (machine.skip == 0) {
+    if (vestibule_fix_up(static_cast<u8>(vector), &frame.rip) != 0) {
+        ++machine.fixed_up;
+        return;
+    }
+    if (machine.skip == 0 && machine.go_on == 0) {
         vestibule_terminate(
             static_cast<vestibule_reason>(ghcb::reason::set_exception << 8 | vector));
     }
@@ -194,6 +250,11 @@ void exception_handler(vc::Frame& frame, u32 vector) {
     for (unsigned n = 0; n < sizeof(vc::Frame) / sizeof(u64); ++n) {
         to[n] = from[n];
     }
-    frame.rip += machine.skip;
-    machine.skip = 0;
+    if (machine.go_on != 0) {
+        frame.rip = machine.go_on;
+        frame.cs  = machine.go_on_cs;
+    } else {
+        frame.rip += machine.skip;
+    }
+    machine.skip = machine.go_on = 0;
 }

@@ -16,10 +16,12 @@ inline constexpr u16 user_code32 = 4 * 8 | 3;
 inline constexpr u16 user_data   = 5 * 8 | 3;
 inline constexpr u16 user_code64 = 6 * 8 | 3;
 inline constexpr u16 task        = 7 * 8;
+inline constexpr u16 short_code  = 9 * 8 | 3; // as a guest likes
 
 inline constexpr u8 vc_ist    = 1;
 inline constexpr u8 nmi_ist   = 2;
 inline constexpr u8 fault_ist = 3;
+inline constexpr u8 mc_ist    = 4;
 
 /// An exception that came, with what its handler saw.
 struct Seen {
@@ -38,10 +40,14 @@ struct Machine {
     alignas(16) u8 fault_stack[4096];
     alignas(16) u8 kernel_stack[8192]; // from user mode
     alignas(16) x86::TaskState task;
-    x86::SegmentDescriptor gdt[9];
+    u8 io_map[8193]; // right behind it; not in use unless a guest says so (limit_task)
+    x86::SegmentDescriptor gdt[10];
     alignas(16) x86::InterruptGate idt[0x81];
     vestibule_platform platform;
     Seen seen;
+    unsigned fixed_up;
+    u64 go_on; // where the next exception's handler goes on instead, if not 0
+    u64 go_on_cs;
     u64 skip; // bytes that the next exception's handler steps over; 0: it ends the guest
 };
 
@@ -52,6 +58,8 @@ extern Machine machine;
 /// GDT, IDT, page tables, and the early #VC entry.
 void start_machine();
 
+/// The TSS, with so many bytes of its I/O permission map.
+void limit_task(unsigned io_map_bytes);
 /// The same in two steps, with the TSS behind.
 void start_machine_without_task();
 void load_task();
@@ -62,9 +70,23 @@ vestibule_setup good_setup();
 /// The library on this CPU, by that setup.
 void start_library(const vestibule_setup& setup);
 
+/// DS and ES that user mode may use; to the kernel they mean nothing.
+void load_user_data();
+
+/// The #VC of these registers, as an entry of the kernel's own would hand it over.
+u8 serve(vestibule_frame& frame, bool gs_is_swapped = false);
+
 /// The page-table entry of a page of the image.
 x86::PageTableEntry& entry_of(const void* page);
 
+/// Page tables apart for the library to look at, so that it sees something else than the CPU: what
+/// to add to an address of the real ones, and a page's entry there.
+u64 shadow_tables();
+x86::PageTableEntry& shadow_entry_of(const void* page);
+x86::PageTableEntry& shadow_top_entry(); // of the image
+
+/// User code at an address outside the image: a page of the image, private, for both.
+void map_for_user(u64 linear, const void* page);
 /// Unmaps the lowest page of each of the block's stacks (vestibule_setup::guard_pages).
 void unmap_guards();
 

@@ -59,8 +59,9 @@ void bad_words() {
     refuses(reason::setup_registers, [](vestibule_setup& s) { s.vmmcall_registers = 1 << 4; });
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.nmi_ist = nmi_ist; });
     refuses(reason::setup_nmi, [](vestibule_setup& s) { s.nmi = nmi; });
-    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved_byte = 1; });
-    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved[1] = 1; });
+    refuses(reason::setup_nmi, [](vestibule_setup& s) { s.mc_ist = mc_ist; });
+    refuses(reason::setup_nmi, [](vestibule_setup& s) { s.mc = nmi; });
+    refuses(reason::setup_reserved, [](vestibule_setup& s) { s.reserved = 1; });
 }
 
 void bad_segments() {
@@ -91,6 +92,10 @@ void bad_segments() {
     refuses(reason::setup_task_state, [](vestibule_setup& s) {
         s.nmi     = nmi;
         s.nmi_ist = 8;
+    });
+    refuses(reason::setup_task_state, [](vestibule_setup& s) {
+        s.mc     = nmi;
+        s.mc_ist = s.vc_ist;
     });
 }
 

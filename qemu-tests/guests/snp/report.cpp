@@ -55,13 +55,17 @@ u64 send_extended(u64 pages) {
 }
 
 /// A host may be busy, as often as it likes: the same message again.
-u64 send_until_done() {
+u64 until_done(u64 (*send_once)()) {
     constexpr u64 busy = u64{2} << 32;
     u64 status         = busy;
     for (unsigned n = 0; n < 10 && status == busy; ++n) {
-        status = send();
+        status = send_once();
     }
     return status;
+}
+
+u64 send_until_done() {
+    return until_done([] { return send(); });
 }
 
 void ask_for_report() {
@@ -82,7 +86,7 @@ void ask_with_certificates() {
     prepare(0, report_request, 3, &request, sizeof request);
     check(send_extended(0) == u64{1} << 32);
     check(get(field::rbx) >= 1 && get(field::rbx) <= certificate_pages);
-    check(send_extended(certificate_pages) == 0);
+    check(until_done([] { return send_extended(certificate_pages); }) == 0);
     check(receive(answer, size) && word(0) == 0);
     dump(certificates, sizeof certificates);
 }

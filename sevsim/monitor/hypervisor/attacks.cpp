@@ -2,6 +2,7 @@
 
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/processor/exits.h"
 
 namespace vestibule::sevsim {
@@ -20,20 +21,59 @@ u64 attacked_vc(const Options& options, u64 exit_code) {
     return is_chosen(options, Lie::vc_instead, vcs) ? options.hostile.code : exit_code;
 }
 
+bool attacked_answer(const Options& options, u64& word) {
+    static constinit u64 answers = 0;
+    word                         = options.hostile.code;
+    return is_chosen(options, Lie::exception, answers);
+}
+
 void attack_at_entry(Vcpu& vcpu) {
     static constinit u64 entries = 0;
     if (is_chosen(vcpu.options, Lie::vc_at_entry, entries)) {
         raise_vc(vcpu, vcpu.options.hostile.code);
     }
+    static constinit u64 entries_for_event = 0;
+    if (is_chosen(vcpu.options, Lie::event, entries_for_event)) {
+        inject(vcpu, vcpu.options.hostile.code);
+    }
 }
 
 bool attack_vmgexit(Vcpu& vcpu) {
-    static constinit u64 vmgexits = 0;
+    static constinit u64 vmgexits     = 0;
+    static constinit u64 vmgexits_too = 0;
+    if (is_chosen(vcpu.options, Lie::vnmi, vmgexits_too)) {
+        inject_nmi(vcpu);
+        vcpu.vmcb.intercept_misc1 |= intercept::iret;
+        return true;
+    }
     if (!is_chosen(vcpu.options, Lie::nmi, vmgexits)) {
         return false;
     }
     inject_nmi(vcpu);
     vcpu.nmi_pending = true;
+    return true;
+}
+
+// A hypervisor with vNMI (APM volume 2, section 15.21.10) leaves it to the CPU when an NMI's
+// handler ends, and to the CPU it ends by the next IRET.
+bool attack_iret(Vcpu& vcpu) {
+    x86::Vmsa& state = vcpu.state();
+
+    struct {
+        u64 rip, cs, rflags, rsp, ss;
+    } frame{};
+
+    if (vcpu.options.hostile.lie != Lie::vnmi || !vcpu.is_64_bit_code()
+        || !read_private(vcpu, state.rsp, &frame, sizeof frame) || frame.cs != state.cs.selector) {
+        return false;
+    }
+    constexpr u64 flags = 0x3F'7FD5; // all that IRET loads at CPL 0
+    state.rip           = frame.rip;
+    state.rflags        = (frame.rflags & flags) | x86::rflags::reserved_one;
+    state.rsp           = frame.rsp;
+    ++vcpu.emulated;
+    vcpu.vmcb.intercept_misc1 &= ~intercept::iret;
+    inject_nmi(vcpu);
     return true;
 }
 

@@ -9,6 +9,9 @@ namespace vestibule::sevsim {
 /// Which exit code a #VC that is due comes with.
 u64 attacked_vc(const Options& options, u64 exit_code);
 
+/// Whether this answer through the GHCB page asks for an exception, and by which word.
+bool attacked_answer(const Options& options, u64& word);
+
 /// Before each entry of the guest: may have it take a #VC or an NMI at the instruction that it
 /// stands at.
 void attack_at_entry(Vcpu& vcpu);
@@ -16,5 +19,8 @@ void attack_at_entry(Vcpu& vcpu);
 /// At a VMGEXIT that the guest has not passed yet: true where an NMI comes first, after which the
 /// guest executes it again.
 bool attack_vmgexit(Vcpu& vcpu);
+
+/// At an IRET: true where the guest has executed it, and takes an NMI at the place that it went to.
+bool attack_iret(Vcpu& vcpu);
 
 } // namespace vestibule::sevsim

@@ -40,6 +40,8 @@ CpuidResult hypervisor_leaf(const Options& options, u32 leaf) {
 /// EBX of 0x8000001F: the C-bit's number, and one physical address bit less for the guest's use.
 u32 c_bit_word(const Options& options) { return options.c_bit_position | (1u << 6); }
 
+} // namespace
+
 CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     if (leaf >= leaf_number::hypervisor_first && leaf <= leaf_number::hypervisor_last) {
         return hypervisor_leaf(vcpu.options, leaf);
@@ -94,8 +96,6 @@ CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     }
     return result;
 }
-
-} // namespace
 
 CpuidResult guest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
     return told_cpuid(vcpu.options, leaf, honest_cpuid(vcpu, leaf, subleaf));

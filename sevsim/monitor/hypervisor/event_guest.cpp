@@ -11,6 +11,9 @@ namespace vestibule::sevsim {
 
 /// The hypervisor cannot see the IRET that ends an NMI's handler, so the guest has to say it.
 Answer serve_nmi_complete(Vcpu& vcpu, GhcbView&) {
+    if (tells(vcpu.options, Lie::no_information)) {
+        return Answer::unknown_event();
+    }
     if (!vcpu.nmi_masked) {
         report_violation(Rule::nmi_complete_without_nmi, "NMI complete, and no NMI was injected");
     }

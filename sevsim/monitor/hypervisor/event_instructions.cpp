@@ -1,6 +1,7 @@
 // Instructions that take and give registers and nothing else (GHCB specification, section 4.1).
 #include "sevsim/monitor/hypervisor/cpuid.h"
 #include "sevsim/monitor/hypervisor/events.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "x86/cpu.h"
 
 namespace vestibule::sevsim {
@@ -50,9 +51,13 @@ Answer serve_rdtscp(Vcpu&, GhcbView& ghcb) {
 }
 
 /// Six counters, as the processor that is played has; none of them counts.
-Answer serve_rdpmc(Vcpu&, GhcbView& ghcb) {
+Answer serve_rdpmc(Vcpu& vcpu, GhcbView& ghcb) {
     constexpr u32 counters = 6;
     if (lower_register(ghcb, field::rcx) >= counters) {
+        if (tells(vcpu.options, Lie::rdpmc_gp)) {
+            inject(vcpu, event::exception(x86::exception::general_protection, 0));
+            return Answer::nothing();
+        }
         return Answer::general_protection();
     }
     put_halves(ghcb, 0);

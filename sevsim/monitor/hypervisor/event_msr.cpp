@@ -1,9 +1,10 @@
 // RDMSR and WRMSR (exit 0x7C): SW_EXITINFO1 is 0 to read and 1 to write, RCX the number, RDX:RAX
 // the value.
 #include "sevsim/monitor/hypervisor/events.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/hypervisor/msrs.h"
 #include "sevsim/monitor/recording/outcome.h"
-#include "x86/sev.h"
+#include "x86/vmsa_msrs.h"
 
 namespace vestibule::sevsim {
 
@@ -11,14 +12,9 @@ namespace {
 
 /// An access that no intercept can have caused: the guest asks of its own accord, and gives its
 /// hypervisor a say where it has none.
-bool raises_no_vc(u32 number, bool write) {
-    const auto msr = static_cast<x86::Msr>(number);
-    switch (msr) {
-    case x86::Msr::ghcb:
-    case x86::Msr::efer: return true;
-    case x86::Msr::sev_status: return !write;
-    default: return is_passed_through(msr);
-    }
+bool raises_no_vc(Vcpu& vcpu, u32 number, bool write) {
+    return x86::is_kept_in_vmsa(number, write, vcpu.state().cr4)
+           || is_passed_through(static_cast<x86::Msr>(number));
 }
 
 } // namespace
@@ -37,7 +33,13 @@ Answer serve_msr(Vcpu& vcpu, GhcbView& ghcb) {
     }
     const u32 number = lower_register(ghcb, field::rcx);
     const bool write = direction == 1;
-    if (raises_no_vc(number, write)) {
+    if (takes_msr(vcpu.options, number)) {
+        (void)tells(vcpu.options, Lie::msr);
+        ghcb.put(field::rax, low_half(forged_msr_value));
+        ghcb.put(field::rdx, high_half(forged_msr_value));
+        return Answer::done();
+    }
+    if (raises_no_vc(vcpu, number, write)) {
         report_violation(Rule::msr_not_intercepted,
                          "RDMSR or WRMSR asked for a register whose access raises no #VC");
         return Answer::general_protection();

@@ -18,13 +18,19 @@ struct Inputs {
 
 /// How a call ends: done with SW_EXITINFO2, or refused (GHCB specification, section 4.1.1).
 struct Answer {
-    enum class Kind : u8 { done, general_protection, invalid_scratch, invalid_input };
+    enum class Kind : u8 { done, general_protection, invalid_scratch, invalid_input, unknown, nothing };
 
     Kind kind          = Kind::done;
     u64 info_2         = 0;
     const char* detail = nullptr; // what was wrong; the event's name where that says enough
 
     static constexpr Answer done(u64 info_2 = 0) { return {Kind::done, info_2}; }
+
+    /// This hypervisor does not know the event, which is no fault of the guest's.
+    static constexpr Answer unknown_event() { return {Kind::unknown}; }
+
+    /// An event is injected in its place.
+    static constexpr Answer nothing() { return {Kind::nothing}; }
 
     static constexpr Answer general_protection() { return {Kind::general_protection}; }
 

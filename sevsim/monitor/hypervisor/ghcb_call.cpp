@@ -1,8 +1,10 @@
 // A call through the GHCB page (GHCB specification, section 4). Strict: what is not exactly as the
 // protocol says is refused with its reason code, which the guest sees, and named for the host.
+#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/ghcb_view.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
@@ -108,6 +110,23 @@ void finish(GhcbView& ghcb, const Event& event, const Answer& answer) {
     case Answer::Kind::invalid_input:
         refuse(ghcb, Malformed::input, Rule::ghcb_invalid_input, detail);
         return;
+    case Answer::Kind::unknown:
+        ghcb.put(field::exit_info_1, response_malformed);
+        ghcb.put(field::exit_info_2, static_cast<u64>(Malformed::event));
+        return;
+    case Answer::Kind::nothing: return;
+    }
+}
+
+/// What a hypervisor may do to the answer's first words.
+void attack_answer(const Options& options, GhcbView& ghcb) {
+    u64 exception = 0;
+    if (tells(options, Lie::exitinfo1_upper)) {
+        ghcb.put(field::exit_info_1, ghcb.get(field::exit_info_1) | ~u64{0xFFFF'FFFF});
+    }
+    if (attacked_answer(options, exception)) {
+        ghcb.put(field::exit_info_1, response_exception);
+        ghcb.put(field::exit_info_2, exception);
     }
 }
 
@@ -172,6 +191,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
                 return; // nobody waits for it any more
             }
             finish(ghcb, *event, answer);
+            attack_answer(vcpu.options, ghcb);
         }
     } else {
         count(Served::ghcb, 0, "malformed"); // its exit code means nothing

@@ -25,6 +25,9 @@ x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult h
     if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::no_sev)) {
         honest.eax = 0;
     }
+    if (leaf == x86::cpuid_leaf::memory_encryption && tells(options, Lie::no_sev_es)) {
+        honest.eax &= ~x86::cpuid_sev_es;
+    }
     if (leaf == x86::cpuid_leaf::memory_encryption
         && (tells(options, Lie::cbit_cpuid) || tells(options, Lie::cbit_position))) {
         honest.ebx -= 1; // the position is its lowest field: wrong_c_bit_position()
@@ -40,6 +43,10 @@ u64 told_cpuid_response(const Options& options, u64 honest) {
         return honest ^ bit(30);
     }
     return honest;
+}
+
+bool takes_msr(const Options& options, u32 number) {
+    return options.hostile.lie == Lie::msr && options.hostile.code == number;
 }
 
 u32 told_port_value(const Options& options, u16 port, u32 honest) {

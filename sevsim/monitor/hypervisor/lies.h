@@ -19,6 +19,11 @@ x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult h
 /// What the guest finds in the GHCB MSR after a CPUID request.
 u64 told_cpuid_response(const Options& options, u64 honest);
 
+/// Whether the guest's accesses to this MSR are intercepted although an honest hypervisor leaves it
+/// alone; and what it is told that the register holds.
+bool takes_msr(const Options& options, u32 number);
+inline constexpr u64 forged_msr_value = 0x0000'5A5A'0F0F'1234;
+
 /// What the guest is told that a port holds.
 u32 told_port_value(const Options& options, u16 port, u32 honest);
 

@@ -16,7 +16,12 @@ namespace {
 constexpr u64 protocol_max = 2;
 constexpr u64 protocol_min = 1;
 
-u64 sev_information(Vcpu& vcpu, u64) { return ghcb_msr_at_reset(vcpu.options); }
+u64 sev_information(Vcpu& vcpu, u64) {
+    if (tells(vcpu.options, Lie::no_information)) {
+        end_run_by_stop("it asks for SEV information, which this hypervisor does not know");
+    }
+    return ghcb_msr_at_reset(vcpu.options);
+}
 
 /// Function in [63:32], register in [31:30]; answered with the value in [63:32].
 u64 cpuid(Vcpu& vcpu, u64 request) {
@@ -147,6 +152,9 @@ void serve_msr_protocol(Vcpu& vcpu) {
 } // namespace
 
 u64 ghcb_msr_at_reset(const Options& options) {
+    if (options.hostile.lie == Lie::no_information) {
+        return 0;
+    }
     return (protocol_max << 48) | (protocol_min << 32) | (u64{told_c_bit_position(options)} << 24)
            | 0x001;
 }

@@ -19,6 +19,12 @@ namespace vestibule::sevsim {
 
 namespace {
 
+/// What KVM makes of the reset state on its way into a VMSA, which is measured like that.
+void take_measured_state(Vcpu& vcpu) {
+    vcpu.state().cr0 = x86::cr0::et;
+    vcpu.state().cr4 = x86::cr4::mce;
+}
+
 void start_at_reset_vector(std::span<Vcpu> vcpus) {
     Vcpu& vcpu = vcpus[0];
     reset_power_management();
@@ -31,6 +37,11 @@ void start_at_reset_vector(std::span<Vcpu> vcpus) {
         other.state().cs.base = start & 0xFFFF'0000;
         other.state().rip     = start & 0xFFFF;
         other.ghcb_msr        = vcpu.ghcb_msr;
+    }
+    for (Vcpu& each : vcpus) {
+        if (each.options.is_snp()) {
+            take_measured_state(each);
+        }
     }
 }
 

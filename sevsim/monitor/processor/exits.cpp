@@ -5,6 +5,7 @@
 
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/control_registers.h"
@@ -60,6 +61,10 @@ void access_efer(Vcpu& vcpu, bool write, u64 value) {
 void handle_msr(Vcpu& vcpu) {
     const bool write = vcpu.vmcb.exitinfo1 != 0;
     const u64 value  = from_halves(low_half(vcpu.registers.rdx), low_half(vcpu.state().rax));
+    if (takes_msr(vcpu.options, low_half(vcpu.registers.rcx))) {
+        reflect(vcpu, ExitCode::msr);
+        return;
+    }
     switch (static_cast<Msr>(low_half(vcpu.registers.rcx))) {
     case Msr::ghcb:
         if (write) {
@@ -71,8 +76,11 @@ void handle_msr(Vcpu& vcpu) {
         return;
     case Msr::sev_status:
         if (!write) {
-            set_halves(vcpu, x86::SevStatus::sev | x86::SevStatus::sev_es
-                                 | vcpu.options.sev_features << x86::SevFeatures::status_shift);
+            set_halves(
+                vcpu,
+                x86::SevStatus::sev | x86::SevStatus::sev_es
+                    | vcpu.options.sev_features << x86::SevFeatures::status_shift
+                    | (tells(vcpu.options, Lie::debug_swap) ? x86::SevStatus::debug_swap : 0));
             return;
         }
         break;
@@ -166,13 +174,20 @@ void handle_hlt(Vcpu& vcpu) {
 void handle_iret(Vcpu& vcpu) {
     if (has_large_real_stack(vcpu)) {
         emulate_real_iret(vcpu);
-    } else {
+    } else if (!attack_iret(vcpu)) {
         profile_iret(vcpu);
     }
 }
 
-/// Another processor has something for this vCPU: run() will find it.
-void handle_nmi(Vcpu&) { take_wake_up(); }
+/// Another processor has something for this vCPU: run() will find it. Or none has, and it is the
+/// host, that wants an end of the run and its records.
+void handle_nmi(Vcpu& vcpu) {
+    take_wake_up();
+    if (vcpu.woken == 0) {
+        end_run_by_host();
+    }
+    vcpu.woken = 0;
+}
 
 void handle_shutdown(Vcpu&) { end_run_by_shutdown("triple fault"); }
 

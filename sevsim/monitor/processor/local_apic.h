@@ -14,6 +14,8 @@ inline constexpr u64 destination_format = base + 0xE0;
 inline constexpr u64 command            = base + 0x300; // interrupt command register, lower half
 inline constexpr u64 command_high       = base + 0x310;
 
+inline constexpr u64 lint1 = base + 0x360; // local vector table, modes as below
+
 // Of the interrupt command register:
 inline constexpr u32 mode_mask       = 7u << 8;
 inline constexpr u32 nmi             = 4u << 8;

@@ -1,6 +1,7 @@
 // Starting: INIT and SIPI as the multiprocessor specification has it (APM volume 2, section 16.6).
 // Waking: by NMI, which nothing masks and no device of this machine sends. It ends HLT in the
-// monitor (sleep.asm) and leaves the guest by its intercept.
+// monitor (sleep.asm) and leaves the guest by its intercept. An NMI without a wake-up is the host's
+// (sevsim/run.cpp).
 #include "sevsim/monitor/processor/processors.h"
 
 #include "sevsim/monitor/hypervisor/attacks.h"
@@ -53,6 +54,7 @@ void sleep(Vcpu& vcpu) {
     monitor_lock.release();
     sleep_until_woken(vcpu.woken);
     monitor_lock.acquire();
+    vcpu.woken = 0;
     set_reported_vcpu(vcpu);
 }
 
@@ -96,6 +98,7 @@ void start_processors(const Options& options) {
         all_vcpus[n].activity = n == 0 ? Activity::running : Activity::waits_for_sipi;
     }
     set_host_save_area(0);
+    local_apic::at(local_apic::lint1) = local_apic::nmi; // where QEMU's monitor command comes in
     if (vcpu_count == 1) {
         return;
     }

@@ -7,6 +7,7 @@
 #include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/processor/exits.h"
 #include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/recording/records.h"
 #include "x86/exit_code.h"
 #include "x86/page_table.h"
 
@@ -42,14 +43,20 @@ void finish(Vcpu& vcpu, const FetchedInstruction& instruction, Result result, bo
     vcpu.skip_instruction(instruction.opcode + instruction_length);
 }
 
-/// RAX, as wide as the address size says: 67 halves it in 64-bit code.
+/// RAX, as wide as the address size says.
 u64 linear_operand(Vcpu& vcpu, const FetchedInstruction& instruction) {
     constexpr u8 address_size = 0x67;
-    bool is_narrow            = !vcpu.is_64_bit_code();
+    constexpr u16 default_32  = 1u << 10; // of the code segment's attributes
+    bool has_prefix           = false;
     for (unsigned n = 0; n < instruction.opcode; ++n) {
-        is_narrow |= instruction.bytes[n] == address_size;
+        has_prefix |= instruction.bytes[n] == address_size;
     }
-    return is_narrow ? low_half(vcpu.state().rax) : vcpu.state().rax;
+    const u64 rax = vcpu.state().rax;
+    if (vcpu.is_64_bit_code()) {
+        return has_prefix ? low_half(rax) : rax;
+    }
+    const bool is_32_bit = ((vcpu.state().cs.attributes & default_32) != 0) != has_prefix;
+    return is_32_bit ? low_half(rax) : rax & 0xFFFF;
 }
 
 /// Finds the page. False where the instruction has ended already, by a fault or a result.
@@ -242,13 +249,14 @@ struct Row {
     u8 prefix; // the one that belongs to the opcode
     u8 last_byte;
     bool only_64_bit;
+    const char* name;
     void (*execute)(Vcpu& vcpu, const FetchedInstruction& instruction);
 };
 
 constexpr Row instructions[] = {
-    {0xF2, 0xFF, false, pvalidate},
-    {0xF3, 0xFE, true,  rmpadjust},
-    {0xF3, 0xFD, true,  rmpquery },
+    {0xF2, 0xFF, false, "PVALIDATE", pvalidate},
+    {0xF3, 0xFE, true,  "RMPADJUST", rmpadjust},
+    {0xF3, 0xFD, true,  "RMPQUERY",  rmpquery },
 };
 
 /// Of F2 and F3 the last one counts.
@@ -260,7 +268,35 @@ u8 repeat_prefix(const FetchedInstruction& instruction) {
     return last;
 }
 
+/// The registers that such an instruction takes.
+struct Asked {
+    u64 rip;
+    u64 rax;
+    u64 rcx;
+    u64 rdx;
+};
+
+/// What went in, and what stands in EAX and CF afterwards: of one that has faulted, what stood
+/// there.
+void trace(Vcpu& vcpu, const Row& row, const Asked& asked) {
+    Record("rmp")
+        .number("vcpu", vcpu.index)
+        .number("time", vcpu.registers.left_at)
+        .hex("rip", asked.rip)
+        .text("name", row.name)
+        .hex("rax", asked.rax)
+        .hex("rcx", asked.rcx)
+        .hex("rdx", asked.rdx)
+        .hex("answer_rax", vcpu.state().rax)
+        .number("carry", vcpu.state().rflags & x86::rflags::cf)
+        .end();
+}
+
+constinit u64 pvalidates = 0;
+
 } // namespace
+
+u64 pvalidate_count() { return pvalidates; }
 
 void handle_invalid_opcode(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
@@ -271,8 +307,14 @@ void handle_invalid_opcode(Vcpu& vcpu) {
         }
         if (vcpu.state().cpl != 0) {
             inject(vcpu, event::exception(x86::exception::general_protection, 0));
-        } else {
-            row.execute(vcpu, instruction);
+            return;
+        }
+        const Asked asked{vcpu.state().rip, vcpu.state().rax, vcpu.registers.rcx,
+                          vcpu.registers.rdx};
+        pvalidates += row.execute == pvalidate ? 1 : 0;
+        row.execute(vcpu, instruction);
+        if (vcpu.options.trace) {
+            trace(vcpu, row, asked);
         }
         return;
     }

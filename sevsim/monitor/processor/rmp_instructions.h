@@ -9,4 +9,7 @@ namespace vestibule::sevsim {
 /// One of them, or a #UD of the guest's own, which it gets.
 void handle_invalid_opcode(Vcpu& vcpu);
 
+/// How often PVALIDATE was executed.
+u64 pvalidate_count();
+
 } // namespace vestibule::sevsim

@@ -1,5 +1,6 @@
 #include "sevsim/monitor/processor/vcpu.h"
 
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_entries.h"
@@ -58,7 +59,9 @@ void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
     }
     memset(msr_permissions, 0xFF, sizeof msr_permissions);
     for (const Msr msr : passed_through) {
-        pass_through(msr);
+        if (!takes_msr(options, static_cast<u32>(msr))) {
+            pass_through(msr);
+        }
     }
     memset(io_permissions, 0xFF, sizeof io_permissions);
 }

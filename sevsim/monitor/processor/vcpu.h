@@ -42,7 +42,7 @@ struct Vcpu {
     Activity activity;
     bool init_received; // INIT has come since it was last entered
     bool started_again; // INIT and SIPI have, before its next reset hold
-    u8 woken;           // its processor need not sleep any longer (processors.h)
+    u8 woken;           // its processor need not sleep any longer (processors.h); 0 once it knows
     bool stale_tlb;     // its translations have changed since it was last entered
     u64 seen_tables;    // nested::generation when it was last entered
     bool may_halt;      // HLT is let through until the next exit

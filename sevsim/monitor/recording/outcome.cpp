@@ -3,6 +3,7 @@
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/processors.h"
+#include "sevsim/monitor/processor/rmp_instructions.h"
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/last_exits.h"
@@ -104,6 +105,9 @@ void add_registers(Record& record, Vcpu& vcpu) {
             vmruns += vcpu.vmruns;
         }
         outcome.number("vmruns", vmruns);
+        if (reported->options.is_snp()) {
+            outcome.number("pvalidates", pvalidate_count());
+        }
     }
     outcome.number("vc", totals[static_cast<unsigned>(Served::vc)])
         .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
@@ -190,6 +194,8 @@ void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
 }
 
 void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
+
+void end_run_by_host() { end_with_detail("host", ""); }
 
 void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
 

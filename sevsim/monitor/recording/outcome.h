@@ -37,6 +37,7 @@ void set_reported_vcpu(Vcpu& vcpu);
 [[noreturn]] void end_run_by_shutdown(std::string_view detail);
 [[noreturn]] void end_run_by_halt(std::string_view detail);
 [[noreturn]] void end_run_by_stop(std::string_view detail); // what no machine can go on from
+[[noreturn]] void end_run_by_host(); // it has waited long enough, and wants to see what there is
 [[noreturn]] void end_run_by_unsupported_event(u64 exit_code, u64 extra);
 [[noreturn]] void end_run_by_monitor_error(std::string_view detail);
 

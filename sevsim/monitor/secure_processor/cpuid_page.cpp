@@ -99,7 +99,7 @@ void fill_cpuid_page(Vcpu& vcpu, u8* page) {
     for (const Range& range : ranges) {
         for (u32 leaf = range.first; leaf <= range.last; ++leaf) {
             for (u32 subleaf = 0; subleaf < range.subleaves; ++subleaf) {
-                const x86::CpuidResult result = guest_cpuid(vcpu, leaf, subleaf);
+                const x86::CpuidResult result = honest_cpuid(vcpu, leaf, subleaf);
                 const bool is_empty = (result.eax | result.ebx | result.ecx | result.edx) == 0;
                 if (is_empty || table.count == most_functions) {
                     continue; // a function that is missing reads as zero

@@ -6,7 +6,7 @@
 
 namespace vestibule::sevsim {
 
-/// What the hypervisor would put into it, and the secure processor lets pass.
+/// What the hypervisor puts into it and the secure processor lets pass: no lies.
 void fill_cpuid_page(Vcpu& vcpu, u8* page);
 
 } // namespace vestibule::sevsim

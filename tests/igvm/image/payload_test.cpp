@@ -194,6 +194,55 @@ struct Break {
     std::function<void(Elf&)> how;
 };
 
+TEST(IgvmPayload, ElfByTheLinuxProtocol) {
+    const Bytes file   = executable().finish();
+    const auto payload = read_payload(file, {}, PayloadProtocol::linux64);
+    ASSERT_TRUE(payload) << describe(payload.error());
+    EXPECT_EQ(payload->kind, boot::PayloadKind::linux64);
+    EXPECT_EQ(payload->entry, 0x100'0010u);
+    ASSERT_TRUE(payload->linux);
+    ZeroPageContents contents{.command_line = 0x1000,
+                              .initrd       = 0x20'0000,
+                              .initrd_size  = 0x3000,
+                              .stub         = 0x40'0000,
+                              .stub_size    = 0x1'0000,
+                              .memory       = 0x400'0000,
+                              .confidential = {}};
+    const auto page = make_zero_page(*payload->linux, 0x5000, contents);
+    // Documentation/arch/x86/boot.rst: what a loader must have there, by its own numbers.
+    const auto at = [&](u64 offset, unsigned size) {
+        u64 value = 0;
+        std::memcpy(&value, &page[offset], size);
+        return value;
+    };
+    EXPECT_EQ(at(0x1FE, 2), 0xAA55u);
+    EXPECT_EQ(at(0x202, 4), 0x5372'6448u);
+    EXPECT_EQ(at(0x206, 2), 0x20Cu);
+    EXPECT_EQ(at(0x210, 1), 0xFFu);
+    EXPECT_EQ(at(0x218, 4), 0x20'0000u);
+    EXPECT_EQ(at(0x21C, 4), 0x3000u);
+    EXPECT_EQ(at(0x228, 4), 0x1000u);
+    EXPECT_EQ(at(0x238, 4), 2047u);
+    EXPECT_EQ(at(0x1E8, 1), 4u);
+    // Without being told it is one for boot info.
+    EXPECT_EQ(read_payload(file, {})->kind, boot::PayloadKind::boot_info);
+}
+
+TEST(IgvmPayload, ProtocolsThatAFormDoesNotHave) {
+    const auto expected = [](const Bytes& file, PayloadProtocol protocol) {
+        const auto payload = read_payload(file, u64{0x40'0000}, protocol);
+        return payload ? std::string{} : std::string(payload.error().expected);
+    };
+    EXPECT_EQ(expected(bzimage(), PayloadProtocol::boot_info),
+              "a payload that takes boot info: an ELF64 or a flat binary");
+    EXPECT_EQ(expected(Bytes(64, 0x90), PayloadProtocol::linux64),
+              "a Linux kernel: a bzImage, or an ELF64 (vmlinux)");
+    EXPECT_EQ(expected({}, PayloadProtocol::linux64),
+              "a Linux kernel: a bzImage, or an ELF64 (vmlinux)");
+    EXPECT_EQ(expected(bzimage(), PayloadProtocol::linux64), "");
+    EXPECT_EQ(expected(Bytes(64, 0x90), PayloadProtocol::boot_info), "");
+}
+
 TEST(IgvmPayload, BrokenExecutables) {
     const Break breaks[] = {
         {"an image for x86-64",                                        [](Elf& elf) { elf.header.e_machine = EM_386; }            },

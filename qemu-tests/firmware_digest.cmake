@@ -1,0 +1,14 @@
+# The launch digest that sevsim tells is what igvmtool measures:
+#   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DFIRMWARE=<file> -P firmware_digest.cmake
+foreach(vcpus 1 2 8)
+  execute_process(COMMAND ${SEVSIM} run --platform snp --firmware ${FIRMWARE} --no-flash --smp ${vcpus}
+    --timeout 1 OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  execute_process(COMMAND ${IGVMTOOL} measure --firmware ${FIRMWARE} --platform snp --vcpus ${vcpus}
+    --vcpu-type EPYC --json OUTPUT_VARIABLE json ERROR_VARIABLE error)
+  if(NOT json MATCHES "\"launch_digest\": *\"([0-9a-f]+)\"")
+    message(FATAL_ERROR "igvmtool: ${json}${error}")
+  endif()
+  if(NOT output MATCHES "Launch digest ${CMAKE_MATCH_1}\\.")
+    message(FATAL_ERROR "${vcpus} vCPUs: ${output}\nexpected ${CMAKE_MATCH_1}")
+  endif()
+endforeach()
