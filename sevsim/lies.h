@@ -157,7 +157,8 @@ constexpr const char* read_hostility(const char* text, size_t length, Hostility&
     if (has_number && hostility.code <= largest_code) {
         return nullptr;
     }
-    return takes_at ? "expected NAME:CODE@N, CODE of 32 bits" : "expected NAME:CODE, CODE of 32 bits";
+    return takes_at ? "expected NAME:CODE@N, CODE of 32 bits"
+                    : "expected NAME:CODE, CODE of 32 bits";
 }
 
 } // namespace vestibule::sevsim

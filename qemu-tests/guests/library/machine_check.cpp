@@ -1,5 +1,5 @@
-// #MC at any place of a #VC (--hostile event:0x80000312@N): its handler reads MCG_STATUS, which raises
-// #VC itself. Exit code 0 if every answer was right all the same.
+// #MC at any place of a #VC (--hostile event:0x80000312@N): its handler reads MCG_STATUS, which
+// raises #VC itself. Exit code 0 if every answer was right all the same.
 #include "library/per_cpu.h"
 #include "qemu-tests/guests/library/machine.h"
 
