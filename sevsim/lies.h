@@ -62,7 +62,7 @@ inline constexpr LieDescription lies[] = {
     {Lie::no_sev,         LieForm::plain,   "no-sev",         "CPUID 0x8000001F hides SEV"},
     {Lie::no_sev_es,      LieForm::plain,   "no-sev-es",      "CPUID 0x8000001F hides SEV-ES alone"},
     {Lie::no_information, LieForm::plain,   "no-information", "of the MSR protocol there are CPUID and termination, and no NMI complete: SEV information ends the guest"},
-    {Lie::exitinfo1_upper, LieForm::plain,  "exitinfo1-upper", "bits 63:32 of SW_EXITINFO1 of each answer are set, which mean nothing"},
+    {Lie::exitinfo1_upper, LieForm::plain,  "exitinfo1-upper", "bits 63:32 of SW_EXITINFO1 of each good answer are set, which mean nothing"},
     {Lie::rdpmc_gp,       LieForm::plain,   "rdpmc-gp",       "RDPMC of a counter that is not there is answered by a #GP behind VMGEXIT, as KVM does"},
     {Lie::debug_swap,     LieForm::plain,   "debug-swap",     "SEV_STATUS shows DebugSwap, and MOV from and to DR7 raise #VC all the same"},
     {Lie::port_data,      LieForm::plain,   "port-data",      "IN from the DMA page registers answers one bit wrong"},

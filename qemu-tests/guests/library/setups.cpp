@@ -135,6 +135,6 @@ extern "C" [[noreturn]] void stub_main() {
     for (unsigned n = 0; n < row; ++n) {
         say((bad_mask >> n & 1) != 0 ? "wrong" : "refused");
     }
-    say(row == 38 ? "setups: 38" : "setups: another number");
+    say(row == 40 ? "setups: 40" : "setups: another number");
     end_run();
 }

@@ -9,6 +9,8 @@ namespace vestibule::sevsim {
 
 namespace {
 
+constinit bool awaits_iret = false; // the second NMI of Lie::vnmi does
+
 /// Counts a moment; true at the one that was chosen.
 bool is_chosen(const Options& options, Lie lie, u64& count) {
     return options.hostile.lie == lie && ++count == options.hostile.at && tells(options, lie);
@@ -43,7 +45,7 @@ bool attack_vmgexit(Vcpu& vcpu) {
     static constinit u64 vmgexits_too = 0;
     if (is_chosen(vcpu.options, Lie::vnmi, vmgexits_too)) {
         inject_nmi(vcpu);
-        vcpu.vmcb.intercept_misc1 |= intercept::iret;
+        awaits_iret = true;
         return true;
     }
     if (!is_chosen(vcpu.options, Lie::nmi, vmgexits)) {
@@ -52,6 +54,12 @@ bool attack_vmgexit(Vcpu& vcpu) {
     inject_nmi(vcpu);
     vcpu.nmi_pending = true;
     return true;
+}
+
+void watch_attacked_iret(Vcpu& vcpu) {
+    if (awaits_iret) {
+        vcpu.vmcb.intercept_misc1 |= intercept::iret;
+    }
 }
 
 // A hypervisor with vNMI (APM volume 2, section 15.21.10) leaves it to the CPU when an NMI's
@@ -63,7 +71,7 @@ bool attack_iret(Vcpu& vcpu) {
         u64 rip, cs, rflags, rsp, ss;
     } frame{};
 
-    if (vcpu.options.hostile.lie != Lie::vnmi || !vcpu.is_64_bit_code()
+    if (!awaits_iret || !vcpu.is_64_bit_code()
         || !read_private(vcpu, state.rsp, &frame, sizeof frame) || frame.cs != state.cs.selector) {
         return false;
     }
@@ -72,7 +80,7 @@ bool attack_iret(Vcpu& vcpu) {
     state.rflags        = (frame.rflags & flags) | x86::rflags::reserved_one;
     state.rsp           = frame.rsp;
     ++vcpu.emulated;
-    vcpu.vmcb.intercept_misc1 &= ~intercept::iret;
+    awaits_iret = false;
     inject_nmi(vcpu);
     return true;
 }

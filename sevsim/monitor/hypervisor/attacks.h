@@ -20,6 +20,9 @@ void attack_at_entry(Vcpu& vcpu);
 /// guest executes it again.
 bool attack_vmgexit(Vcpu& vcpu);
 
+/// Before each entry of the guest, behind all others that want to see IRETs or not.
+void watch_attacked_iret(Vcpu& vcpu);
+
 /// At an IRET: true where the guest has executed it, and takes an NMI at the place that it went to.
 bool attack_iret(Vcpu& vcpu);
 

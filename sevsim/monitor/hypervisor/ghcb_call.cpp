@@ -119,10 +119,10 @@ void finish(GhcbView& ghcb, const Event& event, const Answer& answer) {
 }
 
 /// What a hypervisor may do to the answer's first words.
-void attack_answer(const Options& options, GhcbView& ghcb) {
+void attack_answer(const Options& options, GhcbView& ghcb, const Answer& answer) {
     u64 exception = 0;
-    if (tells(options, Lie::exitinfo1_upper)) {
-        ghcb.put(field::exit_info_1, ghcb.get(field::exit_info_1) | ~u64{0xFFFF'FFFF});
+    if (answer.kind == Answer::Kind::done && tells(options, Lie::exitinfo1_upper)) {
+        ghcb.put(field::exit_info_1, ~u64{0xFFFF'FFFF} | response_done);
     }
     if (attacked_answer(options, exception)) {
         ghcb.put(field::exit_info_1, response_exception);
@@ -191,7 +191,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
                 return; // nobody waits for it any more
             }
             finish(ghcb, *event, answer);
-            attack_answer(vcpu.options, ghcb);
+            attack_answer(vcpu.options, ghcb, answer);
         }
     } else {
         count(Served::ghcb, 0, "malformed"); // its exit code means nothing

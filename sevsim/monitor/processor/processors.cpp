@@ -150,6 +150,7 @@ void run(Vcpu& vcpu) {
         attack_at_entry(vcpu);
         profile_entry(vcpu);
         watch_real_iret(vcpu);
+        watch_attacked_iret(vcpu);
         monitor_lock.release();
         take_turns(vcpu);
         enter(vcpu, nested_root(vcpu, false));
