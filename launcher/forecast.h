@@ -11,7 +11,7 @@ namespace vestibule::launcher {
 struct Forecast {
     std::vector<std::string> findings; // what is ignored, altered or rejected, a line each
     std::vector<u8> digest;            // empty on a platform that measures nothing
-    bool is_rejected = false; // the kernel will refuse it
+    bool is_rejected = false;          // the kernel will refuse it
     igvm::LaunchOptions options;
 };
 

@@ -1,6 +1,7 @@
 // sevlaunch: the command line.
 #include "kvm/linux_kernel.h"
 #include "kvm/trace.h"
+#include "launcher/probe.h"
 #include "launcher/program.h"
 #include "version.h"
 
@@ -16,6 +17,7 @@ constexpr const char* examples = R"(Examples:
   sevlaunch guest.igvm --platform native --memory 64M
   sevlaunch guest.igvm --platform snp --dry-run       every call to the kernel, without a host for it
   sevlaunch guest.igvm --platform sev-es --session vm the measurement checked (sevctl session --name vm)
+  sevlaunch probe --session vm                        what this host's KVM does to a VMSA
   sevlaunch guest.igvm --trace calls.jsonl            every call and exit, a JSON object a line
 
 Exit status: 0 the guest exited with code 0 or powered off (with --dry-run: the kernel would take it),
@@ -24,7 +26,7 @@ Exit status: 0 the guest exited with code 0 or powered off (with --dry-run: the 
 void describe(CLI::App& app, Arguments& arguments) {
     app.set_version_flag("--version", fmt::format("sevlaunch {}", version_with_commit));
     app.footer(examples);
-    app.add_option("FILE", arguments.file, "The guest: an IGVM file")->required()->type_name("");
+    app.add_option("FILE", arguments.file, "The guest: an IGVM file")->type_name("");
     app.add_option("--platform", arguments.platform, "auto, native, sev-es or snp")
         ->check(CLI::IsMember({"auto", "native", "sev-es", "snp"}))
         ->type_name("NAME")
@@ -65,19 +67,59 @@ void describe(CLI::App& app, Arguments& arguments) {
         ->type_name("NAME");
 }
 
+struct ProbeArguments {
+    std::string session;
+    bool json = false;
+    bool rows = false;
+};
+
+CLI::App* describe_probe(CLI::App& app, ProbeArguments& arguments) {
+    CLI::App* verb = app.add_subcommand(
+        "probe", "Find out what this host's KVM does to each field of a VMSA, by launching SEV-ES "
+                 "guests of one page and solving their measurements");
+    verb->add_option("--session", arguments.session,
+                     "The owner's session for this machine, NAME_godh.b64, NAME_session.b64 and "
+                     "NAME_tik.bin (igvmtool session, sevctl session), for policy 5")
+        ->required()
+        ->type_name("NAME");
+    auto* json = verb->add_flag("--json", arguments.json, "One JSON object");
+    verb->add_flag("--rows", arguments.rows, "Rows for igvm/vmm/vmsa_effects.h")->excludes(json);
+    return verb;
+}
+
+int run_probe(const ProbeArguments& arguments) {
+    kvm::LinuxKernel kernel;
+    Calls calls(kernel);
+    const Session session = read_session(arguments.session);
+    const Probe found     = probe(calls, kvm::open_host(calls), session);
+    fmt::print("{}", arguments.json   ? json_of(found).dump(2) + "\n"
+                     : arguments.rows ? rows_of(found)
+                                      : text_of(found));
+    return 0;
+}
+
 int command_line(int argc, char** argv) {
     Arguments arguments;
+    ProbeArguments probe_arguments;
     CLI::App app(
         "Starts an IGVM file as a guest by the kernel's own interface, with nothing between: "
         "native, SEV-ES or SEV-SNP. The guest's serial output goes to standard output, what "
         "is told of the launch to standard error.",
         "sevlaunch");
     describe(app, arguments);
+    const CLI::App* probing = describe_probe(app, probe_arguments);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         constexpr int wrong_use = 2;
         return app.exit(error) == 0 ? 0 : wrong_use;
+    }
+    if (probing->parsed()) {
+        return run_probe(probe_arguments);
+    }
+    if (arguments.file.empty()) {
+        fmt::print(stderr, "sevlaunch: FILE is required\nRun with --help for more information.\n");
+        return 2;
     }
     if (arguments.machine.memory % page_size != 0) {
         fmt::print(stderr, "sevlaunch: --memory: found {}, expected a multiple of 4096\n",

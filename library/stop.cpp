@@ -9,15 +9,15 @@ using namespace vestibule;
 using library::PerCpu;
 namespace reason = ghcb::reason;
 
-vestibule_reason vestibule_cpu_stop(vestibule_cpu* block) {
-    PerCpu& cpu = PerCpu::of(*block);
+vestibule_reason vestibule_cpu_stop(vestibule_cpu* cpu) {
+    PerCpu& block = PerCpu::of(*cpu);
     const library::InterruptsOff off;
-    ghcb::Channel& channel = cpu.context.ghcb;
+    ghcb::Channel& channel = block.context.ghcb;
     if (channel.page == nullptr) {
         return library::public_reason(reason::call_argument);
     }
-    if (channel.holders != 0 || cpu.under_way.vcs != 0 || cpu.under_way.nmi != 0
-        || cpu.under_way.leaving != 0 || cpu.under_way.mcs != 0) {
+    if (channel.holders != 0 || block.under_way.vcs != 0 || block.under_way.nmi != 0
+        || block.under_way.leaving != 0 || block.under_way.mcs != 0) {
         return library::public_reason(reason::ghcb_reentered);
     }
     // VMGEXIT works at CPL 3 too: with this in the MSR, user code that executes it asks for what is
@@ -27,11 +27,11 @@ vestibule_reason vestibule_cpu_stop(vestibule_cpu* block) {
     for (u64 n = 0; n < page_size / sizeof(u64); ++n) {
         words[n] = 0;
     }
-    if (cpu.setup.tss != nullptr) {
-        const u8 numbers[] = {cpu.setup.vc_ist, cpu.setup.nmi_ist, cpu.setup.mc_ist};
+    if (block.setup.tss != nullptr) {
+        const u8 numbers[] = {block.setup.vc_ist, block.setup.nmi_ist, block.setup.mc_ist};
         for (const u8 ist : numbers) {
             if (ist != 0) {
-                cpu.task().ist[ist - 1] = 0;
+                block.task().ist[ist - 1] = 0;
             }
         }
     }

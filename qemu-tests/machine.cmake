@@ -35,7 +35,7 @@ sevsim_test(machine_second_vcpu second_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 
 sevsim_test(machine_second_vcpu_repeatable second_vcpu BUILD --vcpus 2 STATUS 0
   ARGS --smp 2 --repeatable WANT "exited with code 0")
 sevsim_test(machine_vcpu_missing second_vcpu BUILD --vcpus 2 STATUS 1
-  WANT "a context for a vCPU that this machine does not have: try more .--smp.")
+  WANT "VP_CONTEXT at offset 0x[0-9a-f]+: a context for a vCPU that this machine does not have: try more .--smp.")
 sevsim_test(machine_context_missing vestibule STATUS 1 ARGS --smp 2
   WANT "the file has not one context for each vCPU .--smp.")
 sevsim_test(machine_too_many_vcpus vestibule STATUS 2 ARGS --smp 9 WANT "--smp")

@@ -48,6 +48,24 @@ payload_test(vmlinux zero_page.elf
     "command line .console=ttyS0 quiet.\n" "initrd of 5000\n" "initrd sum 325000\n"
     "usable MiB 63\n" "zero page: kernel in RAM\n" "Violations: none")
 
+# What this machine cannot load: the directive is named, with its place and what would help.
+function(payload_refused name want)
+  set(image ${CMAKE_CURRENT_BINARY_DIR}/payload_${name}.igvm)
+  add_custom_target(image_payload_${name} ALL
+    COMMAND igvmtool build --out ${image} --cbit 47 --payload ${payload_dir}/flat.bin ${ARGN}
+      > ${image}.log
+    BYPRODUCTS ${image} VERBATIM)
+  add_dependencies(image_payload_${name} igvmtool guest)
+  add_sevsim_test(NAME qemu.payload_${name}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${image};--memory;64M" -DSTATUS=1
+      "-DWANT=${want}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(qemu.payload_${name} PROPERTIES TIMEOUT 90)
+endfunction()
+payload_refused(outside "(PAGE_DATA|REQUIRED_MEMORY) at offset 0x[0-9a-f]+: [a-z ]* memory[a-z ]*: try more .--memory."
+  --payload-address 0x5000000)
+payload_refused(parameters "PARAMETER_AREA at offset 0x[0-9a-f]+: what a loader fills in is not served: build without --parameters"
+  --payload-address 0x1000000 --parameters memory-map)
+
 # What boot info promises of the CPU, of memory and of further vCPUs, in each mode of entry.
 set(state "state: SSE\n" "state: the local APIC\n" "state: the gate of #VC in another IDT\n"
   "Violations: none")

@@ -26,6 +26,9 @@ using Clock = std::chrono::steady_clock;
 /// From SIGTERM to SIGKILL, and from the program's last word to SIGTERM.
 constexpr std::chrono::seconds patience{2};
 
+/// From the order to end to SIGTERM.
+constexpr std::chrono::seconds order_patience{1};
+
 /// SIGINT, SIGTERM and SIGHUP as something to poll; SIGPIPE as an error of write().
 class Signals {
   public:
@@ -224,7 +227,9 @@ void Loop::end(Ending how, int value) {
         how != Ending::unread && command_.orders && !command_.finished()
         && send(command_.orders.get(), order.data(), order.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
                == static_cast<ssize_t>(order.size());
-    if (!ordered_) {
+    if (ordered_) {
+        deadline_ = Clock::now() + order_patience;
+    } else {
         child_.signal(SIGTERM);
     }
 }

@@ -273,8 +273,8 @@ void RecordReader::take(std::string_view bytes) {
     }
 }
 
-void RecordReader::finish() {
-    if (!line_.empty()) {
+void RecordReader::finish(End end) {
+    if (!line_.empty() && end == End::by_itself) {
         malformed(line_, "cut off");
     }
     line_.clear();

@@ -130,8 +130,12 @@ class RecordReader {
 
     void take(std::string_view bytes);
 
+    /// What has ended the records. Where QEMU was stopped, in the middle of a line as likely as
+    /// not, that line was never said; where it ended by itself, it is malformed.
+    enum class End : u8 { by_itself, stopped };
+
     /// No more will come.
-    void finish();
+    void finish(End end);
 
     const RunRecords& records() const { return records_; }
 

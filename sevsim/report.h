@@ -15,7 +15,8 @@ struct RunResult {
     std::chrono::milliseconds timeout{};
     bool line_open = false;           ///< the guest's last line of output has no end
     std::vector<std::string> allowed; ///< rules whose breach does not count (--allow)
-    std::string launch_digest{};      ///< of an SEV-SNP guest, in hexadecimal digits
+    /// Of an SEV-SNP guest, in hexadecimal digits.
+    std::string launch_digest{}; // NOLINT(readability-redundant-member-init): may go unnamed
 };
 
 /// The report: what ran, exits served, violations, and the outcome last.

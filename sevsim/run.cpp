@@ -239,7 +239,8 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     if (!end) {
         return std::unexpected(end.error());
     }
-    reader.finish();
+    const bool by_itself = end->how == Ending::exited || end->how == Ending::killed;
+    reader.finish(by_itself ? RecordReader::End::by_itself : RecordReader::End::stopped);
     RunResult result{.records       = reader.records(),
                      .qemu          = *end,
                      .timeout       = options.timeout,

@@ -174,19 +174,20 @@ Result launch_firmware(const RunOptions& options, const std::string& content,
     if (!firmware) {
         return std::unexpected(firmware.error());
     }
-    if (!firmware->sections) {
+    const std::optional<std::vector<igvm::FirmwareSection>>& sections = firmware->sections;
+    if (!sections) {
         return std::unexpected(
             fmt::format("{}: no SEV metadata (GUID dc886566-984a-4798-a75e-5585a7bf67cc): this "
                         "firmware is not made for SEV-SNP",
                         options.file));
     }
     constexpr std::size_t most = std::size(LaunchModule{}.sections);
-    if (firmware->sections->size() > most) {
+    if (sections->size() > most) {
         return std::unexpected(fmt::format("{}: {} sections in its SEV metadata; expected {} at "
                                            "most",
-                                           options.file, firmware->sections->size(), most));
+                                           options.file, sections->size(), most));
     }
-    for (const igvm::FirmwareSection& section : *firmware->sections) {
+    for (const igvm::FirmwareSection& section : *sections) {
         if (section.gpa % page_size != 0 || section.size % page_size != 0) {
             return std::unexpected(fmt::format("{}: its SEV metadata have a section of {:#x} bytes "
                                                "at {:#x}; expected whole pages",

@@ -30,8 +30,8 @@ struct CpuidEvent {
     template <class Cpu>
     [[gnu::noinline, clang::minsize]] static ghcb::Outcome
     serve_extended_state(const Request& request) {
-        const bool with_xss = Cpu::serves_kernel && low_half(request.frame.rcx) == 1
-                              && request.context.uses_xss;
+        const bool with_xss =
+            Cpu::serves_kernel && low_half(request.frame.rcx) == 1 && request.context.uses_xss;
         // Before CR4.OSXSAVE is set XCR0 has its reset value, and XGETBV would be #UD.
         const Shown shown[] = {
             {ghcb::Field::xcr0, (Cpu::cr4() & x86::cr4::osxsave) != 0 ? Cpu::xcr0() : 1},

@@ -102,8 +102,8 @@ ghcb::Outcome handle_early(Frame& frame) {
 /// One #VC in 32-bit legacy mode.
 template <class Cpu>
 ghcb::Outcome handle_early(Frame32& frame) {
-    // SECURITY: without an error code (vc::is_whole), this is EFLAGS, whose bit 1 is always one. The
-    // code here has CPL 0.
+    // SECURITY: without an error code (vc::is_whole), this is EFLAGS, whose bit 1 is always one.
+    // The code here has CPL 0.
     if ((frame.cs & low_half(x86::rflags::reserved_one)) != 0) {
         return ghcb::Outcome::terminate(ghcb::reason::bad_frame);
     }

@@ -15,7 +15,8 @@ template <class Cpu>
 class CodeAccess {
   public:
     explicit CodeAccess(bool is_user_code)
-        : user_access{is_user_code}, has_keys{Cpu::serves_kernel && is_user_code && (Cpu::cr4() & x86::cr4::pke) != 0} {
+        : user_access{is_user_code},
+          has_keys{Cpu::serves_kernel && is_user_code && (Cpu::cr4() & x86::cr4::pke) != 0} {
         if (has_keys) {
             pkru = Cpu::pkru();
             Cpu::set_pkru(0);
@@ -72,8 +73,8 @@ struct Fetch {
     /// would find what the hypervisor put into a page that is mapped shared.
     [[gnu::noinline]] bool may_read(u64 address) {
         const Translation page =
-            walk<Cpu>(context, address,
-                      page_fault::fetch | (code.cpl == 3 ? page_fault::user : 0), frame.rflags);
+            walk<Cpu>(context, address, page_fault::fetch | (code.cpl == 3 ? page_fault::user : 0),
+                      frame.rflags);
         is_mapped = !page.faults;
         return is_mapped && page.is_private;
     }

@@ -38,8 +38,8 @@ static_assert(sizeof(Frame) == 21 * sizeof(u64));
 /// mode the CPU aligns the stack to 16 before it pushes (APM volume 2, section 8.9.3).
 ///
 /// SECURITY: a hypervisor can inject #VC without an error code (EVENTINJ, section 15.20: EV = 0, or
-/// another type). Each word is then one place off: the code segment would be RFLAGS, and RIP an exit
-/// code.
+/// another type). Each word is then one place off: the code segment would be RFLAGS, and RIP an
+/// exit code.
 inline bool is_whole(const Frame& frame) {
     return (reinterpret_cast<u64>(&frame.error_code) & 15) == 0;
 }

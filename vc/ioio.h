@@ -21,8 +21,8 @@ inline u64 first_port(const Request& request) {
 /// Of strings also: string in bit 2, REP in bit 3, segment in [12:10].
 inline u64 encode_ioio(const Request& request, bool in) {
     const Instruction& instruction = request.instruction;
-    u64 info = encode_port(in, instruction.operand_size, instruction.address_size,
-                           first_port(request));
+    u64 info =
+        encode_port(in, instruction.operand_size, instruction.address_size, first_port(request));
     if (instruction.mnemonic >= Mnemonic::ins) {
         info |= (instruction.repeat ? bit(2) | bit(3) : bit(2))
                 | (static_cast<u64>(instruction.segment) << 10);

@@ -111,8 +111,8 @@ template <class Cpu>
         || (address & (page_size - 1)) > page_size - size) {
         return not_here;
     }
-    const Translation place =
-        walk<Cpu, Cpu::serves_kernel>(context, address, writes ? page_fault::write : 0, frame.rflags);
+    const Translation place = walk<Cpu, Cpu::serves_kernel>(
+        context, address, writes ? page_fault::write : 0, frame.rflags);
     // SECURITY: what is mapped private is memory (judge_place in vc/mmio.h).
     if (place.faults || place.is_private) {
         return not_here;

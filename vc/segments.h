@@ -36,8 +36,8 @@ struct SegmentView {
     }
 };
 
-/// FS and GS have the base that their MSRs hold in every mode. Where the program's entry has swapped
-/// GS, it says so (Context::gs_is_swapped).
+/// FS and GS have the base that their MSRs hold in every mode. Where the program's entry has
+/// swapped GS, it says so (Context::gs_is_swapped).
 template <class Cpu>
 [[gnu::noinline, clang::minsize]] SegmentView view_segment(const Request& request, Segment segment,
                                                            bool write) {

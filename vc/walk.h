@@ -50,7 +50,8 @@ template <class Cpu>
 /// interrupted ones: their AC lifts SMAP.
 ///
 /// Tables of a process, or what the kernel does to them, can be gone before we have read them: a
-/// read that faults is a page that is not there. `own` tables are the kernel's that nobody takes away.
+/// read that faults is a page that is not there. `own` tables are the kernel's that nobody takes
+/// away.
 template <class Cpu, bool own = false>
 [[gnu::noinline]] Translation walk(const Context& context, u64 linear, u32 access, u64 rflags) {
     using x86::PageTableEntry;
@@ -105,8 +106,7 @@ template <class Cpu, bool own = false>
     const bool write_page = (rights & PageTableEntry::writable) != 0;
     const bool smap       = (cr4 & x86::cr4::smap) != 0 && (rflags & x86::rflags::ac) == 0;
     if constexpr (Cpu::serves_kernel) {
-        if (user_page
-            && key_denies<Cpu>(entry, access, user || (Cpu::cr0() & x86::cr0::wp) != 0)) {
+        if (user_page && key_denies<Cpu>(entry, access, user || (Cpu::cr0() & x86::cr0::wp) != 0)) {
             return {.faults     = true,
                     .error_code = access | page_fault::present | page_fault::by_key};
         }

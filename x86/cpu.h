@@ -16,9 +16,9 @@ struct CpuidResult {
 };
 
 struct Cpu {
-    /// Whether the handlers of vc/ are a kernel's, which has processes and a TSS, and registers of its
-    /// own that a hypervisor would like to answer for. The boot stub has none of that, and every
-    /// byte of it is measured; a kernel's is library::Cpu.
+    /// Whether the handlers of vc/ are a kernel's, which has processes and a TSS, and registers of
+    /// its own that a hypervisor would like to answer for. The boot stub has none of that, and
+    /// every byte of it is measured; a kernel's is library::Cpu.
     static constexpr bool serves_kernel = false;
 
     static u64 rdmsr(Msr msr) {

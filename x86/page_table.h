@@ -9,14 +9,14 @@ namespace vestibule::x86 {
 struct PageTableEntry {
     u64 value;
 
-    static constexpr u64 present    = bit(0);
-    static constexpr u64 writable   = bit(1);
-    static constexpr u64 user       = bit(2);
-    static constexpr u64 accessed   = bit(5);
-    static constexpr u64 dirty      = bit(6);
-    static constexpr u64 large      = bit(7);  // 2 MiB in a page directory, 1 GiB one level up
-    static constexpr u64 pat        = bit(12); // of a large page
-    static constexpr unsigned key_shift = 59; // of the protection key, [62:59]
+    static constexpr u64 present        = bit(0);
+    static constexpr u64 writable       = bit(1);
+    static constexpr u64 user           = bit(2);
+    static constexpr u64 accessed       = bit(5);
+    static constexpr u64 dirty          = bit(6);
+    static constexpr u64 large          = bit(7);  // 2 MiB in a page directory, 1 GiB one level up
+    static constexpr u64 pat            = bit(12); // of a large page
+    static constexpr unsigned key_shift = 59;      // of the protection key, [62:59]
     static constexpr u64 no_execute     = bit(63);
     /// Physical address bits of a 4 KiB page or table; the C-bit, where there is one, is among
     /// them.

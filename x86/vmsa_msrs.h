@@ -1,7 +1,7 @@
-// MSRs whose value is in the VMSA, where the CPU loads and stores it at each world switch (APM volume
-// 2, table B-4; section 15.35.2): a hypervisor sees none of them, so no honest one intercepts them.
-// One table, by which the guest refuses the answer of another, and the emulated machine blames a
-// guest that asks.
+// MSRs whose value is in the VMSA, where the CPU loads and stores it at each world switch (APM
+// volume 2, table B-4; section 15.35.2): a hypervisor sees none of them, so no honest one
+// intercepts them. One table, by which the guest refuses the answer of another, and the emulated
+// machine blames a guest that asks.
 #pragma once
 
 #include "x86/msr.h"
@@ -22,8 +22,8 @@ struct VmsaMsrs {
     }
 };
 
-/// EFER's writes are left out since there are hypervisors that watch over SVME. PAT, TSC_AUX and XSS
-/// are not here: some intercept those.
+/// EFER's writes are left out since there are hypervisors that watch over SVME. PAT, TSC_AUX and
+/// XSS are not here: some intercept those.
 inline constexpr VmsaMsrs vmsa_msrs[] = {
     {Msr::efer,        0b0001'1111, 0b01}, // and STAR, LSTAR, CSTAR, SFMASK
     {Msr::fs_base,     0b0000'0111, 0b00}, // and GS_BASE, KERNEL_GS_BASE
@@ -32,8 +32,8 @@ inline constexpr VmsaMsrs vmsa_msrs[] = {
 };
 
 /// Where CR4.CET is not set they need not exist, and are intercepted to say so by #GP.
-inline constexpr VmsaMsrs vmsa_msrs_of_cet = {
-    Msr::u_cet, 0b1'1111'0101, 0}; // and S_CET, PL0_SSP to PL3_SSP, ISST_ADDR
+inline constexpr VmsaMsrs vmsa_msrs_of_cet = {Msr::u_cet, 0b1'1111'0101,
+                                              0}; // and S_CET, PL0_SSP to PL3_SSP, ISST_ADDR
 
 /// Whether an access raises #VC with no honest hypervisor.
 constexpr bool is_kept_in_vmsa(u32 number, bool write, u64 cr4) {

@@ -27,8 +27,8 @@ namespace {
 
 /// Where #VC leads now.
 u64 vc_handler() {
-    const auto* gate =
-        reinterpret_cast<const u64*>(x86::Cpu::sidt().base) + x86::exception::vmm_communication * 2;
+    const auto* gate = reinterpret_cast<const u64*>(x86::Cpu::sidt().base)
+                       + u64{2} * x86::exception::vmm_communication;
     return x86::InterruptGate::from(gate[0], gate[1]).offset();
 }
 

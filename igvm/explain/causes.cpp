@@ -133,6 +133,13 @@ void add_monitor_causes(std::vector<Cause>& causes, const Plan& plan) {
                 [&vmm](Plan& p) { p.options.vmm = vmm; }, name));
         }
     }
+    causes.push_back(plan_cause(
+        "monitor ec2 before its change", "monitor", "Amazon EC2 once had RDX 0 in every vCPU",
+        [](Plan& p) {
+            p.options.vmm       = profile_of(Vmm::ec2);
+            p.options.vmm.reset = &former_ec2_reset;
+        },
+        name));
 }
 
 void add_order_causes(std::vector<Cause>& causes) {
@@ -359,6 +366,7 @@ std::vector<Cause> causes_for(const Plan& plan, const Alternatives& alternatives
     add_order_causes(causes);
     add_type_causes(causes, snp);
     add_boot_causes(causes, plan, alternatives);
+    std::ranges::copy(alternatives.of_file, std::back_inserter(causes));
     add_tail_causes(causes, snp);
     if (plan.options.platform != PlatformType::sev) {
         add_vcpu_causes(causes);

@@ -47,6 +47,7 @@ struct Alternatives {
     std::vector<File> kernels;
     std::vector<File> initrds;
     std::vector<std::string> command_lines;
+    std::vector<Cause> of_file{}; // NOLINT(readability-redundant-member-init): file_causes.h
 };
 
 /// The causes that can apply to such a launch. Those that alter its end stand last, so that

@@ -10,7 +10,7 @@ namespace vestibule::igvm {
 using Guid = std::array<u8, 16>;
 
 /// From "96b582de-1fb2-45f7-baea-a366c55a082d", lower case.
-consteval Guid guid(const char (&text)[37]) {
+constexpr Guid guid(const char (&text)[37]) {
     constexpr unsigned place[] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
     Guid result{};
     unsigned digits = 0;

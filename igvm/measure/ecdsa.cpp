@@ -1,6 +1,8 @@
 // See ecdsa.h.
 #include "igvm/measure/ecdsa.h"
 
+#include "igvm/measure/openssl.h"
+
 #include <fmt/format.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -9,6 +11,7 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -19,40 +22,15 @@
 namespace vestibule::igvm {
 
 namespace {
-template <auto free>
-struct Freed {
-    template <class T>
-    void operator()(T* object) const {
-        free(object);
-    }
-};
-
 using Number        = std::unique_ptr<BIGNUM, Freed<BN_free>>;
 using Signature     = std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG_free>>;
 using Digester      = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
 using Context       = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
-using Key           = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Parameters    = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
 using ParameterList = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;
 
 constexpr std::string_view curve_name = "secp384r1";
 constexpr int coordinate_size         = 48;
-
-/// OpenSSL failing at what it cannot fail at but for want of memory.
-void must(bool done) {
-    if (!done) {
-        throw std::runtime_error("OpenSSL failed");
-    }
-}
-
-bool is_p384(const EVP_PKEY* key) {
-    char name[64]{};
-    return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC
-           && EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, name, sizeof(name),
-                                             nullptr)
-                  == 1
-           && name == curve_name;
-}
 
 void store(const BIGNUM* number, std::span<u8> bytes) {
     must(BN_bn2lebinpad(number, bytes.data(), static_cast<int>(bytes.size())) >= 0);
@@ -64,8 +42,56 @@ Number load_number(std::span<const u8> bytes) {
     return number;
 }
 
-/// None where it is no point of the curve.
-Key load_key(const SnpPublicKey& from) {
+/// A PEM file's key, by one of OpenSSL's readers; an error names the file.
+template <auto read>
+std::expected<OwnedKey, std::string> key_of_file(const std::string& path, std::string_view what) {
+    const std::unique_ptr<std::FILE, Freed<std::fclose>> file(std::fopen(path.c_str(), "re"));
+    if (file == nullptr) {
+        return std::unexpected(fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
+    }
+    OwnedKey key(read(file.get(), nullptr, nullptr, nullptr));
+    if (key == nullptr) {
+        return std::unexpected(
+            fmt::format("{}: offset 0x0: no {} key found, expected one in PEM", path, what));
+    }
+    if (!is_p384(key.get())) {
+        return std::unexpected(
+            fmt::format("{}: found another key, expected one of the curve P-384", path));
+    }
+    return key;
+}
+
+} // namespace
+
+void must(bool done) {
+    if (!done) {
+        throw std::runtime_error("OpenSSL failed");
+    }
+}
+
+bool is_p384(const EVP_PKEY* key) {
+    char name[64]{};
+    return key != nullptr && EVP_PKEY_get_base_id(key) == EVP_PKEY_EC
+           && EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, name, sizeof(name),
+                                             nullptr)
+                  == 1
+           && name == curve_name;
+}
+
+SnpPublicKey public_key_of(const EVP_PKEY* key) {
+    SnpPublicKey result{.curve = curve_p384, .reserved = 0, .qx = {}, .qy = {}};
+    const auto coordinate = [&](const char* name, std::span<u8> bytes) {
+        BIGNUM* number = nullptr;
+        must(EVP_PKEY_get_bn_param(key, name, &number) == 1);
+        const Number owned(number);
+        store(number, bytes);
+    };
+    coordinate(OSSL_PKEY_PARAM_EC_PUB_X, result.qx);
+    coordinate(OSSL_PKEY_PARAM_EC_PUB_Y, result.qy);
+    return result;
+}
+
+OwnedKey p384_key(const SnpPublicKey& from) {
     const Number x = load_number(from.qx);
     const Number y = load_number(from.qy);
     if (BN_num_bytes(x.get()) > coordinate_size || BN_num_bytes(y.get()) > coordinate_size) {
@@ -90,41 +116,47 @@ Key load_key(const SnpPublicKey& from) {
     if (EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get()) != 1) {
         return nullptr;
     }
-    return Key(key);
+    return OwnedKey(key);
 }
-} // namespace
 
 void PrivateKey::Free::operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 
 std::expected<PrivateKey, std::string> PrivateKey::read(const std::string& path) {
-    const std::unique_ptr<std::FILE, Freed<std::fclose>> file(std::fopen(path.c_str(), "re"));
-    if (file == nullptr) {
-        return std::unexpected(fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
+    auto key = key_of_file<PEM_read_PrivateKey>(path, "private");
+    if (!key) {
+        return std::unexpected(key.error());
     }
-    PrivateKey key(PEM_read_PrivateKey(file.get(), nullptr, nullptr, nullptr));
-    if (key.key_ == nullptr) {
-        return std::unexpected(
-            fmt::format("{}: offset 0x0: no private key found, expected one in PEM", path));
-    }
-    if (!is_p384(key.key_.get())) {
-        return std::unexpected(
-            fmt::format("{}: found another key, expected one of the curve P-384", path));
-    }
-    return key;
+    return PrivateKey(key->release());
 }
 
-SnpPublicKey PrivateKey::public_key() const {
-    SnpPublicKey result{.curve = curve_p384, .reserved = 0, .qx = {}, .qy = {}};
-    const auto coordinate = [&](const char* name, std::span<u8> bytes) {
-        BIGNUM* number = nullptr;
-        must(EVP_PKEY_get_bn_param(key_.get(), name, &number) == 1);
-        const Number owned(number);
-        store(number, bytes);
-    };
-    coordinate(OSSL_PKEY_PARAM_EC_PUB_X, result.qx);
-    coordinate(OSSL_PKEY_PARAM_EC_PUB_Y, result.qy);
+std::expected<SnpPublicKey, std::string> read_public_key(const std::string& path) {
+    const auto key = key_of_file<PEM_read_PUBKEY>(path, "public");
+    if (!key) {
+        return std::unexpected(key.error());
+    }
+    return public_key_of(key->get());
+}
+
+std::optional<SnpSignature> read_signature(std::span<const u8> bytes) {
+    SnpSignature result{};
+    if (bytes.size() == 2 * coordinate_size) {
+        std::ranges::reverse_copy(bytes.first(coordinate_size), result.r);
+        std::ranges::reverse_copy(bytes.last(coordinate_size), result.s);
+        return result;
+    }
+    const u8* at = bytes.data();
+    const Signature signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(bytes.size())));
+    if (signature == nullptr || at != bytes.data() + bytes.size()
+        || BN_num_bytes(ECDSA_SIG_get0_r(signature.get())) > coordinate_size
+        || BN_num_bytes(ECDSA_SIG_get0_s(signature.get())) > coordinate_size) {
+        return std::nullopt;
+    }
+    store(ECDSA_SIG_get0_r(signature.get()), result.r);
+    store(ECDSA_SIG_get0_s(signature.get()), result.s);
     return result;
 }
+
+SnpPublicKey PrivateKey::public_key() const { return public_key_of(key_.get()); }
 
 SnpSignature PrivateKey::sign(std::span<const u8> message) const {
     const Digester digester(EVP_MD_CTX_new());
@@ -145,7 +177,7 @@ SnpSignature PrivateKey::sign(std::span<const u8> message) const {
 
 bool is_signed(const SnpPublicKey& key, const SnpSignature& signature,
                std::span<const u8> message) {
-    const Key point = load_key(key);
+    const OwnedKey point = p384_key(key);
     if (point == nullptr) {
         return false;
     }

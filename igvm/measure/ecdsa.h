@@ -6,6 +6,7 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -33,6 +34,13 @@ class PrivateKey {
 
     std::unique_ptr<EVP_PKEY, Free> key_;
 };
+
+/// The public key of a PEM file, where the private one stays in a security module.
+std::expected<SnpPublicKey, std::string> read_public_key(const std::string& path);
+
+/// As modules and openssl give it: in DER, or R and S of 48 bytes each, the first byte first. None
+/// where it is neither.
+std::optional<SnpSignature> read_signature(std::span<const u8> bytes);
 
 /// False as well for a key that is no point of the curve.
 bool is_signed(const SnpPublicKey& key, const SnpSignature& signature, std::span<const u8> message);

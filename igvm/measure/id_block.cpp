@@ -45,6 +45,29 @@ IdAuth firmware_auth(const SnpIdBlock& block) {
     return result;
 }
 
+SnpIdBlock block_of(const IdBlock& block, const IdAuth& auth) {
+    const auto key = [](const IdKey& own) {
+        SnpPublicKey result{.curve = own.curve, .reserved = 0, .qx = {}, .qy = {}};
+        std::ranges::copy(own.qx, result.qx);
+        std::ranges::copy(own.qy, result.qy);
+        return result;
+    };
+    SnpIdBlock result{};
+    std::ranges::copy(block.ld, result.ld);
+    std::ranges::copy(block.family_id, result.family_id);
+    std::ranges::copy(block.image_id, result.image_id);
+    result.version              = block.version;
+    result.guest_svn            = block.guest_svn;
+    result.id_key_algorithm     = auth.id_key_algorithm;
+    result.id_key_signature     = auth.id_block_signature;
+    result.id_public_key        = key(auth.id_key);
+    result.author_key_enabled   = auth.author_key_algorithm != 0 ? 1 : 0;
+    result.author_key_algorithm = auth.author_key_algorithm;
+    result.author_key_signature = auth.id_key_signature;
+    result.author_public_key    = key(auth.author_key);
+    return result;
+}
+
 void sign(SnpIdBlock& block, u64 policy, const PrivateKey& id_key, const PrivateKey* author_key) {
     const IdBlock message  = firmware_block(block, policy);
     block.id_key_algorithm = ecdsa_p384_sha384;

@@ -54,6 +54,9 @@ static_assert(offsetof(IdAuth, id_key) == 0x240);
 static_assert(offsetof(IdAuth, id_key_signature) == 0x680);
 static_assert(offsetof(IdAuth, author_key) == 0x880);
 
+/// The file's form of what goes to the firmware, as QEMU's options have it.
+SnpIdBlock block_of(const IdBlock& block, const IdAuth& auth);
+
 IdBlock firmware_block(const SnpIdBlock& block, u64 policy);
 IdKey firmware_key(const SnpPublicKey& key);
 IdAuth firmware_auth(const SnpIdBlock& block);

@@ -1,8 +1,6 @@
 // See digest.h.
 #include "igvm/tool/digest.h"
 
-#include "igvm/measure/digest.h"
-#include "igvm/measure/igvm_launch.h"
 #include "igvm/measure/launch_digest.h"
 #include "igvm/tool/progress.h"
 
@@ -12,10 +10,9 @@ namespace vestibule::igvm {
 
 void add_digest_options(CLI::App& verb, DigestOptions& options) {
     verb.add_option("--digest", options.digest,
-                    "The launch digest, 96 hexadecimal digits, instead of computing it");
-    verb.add_option("--vmm", options.vmm, "The monitor to compute the digest for")
-        ->capture_default_str();
-    verb.add_option("--vcpus", options.vcpus, "vCPUs of the launch [as many as the file brings]");
+                    "The launch digest, 96 hexadecimal digits or 64 of base64, instead of "
+                    "computing it");
+    add_launch_options(verb, options.launch);
 }
 
 std::vector<u8> bytes_of_option(const std::string& option, const std::string& text, u64 size) {
@@ -27,34 +24,39 @@ std::vector<u8> bytes_of_option(const std::string& option, const std::string& te
     return bytes;
 }
 
-std::vector<u8> snp_digest(const std::string& path, const File& file,
-                           const DigestOptions& options) {
+const VmmProfile& monitor_of(const DigestOptions& options) {
+    const std::string name = options.launch.vmm.empty() ? "qemu" : options.launch.vmm;
+    const VmmProfile* vmm  = find_profile(name);
+    if (vmm == nullptr) {
+        throw CLI::ValidationError(
+            "--vmm", fmt::format("found {}, expected one of `igvmtool check --list`", name));
+    }
+    return *vmm;
+}
+
+std::vector<u8> snp_digest(const DigestOptions& options) {
     if (!options.digest.empty()) {
         return bytes_of_option("--digest", options.digest, sizeof(SnpIdBlock::ld));
     }
-    const VmmProfile* vmm = find_profile(options.vmm);
-    if (vmm == nullptr) {
-        throw CLI::ValidationError(
-            "--vmm", fmt::format("found {}, expected one of `igvmtool check --list`", options.vmm));
-    }
-    LaunchOptions launch_options;
-    launch_options.platform = PlatformType::sev_snp;
-    launch_options.vmm      = *vmm;
-    launch_options.vcpus    = options.vcpus;
-    const auto launch       = launch_of(file, launch_options);
+    LaunchArguments arguments = options.launch;
+    arguments.vmm             = monitor_of(options).name;
+    arguments.platform        = "snp";
+    const Subject subject(arguments);
+    const auto launch = subject.launch(subject.options());
     if (!launch) {
-        throw Failure(fmt::format("{}: {}", path, launch.error()));
+        throw Failure(fmt::format("{}: {}", subject.path(), launch.error()));
     }
     u64 pages = 0;
     for (const Step& step : launch->steps) {
         pages += step.pages;
     }
     Progress progress("measured", "pages", pages);
-    u64 done = 0;
-    return measure(*launch, all_threads(), [&](const Step& step, const Digest384&, const Chain&) {
+    u64 done         = 0;
+    const auto watch = [&](const Step& step, const Digest384&, const Chain&) {
         done += step.pages;
         progress.at(done);
-    });
+    };
+    return measure(*launch, all_threads(), watch, subject.start());
 }
 
 } // namespace vestibule::igvm

@@ -1,9 +1,9 @@
-// The launch digest that a verb is about: given as --digest, or computed for a monitor.
+// The launch digest that a verb is about: given as --digest, or computed of an IGVM file or a
+// firmware volume for a monitor.
 #pragma once
 
-#include "igvm/tool/verbs.h"
+#include "igvm/tool/launch_arguments.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,16 +11,19 @@ namespace vestibule::igvm {
 
 struct DigestOptions {
     std::string digest;
-    std::string vmm = "qemu";
-    std::optional<u32> vcpus;
+    LaunchArguments launch;
 };
 
+/// The file as positional argument, and all that measure takes of a launch.
 void add_digest_options(CLI::App& verb, DigestOptions& options);
 
-/// 48 bytes, of an SNP launch.
-std::vector<u8> snp_digest(const std::string& path, const File& file, const DigestOptions& options);
+/// The monitor that is named, or QEMU, whose users sign.
+const VmmProfile& monitor_of(const DigestOptions& options);
 
-/// A number of bytes in hexadecimal digits; wrong use where it is not just that.
+/// 48 bytes, of an SNP launch.
+std::vector<u8> snp_digest(const DigestOptions& options);
+
+/// A number of bytes in hexadecimal digits or base64; wrong use where it is not just that.
 std::vector<u8> bytes_of_option(const std::string& option, const std::string& text, u64 size);
 
 } // namespace vestibule::igvm

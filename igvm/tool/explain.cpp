@@ -1,6 +1,9 @@
 // igvmtool explain: why a launch digest is not the expected one.
 #include "igvm/explain/explain.h"
+#include "igvm/explain/file_causes.h"
+#include "igvm/format/guest_policy.h"
 #include "igvm/measure/attestation_report.h"
+#include "igvm/measure/id_block.h"
 #include "igvm/show/describe.h"
 #include "igvm/tool/file_io.h"
 #include "igvm/tool/launch_arguments.h"
@@ -23,6 +26,7 @@ struct Arguments {
     LaunchArguments launch;
     std::string expected;
     std::string report;
+    std::string host_data;
     std::vector<std::string> other_kernels;
     std::vector<std::string> other_initrds;
     std::vector<std::string> other_lines;
@@ -30,23 +34,28 @@ struct Arguments {
     bool json            = false;
 };
 
+AttestationReport report_or_fail(const std::string& path) {
+    const auto bytes = read_file(path);
+    if (!bytes) {
+        throw Failure(bytes.error());
+    }
+    const auto report = read_report(*bytes);
+    if (!report) {
+        throw Failure(fmt::format("{}: offset {:#x}: found {:#x}, expected {}", path,
+                                  report.error().offset, report.error().found,
+                                  report.error().expected));
+    }
+    return *report;
+}
+
 std::vector<u8> expected_digest(const Arguments& arguments, PlatformType platform) {
     const bool snp = platform == PlatformType::sev_snp;
     if (!arguments.report.empty()) {
         if (!snp) {
             throw CLI::ValidationError("--report", "attestation reports are SEV-SNP's");
         }
-        const auto bytes = read_file(arguments.report);
-        if (!bytes) {
-            throw Failure(bytes.error());
-        }
-        const auto facts = read_report(*bytes);
-        if (!facts) {
-            throw Failure(fmt::format("{}: offset {:#x}: found {:#x}, expected {}",
-                                      arguments.report, facts.error().offset, facts.error().found,
-                                      facts.error().expected));
-        }
-        return {facts->measurement.begin(), facts->measurement.end()};
+        const AttestationReport report = report_or_fail(arguments.report);
+        return {std::begin(report.measurement), std::end(report.measurement)};
     }
     const u64 right = snp ? sizeof(Digest384) : sizeof(Digest256);
     auto digest     = from_hex_or_base64(arguments.expected, right);
@@ -139,8 +148,17 @@ void print(const Launch& base, const Answer& answer, const std::string& own, dou
     fmt::print("{} hypotheses in {:.2f} s\n", answer.tried, seconds);
 }
 
+/// In which vCPUs a cause lies; null where it lies in none.
+ordered_json vcpus_of(const Cause& cause) {
+    if (!cause.is_of_vmsa()) {
+        return nullptr;
+    }
+    return !cause.others ? "first" : !cause.first_vcpu ? "others" : "all";
+}
+
 void print_json(const Subject& subject, const Launch& base, const Answer& answer,
-                const std::string& own, const std::string& expected, double seconds) {
+                const std::string& own, const std::string& expected, double seconds,
+                const std::vector<std::string>& lines) {
     ordered_json object{
         {"file",          subject.path()                           },
         {"platform",      igvm::name_of(subject.options().platform)},
@@ -151,13 +169,17 @@ void print_json(const Subject& subject, const Launch& base, const Answer& answer
         {"seconds",       seconds                                  },
         {"explanations",  ordered_json::array()                    }
     };
+    if (!lines.empty()) {
+        object["report"] = lines;
+    }
     for (const Explanation& explanation : answer.explanations) {
         ordered_json causes = ordered_json::array();
         for (u64 i = 0; i < explanation.causes.size(); ++i) {
             causes.push_back({
-                {"name",  explanation.causes[i]->name},
-                {"who",   explanation.causes[i]->who },
-                {"words", explanation.words[i]       }
+                {"name",  explanation.causes[i]->name     },
+                {"who",   explanation.causes[i]->who      },
+                {"words", explanation.words[i]            },
+                {"vcpus", vcpus_of(*explanation.causes[i])}
             });
         }
         object["explanations"].push_back(causes);
@@ -176,6 +198,77 @@ void print_json(const Subject& subject, const Launch& base, const Answer& answer
     fmt::print("{}\n", object.dump(2, ' ', false, ordered_json::error_handler_t::replace));
 }
 
+FileAlternatives::Content content_of(const std::string& path) {
+    auto bytes = read_file(path);
+    if (!bytes) {
+        throw Failure(bytes.error());
+    }
+    return {.name = path, .bytes = std::move(*bytes)};
+}
+
+/// What is in an IGVM file's pages may have been other files' too.
+std::vector<Cause> causes_of_file(const Arguments& arguments, const Subject& subject,
+                                  const Launch& base) {
+    if (subject.is_firmware()) {
+        return {};
+    }
+    FileAlternatives others{.line          = arguments.launch.append.value_or(""),
+                            .other_lines   = arguments.other_lines,
+                            .initrd        = std::nullopt,
+                            .other_initrds = {}};
+    if (!arguments.launch.initrd.empty()) {
+        others.initrd = content_of(arguments.launch.initrd);
+    }
+    for (const std::string& path : arguments.other_initrds) {
+        others.other_initrds.push_back(content_of(path));
+    }
+    return file_causes(base, others);
+}
+
+/// What a report says beside its measurement, held against what the file demands.
+std::vector<std::string> lines_of(const Arguments& arguments, const Subject& subject) {
+    std::vector<std::string> lines;
+    if (arguments.report.empty()) {
+        return lines;
+    }
+    const AttestationReport report = report_or_fail(arguments.report);
+    const auto compare = [&](std::string_view name, std::string found, std::string_view wanted) {
+        if (found != wanted) {
+            lines.push_back(fmt::format("the report's {} is {}, expected {}", name, found, wanted));
+        }
+    };
+    const File* const file = subject.file();
+    const u32 mask         = file != nullptr ? file->mask_of(PlatformType::sev_snp) : 0;
+    const auto policy      = file != nullptr ? policy_of(*file, mask) : std::nullopt;
+    if (policy) {
+        compare("policy", fmt::format("{:#x}", report.policy), fmt::format("{:#x}", *policy));
+    }
+    compare("VMPL", fmt::format("{}", report.vmpl), "0");
+    std::optional<SnpIdBlock> block;
+    if (file != nullptr && mask != 0) {
+        for (const Header header : file->directives(mask)) {
+            block = block ? block : header.as<SnpIdBlock>();
+        }
+    }
+    if (block) {
+        compare("guest SVN", fmt::format("{}", report.guest_svn),
+                fmt::format("{}", u32{block->guest_svn}));
+        compare("family ID", to_hex(report.family_id), to_hex(block->family_id));
+        compare("image ID", to_hex(report.image_id), to_hex(block->image_id));
+    }
+    if (!arguments.host_data.empty()) {
+        const auto bytes = from_hex_or_base64(arguments.host_data, sizeof(report.host_data));
+        if (bytes.empty()) {
+            throw CLI::ValidationError("--host-data", "expected 64 hexadecimal digits");
+        }
+        compare("host data", to_hex(report.host_data), to_hex(bytes));
+    }
+    for (const std::string& warning : policy_warnings(PlatformType::sev_snp, report.policy)) {
+        lines.push_back("warning: the report's policy has " + warning);
+    }
+    return lines;
+}
+
 Alternatives alternatives_of(const Arguments& arguments) {
     const auto hashes = [](const std::vector<std::string>& paths) {
         std::vector<Alternatives::File> files;
@@ -186,28 +279,46 @@ Alternatives alternatives_of(const Arguments& arguments) {
     };
     return {.kernels       = hashes(arguments.other_kernels),
             .initrds       = hashes(arguments.other_initrds),
-            .command_lines = arguments.other_lines};
+            .command_lines = arguments.other_lines,
+            .of_file       = {}};
+}
+
+/// Others than what is named: for a firmware, files and lines that its kernel goes with.
+void check_others(const Arguments& arguments) {
+    const LaunchArguments& launch = arguments.launch;
+    if (!arguments.other_kernels.empty() && launch.kernel.empty()) {
+        throw CLI::RequiredError("--or-kernel requires --kernel, which");
+    }
+    if (!launch.firmware.empty() && launch.kernel.empty()
+        && (!arguments.other_initrds.empty() || !arguments.other_lines.empty()
+            || !launch.initrd.empty() || launch.append)) {
+        throw CLI::RequiredError("--kernel");
+    }
 }
 
 void run(const Arguments& arguments) {
     if (arguments.expected.empty() == arguments.report.empty()) {
         throw CLI::RequiredError("--expected, or --report,");
     }
+    check_others(arguments);
     const Subject subject(arguments.launch);
     const auto expected = expected_digest(arguments, subject.options().platform);
     const auto base     = subject.launch(subject.options());
     if (!base) {
         throw Failure(fmt::format("{}: {}", subject.path(), base.error()));
     }
-    const unsigned threads = all_threads();
-    const std::string own  = to_hex(measure(*base, threads));
-    const auto start       = std::chrono::steady_clock::now();
+    const unsigned threads    = all_threads();
+    const std::string own     = to_hex(measure(*base, threads));
+    const auto start          = std::chrono::steady_clock::now();
+    Alternatives alternatives = alternatives_of(arguments);
+    alternatives.of_file      = causes_of_file(arguments, subject, *base);
+    const auto lines          = lines_of(arguments, subject);
     std::expected<Answer, std::string> answer;
     {
         Progress progress("tried", "hypotheses");
         answer = explain({
             .plan         = {.options = subject.options(), .boot = subject.boot()},
-            .alternatives = alternatives_of(arguments),
+            .alternatives = std::move(alternatives),
             .launch       = [&](const Plan& p) { return subject.launch(p.options, p.boot); },
             .file         = subject.bytes(),
             .matches      = [&](const Chain& chain) { return chain.equals(expected); },
@@ -222,9 +333,12 @@ void run(const Arguments& arguments) {
         throw Failure(fmt::format("{}: {}", subject.path(), answer.error()));
     }
     if (arguments.json) {
-        print_json(subject, *base, *answer, own, to_hex(expected), seconds);
+        print_json(subject, *base, *answer, own, to_hex(expected), seconds, lines);
     } else {
         print(*base, *answer, own, seconds);
+        for (const std::string& line : lines) {
+            fmt::print("{}\n", line);
+        }
     }
     if (answer->explanations.empty()) {
         throw Failure(
@@ -244,10 +358,10 @@ void add_explain(CLI::App& app) {
         ->excludes(expected);
     const auto add_other = [verb](const char* name, std::vector<std::string>& values,
                                   const char* text) {
-        verb->add_option(name, values, text)
-            ->allow_extra_args(false)
-            ->needs(verb->get_option("--kernel"));
+        verb->add_option(name, values, text)->allow_extra_args(false);
     };
+    verb->add_option("--host-data", arguments->host_data,
+                     "What the report's host data has to be, 64 hexadecimal digits");
     add_other("--or-kernel", arguments->other_kernels,
               "Another kernel that may have been booted; as often as you like");
     add_other("--or-initrd", arguments->other_initrds, "Another initrd, likewise");

@@ -92,6 +92,22 @@ u32 signature_of(const std::string& name) {
 }
 } // namespace
 
+ApiVersion api_version_of(const std::string& text) {
+    unsigned major = 0;
+    unsigned minor = 0;
+    unsigned build = 0;
+    char end       = 0;
+    const int read = std::sscanf(text.c_str(), "%3u.%3u.%3u%c", &major, &minor, &build, &end);
+    if (read != 3 || major > 0xFF || minor > 0xFF || build > 0xFF) {
+        throw CLI::ValidationError(
+            "--api",
+            fmt::format("found {}, expected major.minor.build, for example 1.55.16", text));
+    }
+    return {.major = static_cast<u8>(major),
+            .minor = static_cast<u8>(minor),
+            .build = static_cast<u8>(build)};
+}
+
 Digest256 hash_of_file(const std::string& path) { return sha256(map(path).bytes()); }
 
 std::string monitor_names(bool firmware) {
@@ -105,11 +121,12 @@ std::string monitor_names(bool firmware) {
     return names;
 }
 
-void add_launch_options(CLI::App& verb, LaunchArguments& arguments) {
-    auto* file     = verb.add_option("file", arguments.file, "An IGVM file");
-    auto* firmware = verb.add_option("--firmware", arguments.firmware,
-                                     "A firmware volume (OVMF.fd) instead of an IGVM file")
-                         ->excludes(file);
+void add_launch_options(CLI::App& verb, LaunchArguments& arguments,
+                        const std::string& file_option) {
+    auto* file = verb.add_option(file_option, arguments.file, "An IGVM file");
+    verb.add_option("--firmware", arguments.firmware,
+                    "A firmware volume (OVMF.fd) instead of an IGVM file")
+        ->excludes(file);
     verb.add_option("--platform", arguments.platform,
                     "sev, sev-es or snp; without it the strongest that the file supports");
     verb.add_option("--vmm", arguments.vmm,
@@ -138,7 +155,6 @@ void add_launch_options(CLI::App& verb, LaunchArguments& arguments) {
                        ? "found " + text + ", expected 96 hexadecimal digits or 64 of base64"
                        : std::string();
         });
-    static_cast<void>(firmware);
 }
 
 Subject::Subject(const LaunchArguments& arguments) : path_(path_of(arguments)), bytes_(map(path_)) {

@@ -25,7 +25,9 @@ struct LaunchArguments {
     std::string start_digest;
 };
 
-void add_launch_options(CLI::App& verb, LaunchArguments& arguments);
+/// The file is the verb's positional argument unless that is something else.
+void add_launch_options(CLI::App& verb, LaunchArguments& arguments,
+                        const std::string& file_option = "file");
 
 /// What is launched: an IGVM file, or a firmware volume with or without a kernel.
 class Subject {
@@ -70,6 +72,13 @@ class Subject {
     LaunchOptions options_;
     Digest384 start_{};
 };
+
+/// The secure processor's, "1.55.16".
+struct ApiVersion {
+    u8 major, minor, build;
+};
+
+ApiVersion api_version_of(const std::string& text);
 
 /// The SHA-256 of a file, of any that a launch is made from.
 Digest256 hash_of_file(const std::string& path);

@@ -150,22 +150,12 @@ std::optional<MeasureContext> measure_context(const Arguments& arguments, Platfo
         throw CLI::ValidationError(
             "--nonce", fmt::format("found {}, expected 32 hexadecimal digits", arguments.nonce));
     }
-    context.mnonce = sixteen(nonce, "--nonce");
-    unsigned major = 0;
-    unsigned minor = 0;
-    unsigned build = 0;
-    char end       = 0;
-    const int read =
-        std::sscanf(arguments.api.c_str(), "%3u.%3u.%3u%c", &major, &minor, &build, &end);
-    if (read != 3 || major > 0xFF || minor > 0xFF || build > 0xFF) {
-        throw CLI::ValidationError(
-            "--api", fmt::format("found {}, expected major.minor.build, for example 1.55.16",
-                                 arguments.api));
-    }
-    context.api_major = static_cast<u8>(major);
-    context.api_minor = static_cast<u8>(minor);
-    context.build     = static_cast<u8>(build);
-    auto key          = read_file(arguments.tik);
+    context.mnonce       = sixteen(nonce, "--nonce");
+    const ApiVersion api = api_version_of(arguments.api);
+    context.api_major    = api.major;
+    context.api_minor    = api.minor;
+    context.build        = api.build;
+    auto key             = read_file(arguments.tik);
     if (!key) {
         throw Failure(key.error());
     }
@@ -321,6 +311,10 @@ void run(Arguments arguments) {
     const bool all = arguments.launch.vmm == "all";
     if (all) {
         arguments.launch.vmm.clear();
+    }
+    if (arguments.launch.kernel.empty()
+        && (!arguments.launch.initrd.empty() || arguments.launch.append)) {
+        throw CLI::RequiredError("--kernel");
     }
     const Subject subject(arguments.launch);
     const auto context = measure_context(arguments, subject.options().platform);

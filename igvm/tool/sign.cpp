@@ -3,10 +3,10 @@
 #include "igvm/measure/id_block.h"
 #include "igvm/show/describe.h"
 #include "igvm/tool/digest.h"
+#include "igvm/vmm/rules.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <memory>
@@ -15,16 +15,21 @@ namespace vestibule::igvm {
 
 namespace {
 struct Arguments {
-    std::string file;
-    std::string id_key;
-    std::string author_key;
-    std::string out;
     DigestOptions digest;
+    std::string id_key;
+    std::string id_public_key;
+    std::string signature;
+    std::string to_be_signed;
+    std::string author_key;
+    std::string author_public_key;
+    std::string author_signature;
+    std::string author_to_be_signed;
+    std::string out;
     std::string family_id = std::string(32, '0');
     std::string image_id  = std::string(32, '0');
     u32 block_version     = 1;
     u32 guest_svn         = 0;
-    std::optional<u64> policy;
+    std::string policy;
     bool json = false;
 };
 
@@ -32,13 +37,6 @@ template <class T>
 std::span<const u8> bytes_of(const T& value) {
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
     return {reinterpret_cast<const u8*>(&value), sizeof(T)};
-}
-
-/// As QEMU's sev-snp-guest wants id-block and id-auth.
-std::string base64(std::span<const u8> bytes) {
-    std::vector<u8> text((bytes.size() + 2) / 3 * 4 + 1);
-    const int length = EVP_EncodeBlock(text.data(), bytes.data(), static_cast<int>(bytes.size()));
-    return {text.begin(), text.begin() + length};
 }
 
 PrivateKey key_or_fail(const std::string& path) {
@@ -55,22 +53,29 @@ void print(const Arguments& arguments, const SnpIdBlock& block, u64 policy) {
     const bool author     = block.author_key_enabled != 0;
     const std::string author_digest =
         author ? to_hex(sha384(bytes_of(firmware_key(block.author_public_key)))) : "";
+    const std::string& name =
+        arguments.out.empty() ? arguments.digest.launch.firmware : arguments.out;
     if (!arguments.json) {
         fmt::print("{}: launch digest {}\n  policy {:#x}, guest SVN {}\n  ID key digest {}\n",
-                   arguments.out, to_hex(block.ld), policy, block.guest_svn, id);
+                   name.empty() ? "the digest's block" : name, to_hex(block.ld), policy,
+                   block.guest_svn, id);
         if (author) {
             fmt::print("  author key digest {}\n", author_digest);
+        }
+        if (arguments.out.empty()) {
+            fmt::print("  -object sev-snp-guest,...,policy={:#x},id-block={},id-auth={}\n", policy,
+                       to_base64(bytes_of(message)), to_base64(bytes_of(firmware_auth(block))));
         }
         return;
     }
     nlohmann::ordered_json object{
-        {"file", arguments.out},
+        {"file", name},
         {"launch_digest", to_hex(block.ld)},
         {"policy", fmt::format("{:#x}", policy)},
         {"guest_svn", block.guest_svn},
         {"id_key_digest", id},
-        {"id_block", base64(bytes_of(message))},
-        {"id_auth", base64(bytes_of(firmware_auth(block)))},
+        {"id_block", to_base64(bytes_of(message))},
+        {"id_auth", to_base64(bytes_of(firmware_auth(block)))},
     };
     if (author) {
         object["author_key_digest"] = author_digest;
@@ -78,41 +83,145 @@ void print(const Arguments& arguments, const SnpIdBlock& block, u64 policy) {
     fmt::print("{}\n", object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-void sign_file(const Arguments& arguments) {
-    const auto family = bytes_of_option("--family-id", arguments.family_id, 16);
-    const auto image  = bytes_of_option("--image-id", arguments.image_id, 16);
-    const OpenFile opened(arguments.file);
-    const File& file = opened.file();
-    SnpIdBlock block{};
-    block.compatibility_mask = file.mask_of(PlatformType::sev_snp);
-    if (block.compatibility_mask == 0) {
-        throw Failure(fmt::format("{}: offset {:#x}: no platform SEV_SNP found, expected one: "
-                                  "an ID block is for nothing else",
-                                  arguments.file,
-                                  file.fixed_header().common.variable_header_offset));
+void write_or_fail(const std::string& path, std::span<const u8> bytes) {
+    if (const auto written = write_file(path, bytes); !written) {
+        throw Failure(written.error());
     }
-    const u64 policy = arguments.policy.value_or(
-        policy_of(file, block.compatibility_mask).value_or(default_snp_policy));
-    block.version   = arguments.block_version;
-    block.guest_svn = arguments.guest_svn;
+}
+
+SnpPublicKey public_key_or_fail(const std::string& path) {
+    const auto key = read_public_key(path);
+    if (!key) {
+        throw Failure(key.error());
+    }
+    return *key;
+}
+
+SnpSignature signature_or_fail(const std::string& path) {
+    const auto bytes = read_file(path);
+    if (!bytes) {
+        throw Failure(bytes.error());
+    }
+    const auto signature = read_signature(*bytes);
+    if (!signature) {
+        throw Failure(fmt::format("{}: offset 0x0: found {} bytes, expected an ECDSA signature in "
+                                  "DER, or R and S of 48 bytes each",
+                                  path, bytes->size()));
+    }
+    return *signature;
+}
+
+/// By keys that are here, or by what was signed elsewhere. False where there is yet to be signed.
+bool sign_block(const Arguments& arguments, SnpIdBlock& block, u64 policy) {
+    if (!arguments.to_be_signed.empty()) {
+        write_or_fail(arguments.to_be_signed, bytes_of(firmware_block(block, policy)));
+        return false;
+    }
+    if (!arguments.id_key.empty()) {
+        const PrivateKey id_key = key_or_fail(arguments.id_key);
+        std::optional<PrivateKey> author_key;
+        if (!arguments.author_key.empty()) {
+            author_key = key_or_fail(arguments.author_key);
+        }
+        sign(block, policy, id_key, author_key ? &*author_key : nullptr);
+    } else {
+        block.id_key_algorithm = ecdsa_p384_sha384;
+        block.id_public_key    = public_key_or_fail(arguments.id_public_key);
+    }
+    if (!arguments.author_to_be_signed.empty()) {
+        write_or_fail(arguments.author_to_be_signed, bytes_of(firmware_key(block.id_public_key)));
+        return false;
+    }
+    if (arguments.id_key.empty()) {
+        if (arguments.signature.empty()) {
+            throw CLI::RequiredError("--signature");
+        }
+        block.id_key_signature = signature_or_fail(arguments.signature);
+    }
+    if (!arguments.author_signature.empty()) {
+        block.author_key_enabled   = 1;
+        block.author_key_algorithm = ecdsa_p384_sha384;
+        block.author_public_key    = public_key_or_fail(arguments.author_public_key);
+        block.author_key_signature = signature_or_fail(arguments.author_signature);
+    }
+    const auto faults = faults_of(block, policy);
+    if (!faults.empty()) {
+        throw Failure(fmt::format("{}: {}: expected what it has signed of this digest, policy and "
+                                  "these IDs",
+                                  arguments.signature, faults.front()));
+    }
+    return true;
+}
+
+u64 policy_to_sign(const Arguments& arguments, const File* file, u32 mask) {
+    if (arguments.policy.empty()) {
+        return (file != nullptr ? policy_of(*file, mask) : std::nullopt)
+            .value_or(default_snp_policy);
+    }
+    const auto policy = snp_policy_of(arguments.policy);
+    if (!policy) {
+        throw CLI::ValidationError("--policy", policy.error());
+    }
+    return *policy;
+}
+
+void check_version(const Arguments& arguments) {
+    const VmmProfile& vmm = monitor_of(arguments.digest);
+    if (arguments.block_version != 1 && row_of(VmmRule::id_block_version).vmms.has(vmm.vmm)) {
+        throw CLI::ValidationError(
+            "--block-version",
+            fmt::format("found {}, expected 1: {} gives the firmware no other, over which the "
+                        "signature would not hold",
+                        arguments.block_version, vmm.name));
+    }
+}
+
+void sign_file(const Arguments& arguments) {
+    const auto family       = bytes_of_option("--family-id", arguments.family_id, 16);
+    const auto image        = bytes_of_option("--image-id", arguments.image_id, 16);
+    const std::string& path = arguments.digest.launch.file;
+    const bool without_key  = arguments.id_key.empty() && arguments.id_public_key.empty();
+    if (without_key && arguments.to_be_signed.empty()) {
+        throw CLI::RequiredError("--id-key, or --id-public-key with --signature,");
+    }
+    check_version(arguments);
+    std::optional<OpenFile> opened;
+    SnpIdBlock block{};
+    if (!path.empty()) {
+        opened.emplace(path);
+        block.compatibility_mask = opened->file().mask_of(PlatformType::sev_snp);
+        if (block.compatibility_mask == 0) {
+            throw Failure(fmt::format("{}: offset {:#x}: no platform SEV_SNP found, expected one: "
+                                      "an ID block is for nothing else",
+                                      path,
+                                      opened->file().fixed_header().common.variable_header_offset));
+        }
+        const bool complete =
+            arguments.to_be_signed.empty() && arguments.author_to_be_signed.empty();
+        if (complete && arguments.out.empty()) {
+            throw CLI::RequiredError("--out");
+        }
+    } else if (!arguments.out.empty()) {
+        throw CLI::ValidationError("--out", "there is no IGVM file to put the block into");
+    }
+    const File* const file = opened ? &opened->file() : nullptr;
+    const u64 policy       = policy_to_sign(arguments, file, block.compatibility_mask);
+    block.version          = arguments.block_version;
+    block.guest_svn        = arguments.guest_svn;
     std::ranges::copy(family, block.family_id);
     std::ranges::copy(image, block.image_id);
 
     // The digest of what is written: the policy is not in it, and the ID block is not either.
-    std::ranges::copy(snp_digest(arguments.file, file, arguments.digest), block.ld);
-    const PrivateKey id_key = key_or_fail(arguments.id_key);
-    std::optional<PrivateKey> author_key;
-    if (!arguments.author_key.empty()) {
-        author_key = key_or_fail(arguments.author_key);
+    std::ranges::copy(snp_digest(arguments.digest), block.ld);
+    if (!sign_block(arguments, block, policy)) {
+        return;
     }
-    sign(block, policy, id_key, author_key ? &*author_key : nullptr);
-
-    const auto bytes = with_id_block(file, block, policy);
-    if (!bytes) {
-        throw Failure(fmt::format("{}: {}", arguments.out, describe(bytes.error())));
-    }
-    if (const auto written = write_file(arguments.out, *bytes); !written) {
-        throw Failure(written.error());
+    if (file != nullptr) {
+        const auto bytes = with_id_block(*file, block, policy);
+        if (!bytes) {
+            throw Failure(fmt::format("{}: {}", arguments.out, describe(bytes.error())));
+        }
+        write_or_fail(arguments.out, *bytes);
     }
     print(arguments, block, policy);
 }
@@ -121,15 +230,32 @@ void sign_file(const Arguments& arguments) {
 void add_sign(CLI::App& app) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* verb = app.add_subcommand(
-        "sign", "Put an SNP ID block into a file, which ties it to its launch digest and to a key");
-    verb->add_option("file", arguments->file, "An IGVM file for SEV-SNP")->required();
-    verb->add_option("--id-key", arguments->id_key,
-                     "PEM file of a private P-384 key: signs the block")
-        ->required();
-    verb->add_option("--author-key", arguments->author_key,
-                     "PEM file of a private P-384 key: signs the ID key");
-    verb->add_option("--out", arguments->out, "The file to write")->required();
+        "sign",
+        "Make an SNP ID block, which ties a launch digest to a key, and put it into an IGVM file");
     add_digest_options(*verb, arguments->digest);
+    auto* id_key = verb->add_option("--id-key", arguments->id_key,
+                                    "PEM file of a private P-384 key: signs the block");
+    auto* id_public =
+        verb->add_option("--id-public-key", arguments->id_public_key,
+                         "PEM file of its public key, where the private one is in a module")
+            ->excludes(id_key);
+    verb->add_option("--to-be-signed", arguments->to_be_signed,
+                     "Write what the ID key has to sign (ECDSA, SHA-384), and sign nothing")
+        ->excludes(id_key);
+    verb->add_option("--signature", arguments->signature,
+                     "What it has signed: DER, or R and S of 48 bytes each")
+        ->needs(id_public);
+    auto* author_key = verb->add_option("--author-key", arguments->author_key,
+                                        "PEM file of a private P-384 key: signs the ID key")
+                           ->needs(id_key);
+    auto* author_public = verb->add_option("--author-public-key", arguments->author_public_key,
+                                           "PEM file of its public key, likewise")
+                              ->excludes(author_key);
+    verb->add_option("--author-to-be-signed", arguments->author_to_be_signed,
+                     "Write what the author key has to sign, and sign nothing");
+    verb->add_option("--author-signature", arguments->author_signature, "What it has signed")
+        ->needs(author_public);
+    verb->add_option("--out", arguments->out, "The IGVM file to write, where there is one");
     verb->add_option("--family-id", arguments->family_id, "32 hexadecimal digits of your choice");
     verb->add_option("--image-id", arguments->image_id, "32 hexadecimal digits of your choice");
     verb->add_option("--block-version", arguments->block_version, "The ID block's version field")
@@ -137,7 +263,8 @@ void add_sign(CLI::App& app) {
     verb->add_option("--guest-svn", arguments->guest_svn, "Security version of the guest")
         ->capture_default_str();
     verb->add_option("--policy", arguments->policy,
-                     "Guest policy to sign and to write [the file's, or 0x30000]");
+                     "Guest policy to sign and to write, a number or words [the file's, or "
+                     "0x30000]");
     verb->add_flag("--json", arguments->json,
                    "One JSON object, with ID block and ID auth as QEMU takes them (base64)");
     verb->footer(

@@ -49,6 +49,9 @@ void add_check(CLI::App& app);
 void add_diff(CLI::App& app);
 void add_explain(CLI::App& app);
 void add_measure(CLI::App& app);
+void add_secret(CLI::App& app);
+void add_session(CLI::App& app);
+void add_report(CLI::App& app);
 void add_show(CLI::App& app);
 void add_sign(CLI::App& app);
 void add_verify(CLI::App& app);
@@ -62,6 +65,13 @@ inline constexpr Verb verbs[] = {
     {.example = "igvmtool explain guest.igvm --platform sev-es --expected $(igvmtool measure "
                 "guest.igvm --platform sev-es --vmm kvm-6.8 | sed -n 's/^digest *//p')", .add     = add_explain},
     {.example = "igvmtool sign snp.igvm --id-key id.pem --out signed.igvm",                   .add = add_sign       },
+    {.example = "igvmtool session --pdh pdh.cert --name vm",                                  .add = add_session    },
+    {.example = "igvmtool secret guest.igvm --name vm --api 1.55.16 --secret "
+                "736869e5-84f0-4973-92ec-06879ce3da0b:disk.key --measurement $(igvmtool measure "
+                "guest.igvm --platform sev-es --tik vm_tik.bin --policy 5 --api 1.55.16 --nonce "
+                "00112233445566778899aabbccddeeff | sed -n 's/^measure *//p')"
+                "00112233445566778899aabbccddeeff",                                      .add     = add_secret },
+    {.example = "igvmtool report report.bin",                                                 .add = add_report     },
     {.example = "igvmtool verify signed.igvm",                                                .add = add_verify     },
 };
 

@@ -341,6 +341,24 @@ compat_16:
         bits    64
 long_64:
         checks  9, 64, LEVEL_4
+%assign MODE 9
+        step    10                      ; with the C-bit in it, and with it taken out again, unseen until CLTS
+        mov     rax, (C_BIT_HIGH << 32) | LEVEL_4
+        mov     cr3, rax
+        mov     rbx, cr3
+        expect  rbx, rax
+        mov     r9, cr0
+        expect  r9d, esi
+        mov     dword [WORD_AT], 0x600DF00D
+        mov     ebx, LEVEL_4
+        mov     cr3, rbx
+        expect  dword [WORD_AT], 0x600DF00D
+        mov     rcx, cr3
+        expect  rcx, rbx
+        clts
+        mov     rcx, cr3
+        expect  rcx, rbx
+        expect  dword [WORD_AT], 0x600DF00D
         push    CODE32
         push    back                    ; its sign is extended
         mov     dword [rsp + 4], 0

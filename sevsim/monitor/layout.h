@@ -17,9 +17,7 @@ inline constexpr u64 monitor_virtual  = 0xFFFF'FFFF'8000'0000;
 inline constexpr u64 monitor_physical = u64{4} << 30;
 inline constexpr u64 monitor_size     = u64{64} << 20;
 inline constexpr u64 private_base     = monitor_physical + monitor_size;
-/// Behind everything that can be the monitor's: twice the largest guest, and a file of 1 GiB.
-inline constexpr u64 hidden_end = u64{10} << 30;
-inline constexpr u64 native_end = u64{512} << 30; // of what a native guest can reach
+inline constexpr u64 native_end       = u64{512} << 30; // of what a native guest can reach
 
 /// The physical address of an object of the monitor's own.
 inline u64 physical(const volatile void* object) {

@@ -52,6 +52,7 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
         files[n] = {to, size};
         to += (size + page_size - 1) & ~(page_size - 1);
     }
+    set_hidden_end(reinterpret_cast<u64>(to));
     if (!options.is_snp()) {
         return {files[0], files[1], files[2]};
     }

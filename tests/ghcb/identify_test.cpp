@@ -14,7 +14,7 @@ struct IdentifyTest : testing::Test {
         MockCpu::hypervisor = [this] {
             const u64 request = MockCpu::ghcb_msr;
             asked_information = asked_information || request == 2;
-            MockCpu::ghcb_msr = request == 2         ? information
+            MockCpu::ghcb_msr = request == 2 ? information
                                 : request >> 30 == 0x8000'001FULL << 2
                                     ? u64{eax} << 32 | 5
                                     : u64{ebx} << 32 | 1 << 30 | 5;
@@ -25,9 +25,9 @@ struct IdentifyTest : testing::Test {
 
     Outcome identify() { return ghcb::identify<MockCpu>(version, encryption); }
 
-    u64 information = 0x0002'0001'3300'0001; // versions 1 to 2, C-bit 51
-    u32 eax         = 0xA;
-    u32 ebx         = 51;
+    u64 information        = 0x0002'0001'3300'0001; // versions 1 to 2, C-bit 51
+    u32 eax                = 0xA;
+    u32 ebx                = 51;
     bool asked_information = false;
     u16 version            = 0;
     ghcb::EncryptionLeaf encryption;

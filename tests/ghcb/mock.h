@@ -169,8 +169,8 @@ struct MockCpu {
         idt = task = {};
         msrs.clear();
         descriptors.clear();
-        selectors = {};
-        vmgexits  = 0;
+        selectors    = {};
+        vmgexits     = 0;
         gone_address = 0;
     }
 

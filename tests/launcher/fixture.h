@@ -87,9 +87,9 @@ struct Launching {
             throw LaunchError(content.error());
         }
         plan.content = std::move(*content);
-        expected = forecast(file, plan,
-                            igvm::profile_of_kernel(host.release, host.vm_types != 0).profile);
-        guest    = std::make_unique<Guest>(*calls, host, plan);
+        expected =
+            forecast(file, plan, igvm::profile_of_kernel(host.release, host.vm_types != 0).profile);
+        guest = std::make_unique<Guest>(*calls, host, plan);
     }
 
     Bytes bytes;

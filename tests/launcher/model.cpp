@@ -150,6 +150,21 @@ int Model::ioctl(int descriptor, u64 request, u64 argument) {
         }
         type_         = static_cast<u32>(argument);
         kinds_[next_] = Kind::vm;
+        // One VM at a time, with nothing of the one before.
+        hypercalls_ = false;
+        state_      = State::none;
+        features_   = 0;
+        policy_     = 0;
+        has_tik_    = false;
+        vcpus_.clear();
+        vcpu_numbers_.clear();
+        slots_.clear();
+        regions_.clear();
+        private_.clear();
+        encrypted_.clear();
+        encrypted_in_place_.clear();
+        measured_.clear();
+        ld_ = {};
         return next_++;
     case KVM_GET_VCPU_MMAP_SIZE: return run_size;
     case abi::get_supported_cpuid: {
@@ -608,8 +623,16 @@ int Model::run(Vcpu& vcpu) {
     return next(*vcpu.run);
 }
 
-/// Sections 6, and of the VMSA notes "How KVM derives them".
 x86::Vmsa Model::vmsa_of(const Vcpu& vcpu) const {
+    x86::Vmsa vmsa = unaltered_vmsa_of(vcpu);
+    if (host_.alters) {
+        host_.alters(vmsa);
+    }
+    return vmsa;
+}
+
+/// Sections 6, and of the VMSA notes "How KVM derives them".
+x86::Vmsa Model::unaltered_vmsa_of(const Vcpu& vcpu) const {
     const kvm_sregs& s = vcpu.sregs;
     const kvm_regs& r  = vcpu.regs;
     const auto msr     = [&vcpu](u32 index) {

@@ -31,7 +31,9 @@ struct ModelHost {
     std::string release = "7.1.0";
     u64 vm_types        = 0x1F; // 0: a kernel that has KVM_SEV_ES_INIT only
     u64 forced_features = 0;    // SEV_FEATURES that nobody asked for: Linux 6.6 with DebugSwap
-    std::array<u8, 16> tik{};   // of the owner's session, where one is given
+    /// A kernel that makes something else of a VMSA.
+    std::function<void(x86::Vmsa&)> alters{}; // NOLINT(readability-redundant-member-init)
+    std::array<u8, 16> tik{};                 // of the owner's session, where one is given
     sev_user_data_status firmware{
         .api_major = 1, .api_minor = 55, .state = 1, .flags = 0x100, .build = 16, .guest_count = 0};
     std::map<std::string, std::string> files = {
@@ -140,6 +142,7 @@ class Model : public Kernel {
     int snp_finish(const abi::SnpLaunchFinish& finish, u32& firmware);
     int run(Vcpu& vcpu);
     [[nodiscard]] x86::Vmsa vmsa_of(const Vcpu& vcpu) const;
+    [[nodiscard]] x86::Vmsa unaltered_vmsa_of(const Vcpu& vcpu) const;
     void chain(u8 type, u64 gpa, std::span<const u8> contents);
     [[nodiscard]] const Slot* slot_at(u64 gpa) const;
     static void crypt(std::span<u8> page, u64 address);

@@ -25,7 +25,7 @@ Reading read(std::string_view text, bool traced = true) {
     RecordReader reader{traced ? trace : nullptr,
                         [&](std::string_view what) { reading.complaints.emplace_back(what); }};
     reader.take(text);
-    reader.finish();
+    reader.finish(RecordReader::End::by_itself);
     reading.records = reader.records();
     return reading;
 }
@@ -142,9 +142,25 @@ TEST(Records, ComesInAnyPieces) {
         for (std::size_t at = 0; at < text.size(); at += piece) {
             reader.take(std::string_view{text}.substr(at, piece));
         }
-        reader.finish();
+        reader.finish(RecordReader::End::by_itself);
         EXPECT_TRUE(reader.records().start);
         EXPECT_TRUE(reader.records().outcome);
+    }
+}
+
+TEST(Records, StopInTheMiddleOfALine) {
+    for (const auto end : {RecordReader::End::by_itself, RecordReader::End::stopped}) {
+        std::vector<std::string> complaints;
+        std::vector<std::string> traced;
+        RecordReader reader{[&](std::string_view text) { traced.emplace_back(text); },
+                            [&](std::string_view what) { complaints.emplace_back(what); }};
+        reader.take(line(outcome_line) + R"({"record":"vc","vcpu":0,"ti)");
+        reader.finish(end);
+        EXPECT_TRUE(reader.records().outcome);
+        EXPECT_TRUE(traced.empty() || traced.back().ends_with('}'));
+        const bool whole = end == RecordReader::End::stopped;
+        EXPECT_EQ(complaints.empty(), whole);
+        EXPECT_EQ(reader.records().malformed, whole ? 0u : 1u);
     }
 }
 
@@ -250,7 +266,7 @@ TEST(Records, OverlongLineIsSkippedAndTheNextIsRead) {
     reader.take(line(R"({"record":"outcome","kind":"exit","value":0})"));
     EXPECT_FALSE(reader.records().outcome);
     reader.take(line(R"({"record":"outcome","kind":"exit","value":5})"));
-    reader.finish();
+    reader.finish(RecordReader::End::by_itself);
     EXPECT_EQ(reader.records().malformed, 1u);
     ASSERT_TRUE(reader.records().outcome);
     EXPECT_EQ(reader.records().outcome->value, 5u);

@@ -159,7 +159,8 @@ TEST_F(SevsimRun, TimeoutLeavesNoProcess) {
     const auto result = run();
     ASSERT_TRUE(result);
     EXPECT_EQ(result->qemu.how, Ending::timed_out);
-    EXPECT_LT(std::chrono::steady_clock::now() - before, 1500ms); // SIGTERM was enough
+    EXPECT_LT(std::chrono::steady_clock::now() - before,
+              2500ms); // the order, which nobody follows here, and SIGTERM were enough
     EXPECT_TRUE(gone("pid"));
     EXPECT_TRUE(gone("child"));
 }

@@ -45,8 +45,8 @@ struct PolicyTest : VcTest {
     ~PolicyTest() override { MockCpu::reset(); }
 
     ghcb::Outcome ask(u64 exit_code, const Bytes& code, u16 cs = user_code64) {
-        frame             = canary_frame();
-        frame.cs          = cs;
+        frame    = canary_frame();
+        frame.cs = cs;
         frame.rflags |= iopl3;
         MockCpu::vmgexits = 0;
         return handle(exit_code, code);
@@ -106,7 +106,7 @@ TEST_F(PolicyTest, TheHookDecidesOnlyWhatIsLeftToIt) {
 TEST_F(PolicyTest, TheHookSeesTheRequest) {
     context.user_may = serial_port_only;
     frame.rflags |= iopl3;
-    frame.rdx        = 0x3F8;
+    frame.rdx = 0x3F8;
     EXPECT_TRUE(handle(0x7B, {0xEE}).is_done());
     frame.rdx = 0x3F9;
     EXPECT_TRUE(raises(handle(0x7B, {0xEE}), 13, 0));
@@ -148,8 +148,8 @@ TEST_F(PolicyTest, WithoutIoplAndMapTheHookIsNotAsked) {
     context.user_may = always;
     for (const UserEvent& event : events()) {
         if (event.left_to_program) {
-            frame        = canary_frame();
-            frame.cs     = user_code64;
+            frame    = canary_frame();
+            frame.cs = user_code64;
             frame.rflags &= ~iopl3;
             EXPECT_TRUE(raises(handle(event.exit_code, event.code), 13, 0)) << event.name;
         }

@@ -118,8 +118,8 @@ void memory_goes_away() {
 void table_goes_away() {
     x86::PageTableEntry& entry = shadow_top_entry();
     const u64 before           = entry.value;
-    entry.value                = (before & ~x86::PageTableEntry::address_mask) | 0x1234'5678'9000
-                  | machine.platform.c_bit;
+    entry.value =
+        (before & ~x86::PageTableEntry::address_mask) | 0x1234'5678'9000 | machine.platform.c_bit;
     vestibule_frame frame = user_frame(0x72);
     const unsigned fixed  = machine.fixed_up;
     check(serve(frame) == 0 && frame.rip == code() && machine.fixed_up == fixed + 1,
@@ -129,12 +129,12 @@ void table_goes_away() {
 
 /// The process has a device's registers.
 void device_memory() {
-    constexpr u64 hpet     = 0xFED0'0000;
-    constexpr u64 bits     = x86::PageTableEntry::present | x86::PageTableEntry::writable
+    constexpr u64 hpet = 0xFED0'0000;
+    constexpr u64 bits = x86::PageTableEntry::present | x86::PageTableEntry::writable
                          | x86::PageTableEntry::user | x86::PageTableEntry::accessed
                          | x86::PageTableEntry::dirty;
-    const u64 before       = entry_of(machine.user_stack).value;
-    const u64 shadow       = shadow_entry_of(machine.user_stack).value;
+    const u64 before                          = entry_of(machine.user_stack).value;
+    const u64 shadow                          = shadow_entry_of(machine.user_stack).value;
     entry_of(machine.user_stack).value        = hpet | bits;
     shadow_entry_of(machine.user_stack).value = hpet | bits;
     x86::Cpu::set_cr3(x86::Cpu::cr3());

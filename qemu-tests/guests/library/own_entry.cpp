@@ -20,7 +20,8 @@ void exception_handler(vc::Frame& frame, u32 vector);
 void vc_early_handler(vc::Frame&) { vestibule_terminate(0); }
 
 void vc_runtime_handler(vc::Frame& frame) {
-    const u8 vector = vestibule_handle_vc(&machine.cpu, reinterpret_cast<vestibule_frame*>(&frame), 0);
+    const u8 vector =
+        vestibule_handle_vc(&machine.cpu, reinterpret_cast<vestibule_frame*>(&frame), 0);
     if (vector != 0) {
         exception_handler(frame, vector);
     }

@@ -1,6 +1,6 @@
 // MSRs that the CPU keeps in the VMSA: the kernel writes and reads them, and no honest hypervisor
-// ever sees it. One that intercepts such a register (--hostile msr:NUMBER) would answer for it. Exit
-// code 0 if each register held what was written.
+// ever sees it. One that intercepts such a register (--hostile msr:NUMBER) would answer for it.
+// Exit code 0 if each register held what was written.
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 

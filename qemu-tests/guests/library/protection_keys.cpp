@@ -1,7 +1,7 @@
-// Protection keys (APM volume 2, section 5.6.7): a process gives its own code a key that may only be
-// executed, and its data keys that may not be read or written. The library reads that code all the
-// same, and of data it takes no more than the process could. To be run on a CPU with PKU. Exit code
-// 0 if all is as it should be.
+// Protection keys (APM volume 2, section 5.6.7): a process gives its own code a key that may only
+// be executed, and its data keys that may not be read or written. The library reads that code all
+// the same, and of data it takes no more than the process could. To be run on a CPU with PKU. Exit
+// code 0 if all is as it should be.
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 
@@ -22,7 +22,7 @@ constexpr u32 by_key       = 1 << 5;
 constexpr u64 code_segments[] = {user_code64, user_code32};
 
 void set_key(const void* page, u64 number) {
-    constexpr u64 mask = u64{15} << 59;
+    constexpr u64 mask         = u64{15} << 59;
     x86::PageTableEntry& entry = entry_of(page);
     entry.value                = (entry.value & ~mask) | number << 59;
     x86::Cpu::set_cr3(x86::Cpu::cr3());
@@ -33,10 +33,10 @@ u64 user_data_page() { return reinterpret_cast<u64>(machine.user_stack); }
 /// The instruction and INT 0x80, with rSI and rDI at the data page; RAX behind it.
 template <unsigned length>
 u64 run_user(const u8 (&instruction)[length], u32 pkru, u64 rax, u64 cs = user_code64) {
-    const auto data = static_cast<u32>(user_data_page());
-    const u8 low[4] = {static_cast<u8>(data), static_cast<u8>(data >> 8),
-                       static_cast<u8>(data >> 16), static_cast<u8>(data >> 24)};
-    u8* to          = machine.user_code;
+    const auto data      = static_cast<u32>(user_data_page());
+    const u8 low[4]      = {static_cast<u8>(data), static_cast<u8>(data >> 8),
+                            static_cast<u8>(data >> 16), static_cast<u8>(data >> 24)};
+    u8* to               = machine.user_code;
     constexpr u8 moves[] = {0xBE, 0xBF}; // MOV ESI, imm32; MOV EDI, imm32
     for (const u8 opcode : moves) {
         *to++ = opcode;
@@ -47,12 +47,12 @@ u64 run_user(const u8 (&instruction)[length], u32 pkru, u64 rax, u64 cs = user_c
     for (const u8 byte : instruction) {
         *to++ = byte;
     }
-    *to++ = 0xCD;
-    *to++ = 0x80;
+    *to++          = 0xCD;
+    *to++          = 0x80;
     u64 rax_rdx[2] = {rax, scratch};
     x86::Cpu::set_pkru(pkru);
-    enter_user(reinterpret_cast<u64>(machine.user_code), user_data_page() + page_size, cs, user_data,
-               x86::rflags::reserved_one | iopl3, rax_rdx);
+    enter_user(reinterpret_cast<u64>(machine.user_code), user_data_page() + page_size, cs,
+               user_data, x86::rflags::reserved_one | iopl3, rax_rdx);
     check(x86::Cpu::pkru() == pkru, "PKRU is not what it was");
     x86::Cpu::set_pkru(0);
     return rax_rdx[0];

@@ -42,9 +42,9 @@ extern "C" [[noreturn]] void stub_main() {
     const auto code                  = reinterpret_cast<u64>(machine.user_code);
     run(hole, user_code64, code, user_code64, "CPUID below the hole");
     // A 32-bit segment from the page on that ends with it.
-    constexpr u64 code32         = 0x0040'FB00'0000'0000;
-    machine.gdt[short_code / 8]  = {code32 | (page_size - 1) | (code & 0xFF'FFFF) << 16
-                                    | (code >> 24 & 0xFF) << 56};
+    constexpr u64 code32        = 0x0040'FB00'0000'0000;
+    machine.gdt[short_code / 8] = {code32 | (page_size - 1) | (code & 0xFF'FFFF) << 16
+                                   | (code >> 24 & 0xFF) << 56};
     run(page_size, short_code, code, user_code64, "CPUID at a segment's end");
     say("done");
     end_run();

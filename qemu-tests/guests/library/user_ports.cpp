@@ -32,9 +32,9 @@ struct Row {
     u8 length;
     u16 port;
     u64 iopl;
-    u16 base;         // of the map
-    unsigned bytes;   // of it that the TSS's limit covers
-    unsigned denied;  // a port whose bit is set; no_port: none
+    u16 base;        // of the map
+    unsigned bytes;  // of it that the TSS's limit covers
+    unsigned denied; // a port whose bit is set; no_port: none
     bool allowed;
 };
 
@@ -84,7 +84,7 @@ u64 data() { return reinterpret_cast<u64>(machine.user_stack); }
 
 /// MOV ECX, 1; MOV ESI, data; MOV EDI, data; the instruction; INT 0x80. Returns where that stands.
 u64 write_code(const Row& row) {
-    u8* to = machine.user_code;
+    u8* to             = machine.user_code;
     const u64 values[] = {1, data(), data()};
     const u8 opcodes[] = {0xB9, 0xBE, 0xBF};
     for (unsigned n = 0; n < 3; ++n) {

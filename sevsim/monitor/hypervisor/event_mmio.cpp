@@ -7,6 +7,7 @@
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/own_tables.h"
+#include "sevsim/monitor/memory/shared_noise.h"
 #include "sevsim/monitor/processor/local_apic.h"
 
 namespace vestibule::sevsim {
@@ -70,6 +71,7 @@ void write_device(Vcpu& vcpu, Access access, u64 value) {
     if (device_register(access.gpa) == nullptr || is_firmware(access.gpa)) {
         return;
     }
+    before_mmio_write(access.gpa);
     switch (access.length) {
     case 1: *layout::at_physical<volatile u8>(access.gpa) = static_cast<u8>(value); break;
     case 2: *layout::at_physical<volatile u16>(access.gpa) = static_cast<u16>(value); break;

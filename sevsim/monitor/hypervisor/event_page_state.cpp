@@ -73,7 +73,7 @@ Answer serve_page_state_change(Vcpu& vcpu, GhcbView& ghcb) {
         return Answer::done(invalid_header);
     }
     if (header.reserved != 0) {
-        report_violation(Rule::psc_list, "page state change: reserved bits of its header");
+        report_violation(Rule::ghcb_stale_bits, "page state change: reserved bits of its header");
     }
     u8* at                = buffer + sizeof header + header.current * sizeof(Entry);
     const bool breaks_off = tells(vcpu.options, Lie::psc_interrupted);

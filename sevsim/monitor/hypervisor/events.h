@@ -18,7 +18,14 @@ struct Inputs {
 
 /// How a call ends: done with SW_EXITINFO2, or refused (GHCB specification, section 4.1.1).
 struct Answer {
-    enum class Kind : u8 { done, general_protection, invalid_scratch, invalid_input, unknown, nothing };
+    enum class Kind : u8 {
+        done,
+        general_protection,
+        invalid_scratch,
+        invalid_input,
+        unknown,
+        nothing
+    };
 
     Kind kind          = Kind::done;
     u64 info_2         = 0;

@@ -130,10 +130,11 @@ void attack_answer(const Options& options, GhcbView& ghcb, const Answer& answer)
     }
 }
 
-void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, const GhcbView& answered) {
+void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, u8* page) {
     if (!vcpu.options.trace) {
         return;
     }
+    const GhcbView answered{page};
     Record("vmgexit")
         .number("vcpu", vcpu.index)
         .number("time", vcpu.registers.left_at)
@@ -195,7 +196,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     } else {
         count(Served::ghcb, 0, "malformed"); // its exit code means nothing
     }
-    trace(vcpu, name, ghcb, GhcbView{page});
+    trace(vcpu, name, ghcb, page);
 }
 
 } // namespace vestibule::sevsim

@@ -57,10 +57,15 @@ constexpr Fields fields(Offset... offset) {
     return result;
 }
 
-/// The page: read once on entry, answers written through.
+/// The page: its fields read once on entry, answers written through. What lies between them is
+/// scratch.h's.
 class GhcbView {
   public:
-    explicit GhcbView(u8* shared) : page{shared} { memcpy(copy, shared, sizeof copy); }
+    explicit GhcbView(u8* shared) : page{shared} {
+        constexpr u64 last_word = field::version & ~7;
+        memcpy(copy, shared, field::bitmap + sizeof(Fields));
+        memcpy(copy + last_word, shared + last_word, sizeof(u64));
+    }
 
     u64 get(u16 offset) const {
         u64 value;

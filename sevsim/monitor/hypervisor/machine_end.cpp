@@ -99,6 +99,16 @@ void reset_power_management() {
     }
 }
 
+u16 moved_power_management(u16 port) {
+    constexpr u16 begin = 0x600;
+    constexpr u16 end   = 0x640;
+    if (port < begin || port >= end) {
+        return port;
+    }
+    const u16 base = power_management_base();
+    return base == 0 ? port : static_cast<u16>(base + (port - begin));
+}
+
 void watch_for_machine_end(u16 port, unsigned size, u32 value) {
     if (resets(port, size, value)) {
         end_run_by_reset();

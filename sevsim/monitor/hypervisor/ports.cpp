@@ -2,6 +2,7 @@
 
 #include "sevsim/monitor/hypervisor/fw_cfg.h"
 #include "sevsim/monitor/hypervisor/machine_end.h"
+#include "sevsim/monitor/memory/shared_noise.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
@@ -35,6 +36,7 @@ u32 read_guest_port(u16 port, unsigned size) {
     if (filter_fw_cfg_read(port, filtered) || is_memory_hotplug(port)) {
         return filtered;
     }
+    port = moved_power_management(port);
     switch (size) {
     case 1: return x86::Cpu::in8(port);
     case 2: return x86::Cpu::in16(port);
@@ -53,7 +55,9 @@ void write_guest_port(const Options& options, u16 port, unsigned size, u32 value
     if (is_monitor_port(port, size) || filter_fw_cfg_write(port, size, value)) {
         return;
     }
+    port = moved_power_management(port);
     watch_for_machine_end(port, size, value);
+    before_port_write(port, value);
     switch (size) {
     case 1: x86::Cpu::out8(port, static_cast<u8>(value)); break;
     case 2: x86::Cpu::out16(port, static_cast<u16>(value)); break;

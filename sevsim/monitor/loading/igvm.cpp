@@ -16,6 +16,8 @@
 
 #include <algorithm>
 
+#include <string_view>
+
 namespace vestibule::sevsim {
 
 namespace {
@@ -48,16 +50,57 @@ void fill_page(Vcpu& vcpu, igvm::PageDataType type, std::span<const u8> from, u8
     memcpy(to, from.data(), from.size());
 }
 
-void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::PageData& page) {
+/// Ends the run over a header of the file: its name and place, what is wrong with it, and what
+/// would help.
+[[noreturn]] void refuse(const igvm::Header& header, std::string_view why) {
+    char text[256];
+    size_t size    = 0;
+    const auto add = [&](std::string_view part) {
+        for (const char character : part) {
+            if (size < sizeof text) {
+                text[size++] = character;
+            }
+        }
+    };
+    add(header.row().name);
+    add(" at offset 0x");
+    for (int shift = 28; shift >= 0; shift -= 4) {
+        const u64 rest = header.offset >> shift;
+        if (rest != 0 || shift == 0) {
+            add({&"0123456789abcdef"[rest & 0xF], 1});
+        }
+    }
+    add(": ");
+    add(why);
+    end_run_by_monitor_error({text, size});
+}
+
+/// What to do about a directive that this machine does not serve.
+std::string_view way_round(igvm::HeaderType type) {
+    using enum igvm::HeaderType;
+    switch (type) {
+    case vbs_measurement: return "for VBS only: build for the platforms native, sev-es and sev-snp";
+    case snp_id_block: return "for SEV-SNP only (--platform sev-snp)";
+    default:
+        return "what a loader fills in is not served: build without --parameters, and with "
+               "--cmdline and --memory for what the guest is to know";
+    }
+}
+
+void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::Header& header,
+               const igvm::PageData& page) {
     constexpr u32 unencrypted = igvm::PageData::unmeasured | igvm::PageData::shared;
     const bool is_snp         = vcpu.options.is_snp();
     const bool is_shared      = (page.flags & igvm::PageData::shared) != 0;
     const bool is_large       = (page.flags & igvm::PageData::is_2mb_page) != 0;
     if (vcpu.options.platform == Platform::sev_es && (page.flags & unencrypted) != 0) {
-        end_run_by_monitor_error("an unmeasured or shared page: SEV-ES launches none");
+        refuse(header, "an unmeasured or shared page: SEV-ES launches none");
+    }
+    if (!is_guest_memory(page.gpa + (is_large ? x86::large_page_size - page_size : 0))) {
+        refuse(header, "the page lies outside guest memory: try more (--memory)");
     }
     if (!is_snp && page.data_type != igvm::PageDataType::normal) {
-        end_run_by_monitor_error("a page of secrets or of CPUID: only SEV-SNP has them");
+        refuse(header, "a page of secrets or of CPUID: only SEV-SNP has them (--platform sev-snp)");
     }
     const auto content = file.data(page);
     const u64 size     = is_large ? x86::large_page_size : page_size;
@@ -80,9 +123,12 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::PageData& page) {
 }
 
 /// Memory that the guest finds assigned, so that it need not ask for it, but not validated.
-void require_memory(Vcpu& vcpu, const igvm::RequiredMemory& range) {
+void require_memory(Vcpu& vcpu, const igvm::Header& header, const igvm::RequiredMemory& range) {
     for (u64 gpa = range.gpa; gpa < range.gpa + range.number_of_bytes; gpa += page_size) {
-        destination(vcpu, gpa); // which ends the run where there is none
+        if (!is_guest_memory(gpa)) {
+            refuse(header, "memory that the guest does not have: try more (--memory)");
+        }
+        destination(vcpu, gpa);
         if (vcpu.options.is_snp() && !reverse_map::at(gpa).validated) {
             reverse_map::at(gpa).assigned = true;
         }
@@ -148,7 +194,7 @@ struct PlatformRow {
 };
 
 constexpr PlatformRow platform_rows[] = {
-  // by Platform
+    // by Platform
     {igvm::PlatformType::native,  "the file is not for the NATIVE platform" },
     {igvm::PlatformType::sev_es,  "the file is not for the SEV-ES platform" },
     {igvm::PlatformType::sev_snp, "the file is not for the SEV-SNP platform"},
@@ -170,21 +216,21 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
     size_t contexts = 0;
     for (const igvm::Header header : file->directives(mask)) {
         if (const auto page = header.as<igvm::PageData>()) {
-            load_page(vcpu, *file, *page);
+            load_page(vcpu, *file, header, *page);
         } else if (const auto context = header.as<igvm::VpContext>()) {
             if (context->vp_index >= vcpus.size()) {
-                end_run_by_monitor_error(
-                    "a context for a vCPU that this machine does not have: try more (--smp)");
+                refuse(header, "a context for a vCPU that this machine does not have: try more "
+                               "(--smp)");
             }
             load_context(vcpus[context->vp_index], *file, *context);
             ++contexts;
         } else if (const auto range = header.as<igvm::RequiredMemory>()) {
-            require_memory(vcpu, *range);
+            require_memory(vcpu, header, *range);
         } else if (header.type == igvm::HeaderType::error_range) {
             // Where Hyper-V would put its own pages.
         } else if (header.type != igvm::HeaderType::snp_id_block || !vcpu.options.is_snp()) {
             // An ID block was the host command's to check (sevsim/snp_launch.h).
-            end_run_by_monitor_error("a directive that this machine does not serve");
+            refuse(header, way_round(header.type));
         }
     }
     if (contexts != vcpus.size()) {

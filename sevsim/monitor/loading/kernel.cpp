@@ -58,6 +58,9 @@ void take_over_firmware(Vcpu& vcpu, const MultibootInformation& information,
     if ((information.flags & MultibootInformation::has_memory_map) == 0) {
         end_run_by_monitor_error("started without a memory map");
     }
+    // The BIOS data area is in none of its ranges. Linux looks into the extended one by the word
+    // that is there, and noise may point to where there is no memory.
+    put(vcpu, 0, layout::at_physical(0), page_size);
     const u64 end = u64{information.memory_map} + information.memory_map_size;
     for (u64 at = information.memory_map; at < end;) {
         MultibootMemory range{};

@@ -41,14 +41,18 @@ PageTableEntry& page_entry(View view, u64 gpa) {
     return next_table(*directory, x86::table_index(gpa, 2))->entry[x86::table_index(gpa, 1)];
 }
 
-// splitmix64, public domain constants
 void fill_with_noise(void* memory, u64 size, u64 seed) {
-    auto* words = static_cast<u64*>(memory);
-    for (u64 n = 0; n < size / sizeof(u64); ++n) {
+    // Plain stores of several words a round are the quickest under TCG.
+    constexpr u64 at_once = 4;
+    auto* to              = static_cast<u64*>(memory);
+    auto* const end       = to + size / sizeof(u64);
+    for (; to < end; to += at_once) {
         seed += 0x9E37'79B9'7F4A'7C15;
-        u64 mixed = (seed ^ (seed >> 30)) * 0xBF58'476D'1CE4'E5B9;
-        mixed     = (mixed ^ (mixed >> 27)) * 0x94D0'49BB'1331'11EB;
-        words[n]  = mixed ^ (mixed >> 31);
+        const u64 mixed = (seed ^ (seed >> 29)) * 0xBF58'476D'1CE4'E5B9;
+        to[0]           = mixed ^ (mixed >> 31);
+        to[1]           = ~mixed + seed;
+        to[2]           = mixed ^ (seed << 7);
+        to[3]           = mixed - (seed >> 5);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/nested_entries.h"
+#include "sevsim/monitor/memory/shared_noise.h"
 
 namespace vestibule::sevsim::nested {
 
@@ -94,6 +95,7 @@ void map_shared(u64 gpa, bool write) {
     const u64 page        = gpa & ~(page_size - 1);
     PageTableEntry& entry = page_entry(shared_view, page);
     if (!entry.is_present()) {
+        need_shared_noise(page);
         shared_page_count += entry.value == 0 ? 1 : 0;
         entry.value = page | (page_flags & ~PageTableEntry::writable) | PageTableEntry::no_execute;
     }

@@ -7,6 +7,7 @@
 #include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/own_tables.h"
 #include "sevsim/monitor/memory/reverse_map.h"
+#include "sevsim/monitor/memory/shared_noise.h"
 #include "sevsim/monitor/memory/snp_pages.h"
 
 namespace vestibule::sevsim {
@@ -155,25 +156,7 @@ void show_flash(u64 gpa, std::span<const u8> array, bool readable) {
     ++generation;
 }
 
-void encrypt_shared_memory() {
-    // All of it, and now: a device may write to a page before the guest looks at it. The quickest
-    // under TCG are plain stores.
-    u64 state        = shared_seed;
-    const auto noise = [&state](u64 begin, u64 end) {
-        constexpr u64 at_once = 4;
-        for (auto* to = layout::at_physical<volatile u64>(begin);
-             to < layout::at_physical<volatile u64>(end); to += at_once) {
-            state += 0x9E37'79B9'7F4A'7C15;
-            const u64 mixed = (state ^ (state >> 29)) * 0xBF58'476D'1CE4'E5B9;
-            to[0]           = mixed;
-            to[1]           = ~mixed + state;
-            to[2]           = mixed ^ (state << 7);
-            to[3]           = mixed - (state >> 5);
-        }
-    };
-    noise(0, video_begin);
-    noise(video_end, memory_size);
-}
+void encrypt_shared_memory() { start_shared_noise(memory_size); }
 
 bool is_guest_memory(u64 gpa) {
     return gpa < memory_size && (gpa < video_begin || gpa >= video_end);
@@ -214,9 +197,9 @@ NestedFault resolve_firmware_fault(u64 address, bool is_private, bool table_or_c
     return NestedFault::resolved;
 }
 
-/// The native guest's devices above the memory that only the monitor sees.
+/// The native guest's devices above the gigabytes in which memory is that only the monitor sees.
 NestedFault resolve_native_fault(u64 gpa) {
-    if (gpa < layout::hidden_end || gpa >= layout::native_end) {
+    if (is_hidden(gpa & ~(gigabyte_size - 1)) || gpa >= layout::native_end) {
         return NestedFault::fetch_from_device;
     }
     map_own_gigabyte(gpa);
@@ -280,7 +263,13 @@ u8* private_memory(u64 gpa) {
     return layout::at_physical(layout::private_base + gpa);
 }
 
-u8* shared_memory(u64 gpa) { return is_guest_memory(gpa) ? layout::at_physical(gpa) : nullptr; }
+u8* shared_memory(u64 gpa) {
+    if (!is_guest_memory(gpa)) {
+        return nullptr;
+    }
+    need_shared_noise(gpa);
+    return layout::at_physical(gpa);
+}
 
 bool is_shared(u64 gpa) {
     if (is_snp) {

@@ -24,7 +24,8 @@ void map_firmware(std::span<u8> image);
 /// The flash in the shared view: its array, or nothing, so that reading it is MMIO.
 void show_flash(u64 gpa, std::span<const u8> array, bool readable);
 
-/// Fills the shared view with noise, once everything is out of it that the monitor needs.
+/// From here on the shared view begins with noise (shared_noise.h): everything is out of it that
+/// the monitor needs.
 void encrypt_shared_memory();
 
 /// The table root for the vCPU's present mode. The no-execute twin has the same mappings, none of

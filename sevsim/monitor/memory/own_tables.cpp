@@ -13,6 +13,7 @@ namespace {
 constinit x86::PageTable top{}; // with five levels
 constinit x86::PageTable root{};
 constinit x86::PageTable high{};
+constinit u64 hidden_end = 0;
 
 constexpr u64 table         = x86::PageTableEntry::present | x86::PageTableEntry::writable;
 constexpr u64 gigabyte_page = table | x86::PageTableEntry::large;
@@ -48,10 +49,15 @@ void load_own_tables() { x86::Cpu::set_cr3(layout::physical(has_five_levels() ? 
 
 bool has_five_levels() { return (x86::Cpu::cr4() & x86::cr4::la57) != 0; }
 
+void set_hidden_end(u64 end) {
+    hidden_end = (end + x86::large_page_size - 1) & ~(x86::large_page_size - 1);
+}
+
+bool is_hidden(u64 gpa) { return gpa >= layout::monitor_physical && gpa < hidden_end; }
+
 u8* device_register(u64 gpa) {
     constexpr u64 canonical_end = bit(47); // of the lower half
-    const bool hidden           = gpa >= layout::monitor_physical && gpa < layout::hidden_end;
-    if (hidden || gpa >= canonical_end) {
+    if (is_hidden(gpa) || gpa >= canonical_end) {
         return nullptr;
     }
     map_region(gpa); // no entry changes that was present, so no TLB holds another

@@ -16,8 +16,15 @@ void load_own_tables();
 /// has as many levels as its host's.
 bool has_five_levels();
 
+/// How far the monitor's memory reaches, from 4 GiB on. QEMU gives PCI devices room behind it, and
+/// tells so in ACPI's tables.
+void set_hidden_end(u64 end);
+
+/// True where the monitor's memory, which is nobody's device, hides what could be there.
+bool is_hidden(u64 gpa);
+
 /// A device's register at a guest-physical address, wherever the guest has put the device. nullptr
-/// where the monitor's memory, which is nobody's device, hides it, or no address can be.
+/// where it is hidden, or no address can be.
 u8* device_register(u64 gpa);
 
 } // namespace vestibule::sevsim

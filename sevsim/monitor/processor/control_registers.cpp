@@ -101,6 +101,13 @@ bool set_control_register(Vcpu& vcpu, unsigned number, u64 value) {
 
 } // namespace
 
+void intercept_control_registers(Vcpu& vcpu) {
+    constexpr u16 both           = intercept::cr0 | intercept::cr3;
+    vcpu.owns_cr3                = vcpu.is_64_bit_code() && (vcpu.cr3 & vcpu.c_bit()) != 0;
+    vcpu.vmcb.intercept_cr_read  = vcpu.owns_cr3 ? u16{0} : both;
+    vcpu.vmcb.intercept_cr_write = vcpu.owns_cr3 ? intercept::cr0 : both;
+}
+
 void read_control_register(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
     if (!instruction.is(0x0F, 0x20)) {

@@ -328,6 +328,10 @@ void handle_exit(Vcpu& vcpu) {
         return;
     }
     if (code == vmexit::invalid || code == vmexit::invalid_32_bit) {
+        if (vcpu.owns_cr3 && fetch_instruction(vcpu).is(0x0F, 0x22)) {
+            write_control_register(vcpu); // QEMU's answer to reserved bits in CR3
+            return;
+        }
         end_run_by_monitor_error("VMRUN refuses the vCPU's state (APM volume 2, section 15.5.1)");
     }
     Record("unexpected-exit").hex("code", code).hex("info1", vcpu.vmcb.exitinfo1).end();

@@ -10,6 +10,7 @@
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/own_tables.h"
+#include "sevsim/monitor/processor/control_registers.h"
 #include "sevsim/monitor/processor/exits.h"
 #include "sevsim/monitor/processor/local_apic.h"
 #include "sevsim/monitor/processor/lock.h"
@@ -57,10 +58,13 @@ void sleep(Vcpu& vcpu) {
     set_reported_vcpu(vcpu);
 }
 
-/// HLT with interrupts on is, until something else happens.
+/// HLT with interrupts on is, until something else happens, and CR3 where it is the guest's own.
 void let_through(Vcpu& vcpu) {
     u32& misc = vcpu.vmcb.intercept_misc1;
     misc      = vcpu.may_halt ? misc & ~intercept::hlt : misc | intercept::hlt;
+    if (!vcpu.options.is_native()) {
+        intercept_control_registers(vcpu);
+    }
 }
 
 /// Where QEMU runs its processors in turn (--repeatable), the first one's turn ends with the time

@@ -48,8 +48,6 @@ void pass_through(Msr msr) {
 
 void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
     using namespace intercept;
-    vmcb.intercept_cr_read  = cr0 | cr3;
-    vmcb.intercept_cr_write = cr0 | cr3;
     vmcb.intercept_dr_read  = 1u << 7;
     vmcb.intercept_dr_write = 1u << 7;
     vmcb.intercept_misc1    = nmi | rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
@@ -102,6 +100,7 @@ u64& Vcpu::general_register(unsigned number) {
 }
 
 void Vcpu::set_cr3(u64 value) {
+    owns_cr3    = false; // until intercept_control_registers() says so
     stale_tlb   = true;
     cr3         = value;
     state().cr3 = !options.is_native() && is_long_mode() ? value | c_bit() : value;
@@ -178,6 +177,12 @@ void enter(Vcpu& vcpu, u64 nested_cr3) {
     mirror_cr4(vcpu);
     enter_guest(vcpu.registers, layout::physical(&vcpu.vmcb));
     vcpu.vmcb.event_injection = 0;
+    if (vcpu.owns_cr3 && vcpu.cr3 != vcpu.state().cr3) {
+        const bool flushed =
+            (vcpu.state().cr3 & vcpu.c_bit()) != 0; // by the CPU, as it was written
+        vcpu.set_cr3(vcpu.state().cr3);
+        vcpu.stale_tlb = !flushed;
+    }
 }
 
 void load_hidden_state(Vcpu& vcpu) { load_guest_segments(layout::physical(&vcpu.vmcb)); }

@@ -46,6 +46,7 @@ struct Vcpu {
     bool stale_tlb;     // its translations have changed since it was last entered
     u64 seen_tables;    // nested::generation when it was last entered
     bool may_halt;      // HLT is let through until the next exit
+    bool owns_cr3;      // CR3 is what the guest wrote, and not intercepted (control_registers.h)
     u64 emulated;       // instructions that the monitor did in the guest's place
     // What the hypervisor remembers of the guest's calls.
     u64 told_dr7;   // the last DR7 write that it was asked for

@@ -115,7 +115,7 @@ TEST_F(IgvmTool, PayloadsOfWrongUseOrWrongContent) {
     write("empty", {});
     for (const char* wrong :
          {"--initrd code.bin", "--cmdline x", "--payload-address 0x1000000", "--memory 64M",
-          "--payload kernel.elf --payload-address 0x1000000", "--payload kernel.elf --memory 64M",
+          "--payload kernel.elf --payload-address 0x1000000",
           "--payload bzImage --payload-address 0x1000000", "--payload bzImage --memory 1M",
           "--payload bzImage --memory x", "--payload kernel.elf --policy 0x30000",
           "--policy 0x10000 --platform snp", "--vcpus 0", "--parameters madt"}) {

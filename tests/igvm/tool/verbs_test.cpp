@@ -5,7 +5,10 @@
 #include "tests/igvm/rich_file.h"
 #include "tests/igvm/tool/fixture.h"
 
+#include "igvm/measure/attestation_report.h"
+#include "igvm/measure/sev_session.h"
 #include "igvm/tool/file_io.h"
+#include "tests/key_file.h"
 
 #include <nlohmann/json.hpp>
 
@@ -191,6 +194,19 @@ TEST_F(IgvmTool, ExamplesWorkAsPrinted) {
     write("bzImage", bzimage());
     write("code.bin", Bytes(100, 0x90));
     write("initrd.img", Bytes(10'000, 0x1D));
+    Bytes report(report_size);
+    report[0] = 2;
+    write("report.bin", report);
+    const SnpPublicKey key = KeyFile().read().public_key();
+    SevCertificate pdh{};
+    pdh.version = 1;
+    pdh.usage   = 0x1003;
+    pdh.curve   = key.curve;
+    std::ranges::copy(key.qx, pdh.qx);
+    std::ranges::copy(key.qy, pdh.qy);
+    const auto certificate = bytes_of(pdh);
+    write("pdh.cert", Bytes(certificate.begin(), certificate.end()));
+    write("disk.key", Bytes(32, 7));
     std::filesystem::create_symlink(IGVMTOOL, path("igvmtool"));
     const auto help = run("--help");
     std::istringstream lines(help.out);

@@ -1,0 +1,165 @@
+// See file_causes.h. What is to be replaced is found once, in the launch as it stands; a cause then
+// knows its pages by where they lie in the file.
+#include "igvm/explain/file_causes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace vestibule::igvm {
+
+namespace {
+using Pages = std::vector<std::vector<u8>>;
+
+Cause cause_of(std::string name, std::string group, std::string who,
+               std::function<void(std::vector<Step>&)> steps) {
+    return {.name  = std::move(name),
+            .who   = std::move(who),
+            .group = std::move(group),
+            .plan  = {},
+            .value = {},
+            .steps = std::move(steps),
+            .vmsa  = {}};
+}
+
+bool is_page(const Step& step) {
+    return step.type == PageType::normal && step.data.size() == page_size;
+}
+
+/// A text and its zero, within one page; null where none has it.
+struct Place {
+    const u8* page;
+    u64 offset;
+};
+
+std::optional<Place> find_text(const Launch& launch, std::span<const u8> text) {
+    for (const Step& step : launch.steps) {
+        if (!is_page(step)) {
+            continue;
+        }
+        const auto found = std::ranges::search(step.data, text);
+        if (!found.empty()) {
+            return Place{.page   = step.data.data(),
+                         .offset = static_cast<u64>(found.begin() - step.data.begin())};
+        }
+    }
+    return std::nullopt;
+}
+
+std::vector<u8> with_zero(std::string_view line) {
+    std::vector<u8> bytes(line.begin(), line.end());
+    bytes.push_back(0);
+    return bytes;
+}
+
+void add_lines(std::vector<Cause>& causes, const Launch& launch,
+               const FileAlternatives& alternatives) {
+    if (alternatives.line.empty()) {
+        return;
+    }
+    const auto own   = with_zero(alternatives.line);
+    const auto place = find_text(launch, own);
+    if (!place) {
+        return;
+    }
+    const auto step = std::ranges::find_if(
+        launch.steps, [&](const Step& each) { return each.data.data() == place->page; });
+    const auto add = [&](std::string name, std::string who, std::string_view line) {
+        const auto other = with_zero(line);
+        auto page        = std::make_shared<std::vector<u8>>(step->data.begin(), step->data.end());
+        const auto at    = std::span(*page).subspan(place->offset);
+        // A longer one goes where nothing but zeros follow.
+        const bool fits =
+            other.size() <= own.size()
+            || (other.size() <= at.size()
+                && std::ranges::all_of(at.subspan(own.size(), other.size() - own.size()),
+                                       [](u8 byte) { return byte == 0; }));
+        if (!fits) {
+            return;
+        }
+        std::ranges::fill(at.first(own.size()), u8{0});
+        std::ranges::copy(other, at.begin());
+        causes.push_back(cause_of(std::move(name), "command line", std::move(who),
+                                  [page, where = place->page](std::vector<Step>& steps) {
+                                      for (Step& each : steps) {
+                                          if (each.data.data() == where) {
+                                              each.data = *page;
+                                          }
+                                      }
+                                  }));
+    };
+    for (const std::string& line : alternatives.other_lines) {
+        add(fmt::format("command line \"{}\" in the file", line), "built with another --cmdline",
+            line);
+    }
+    add("empty command line in the file", "built without --cmdline", "");
+    add("command line with a line feed in the file", "read from a file with its last line feed",
+        alternatives.line + "\n");
+}
+
+Pages pages_of(std::span<const u8> bytes) {
+    Pages pages;
+    for (u64 at = 0; at < bytes.size(); at += page_size) {
+        const auto piece = bytes.subspan(at, std::min<u64>(page_size, bytes.size() - at));
+        pages.emplace_back(piece.begin(), piece.end());
+        pages.back().resize(page_size);
+    }
+    return pages;
+}
+
+/// A page of zeros may come without data.
+bool holds(const Step& step, const std::vector<u8>& page) {
+    const bool zeros = std::ranges::all_of(page, [](u8 byte) { return byte == 0; });
+    return (step.type == PageType::normal || step.type == PageType::zero) && step.pages == 1
+           && (step.data.empty() ? zeros : std::ranges::equal(step.data, page));
+}
+
+void add_initrds(std::vector<Cause>& causes, const Launch& launch,
+                 const FileAlternatives& alternatives) {
+    if (!alternatives.initrd || alternatives.initrd->bytes.empty()) {
+        return;
+    }
+    const Pages own = pages_of(alternatives.initrd->bytes);
+    const auto found =
+        std::ranges::search(launch.steps, own, [](const Step& step, const std::vector<u8>& page) {
+            return holds(step, page);
+        });
+    if (found.empty()) {
+        return;
+    }
+    const u64 gpa   = found.front().gpa;
+    const u64 count = own.size();
+    for (const FileAlternatives::Content& other : alternatives.other_initrds) {
+        const auto pages = std::make_shared<const Pages>(pages_of(other.bytes));
+        causes.push_back(cause_of(
+            fmt::format("initrd {} in the file", other.name), "initrd",
+            "built with another --initrd", [pages, gpa, count](std::vector<Step>& steps) {
+                const auto first = std::ranges::find(steps, gpa, &Step::gpa);
+                if (first == steps.end() || static_cast<u64>(steps.end() - first) < count) {
+                    return;
+                }
+                Step step     = *first;
+                const auto at = first - steps.begin();
+                steps.erase(first, first + static_cast<std::ptrdiff_t>(count));
+                std::vector<Step> others;
+                for (const std::vector<u8>& page : *pages) {
+                    step.type = PageType::normal;
+                    step.data = page;
+                    others.push_back(step);
+                    step.gpa += page_size;
+                }
+                steps.insert(steps.begin() + at, others.begin(), others.end());
+            }));
+    }
+}
+} // namespace
+
+std::vector<Cause> file_causes(const Launch& launch, const FileAlternatives& alternatives) {
+    std::vector<Cause> causes;
+    add_lines(causes, launch, alternatives);
+    add_initrds(causes, launch, alternatives);
+    return causes;
+}
+
+} // namespace vestibule::igvm

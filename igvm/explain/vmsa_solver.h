@@ -1,0 +1,39 @@
+// What a VMSA was that nobody can read: a prediction, and a keyed digest that says of any guess
+// whether it is right. Words of the prediction are varied until one fits: values that a kernel
+// makes of what it was given, and single bits.
+#pragma once
+
+#include "x86/vmsa.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vestibule::igvm {
+
+struct VmsaWord {
+    u64 offset; // of a register, a segment's part or an array's word: context_values()
+    u64 value;
+};
+
+using VmsaMatch = std::function<bool(const x86::Vmsa&)>;
+
+/// What is asked for: a prediction, what the kernel was handed, what comes out where it is handed
+/// nothing, and the word that is at stake.
+struct VmsaRiddle {
+    x86::Vmsa predicted;
+    x86::Vmsa given;
+    x86::Vmsa untouched;
+    std::optional<u64> focus;
+};
+
+/// The words at which the VMSA differs from the prediction, two at the most; none where no guess is
+/// right.
+std::optional<std::vector<VmsaWord>> solve_vmsa(const VmsaRiddle& riddle, const VmsaMatch& matches);
+
+/// A word of a VMSA, by its offset as context_values() has it.
+u64 word_of(const x86::Vmsa& vmsa, u64 offset);
+void set_word(x86::Vmsa& vmsa, u64 offset, u64 value);
+
+} // namespace vestibule::igvm

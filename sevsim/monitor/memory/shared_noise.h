@@ -1,0 +1,21 @@
+// What the shared view holds before anyone has written to it: noise, never what was loaded there or
+// nothing. A page gets it when it is first looked at, or, if that comes first, when a device could
+// write to it: most are never looked at, and memory that nobody touches costs the host nothing.
+#pragma once
+
+#include "x86/types.h"
+
+namespace vestibule::sevsim {
+
+/// From here on all of guest memory is to look so.
+void start_shared_noise(u64 memory_size);
+
+/// Before the page around `gpa` is shown to the guest or read for it.
+void need_shared_noise(u64 gpa);
+
+/// Before the guest writes to a port, or to a device's memory: what may be the start of a device's
+/// DMA, of whatever pages, is preceded by the noise in all that have none yet.
+void before_port_write(u16 port, u32 value);
+void before_mmio_write(u64 gpa);
+
+} // namespace vestibule::sevsim

@@ -1,0 +1,272 @@
+// What an owner does with igvmtool beside a file: signing elsewhere, blocks without a file,
+// reports.
+#include "tests/igvm/firmware_fixture.h"
+#include "tests/igvm/launch_fixture.h"
+#include "tests/igvm/report/test_root.h"
+#include "tests/igvm/tool/fixture.h"
+
+#include "igvm/measure/firmware_launch.h"
+
+#include <nlohmann/json.hpp>
+
+namespace vestibule::igvm::test {
+
+namespace {
+using Json = nlohmann::json;
+
+constexpr const char* make_keys =
+    "for k in id author; do openssl ecparam -name secp384r1 -genkey -noout -out $k.pem && "
+    "openssl pkey -in $k.pem -pubout -out $k.pub; done";
+} // namespace
+
+TEST_F(IgvmTool, SignsByAModuleThatKeepsTheKey) {
+    write("snp.igvm", worked_file());
+    ASSERT_EQ(shell(make_keys).status, 0);
+    const std::string with = "sign snp.igvm --guest-svn 4 --id-public-key id.pub ";
+    ASSERT_EQ(run("sign snp.igvm --guest-svn 4 --to-be-signed block").status, 0);
+    EXPECT_EQ(read("block").size(), 96u);
+    ASSERT_EQ(shell("openssl dgst -sha384 -sign id.pem -out block.sig block").status, 0);
+    ASSERT_EQ(run(with + "--author-to-be-signed key").status, 0);
+    EXPECT_EQ(read("key").size(), 0x404u);
+    ASSERT_EQ(shell("openssl dgst -sha384 -sign author.pem -out key.sig key").status, 0);
+    const std::string author = "--author-public-key author.pub --author-signature key.sig ";
+    const auto done          = run(with + author + "--signature block.sig --out signed.igvm");
+    EXPECT_EQ(done.status, 0) << done.errors;
+    EXPECT_EQ(run("verify signed.igvm").status, 0);
+    // As keys that are here sign it, but for the signatures' random numbers.
+    ASSERT_EQ(run("sign snp.igvm --guest-svn 4 --id-key id.pem --author-key author.pem "
+                  "--out here.igvm")
+                  .status,
+              0);
+    EXPECT_EQ(read("here.igvm").size(), read("signed.igvm").size());
+
+    const auto other = run("sign snp.igvm --guest-svn 5 --id-public-key id.pub "
+                           "--signature block.sig --out x.igvm");
+    EXPECT_EQ(other.status, 1);
+    EXPECT_TRUE(contains(other.errors, "the ID key has not signed this")) << other.errors;
+    write("junk", Bytes(95, 1));
+    EXPECT_EQ(run(with + "--signature junk --out x.igvm").status, 1);
+    EXPECT_EQ(run(with + "--signature block.sig").status, 2) << "no --out";
+    EXPECT_EQ(run(with + "--out x.igvm").status, 2) << "no signature";
+    EXPECT_EQ(run("sign snp.igvm --id-key id.pem --block-version 2 --out x.igvm").status, 2)
+        << "QEMU gives it as 1";
+    EXPECT_EQ(
+        run("sign snp.igvm --id-key id.pem --block-version 2 --vmm kvm-7.1 --out x.igvm").status,
+        0);
+}
+
+TEST_F(IgvmTool, SignsWithoutAFile) {
+    write("amdsev.fd", amd_sev_volume());
+    ASSERT_EQ(shell(make_keys).status, 0);
+    const Json volume = Json::parse(
+        run("sign --firmware amdsev.fd --vcpus 2 --id-key id.pem --policy smt=off --json").out);
+    EXPECT_EQ(volume.at("policy"), "0x20000");
+    EXPECT_EQ(volume.at("launch_digest").get<std::string>() + "\n",
+              run("measure --firmware amdsev.fd --vcpus 2 --digest-only").out);
+    const std::string block = " --id-block " + volume.at("id_block").get<std::string>()
+                              + " --id-auth " + volume.at("id_auth").get<std::string>();
+    EXPECT_EQ(run("verify" + block).status, 0);
+    EXPECT_EQ(run("verify --firmware amdsev.fd --vcpus 2" + block).status, 0);
+    const auto fewer = run("verify --firmware amdsev.fd" + block);
+    EXPECT_EQ(fewer.status, 1);
+    EXPECT_TRUE(contains(fewer.out, "wrong: the launch digest is")) << fewer.out;
+    const std::string digest(96, 'a');
+    const auto bare = run("sign --digest " + digest + " --id-key id.pem");
+    EXPECT_EQ(bare.status, 0) << bare.errors;
+    EXPECT_TRUE(contains(bare.out, "-object sev-snp-guest,...,policy=0x30000,id-block="))
+        << bare.out;
+    EXPECT_EQ(run("sign --digest " + digest + " --id-key id.pem --out x").status, 2);
+    EXPECT_EQ(run("sign --id-key id.pem").status, 2);
+    EXPECT_EQ(run("verify").status, 2);
+    EXPECT_EQ(run("verify --id-block AAAA --id-auth AAAA").status, 2);
+}
+
+/// The report of a guest with this block, and of others.
+TEST_F(IgvmTool, VerifiesReportsOfSignedGuests) {
+    write("snp.igvm", worked_file());
+    ASSERT_EQ(shell(make_keys).status, 0);
+    const std::string sign = "sign snp.igvm --id-key id.pem --author-key author.pem --guest-svn 3 "
+                             "--family-id 000102030405060708090a0b0c0d0e0f --json --out s.igvm";
+    const Json made        = Json::parse(run(sign).out);
+    AttestationReport report{};
+    report.version   = 3;
+    report.guest_svn = 3;
+    report.policy    = 0x3'0000;
+    const auto put   = [](std::span<u8> into, const Json& hex) {
+        std::ranges::copy(from_hex(hex.get<std::string>()), into.begin());
+    };
+    put(report.measurement, made.at("launch_digest"));
+    put(report.id_key_digest, made.at("id_key_digest"));
+    put(report.author_key_digest, made.at("author_key_digest"));
+    put(report.family_id, "000102030405060708090a0b0c0d0e0f");
+    write("r.bin", bytes_of(report));
+    EXPECT_EQ(run("verify s.igvm --report r.bin").status, 0) << read("out");
+    const auto wrong = [&](auto change) {
+        AttestationReport other = report;
+        change(other);
+        write("w.bin", bytes_of(other));
+        const auto outcome = run("verify s.igvm --report w.bin");
+        EXPECT_EQ(outcome.status, 1);
+        return outcome.out;
+    };
+    using R = AttestationReport;
+    EXPECT_TRUE(contains(wrong([](R& r) { r.id_key_digest[0] ^= 1; }), "report's ID key digest"));
+    EXPECT_TRUE(contains(wrong([](R& r) { r.author_key_digest[0] ^= 1; }), "author key digest"));
+    EXPECT_TRUE(contains(wrong([](R& r) { r.measurement[0] ^= 1; }), "report's measurement"));
+    EXPECT_TRUE(contains(wrong([](R& r) { r.policy |= 0x8'0000; }), "report's policy is 0xb0000"));
+    EXPECT_TRUE(contains(wrong([](R& r) { r.guest_svn = 2; }), "report's guest SVN"));
+    EXPECT_TRUE(contains(wrong([](R& r) { r.family_id[0] ^= 1; }), "report's family ID"));
+    EXPECT_TRUE(contains(wrong([](R& r) { r.image_id[0] ^= 1; }), "report's image ID"));
+
+    // explain says the same of what is no digest, and warns.
+    AttestationReport other = report;
+    other.policy            = 0xB'0000;
+    other.vmpl              = 1;
+    other.guest_svn         = 9;
+    write("o.bin", bytes_of(other));
+    const auto explained = run("explain s.igvm --report o.bin --host-data " + std::string(64, '1'));
+    EXPECT_EQ(explained.status, 0) << explained.errors;
+    for (const char* part :
+         {"the report's policy is 0xb0000, expected 0x30000", "the report's VMPL is 1, expected 0",
+          "the report's guest SVN is 9", "the report's host data is 0000",
+          "warning: the report's policy has debug on"}) {
+        EXPECT_TRUE(contains(explained.out, part)) << part << "\n" << explained.out;
+    }
+}
+
+/// A report from the tests' root, by igvmtool report.
+TEST_F(IgvmTool, ReportsUpToTheRoot) {
+    const TestRoot& root = TestRoot::get();
+    write("report.bin", bytes_of(root.report()));
+    ASSERT_EQ(shell("mkdir certs").status, 0);
+    write("certs/vcek.der", root.vcek);
+    write("certs/ask.pem", to_pem(root.ask));
+    write("certs/ark.crt", root.ark);
+    write("certs/notes.txt", Bytes(4, 'x'));
+    const auto bare = run("report report.bin");
+    EXPECT_EQ(bare.status, 0) << bare.errors;
+    for (const char* part :
+         {"reported_tcb        0xd516000000000004: boot loader 4, TEE 0, SNP 22, microcode 213",
+          "nobody vouches for this report without --certs; fetch\n  "
+          "https://kdsintf.amd.com/vcek/v1/"
+          "Milan/",
+          "/cert_chain\n", "policy warning      smt on"}) {
+        EXPECT_TRUE(contains(bare.out, part)) << part << "\n" << bare.out;
+    }
+    const auto pinned = run("report report.bin --certs certs");
+    EXPECT_EQ(pinned.status, 1);
+    EXPECT_TRUE(contains(pinned.out, "FAILS  root: found ARK-Test")) << pinned.out;
+    const auto good = run("report report.bin --certs certs --root certs/ark.crt");
+    EXPECT_EQ(good.status, 0) << good.out << good.errors;
+    EXPECT_TRUE(contains(good.out, "passes signature: by SEV-VCEK\n"));
+    EXPECT_TRUE(contains(good.out, "passes root: ARK-Test, "));
+    const std::string fingerprint = to_hex(sha256(root.ark));
+    const Json json =
+        Json::parse(run("report report.bin --certs certs --root " + fingerprint + " --json").out);
+    EXPECT_EQ(json.at("verified"), true);
+    EXPECT_EQ(json.at("fields").at("guest_svn"), "2");
+    EXPECT_EQ(json.at("generation"), "Milan");
+    EXPECT_EQ(
+        run("report report.bin --certs certs --root " + fingerprint + " --at 2020-01-01").status,
+        1);
+
+    write("policy.json", [] {
+        const std::string text = R"({"vmpl": 0, "allowed_policy": [], "minimum_tcb": {"snp": 23}})";
+        return Bytes(text.begin(), text.end());
+    }());
+    const auto verdict = run("report report.bin --policy policy.json");
+    EXPECT_EQ(verdict.status, 1);
+    for (const char* part :
+         {"passes vmpl: 0\n", "FAILS  allowed_policy: found 0x30000, expected one without smt\n",
+          "FAILS  minimum_tcb (reported): found SNP 22, expected 23 or more"}) {
+        EXPECT_TRUE(contains(verdict.out, part)) << part << "\n" << verdict.out;
+    }
+    write("wrong.json", Bytes{'{', '}', '}'});
+    EXPECT_EQ(run("report report.bin --policy wrong.json").status, 1);
+
+    write("guest.igvm", worked_file());
+    const auto other = run("report report.bin --guest guest.igvm --vmm qemu");
+    EXPECT_EQ(other.status, 1);
+    EXPECT_TRUE(contains(other.out, "FAILS  measurement: found another")) << other.out;
+    AttestationReport own = root.report();
+    std::ranges::copy(
+        from_hex(run("measure guest.igvm --vmm qemu --digest-only").out.substr(0, 96)),
+        own.measurement);
+    write("own.bin", bytes_of(own));
+    EXPECT_EQ(run("report own.bin --guest guest.igvm --vmm qemu").status, 0);
+
+    write("short.bin", Bytes(100));
+    EXPECT_EQ(run("report short.bin").status, 1);
+    EXPECT_EQ(run("report report.bin --generation Rome").status, 2);
+    EXPECT_EQ(run("report report.bin --certs certs/notes.txt").status, 1);
+    EXPECT_EQ(run("report report.bin --certs certs --at yesterday").status, 2);
+}
+
+/// Another command line or initrd than the one in an IGVM file.
+TEST_F(IgvmTool, ExplainsWhatIsInAFile) {
+    const auto file_with = [](const std::string& line, const Bytes& initrd) {
+        Writer writer;
+        const u32 mask = writer.add_platform(PlatformType::sev_snp);
+        Bytes page     = hlt_page();
+        std::ranges::copy(line, page.begin() + 100);
+        writer.add_page(page_data(mask, 0x1000), page);
+        for (u64 at = 0; at < initrd.size(); at += page_size) {
+            const u64 size = std::min<u64>(page_size, initrd.size() - at);
+            writer.add_page(page_data(mask, 0x10'0000 + at), std::span(initrd).subspan(at, size));
+        }
+        add_vmsa(writer, mask, qemu_vmsa(1));
+        return must_finish(writer);
+    };
+    const Bytes first(6000, 5);
+    const Bytes second(9000, 6);
+    write("initrd", first);
+    write("initrd-2", second);
+    write("guest.igvm", file_with("quiet", first));
+    write("other.igvm", file_with("quiet nosmt", second));
+    const std::string expected = run("measure other.igvm --digest-only").out.substr(0, 96);
+    const auto found =
+        run("explain guest.igvm --append quiet --or-append x --or-append 'quiet nosmt' "
+            "--initrd initrd --or-initrd initrd-2 --expected "
+            + expected);
+    EXPECT_EQ(found.status, 0) << found.out << found.errors;
+    EXPECT_TRUE(contains(found.out, "command line \"quiet nosmt\" in the file")) << found.out;
+    EXPECT_TRUE(contains(found.out, "initrd initrd-2 in the file")) << found.out;
+    write("bare.igvm", file_with("", first));
+    const std::string bare = run("measure bare.igvm --digest-only").out.substr(0, 96);
+    EXPECT_TRUE(contains(run("explain guest.igvm --append quiet --expected " + bare).out,
+                         "empty command line in the file"));
+}
+
+/// EC2 as it was: RDX 0 in all vCPUs.
+TEST_F(IgvmTool, ExplainsTheFormerEc2) {
+    write("amdsev.fd", amd_sev_volume());
+    FirmwareLaunchOptions options{.launch     = options_for(PlatformType::sev_snp, Vmm::ec2),
+                                  .hash_table = {}};
+    options.launch.vcpus     = 4;
+    options.launch.vmm.reset = &former_ec2_reset;
+    const Bytes volume       = amd_sev_volume();
+    const auto launch        = launch_of(*parse_firmware(volume), options);
+    ASSERT_TRUE(launch);
+    for (const Step& step : launch->steps) {
+        if (step.type == PageType::vmsa) {
+            EXPECT_EQ(load<x86::Vmsa>(step.data).rdx, 0u);
+        }
+    }
+    const std::string digest = to_hex(measure(*launch, 1));
+    const auto found =
+        run("explain --firmware amdsev.fd --vmm qemu --vcpus 4 --expected " + digest);
+    EXPECT_EQ(found.status, 0) << found.errors;
+    EXPECT_TRUE(contains(found.out, "monitor ec2 before its change")) << found.out;
+    const Json ec2 = Json::parse(
+        run("explain --firmware amdsev.fd --vmm ec2 --vcpus 4 --json --expected " + digest).out);
+    bool in_all = false;
+    for (const auto& explanation : ec2.at("explanations")) {
+        for (const auto& cause : explanation) {
+            in_all =
+                in_all || (cause.at("name") == "RDX 0 in every vCPU" && cause.at("vcpus") == "all");
+        }
+    }
+    EXPECT_TRUE(in_all) << ec2.dump(1);
+}
+
+} // namespace vestibule::igvm::test
