@@ -92,7 +92,8 @@ TEST(Judge, EveryOtherClassEnds) {
     EXPECT_TRUE(terminates(judge(0xFFFF'FFFF'FFFF'FFFF, 0), reason::ghcb_bad_response));
 }
 
-// The specification gives [31:0] a meaning and [63:32] none: hosts leave there what the guest wrote.
+// The specification gives [31:0] a meaning and [63:32] none: hosts leave there what the guest
+// wrote.
 TEST(Judge, TheHighHalfMeansNothing) {
     for (unsigned n = 32; n < 64; ++n) {
         EXPECT_TRUE(judge(u64{1} << n, 0).is_done()) << n;
