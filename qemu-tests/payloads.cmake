@@ -61,7 +61,7 @@ function(payload_refused name want)
       "-DWANT=${want}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
   set_tests_properties(qemu.payload_${name} PROPERTIES TIMEOUT 90)
 endfunction()
-payload_refused(outside "(PAGE_DATA|REQUIRED_MEMORY) at offset 0x[0-9a-f]+: [a-z ]* memory[a-z ]*: try more .--memory."
+payload_refused(outside "(PAGE_DATA|REQUIRED_MEMORY) at offset 0x[0-9a-f]+: [a-z ]*memory[a-z ]*: try more .--memory."
   --payload-address 0x5000000)
 payload_refused(parameters "PARAMETER_AREA at offset 0x[0-9a-f]+: what a loader fills in is not served: build without --parameters"
   --payload-address 0x1000000 --parameters memory-map)
