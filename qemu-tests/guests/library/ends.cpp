@@ -21,6 +21,8 @@ enum : int {
     nmi_stack_full, // an NMI's handler that needs too much stack, with a guard page below it
 };
 
+constexpr int end = END;
+
 /// INT 2 comes through the NMI's gate as an NMI does.
 void interrupt_2() { asm volatile("int $2" : : : "memory"); }
 
@@ -35,7 +37,7 @@ void fill_stack() {
 
 /// The library has sent further NMIs elsewhere; who writes its IST slots calls them back.
 void on_nmi(const vestibule_frame*, void*) {
-    if (END == nmi_stack_full) {
+    if (end == nmi_stack_full) {
         fill_stack();
         return;
     }
@@ -66,13 +68,13 @@ extern "C" [[noreturn]] void stub_main() {
     setup.nmi_ist         = nmi_ist;
     setup.nmi             = on_nmi;
     setup.user_may        = user_may;
-    if (END == nmi_stack_full) {
+    if (end == nmi_stack_full) {
         setup.guard_pages = 1;
         unmap_guards();
     }
     start_library(setup);
     say("started");
-    switch (END) {
+    switch (end) {
     case nmi_in_nmi: interrupt_2(); break;
     case vc_in_hook: in_from_user_mode(); break;
     case gp_on_vc_ist:
