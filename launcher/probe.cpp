@@ -124,7 +124,11 @@ class Prober {
             value_of(igvm::file_content(parsed.value(), PlatformType::sev_es, plan.machine));
         ++launches_;
         const Guest guest(calls_, host_, plan);
-        return guest.measured().value();
+        const auto& measured = guest.measured();
+        if (!measured) {
+            throw LaunchError("an SEV-ES launch without a measurement");
+        }
+        return *measured;
     }
 
     /// A page of HLT, and one VMSA.

@@ -177,12 +177,12 @@ void put_list(u16 current, u16 last) {
 }
 
 void put_entry(unsigned index, u64 entry) {
-    at(ghcb_gpa() + field::buffer + 8 + index * 8) = entry;
+    at(ghcb_gpa() + field::buffer + 8 + u64{index} * 8) = entry;
 }
 
 u16 list_current() { return at<u16>(ghcb_gpa() + field::buffer); }
 
-u64 get_entry(unsigned index) { return get(field::buffer + 8 + index * 8); }
+u64 get_entry(unsigned index) { return get(field::buffer + 8 + u64{index} * 8); }
 
 void make_vmsa(void* page, void (*entry)(), void* stack_end, u8 vmpl) {
     auto& vmsa         = *static_cast<x86::Vmsa*>(page);

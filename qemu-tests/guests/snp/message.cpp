@@ -15,7 +15,7 @@ alignas(page_size) constinit u8 request_page[page_size]{};
 alignas(page_size) constinit u8 response_page[page_size]{};
 alignas(page_size) constinit u8 received[page_size]{};
 
-const u8* vmpck(u8 number) { return image_end + page_size + 0x20 + 32u * number; }
+const u8* vmpck(u8 number) { return image_end + page_size + 0x20 + u64{32} * number; }
 
 void share(u8* page) {
     pvalidate(address_of(page), 0, 0);

@@ -34,7 +34,7 @@ inline constexpr u64 extended_guest_request = 0x8000'0012;
 void start_messages();
 
 /// Encrypts a message with the VMPCK of that number into the request page.
-void prepare(u8 vmpck, u8 type, u64 sequence, const void* payload, u16 size, u8 version = 1);
+void prepare(u8 key, u8 type, u64 sequence, const void* payload, u16 size, u8 version = 1);
 
 MessageHeader& prepared(); // to spoil it
 

@@ -33,8 +33,8 @@ u32 word(u64 offset) { return at<u32>(address_of(answer) + offset); }
 
 ReportRequest wanted() {
     ReportRequest request{};
-    for (u8 n = 0; n < sizeof request.report_data; ++n) {
-        request.report_data[n] = n;
+    for (u64 n = 0; n < sizeof request.report_data; ++n) {
+        request.report_data[n] = static_cast<u8>(n);
     }
     return request;
 }

@@ -72,7 +72,7 @@ u64 tsc_frequency_khz() {
             return 0;
         }
     }
-    std::sort(std::begin(samples), std::end(samples));
+    std::ranges::sort(samples);
     return samples[std::size(samples) / 2];
 }
 
