@@ -71,13 +71,13 @@ void write_big64(u8* to, u64 value) {
 
 } // namespace
 
-AesGcm::AesGcm(const u8* key) : round_keys_{}, hash_key_{} {
+AesGcm::AesGcm(const u8* key) {
     u8* const words = round_keys_[0];
-    memcpy(words, key, key_words * 4);
+    memcpy(words, key, u64{key_words} * 4);
     u8 round_constant = 1;
     for (unsigned n = key_words; n < (rounds + 1) * 4; ++n) {
         u8 word[4];
-        memcpy(word, words + (n - 1) * 4, sizeof word);
+        memcpy(word, words + u64{n - 1} * 4, sizeof word);
         if (n % key_words == 0) {
             std::rotate(word, word + 1, word + 4);
         }
@@ -109,7 +109,7 @@ AesGcm::Block AesGcm::encrypt_block(const Block& from) const {
             }
         }
         for (unsigned column = 0; column < 4 && round != rounds; ++column) {
-            mix_column(shifted.bytes + column * 4);
+            mix_column(shifted.bytes + u64{column} * 4);
         }
         add_to(shifted.bytes, round_keys_[round]);
         state = shifted;
@@ -138,7 +138,7 @@ AesGcm::Block AesGcm::multiply(const Block& factor) const {
     constexpr u64 polynomial = 0xE1ull << 56;
     const auto half          = [](const Block& block, unsigned n) {
         u64 value;
-        memcpy(&value, block.bytes + n * 8, sizeof value);
+        memcpy(&value, block.bytes + u64{n} * 8, sizeof value);
         return __builtin_bswap64(value);
     };
     u64 power[2]      = {half(hash_key_, 0), half(hash_key_, 1)};

@@ -38,8 +38,8 @@ class AesGcm {
     void absorb(Block& hash, std::span<const u8> data) const;
     Block multiply(const Block& factor) const;
 
-    u8 round_keys_[15][16];
-    Block hash_key_;
+    u8 round_keys_[15][16]{};
+    Block hash_key_{};
 };
 
 } // namespace vestibule::sevsim

@@ -78,8 +78,7 @@ constexpr u64 subtract(Number& difference, const Number& a, const Number& b) {
 /// Arithmetic modulo an odd number of 384 bits. Factors of products are in Montgomery's form.
 class Field {
   public:
-    explicit constexpr Field(const Number& modulus)
-        : modulus_{modulus}, inverse_{1}, one_{}, square_{} {
+    explicit constexpr Field(const Number& modulus) : modulus_{modulus} {
         for (unsigned n = 0; n < 6; ++n) { // each doubles the bits that are right
             inverse_ *= 2 - modulus_.limb[0] * inverse_;
         }
@@ -165,9 +164,9 @@ class Field {
     }
 
     Number modulus_;
-    u64 inverse_; // minus the inverse of the lowest limb
-    Number one_;
-    Number square_; // 2^768
+    u64 inverse_ = 1; // minus the inverse of the lowest limb
+    Number one_{};
+    Number square_{}; // 2^768
 };
 
 constexpr Field field{prime};
@@ -242,7 +241,7 @@ Number from_bytes(const u8* bytes) {
     Number number{};
     for (unsigned n = 0; n < limbs; ++n) {
         u64 limb;
-        memcpy(&limb, bytes + (limbs - 1 - n) * 8, sizeof limb);
+        memcpy(&limb, bytes + u64{limbs - 1 - n} * 8, sizeof limb);
         number.limb[n] = __builtin_bswap64(limb);
     }
     return number;
@@ -251,7 +250,7 @@ Number from_bytes(const u8* bytes) {
 void to_bytes(const Number& number, u8* bytes) {
     for (unsigned n = 0; n < limbs; ++n) {
         const u64 limb = __builtin_bswap64(number.limb[n]);
-        memcpy(bytes + (limbs - 1 - n) * 8, &limb, sizeof limb);
+        memcpy(bytes + u64{limbs - 1 - n} * 8, &limb, sizeof limb);
     }
 }
 

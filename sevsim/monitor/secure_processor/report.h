@@ -19,6 +19,6 @@ struct ReportRequest {
 static_assert(sizeof(ReportRequest) == 96);
 
 /// Writes `report_size` bytes. False where the key that is asked for is not there.
-bool write_report(const ReportRequest& request, u8* report);
+bool write_report(const ReportRequest& request, u8* bytes);
 
 } // namespace vestibule::sevsim

@@ -54,16 +54,10 @@ void write_big(u8* bytes, u64 value) {
 
 } // namespace
 
-Sha384::Sha384()
-    : state_{0xCBBB'9D5D'C105'9ED8, 0x629A'292A'367C'D507, 0x9159'015A'3070'DD17,
-             0x152F'ECD8'F70E'5939, 0x6733'2667'FFC0'0B31, 0x8EB4'4A87'6858'1511,
-             0xDB0C'2E0D'64F9'8FA7, 0x47B5'481D'BEFA'4FA4},
-      block_{} {}
-
 void Sha384::compress() {
     u64 w[rounds];
     for (unsigned n = 0; n < 16; ++n) {
-        w[n] = read_big(block_ + n * 8);
+        w[n] = read_big(block_ + u64{n} * 8);
     }
     for (unsigned n = 16; n < rounds; ++n) {
         const u64 a = w[n - 15];
@@ -115,7 +109,7 @@ Digest384 Sha384::finish() {
     add(length);
     Digest384 digest;
     for (unsigned n = 0; n < 6; ++n) {
-        write_big(digest.bytes + n * 8, state_[n]);
+        write_big(digest.bytes + u64{n} * 8, state_[n]);
     }
     return digest;
 }

@@ -14,8 +14,6 @@ struct Digest384 {
 
 class Sha384 {
   public:
-    Sha384();
-
     void add(std::span<const u8> bytes);
 
     /// Only destruction may follow.
@@ -24,8 +22,11 @@ class Sha384 {
   private:
     void compress();
 
-    u64 state_[8];
-    u8 block_[128];
+    // FIPS 180-4, section 5.3.4.
+    u64 state_[8] = {0xCBBB'9D5D'C105'9ED8, 0x629A'292A'367C'D507, 0x9159'015A'3070'DD17,
+                     0x152F'ECD8'F70E'5939, 0x6733'2667'FFC0'0B31, 0x8EB4'4A87'6858'1511,
+                     0xDB0C'2E0D'64F9'8FA7, 0x47B5'481D'BEFA'4FA4};
+    u8 block_[128]{};
     u64 size_ = 0; // of all that was added
 };
 
