@@ -3,6 +3,7 @@
 #include "boot/entry_state.h"
 #include "boot/gdt.h"
 #include "boot/hand_over/header.h"
+#include "boot/jump_table/record.h"
 #include "boot/legacy/handlers.h"
 #include "boot/pvh/record.h"
 #include "boot/selftest/registers.h"
@@ -10,11 +11,14 @@
 #include "library/per_cpu.h"
 #include "vc/frame.h"
 #include "vc/frame32.h"
+#include "x86/exit_code.h"
 #include "x86/nasm_constants.h"
 #include "x86/registers.h"
 
 #include <cstddef>
 
+using vestibule::ghcb::Field;
+using vestibule::ghcb::FieldSet;
 using vestibule::library::PerCpu;
 using vestibule::selftest::Registers;
 using vestibule::vc::Frame;
@@ -41,14 +45,26 @@ static constexpr vestibule::x86::NasmConstant constants[] = {
     {"CPU_NMI", offsetof(PerCpu, under_way.nmi)},
     {"CPU_LEAVING", offsetof(PerCpu, under_way.leaving)},
     {"CPU_NMI_STACK_TOP", offsetof(PerCpu, nmi_stack) + VESTIBULE_NMI_STACK_SIZE},
+    {"GHCB_EXITCODE", offsetof(vestibule::ghcb::Page, sw_exitcode)},
     {"GHCB_EXITINFO1", offsetof(vestibule::ghcb::Page, sw_exitinfo1)},
     {"GHCB_EXITINFO2", offsetof(vestibule::ghcb::Page, sw_exitinfo2)},
+    {"GHCB_VALID_BITMAP", offsetof(vestibule::ghcb::Page, valid_bitmap)},
+    {"GHCB_VALID_CALL_HIGH", (FieldSet::of(Field::sw_exitcode) | FieldSet::of(Field::sw_exitinfo1)
+                              | FieldSet::of(Field::sw_exitinfo2))
+                                 .high},
+    {"GHCB_PROTOCOL_VERSION", offsetof(vestibule::ghcb::Page, protocol_version)},
+    {"GHCB_USAGE", offsetof(vestibule::ghcb::Page, ghcb_usage)},
+    {"EXIT_AP_JUMP_TABLE", static_cast<unsigned long>(x86::ExitCode::ap_jump_table)},
     {"PAGE_SIZE", vestibule::page_size},
     {"LEGACY_HANDLERS_SIZE", sizeof(vestibule::boot::legacy::Handlers)},
     {"PAGING_CR0", vestibule::boot::paging_cr0},
     {"PAGING_CR4", vestibule::boot::paging_cr4},
     {"PAGING_EFER", vestibule::boot::paging_efer},
     {"BOOT_INFO_PLATFORM", offsetof(vestibule::boot::BootInfo, platform)},
+    {"BOOT_INFO_GHCB_VERSION", offsetof(vestibule::boot::BootInfo, ghcb_version)},
+    {"BOOT_INFO_GHCB_GPA", offsetof(vestibule::boot::BootInfo, ghcb_gpa)},
+    {"BOOT_INFO_AP_MAILBOX", offsetof(vestibule::boot::BootInfo, ap_mailbox)},
+    {"JUMP_TABLE_PAGE", vestibule::boot::jump_table::page_gpa},
     {"PVH_RECORD_ENTRY", offsetof(vestibule::boot::pvh::Record, entry)},
     {"PVH_RECORD_SIZE", sizeof(vestibule::boot::pvh::Record)},
     {"CR0_PE", x86::cr0::pe},

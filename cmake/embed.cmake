@@ -35,8 +35,9 @@ std::span<const unsigned char> @name@();
     COMMAND ${CMAKE_COMMAND} -Dname=${name} -Dfile=${file} -Dsource=${dir}/${name}.cpp
       -P ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
     DEPENDS ${file} ${CMAKE_CURRENT_FUNCTION_LIST_FILE} VERBATIM)
-  set_source_files_properties(${dir}/${name}.cpp PROPERTIES
-    OBJECT_DEPENDS ${file} COMPILE_OPTIONS -Wno-c23-extensions)
+  # Clang 19 takes a first byte from 0x80 on for a negative number.
+  set_source_files_properties(${dir}/${name}.cpp PROPERTIES OBJECT_DEPENDS ${file}
+    COMPILE_OPTIONS "-Wno-c23-extensions;-Wno-c++11-narrowing;-Wno-sign-conversion")
   target_sources(${target} PRIVATE ${dir}/${name}.cpp)
   target_include_directories(${target} PRIVATE ${dir})
   add_dependencies(${target} guest)

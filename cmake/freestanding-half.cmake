@@ -10,6 +10,8 @@ set(VESTIBULE_HAND_OVER_IMAGE64 ${VESTIBULE_GUEST_DIR}/boot/hand_over.elf)
 set(VESTIBULE_HAND_OVER_IMAGE_compat ${VESTIBULE_GUEST_DIR}/boot/hand_over_compat.elf)
 set(VESTIBULE_HAND_OVER_IMAGE32 ${VESTIBULE_GUEST_DIR}/boot/hand_over32.elf)
 set(VESTIBULE_ENTER_PVH ${VESTIBULE_GUEST_DIR}/boot/enter_pvh.bin)
+set(VESTIBULE_JUMP_TABLE_ENTER_LINUX ${VESTIBULE_GUEST_DIR}/boot/jump_table_enter_linux.bin)
+set(VESTIBULE_JUMP_TABLE_ARRIVE ${VESTIBULE_GUEST_DIR}/boot/jump_table_arrive.bin)
 set(VESTIBULE_MONITOR_IMAGE ${VESTIBULE_GUEST_DIR}/sevsim/monitor/monitor.elf)
 
 # What the freestanding builds are told of this one.
@@ -43,7 +45,8 @@ ExternalProject_Add(guest
   INSTALL_COMMAND ""
   BUILD_BYPRODUCTS ${VESTIBULE_STUB_IMAGE64} ${VESTIBULE_STUB_IMAGE_compat} ${VESTIBULE_STUB_IMAGE32}
     ${VESTIBULE_HAND_OVER_IMAGE64} ${VESTIBULE_HAND_OVER_IMAGE_compat} ${VESTIBULE_HAND_OVER_IMAGE32}
-    ${VESTIBULE_ENTER_PVH} ${VESTIBULE_MONITOR_IMAGE} ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
+    ${VESTIBULE_ENTER_PVH} ${VESTIBULE_JUMP_TABLE_ENTER_LINUX} ${VESTIBULE_JUMP_TABLE_ARRIVE}
+    ${VESTIBULE_MONITOR_IMAGE} ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
   ${depends})
 
 # vestibule_asm_constants(<name> <source>): the program <source> prints NASM definitions taken from

@@ -60,6 +60,56 @@ Taken take_mode(Text value, Config& config) {
     return {};
 }
 
+Taken take_protocol(Text value, Config& config) {
+    struct Row {
+        Text name;
+        kernel::Protocol protocol;
+    };
+
+    constexpr Row rows[] = {
+        {"auto",      kernel::Protocol::automatic},
+        {"boot-info", kernel::Protocol::boot_info},
+        {"pvh",       kernel::Protocol::pvh      },
+        {"linux",     kernel::Protocol::linux64  },
+    };
+    for (const Row& row : rows) {
+        if (value == row.name) {
+            config.protocol = row.protocol;
+            return {};
+        }
+    }
+    return "auto, boot-info, pvh or linux";
+}
+
+/// The value of a digit of base 16; 16 of what is none.
+constexpr u64 digit_of(char character) {
+    constexpr Text digits = "0123456789abcdef";
+    const char lower =
+        character >= 'A' && character <= 'F' ? static_cast<char>(character - 'A' + 'a') : character;
+    return find(digits, lower);
+}
+
+Taken take_address(Text value, Config& config) {
+    constexpr Text expected = "an address in base 16 (0x1000000), of a page below 4 GiB";
+    constexpr u64 longest   = 8; // digits
+    if (value.size < 3 || value.size > 2 + longest || !(value.first(2) == "0x")) {
+        return expected;
+    }
+    u64 address = 0;
+    for (u64 i = 2; i < value.size; ++i) {
+        const u64 digit = digit_of(value[i]);
+        if (digit == 16) {
+            return expected;
+        }
+        address = address * 16 + digit;
+    }
+    if (address == 0 || address % page_size != 0) {
+        return expected;
+    }
+    config.address = address;
+    return {};
+}
+
 Taken take_verbose(Text value, Config& config) {
     if (value == "off") {
         config.verbose = Verbose::off;
@@ -98,12 +148,14 @@ struct Key {
 };
 
 constexpr Key keys[] = {
-    {"payload", take_path<&Config::payload>},
-    {"initrd",  take_path<&Config::initrd> },
-    {"cmdline", take_command_line          },
-    {"mode",    take_mode                  },
-    {"verbose", take_verbose               },
-    {"timeout", take_timeout               },
+    {"payload",  take_path<&Config::payload>},
+    {"initrd",   take_path<&Config::initrd> },
+    {"cmdline",  take_command_line          },
+    {"protocol", take_protocol              },
+    {"address",  take_address               },
+    {"mode",     take_mode                  },
+    {"verbose",  take_verbose               },
+    {"timeout",  take_timeout               },
 };
 constexpr u64 key_count = sizeof(keys) / sizeof(keys[0]);
 
@@ -145,7 +197,7 @@ class Reader {
         if (!config_.payload.empty()) {
             return no_problem;
         }
-        constexpr Text payloads_own[] = {"initrd", "cmdline"};
+        constexpr Text payloads_own[] = {"initrd", "cmdline", "protocol", "address"};
         for (const Text name : payloads_own) {
             if (const u64 line = seen_[index_of(name)]; line != 0) {
                 return mistake(line, name, " without a payload: the selftest takes none");

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "efi/problem.h"
+#include "kernel/form.h"
 
 namespace vestibule::efi {
 
@@ -18,9 +19,11 @@ struct Config {
     Text payload; // a path, empty for the built-in selftest
     Text initrd;  // a path, empty for none
     Text command_line;
-    Mode mode       = Mode::any;
-    Verbose verbose = Verbose::console;
-    u32 timeout     = 0; // seconds
+    kernel::Protocol protocol = kernel::Protocol::automatic; // by which the payload is entered
+    u64 address               = 0; // of a payload that can be told where to lie; 0: not told
+    Mode mode                 = Mode::any;
+    Verbose verbose           = Verbose::console;
+    u32 timeout               = 0; // seconds
 };
 
 /// What longer path no file system has (FAT's names have 255 characters), and longest wait.

@@ -1,7 +1,6 @@
 #include "efi/departure.h"
 
 #include "efi/firmware.h"
-#include "efi/pvh_map.h"
 
 namespace vestibule::efi {
 
@@ -15,7 +14,7 @@ constexpr u64 spare_descriptors = 64;
 
 bool Departure::allocate(u64 size) {
     room_            = pages_for(size + spare_descriptors * descriptor_size_) * page_size;
-    const u64 behind = pvh::most_ranges(room_ / descriptor_size_) * sizeof(pvh::MemoryRange);
+    const u64 behind = most_ranges(room_ / descriptor_size_) * sizeof(MemoryRange);
     return map_.allocate(room_ + behind);
 }
 
@@ -63,6 +62,24 @@ Problem Departure::exit_boot_services() {
         }
     }
     return problem(Trouble::no_end, "the firmware does not end boot services: ", name_of(status));
+}
+
+u32 Departure::type_at(u64 address) const {
+    for (u64 at = 0; at + sizeof(EFI_MEMORY_DESCRIPTOR) <= size_; at += descriptor_size_) {
+        const auto& entry = *map_.at<const EFI_MEMORY_DESCRIPTOR>(at);
+        if (address >= entry.PhysicalStart
+            && (address - entry.PhysicalStart) / page_size < entry.NumberOfPages) {
+            return entry.Type;
+        }
+    }
+    return EfiMaxMemoryType;
+}
+
+u32 Departure::convert(Extent stub, Extent told, MemoryRange* ranges) const {
+    const InUse in_use{
+        .extents = {stub, told, map_.extent()}
+    };
+    return convert_map({map_.at(), size_}, descriptor_size_, in_use, ranges);
 }
 
 } // namespace vestibule::efi

@@ -2,6 +2,7 @@
 // ExitBootServices with its key.
 #pragma once
 
+#include "efi/memory_map.h"
 #include "efi/pages.h"
 #include "efi/problem.h"
 
@@ -17,13 +18,18 @@ class Departure {
     /// may be used any more.
     Problem exit_boot_services();
 
+    /// What the map calls the memory at an address; EfiMaxMemoryType where it knows nothing of it.
+    [[nodiscard]] u32 type_at(u64 address) const;
+
     [[nodiscard]] u64 map() const { return map_.base(); }
 
-    /// Room behind the map, page-aligned, in which the map in a PVH kernel's terms can be made, of
+    /// Room behind the map, page-aligned, in which the map in a kernel's terms can be made, of
     /// most_ranges() of what descriptors there are: by then there is nobody to ask for memory.
     [[nodiscard]] u64 behind_map() const { return map_.base() + room_; }
 
-    [[nodiscard]] u64 behind_map_end() const { return map_.base() + map_.size(); }
+    /// Makes it there, or wherever else there is that much room. `stub` and `told` stay in use, as
+    /// does the map. Returns how many ranges there are.
+    u32 convert(Extent stub, Extent told, MemoryRange* ranges) const;
 
     [[nodiscard]] u64 map_size() const { return size_; }
 

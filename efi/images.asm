@@ -16,3 +16,11 @@ hand_over_bytes:
 enter_pvh_bytes:
         incbin  "efi/enter_pvh.bin"
 enter_pvh_end:
+
+; The way of further vCPUs from the firmware to the stub (boot/jump_table/record.h).
+        align   16, db 0
+        global  jump_table_arrive_bytes
+        global  jump_table_arrive_end
+jump_table_arrive_bytes:
+        incbin  "efi/jump_table_arrive.bin"
+jump_table_arrive_end:

@@ -4,6 +4,8 @@
 #include "efi/console.h"
 #include "efi/departure.h"
 #include "efi/firmware.h"
+#include "efi/further_cpus.h"
+#include "efi/linux.h"
 #include "efi/machine.h"
 #include "efi/payload.h"
 #include "efi/pvh.h"
@@ -96,13 +98,25 @@ Problem run() {
     }
     auto* const header = placed ? region.at<boot::PayloadHeader>(image.payload_header) : nullptr;
     if (header != nullptr) {
-        if (Problem wrong = payload.describe(*header, config.command_line); wrong.is_there()) {
+        if (Problem wrong = payload.describe(*header); wrong.is_there()) {
+            return wrong;
+        }
+    }
+    FurtherCpus further_cpus;
+    if (placed && payload.protocol() == kernel::Protocol::boot_info) {
+        if (Problem wrong = further_cpus.place(image, region, machine); wrong.is_there()) {
             return wrong;
         }
     }
     PvhEntry pvh_entry;
-    if (header != nullptr && payload.is_pvh()) {
+    LinuxEntry linux_entry;
+    if (placed && payload.protocol() == kernel::Protocol::pvh) {
         if (Problem wrong = pvh_entry.place(*header); wrong.is_there()) {
+            return wrong;
+        }
+    }
+    if (placed && payload.protocol() == kernel::Protocol::linux64) {
+        if (Problem wrong = linux_entry.place(*header); wrong.is_there()) {
             return wrong;
         }
     }
@@ -122,9 +136,15 @@ Problem run() {
     if (header != nullptr) {
         describe_firmware(departure, rsdp, *header);
     }
-    if (header != nullptr && payload.is_pvh()) {
-        pvh_entry.describe(*header, departure,
-                           {.base = region.base(), .end = region.base() + image.size});
+    if (placed && payload.protocol() == kernel::Protocol::boot_info) {
+        further_cpus.open(machine, departure, *header);
+    }
+    const Extent stub{.base = region.base(), .end = region.base() + image.size};
+    if (placed && payload.protocol() == kernel::Protocol::pvh) {
+        pvh_entry.describe(*header, departure, stub);
+    }
+    if (placed && payload.protocol() == kernel::Protocol::linux64) {
+        linux_entry.describe(payload.linux(), *header, departure, stub);
     }
     enter_stub(image, region);
 }

@@ -4,14 +4,14 @@
 
 namespace vestibule::efi {
 
-bool Pages::allocate(u64 bytes, u64 alignment, EFI_MEMORY_TYPE type) {
+bool Pages::allocate(u64 bytes, u64 alignment, EFI_MEMORY_TYPE type, u64 limit) {
     release();
     // The firmware knows no alignment but a page's: so more than is wanted, and the ends go back,
     // which FreePages allows.
     const u64 wanted             = pages_for(bytes);
     const u64 slack              = alignment / page_size - 1;
-    EFI_PHYSICAL_ADDRESS address = four_gib - 1;
-    if (bytes > four_gib
+    EFI_PHYSICAL_ADDRESS address = limit - 1;
+    if (bytes > limit
         || services().AllocatePages(AllocateMaxAddress, type, wanted + slack, &address)
                != EFI_SUCCESS) {
         return false;

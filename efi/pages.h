@@ -11,6 +11,12 @@ inline constexpr u64 four_gib = u64{1} << 32;
 
 constexpr u64 pages_for(u64 bytes) { return (bytes + page_size - 1) / page_size; }
 
+/// Memory from its first byte to behind its last one.
+struct Extent {
+    u64 base;
+    u64 end;
+};
+
 class Pages {
   public:
     Pages() = default;
@@ -20,9 +26,10 @@ class Pages {
 
     ~Pages() { release(); }
 
-    /// Anywhere below 4 GiB, which is all that the stub maps, at a multiple of `alignment`, a power
-    /// of two from a page up.
-    bool allocate(u64 bytes, u64 alignment = page_size, EFI_MEMORY_TYPE type = EfiLoaderData);
+    /// Anywhere below `limit`, at most 4 GiB, which is all that the stub maps, at a multiple of
+    /// `alignment`, a power of two from a page up.
+    bool allocate(u64 bytes, u64 alignment = page_size, EFI_MEMORY_TYPE type = EfiLoaderData,
+                  u64 limit = four_gib);
 
     /// At that address, which is a page's.
     bool allocate_at(u64 address, u64 bytes, EFI_MEMORY_TYPE type = EfiLoaderData);
@@ -32,6 +39,8 @@ class Pages {
     [[nodiscard]] u64 base() const { return base_; }
 
     [[nodiscard]] u64 size() const { return count_ * page_size; }
+
+    [[nodiscard]] Extent extent() const { return {.base = base_, .end = base_ + size()}; }
 
     template <class T = u8>
     [[nodiscard]] T* at(u64 offset = 0) const {

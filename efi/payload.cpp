@@ -5,13 +5,32 @@
 
 namespace vestibule::efi {
 
+using kernel::Form;
+using kernel::Protocol;
+
 namespace {
 
 constexpr u64 page_down(u64 address) { return address & ~(page_size - 1); }
 
 constexpr u64 page_up(u64 address) { return page_down(address + page_size - 1); }
 
-/// What is wrong with the file at `path`.
+Problem not_free(Text path, u64 first, u64 end) {
+    return problem(Trouble::memory, path, " wants memory from ", Hex{first}, " to ", Hex{end},
+                   ", which is not all there or not free");
+}
+
+/// Copies the segments to their places and zeroes the rest of them.
+void load_segments(Bytes file, const elf::Image& image, u64 bias) {
+    for (u32 i = 0; i < image.segment_count; ++i) {
+        const elf::Segment& segment = image.segments[i];
+        auto* const place           = reinterpret_cast<u8*>(segment.place + bias);
+        __builtin_memcpy(place, file.data + segment.offset, segment.file_size);
+        __builtin_memset(place + segment.file_size, 0, segment.memory_size - segment.file_size);
+    }
+}
+
+} // namespace
+
 Problem of_file(Text path, const elf::Fault& fault) {
     const auto kind =
         fault.kind == elf::Trouble::unsupported ? Trouble::unsupported : Trouble::damaged;
@@ -19,62 +38,50 @@ Problem of_file(Text path, const elf::Fault& fault) {
                    ", expected ", Text{fault.expected.data, fault.expected.size});
 }
 
-} // namespace
-
-Problem Payload::read(Text path) {
-    elf::PvhNote pvh;
-    elf::Fault fault = elf::read_image(bytes_, elf_);
-    if (!fault.is_there()) {
-        fault = elf::read_pvh_note(bytes_, elf_, pvh);
-    }
-    pvh_ = pvh.is_there;
-    if (pvh_) {
-        entry_ = pvh.entry;
-    } else if (!fault.is_there()) {
-        fault = elf::find_entry(elf_, entry_);
-    }
-    return fault.is_there() ? of_file(path, fault) : no_problem;
+Problem Payload::choose(const Config& config, Form form, bool has_pvh_note) {
+    const u32 first        = bytes_.hold(0, sizeof(u32)) ? bytes_.load<u32>(0) : 0;
+    const elf::Fault fault = kernel::choose(form, config.protocol, has_pvh_note, first, protocol_);
+    return fault.is_there() ? of_file(config.payload, fault) : no_problem;
 }
 
-Problem Payload::place(Text path) {
-    if (elf_.position_independent) {
-        const u64 size = elf_.end() - elf_.base();
-        if (!memory_[0].allocate(size, elf_.alignment, EfiLoaderCode)) {
-            return problem(Trouble::memory, "too little memory: ", path, " needs ", size,
+Problem Payload::place_elf(const Config& config, const elf::Image& image, u64& bias) {
+    if (image.position_independent) {
+        const u64 size = image.end() - image.base();
+        if (config.address != 0) {
+            bias = config.address - image.base();
+            return memory_[0].allocate_at(config.address, size, EfiLoaderCode)
+                       ? no_problem
+                       : not_free(config.payload, config.address, config.address + size);
+        }
+        if (!memory_[0].allocate(size, image.alignment, EfiLoaderCode)) {
+            return problem(Trouble::memory, "too little memory: ", config.payload, " needs ", size,
                            " bytes below 4 GiB");
         }
-        bias_ = memory_[0].base() - elf_.base();
+        bias = memory_[0].base() - image.base();
         return no_problem;
     }
+    if (config.address != 0) {
+        return problem(Trouble::config, config.payload,
+                       " says itself where it lies: there is no address to be told");
+    }
     u32 used = 0;
-    for (u32 i = 0; i < elf_.segment_count;) {
-        const u64 first = page_down(elf_.segments[i].place);
-        u64 end         = page_up(elf_.segments[i].end());
-        for (++i; i < elf_.segment_count && page_down(elf_.segments[i].place) <= end; ++i) {
-            end = page_up(elf_.segments[i].end());
+    for (u32 i = 0; i < image.segment_count;) {
+        const u64 first = page_down(image.segments[i].place);
+        u64 end         = page_up(image.segments[i].end());
+        for (++i; i < image.segment_count && page_down(image.segments[i].place) <= end; ++i) {
+            end = page_up(image.segments[i].end());
         }
         if (!memory_[used++].allocate_at(first, end - first, EfiLoaderCode)) {
-            return problem(Trouble::memory, path, " wants memory from ", Hex{first}, " to ",
-                           Hex{end}, ", which is not all there or not free");
+            return not_free(config.payload, first, end);
         }
     }
     return no_problem;
 }
 
-/// Copies the segments to their places and zeroes the rest of them.
-void Payload::load_segments() const {
-    for (u32 i = 0; i < elf_.segment_count; ++i) {
-        const elf::Segment& segment = elf_.segments[i];
-        auto* const place           = reinterpret_cast<u8*>(segment.place + bias_);
-        __builtin_memcpy(place, bytes_.data + segment.offset, segment.file_size);
-        __builtin_memset(place + segment.file_size, 0, segment.memory_size - segment.file_size);
-    }
-}
-
-Problem Payload::relocate(Text path) const {
+Problem Payload::relocate(Text path, const elf::Image& image, u64 bias) const {
     elf::Relocations relocations;
     elf::MovingWord word;
-    elf::Fault fault = relocations.open(bytes_, elf_);
+    elf::Fault fault = relocations.open(bytes_, image);
     for (;;) {
         if (!fault.is_there()) {
             fault = relocations.next(word);
@@ -85,13 +92,83 @@ Problem Payload::relocate(Text path) const {
         if (!word.is_there) {
             return no_problem;
         }
-        auto* const place = reinterpret_cast<u8*>(word.place + bias_);
+        auto* const place = reinterpret_cast<u8*>(word.place + bias);
         if (!word.has_value) {
             __builtin_memcpy(&word.value, place, sizeof(word.value));
         }
-        word.value += bias_;
+        word.value += bias;
         __builtin_memcpy(place, &word.value, sizeof(word.value));
     }
+}
+
+Problem Payload::load_elf(const Config& config) {
+    elf::Image image{};
+    elf::PvhNote pvh;
+    elf::Fault fault = elf::read_image(bytes_, image);
+    if (!fault.is_there()
+        && (config.protocol == Protocol::automatic || config.protocol == Protocol::pvh)) {
+        fault = elf::read_pvh_note(bytes_, image, pvh);
+    }
+    u64 entry = pvh.entry;
+    if (!fault.is_there() && !pvh.is_there) {
+        fault = elf::find_entry(image, entry);
+    }
+    if (fault.is_there()) {
+        return of_file(config.payload, fault);
+    }
+    if (Problem wrong = choose(config, Form::elf64, pvh.is_there); wrong.is_there()) {
+        return wrong;
+    }
+    u64 bias = 0;
+    if (Problem wrong = place_elf(config, image, bias); wrong.is_there()) {
+        return wrong;
+    }
+    load_segments(bytes_, image, bias);
+    if (protocol_ == Protocol::linux64) {
+        linux_ = kernel::kernel_without_header();
+    }
+    place_ = {
+        .base = image.base() + bias, .size = image.end() - image.base(), .entry = entry + bias};
+    return relocate(config.payload, image, bias);
+}
+
+Problem Payload::load_flat(const Config& config) {
+    if (Problem wrong = choose(config, Form::flat, false); wrong.is_there()) {
+        return wrong;
+    }
+    if (config.address == 0 || bytes_.size == 0) {
+        return problem(Trouble::damaged, config.payload, ": at 0x0 found ",
+                       Hex{bytes_.hold(0, sizeof(u32)) ? bytes_.load<u32>(0) : 0},
+                       ", expected an ELF64, a bzImage, a UKI, or a flat binary and an address "
+                       "for it");
+    }
+    const u64 size = page_up(bytes_.size);
+    if (size > four_gib - config.address
+        || !memory_[0].allocate_at(config.address, size, EfiLoaderCode)) {
+        return not_free(config.payload, config.address, config.address + size);
+    }
+    __builtin_memcpy(memory_[0].at(), bytes_.data, bytes_.size);
+    __builtin_memset(memory_[0].at(bytes_.size), 0, size - bytes_.size);
+    place_ = {.base = config.address, .size = size, .entry = config.address};
+    return no_problem;
+}
+
+Problem Payload::load_initrd(Volume& volume, const Config& config) {
+    const u64 limit = protocol_ == Protocol::linux64 ? linux_.initrd_limit + 1 : four_gib;
+    if (!config.initrd.empty()) {
+        return volume.read(config.initrd, initrd_, initrd_size_, limit);
+    }
+    if (carried_initrd_.size == 0) {
+        return no_problem;
+    }
+    if (!initrd_.allocate(carried_initrd_.size, page_size, EfiLoaderData, limit)) {
+        return problem(Trouble::memory, "too little memory: the initrd in ", config.payload,
+                       " has ", carried_initrd_.size, " bytes, for which there is no room below ",
+                       Hex{limit});
+    }
+    initrd_size_ = carried_initrd_.size;
+    __builtin_memcpy(initrd_.at(), carried_initrd_.data, initrd_size_);
+    return no_problem;
 }
 
 Problem Payload::load(Volume& volume, const Config& config) {
@@ -99,35 +176,43 @@ Problem Payload::load(Volume& volume, const Config& config) {
     if (Problem wrong = volume.read(config.payload, file_, size); wrong.is_there()) {
         return wrong;
     }
-    bytes_ = {file_.at(), size};
-    if (Problem wrong = read(config.payload); wrong.is_there()) {
+    bytes_          = {file_.at(), size};
+    command_line_   = config.command_line;
+    const Form form = kernel::form_of(bytes_);
+    Problem wrong;
+    switch (form) {
+    case Form::elf64: wrong = load_elf(config); break;
+    case Form::bzimage: wrong = load_bzimage(config, bytes_, 0); break;
+    case Form::uki: wrong = load_uki(config); break;
+    case Form::flat: wrong = load_flat(config); break;
+    }
+    if (wrong.is_there()) {
         return wrong;
     }
-    if (Problem wrong = place(config.payload); wrong.is_there()) {
-        return wrong;
+    if (form != Form::uki) {
+        file_.release(); // the initrd may need the room
     }
-    load_segments();
-    if (Problem wrong = relocate(config.payload); wrong.is_there()) {
-        return wrong;
-    }
-    file_.release();
-    return config.initrd.empty() ? no_problem : volume.read(config.initrd, initrd_, initrd_size_);
+    return load_initrd(volume, config);
 }
 
-Problem Payload::describe(boot::PayloadHeader& header, Text command_line) const {
-    constexpr u64 most = sizeof(header.command_line) - 1;
-    if (command_line.size > most) {
-        return problem(Trouble::config, "the command line has ", command_line.size,
+Problem Payload::describe(boot::PayloadHeader& header) const {
+    u64 most = sizeof(header.command_line) - 1;
+    if (protocol_ == Protocol::linux64 && linux_.command_line_limit != 0
+        && linux_.command_line_limit < most) {
+        most = linux_.command_line_limit;
+    }
+    if (command_line_.size > most) {
+        return problem(Trouble::config, "the command line has ", command_line_.size,
                        " characters, expected at most ", most);
     }
     header.kind              = boot::PayloadKind::boot_info;
-    header.entry             = entry_ + bias_;
-    header.payload_base      = elf_.base() + bias_;
-    header.payload_size      = elf_.end() - elf_.base();
+    header.entry             = place_.entry;
+    header.payload_base      = place_.base;
+    header.payload_size      = place_.size;
     header.initrd            = initrd_size_ != 0 ? initrd_.base() : 0;
     header.initrd_size       = initrd_size_;
-    header.command_line_size = command_line.size;
-    __builtin_memcpy(header.command_line, command_line.data, command_line.size);
+    header.command_line_size = command_line_.size;
+    __builtin_memcpy(header.command_line, command_line_.data, command_line_.size);
     return no_problem;
 }
 

@@ -7,6 +7,7 @@
 #include "efi/pages.h"
 #include "efi/volume.h"
 #include "elf/image.h"
+#include "kernel/bzimage.h"
 
 namespace vestibule::efi {
 
@@ -17,25 +18,46 @@ class Payload {
 
     /// Completes the record in the placed stub by which it finds the payload; all but what is known
     /// only once boot services end.
-    Problem describe(boot::PayloadHeader& header, Text command_line) const;
+    Problem describe(boot::PayloadHeader& header) const;
 
-    [[nodiscard]] bool is_pvh() const { return pvh_; }
+    /// By which it is to be entered.
+    [[nodiscard]] kernel::Protocol protocol() const { return protocol_; }
+
+    /// Of the protocol linux64.
+    [[nodiscard]] const kernel::LinuxKernel& linux() const { return linux_; }
 
   private:
-    Problem read(Text path);
-    Problem place(Text path);
-    void load_segments() const;
-    Problem relocate(Text path) const;
+    /// Where it will lie, once it is placed.
+    struct Place {
+        u64 base;
+        u64 size;
+        u64 entry;
+    };
+
+    // The forms (efi/payload.cpp, efi/payload_linux.cpp).
+    Problem load_elf(const Config& config);
+    Problem load_flat(const Config& config);
+    Problem load_uki(const Config& config);
+    Problem load_bzimage(const Config& config, Bytes file, u64 offset);
+
+    Problem choose(const Config& config, kernel::Form form, bool has_pvh_note);
+    Problem place_elf(const Config& config, const elf::Image& image, u64& bias);
+    Problem relocate(Text path, const elf::Image& image, u64 bias) const;
+    Problem load_initrd(Volume& volume, const Config& config);
 
     Pages file_;
     Pages memory_[elf::Image::max_segments]; // of neighbouring segments together
     Pages initrd_;
     Bytes bytes_;
-    elf::Image elf_{};
-    bool pvh_        = false; // entered as its PVH note says, not with boot info
-    u64 entry_       = 0;     // physical, as linked
-    u64 bias_        = 0;
+    Bytes carried_initrd_; // in the file, which stays for them
+    Text command_line_;
+    kernel::Protocol protocol_ = kernel::Protocol::boot_info;
+    kernel::LinuxKernel linux_{};
+    Place place_{};
     u64 initrd_size_ = 0;
 };
+
+/// What is wrong with the file at `path`.
+Problem of_file(Text path, const elf::Fault& fault);
 
 } // namespace vestibule::efi

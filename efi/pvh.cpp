@@ -1,6 +1,7 @@
 #include "efi/pvh.h"
 
 #include "boot/pvh/record.h"
+#include "kernel/pvh.h"
 
 // Assembly: efi/images.asm.
 extern "C" {
@@ -10,22 +11,19 @@ extern const vestibule::u8 enter_pvh_end[];
 
 namespace vestibule::efi {
 
+using kernel::PvhTold;
+
 namespace {
 
 u64 code_size() { return static_cast<u64>(enter_pvh_end - enter_pvh_bytes); }
 
 /// Behind the code.
-struct Told {
-    pvh::StartInfo start_info;
-    pvh::Module initrd;
-};
-
-u64 told_at() { return (code_size() + alignof(Told) - 1) & ~(alignof(Told) - 1); }
+u64 told_at() { return (code_size() + alignof(PvhTold) - 1) & ~(alignof(PvhTold) - 1); }
 
 } // namespace
 
 Problem PvhEntry::place(boot::PayloadHeader& header) {
-    if (!memory_.allocate(told_at() + sizeof(Told), page_size, EfiLoaderCode)) {
+    if (!memory_.allocate(told_at() + sizeof(PvhTold), page_size, EfiLoaderCode)) {
         return problem(Trouble::memory, "too little memory for the way into a PVH kernel");
     }
     __builtin_memcpy(memory_.at(), enter_pvh_bytes, code_size());
@@ -37,30 +35,12 @@ Problem PvhEntry::place(boot::PayloadHeader& header) {
 }
 
 void PvhEntry::describe(const boot::PayloadHeader& header, const Departure& departure,
-                        pvh::Extent stub) const {
-    const pvh::InUse in_use{
-        .extents = {stub,
-                    {.base = memory_.base(), .end = memory_.base() + memory_.size()},
-                    {.base = departure.map(), .end = departure.behind_map_end()}}
-    };
-    auto* const ranges = reinterpret_cast<pvh::MemoryRange*>(departure.behind_map());
-    const Bytes map{reinterpret_cast<const u8*>(departure.map()), departure.map_size()};
-    const u32 count = pvh::convert_map(map, departure.descriptor_size(), in_use, ranges);
-
-    auto& told  = *memory_.at<Told>(told_at());
-    told.initrd = {
-        .base = header.initrd, .size = header.initrd_size, .command_line = 0, .reserved = 0};
-    const bool any  = header.initrd_size != 0;
-    told.start_info = {.magic            = pvh::StartInfo::magic_value,
-                       .version          = pvh::StartInfo::current_version,
-                       .flags            = 0,
-                       .module_count     = any ? 1u : 0u,
-                       .modules          = any ? reinterpret_cast<u64>(&told.initrd) : 0,
-                       .command_line     = reinterpret_cast<u64>(&header.command_line[0]),
-                       .rsdp             = header.rsdp,
-                       .memory_map       = departure.behind_map(),
-                       .memory_map_count = count,
-                       .reserved         = 0};
+                        Extent stub) const {
+    auto* const ranges              = reinterpret_cast<MemoryRange*>(departure.behind_map());
+    const u32 count                 = departure.convert(stub, memory_.extent(), ranges);
+    *memory_.at<PvhTold>(told_at()) = kernel::tell_pvh(
+        memory_.base() + told_at(), header.initrd, header.initrd_size,
+        reinterpret_cast<u64>(&header.command_line[0]), header.rsdp, departure.behind_map(), count);
 }
 
 } // namespace vestibule::efi

@@ -4,9 +4,9 @@
 
 #include "boot/hand_over/header.h"
 #include "efi/departure.h"
+#include "efi/memory_map.h"
 #include "efi/pages.h"
 #include "efi/problem.h"
-#include "efi/pvh_map.h"
 
 namespace vestibule::efi {
 
@@ -18,8 +18,7 @@ class PvhEntry {
 
     /// Completes the start info once boot services have ended, from the record and the memory map.
     /// `stub` is what stays in use of the stub's region.
-    void describe(const boot::PayloadHeader& header, const Departure& departure,
-                  pvh::Extent stub) const;
+    void describe(const boot::PayloadHeader& header, const Departure& departure, Extent stub) const;
 
   private:
     Pages memory_;

@@ -13,6 +13,7 @@ struct StubImage {
     Bytes bytes;        // to lie behind the page tables
     u64 size;           // with the memory that the stub clears for itself, in whole pages
     u64 entry;          // in 64-bit mode
+    u64 entry_ap;       // of further vCPUs, in 64-bit mode; 0 where they have none
     u64 payload_header; // 0 where the payload is linked in
 };
 

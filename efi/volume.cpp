@@ -92,7 +92,7 @@ Problem Volume::open() {
     return no_problem;
 }
 
-Problem Volume::read(Text path, Pages& memory, u64& size) {
+Problem Volume::read(Text path, Pages& memory, u64& size, u64 limit) {
     Path wide;
     if (!is_separator(path[0])) {
         wide.add(own_folder);
@@ -115,9 +115,9 @@ Problem Volume::read(Text path, Pages& memory, u64& size) {
     if (size == 0) {
         return no_problem; // and no memory
     }
-    if (!memory.allocate(size)) {
+    if (!memory.allocate(size, page_size, EfiLoaderData, limit)) {
         return problem(Trouble::memory, "too little memory: ", path, " has ", size,
-                       " bytes, for which there is no room below 4 GiB");
+                       " bytes, for which there is no room below ", Hex{limit});
     }
     UINTN length = size;
     status       = open.file->Read(open.file, &length, memory.at());

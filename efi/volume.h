@@ -19,9 +19,9 @@ class Volume {
     Problem open();
     void close();
 
-    /// Reads a whole file into memory that it allocates below 4 GiB. A path without a \ or / in
+    /// Reads a whole file into memory that it allocates below `limit`. A path without a \ or / in
     /// front is that of a file beside the configuration.
-    Problem read(Text path, Pages& memory, u64& size);
+    Problem read(Text path, Pages& memory, u64& size, u64 limit = four_gib);
 
   private:
     EFI_FILE_PROTOCOL* root_ = nullptr;

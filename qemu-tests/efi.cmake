@@ -26,11 +26,11 @@ function(efi_test name)
   set_tests_properties(efi.${name} PROPERTIES TIMEOUT 200)
 endfunction()
 
-# efi_sevsim_test(<name> <image> [MEMORY <size>] [PROCESSORS <n>] [TERMINATION <name>] WANT <regex>...
-#                 [REJECT <regex>...]): the rules that OVMF breaks are those of qemu.ovmf. The guest
-# exits with code 0 or asks for that termination.
+# efi_sevsim_test(<name> <image> [MEMORY <size>] [PROCESSORS <n>] [TERMINATION <name> | POWER_OFF]
+#                 WANT <regex>... [REJECT <regex>...]): the rules that OVMF breaks are those of
+# qemu.ovmf. The guest exits with code 0, asks for that termination, or powers off.
 function(efi_sevsim_test name volume)
-  cmake_parse_arguments(ARG "" "MEMORY;PROCESSORS;TERMINATION" "WANT;REJECT" ${ARGN})
+  cmake_parse_arguments(ARG "POWER_OFF" "MEMORY;PROCESSORS;TERMINATION" "WANT;REJECT" ${ARGN})
   if(NOT ARG_MEMORY)
     set(ARG_MEMORY 256M)
   endif()
@@ -42,6 +42,9 @@ function(efi_sevsim_test name volume)
   if(ARG_TERMINATION)
     set(status 1)
     set(outcome "termination: ${ARG_TERMINATION} ")
+  endif()
+  if(ARG_POWER_OFF)
+    set(outcome "the guest powered off")
   endif()
   set(command $<TARGET_FILE:sevsim> run --firmware ${ovmf} --memory ${ARG_MEMORY}
     --smp ${ARG_PROCESSORS} --repeatable --timeout 280
@@ -109,6 +112,52 @@ efi_test(pvh_alone_64_mib VOLUMES ${dir}/pvh_alone.img ARGS -m 64 STATUS 1
 efi_sevsim_test(sev_es_pvh ${dir}/sev_es_pvh.img MEMORY 64M
   WANT ${told_pvh} ${told_pvh_files} "pvh: C-bit 47\n" "usable MiB 5[7-9]\n" REJECT "pvh: NO")
 
+# The other forms. Each is the same file that igvmtool takes in qemu.payload_*.
+set(payload_files_linux ${payload_files} bzimage.bin=${payload_dir}/bzimage.bin
+  zero_page.elf=${payload_dir}/zero_page.elf uki.efi=${payload_dir}/uki.bin)
+efi_volume(bzimage "payload = bzimage.bin\n${payload_conf}" ${payload_files_linux})
+efi_volume(vmlinux "payload = zero_page.elf\nprotocol = linux\n${payload_conf}" ${payload_files_linux})
+efi_volume(uki "payload = uki.efi\nprotocol = auto\nverbose = com1\n" ${payload_files_linux})
+efi_volume(flat "payload = flat.bin\naddress = 0x1900000\nprotocol = boot-info\n"
+  flat.bin=${payload_dir}/flat.bin)
+efi_volume(pie_placed "payload = tell_pie.elf\naddress = 0x2345000\n${payload_conf}" ${payload_files})
+set(told_linux "kernel: command line .console=ttyS0 quiet.\n" "kernel: memory 0[+][0-9a-f]+:1"
+  "initrd 4141414141414141[+]1388\n" "kernel: done\n")
+# With 4 GiB the firmware hands out memory above the limit that an initrd has without a setup header.
+efi_test(bzimage VOLUMES ${dir}/bzimage.img ARGS -m 4096 STATUS 1 WANT ${told_linux})
+efi_test(vmlinux VOLUMES ${dir}/vmlinux.img ARGS -m 4096 STATUS 1 REJECT "NOT"
+  WANT "zero page: setup header\n" "zero page: protocol and loader\n" "zero page: CS 16\n"
+    "command line .console=ttyS0 quiet.\n" "initrd of 5000\n" "initrd sum 325000\n"
+    "usable MiB 409[0-9]\n" "zero page: kernel in RAM\n" "zero page: EFI system table and memory map\n"
+    "zero page: RSDP\n")
+efi_test(uki VOLUMES ${dir}/uki.img ARGS -m 128 STATUS 1 WANT ${told_linux})
+efi_test(flat VOLUMES ${dir}/flat.img ARGS -m 128 STATUS 1 WANT "flat: boot info\n")
+efi_test(pie_placed VOLUMES ${dir}/pie_placed.img ARGS -m 128 STATUS 1 WANT ${told_efi}
+  REJECT "payload: NO")
+
+# Further processors of an SEV-ES guest, out of the firmware's hands into the stub's mailbox.
+efi_volume(state "payload = state.elf\n" state.elf=${payload_dir}/state.elf)
+efi_sevsim_test(sev_es_processors ${dir}/state.img PROCESSORS 8
+  WANT "state: the local APIC\n" "state: vCPUs 8\n" "state: nobody leaves without an entry\n"
+    "state: a vCPU has started\n" "state: the mailbox is empty\n" "0x80000005 +AP jump table +- +[0-9]"
+  REJECT ": NO ")
+efi_test(processors VOLUMES ${dir}/state.img ARGS -m 128 -smp 2 STATUS 1
+  WANT "state: SSE\n" "state: vCPUs 0\n" REJECT ": NO ")
+
+# Debian's kernel, from the application to user space; as an SEV-ES guest with two processors, which it
+# starts by the jump table that the firmware has left.
+set(debian_kernel ${CMAKE_SOURCE_DIR}/build/debian-kernel/vmlinuz)
+set(debian_conf "payload = vmlinuz\ninitrd = initrd\ncmdline = console=ttyS0 panic=-1 quiet -- poweroff\n")
+efi_volume(linux "${debian_conf}" vmlinuz=${debian_kernel}
+  initrd=${CMAKE_CURRENT_BINARY_DIR}/linux/initrd.cpio)
+add_dependencies(efi_volume_linux linux_initrd)
+efi_test(linux VOLUMES ${dir}/linux.img ARGS -m 512 -smp 2 STATUS 0
+  WANT "init: user space" "init: timer: ok" "init: online processors: 2")
+efi_sevsim_test(sev_es_linux ${dir}/linux.img MEMORY 512M PROCESSORS 2 POWER_OFF
+  WANT "init: kernel log: Memory Encryption Features active: AMD SEV SEV-ES"
+    "init: timer: ok" "init: CPUID in user mode: ok" "init: online processors: 2" "init: 0 failed"
+  REJECT "FAILED")
+
 # ExitBootServices refused (qemu-tests/efi/exit_hook.cpp): the memory map is asked for again, and its
 # key is another one. Where boot services never end, nobody may be asked to write on the console, but
 # COM1 is ours, and memory goes back: the next volume has all of it.
@@ -152,6 +201,10 @@ set(cut ${dir}/cut.elf)
 add_custom_target(efi_cut_elf COMMAND head -c 1000 ${payload_dir}/tell.elf > ${cut}
   BYPRODUCTS ${cut} VERBATIM)
 add_dependencies(efi_cut_elf guest)
+add_custom_target(efi_cut_bzimage
+  COMMAND head -c 1100 ${payload_dir}/bzimage.bin > ${dir}/cut.bzimage
+  BYPRODUCTS ${dir}/cut.bzimage VERBATIM)
+add_dependencies(efi_cut_bzimage guest)
 
 set(broken "")
 set(broken_want "")
@@ -159,9 +212,10 @@ set(broken_want "")
 # says it in words.
 function(efi_broken name status words configuration)
   efi_volume(${name} "${configuration}" ${ARGN})
-  foreach(elf large half away pvh_size pvh_cut pvh_entry cut)
-    if("${ARGN}" MATCHES "=.*/${elf}\\.elf")
-      add_dependencies(efi_volume_${name} efi_${elf}_elf)
+  foreach(file large.elf half.elf away.elf pvh_size.elf pvh_cut.elf pvh_entry.elf cut.elf cut.bzimage)
+    if("${ARGN}" MATCHES "=.*/${file}")
+      string(REPLACE "." "_" target ${file})
+      add_dependencies(efi_volume_${name} efi_${target})
     endif()
   endforeach()
   set(broken ${broken} ${dir}/${name}.img PARENT_SCOPE)
@@ -222,6 +276,42 @@ efi_test(pvh_ud VOLUMES ${dir}/pvh_ud.img ARGS -m 128 STATUS 13 # 0x86, cut to 8
   WANT "payload            kernel.elf")
 list(JOIN broken_want ".*" in_order)
 efi_test(broken VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 192 STATUS 1
+  WANT "${in_order}" ${tap} REJECT "not ok" "Shell>")
+
+# The same of the other forms, and of what is said of them; a machine has no room for more disks.
+set(broken "")
+set(broken_want "")
+efi_broken(no_address "Load Error" "flat.bin: at 0x0 found 0x[0-9a-f]+, expected an ELF64, a bzImage, a UKI, or a flat binary and an address"
+  "payload = flat.bin\nverbose = off\n" flat.bin=${payload_dir}/flat.bin)
+efi_broken(address_in_use "Out of Resources" "flat.bin wants memory from 0xffc00000 to 0xffc01000"
+  "payload = flat.bin\naddress = 0xFFC00000\nverbose = off\n" flat.bin=${payload_dir}/flat.bin)
+efi_broken(address_of_elf "Invalid Parameter" "kernel.elf says itself where it lies"
+  "payload = kernel.elf\naddress = 0x1000000\nverbose = off\n" kernel.elf=${payload_dir}/tell.elf)
+efi_broken(flat_linux "Unsupported" "flat.bin: at 0x0 found 0x[0-9a-f]+, expected a Linux kernel: "
+  "payload = flat.bin\naddress = 0x1900000\nprotocol = linux\nverbose = off\n"
+  flat.bin=${payload_dir}/flat.bin)
+efi_broken(elf_pvh "Unsupported" "kernel.elf: at 0x0 found 0x464c457f, expected a PVH kernel: an ELF64 with a PVH note"
+  "payload = kernel.elf\nprotocol = pvh\nverbose = off\n" kernel.elf=${payload_dir}/tell.elf)
+efi_broken(bzimage_boot_info "Unsupported" "vmlinuz: at 0x0 found 0x[0-9a-f]+, expected a payload that takes boot info"
+  "payload = vmlinuz\nprotocol = boot-info\nverbose = off\n" vmlinuz=${payload_dir}/bzimage.bin)
+efi_broken(bzimage_cut "Load Error" "vmlinuz: at 0x1f1 found 0x3, expected a protected-mode kernel behind the real-mode code"
+  "payload = vmlinuz\nverbose = off\n" vmlinuz=${dir}/cut.bzimage)
+efi_broken(uki_none "Unsupported" "application.efi: at 0x[0-9a-f]+ found 0x[0-9a-f]+, expected a section .linux"
+  "payload = application.efi\nverbose = off\n" application.efi=${VESTIBULE_BOOTX64})
+efi_broken(uki_machine "Load Error" "linux.efi: at 0x44 found 0x14c, expected a PE file for x86-64"
+  "payload = linux.efi\nverbose = off\n" linux.efi=${payload_dir}/uki_machine.bin)
+efi_broken(uki_table "Load Error" "linux.efi: at 0x46 found 0xffff, expected a table of sections within the file"
+  "payload = linux.efi\nverbose = off\n" linux.efi=${payload_dir}/uki_table.bin)
+efi_broken(uki_two "Load Error" "linux.efi: at 0x[0-9a-f]+ found 0x2, expected at most one section .cmdline"
+  "payload = linux.efi\nverbose = off\n" linux.efi=${payload_dir}/uki_two.bin)
+efi_broken(uki_linux "Unsupported" "linux.efi: at 0x46 found 0x[0-9a-f]+, expected a section .linux"
+  "payload = linux.efi\nverbose = off\n" linux.efi=${payload_dir}/uki_linux.bin)
+efi_broken(uki_cut "Load Error" "linux.efi: at 0x[0-9a-f]+ found 0x10000000, expected a section whose data is within the file"
+  "payload = linux.efi\nverbose = off\n" linux.efi=${payload_dir}/uki_cut.bin)
+efi_broken(uki_kernel "Load Error" "linux.efi: at 0x600 found 0x41, expected a bzImage"
+  "payload = linux.efi\nverbose = off\n" linux.efi=${payload_dir}/uki_kernel.bin)
+list(JOIN broken_want ".*" in_order)
+efi_test(broken_forms VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 192 STATUS 1
   WANT "${in_order}" ${tap} REJECT "not ok" "Shell>")
 
 # Started over the network there is no volume. It goes on to other ways of booting from there, which

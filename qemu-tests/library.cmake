@@ -76,6 +76,15 @@ foreach(end nmi_in_nmi:NMI_REENTERED vc_in_hook:VC_ON_VC_STACK gp_on_vc_ist:VC_U
   sevsim_test(library_${name} library_${name} STATUS 1
     WANT "^started\n" "termination: ${reason} " REJECT "still here")
 endforeach()
+# The calls that end a machine, and the one that holds a vCPU.
+foreach(call "reset;1;Outcome: the guest reset the machine" "power_off;0;Outcome: the guest powered off"
+    "reset_hold;1;AP reset hold: nobody sends the INIT and SIPI that would end it")
+  list(GET call 0 name)
+  list(GET call 1 status)
+  list(GET call 2 outcome)
+  sevsim_test(library_${name} library_${name} STATUS ${status}
+    WANT "^started\n" "${outcome}" "Violations: none" REJECT "still here")
+endforeach()
 sevsim_test(library_at_a_place library_at_a_place STATUS 1 WANT "^started\n"
   "UNEXPECTED_EXCEPTION \\(set 5, code 0xe\\) at rip 0x1234, error code 0x56, address 0x789a: "
   REJECT "still here")
@@ -105,7 +114,27 @@ foreach(number 8 12 16 20)
 endforeach()
 sevsim_test(library_machine_check library_machine_check STATUS 0 WANT "^no #MC\n" ${well})
 image_file(machine_check library_machine_check 64)
+# At each instruction of a #VC, from its entry's first to behind its IRET (budgets.md: less than 200):
+# 300 #VCs of a kind, in the n-th of which #MC comes at the n-th one.
+foreach(walk 0x72:machine_checks 0x7b:machine_checks 0x7c:machine_checks_msr)
+  string(REPLACE ":" ";" walk ${walk})
+  list(GET walk 0 exit)
+  list(GET walk 1 guest)
+  sevsim_test(library_machine_check_everywhere_${exit} library_${guest} STATUS 0
+    ARGS --hostile event-walk:0x80000312@${exit} --timeout 80
+    WANT "^a #MC in each round\n" ${well})
+endforeach()
 add_test(NAME qemu.library_sweep
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DNMIS=${nmis}
     -DMACHINE_CHECK=${machine_check} -DSTEP=24 -P ${CMAKE_CURRENT_SOURCE_DIR}/library_sweep.cmake)
 set_tests_properties(qemu.library_sweep PROPERTIES TIMEOUT 3600)
+# The same at instructions, in the stub's handlers too.
+image_file(own_entry library_own_entry 64)
+foreach(entry 32 compat 64)
+  image_file(stub_${entry} vestibule ${entry})
+endforeach()
+add_test(NAME qemu.instruction_sweep
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/instruction_sweep $<TARGET_FILE:sevsim>
+    ${CMAKE_CURRENT_BINARY_DIR}/instruction_sweep stub-32=${stub_32} stub-compat=${stub_compat}
+    stub-64=${stub_64} entries=${nmis} handle-vc=${own_entry})
+set_tests_properties(qemu.instruction_sweep PROPERTIES TIMEOUT 100000)

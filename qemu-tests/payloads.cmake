@@ -46,7 +46,26 @@ payload_test(vmlinux zero_page.elf
   BUILD --payload-protocol linux --memory 64M ${files} RUN --memory 64M
   WANT "zero page: setup header\n" "zero page: protocol and loader\n" "zero page: CS 16\n"
     "command line .console=ttyS0 quiet.\n" "initrd of 5000\n" "initrd sum 325000\n"
-    "usable MiB 63\n" "zero page: kernel in RAM\n" "Violations: none")
+    "usable MiB 63\n" "zero page: kernel in RAM\n" "zero page: no EFI\n" "Violations: none")
+payload_test(uki uki.bin BUILD --memory 64M RUN --memory 64M
+  WANT "kernel: command line .console=ttyS0 quiet.\n" "initrd 4141414141414141[+]1388\n"
+    "kernel: done\n" "Violations: none")
+payload_test(uki_told_otherwise uki.bin
+  BUILD --memory 64M --initrd ${payload_initrd} --cmdline "other" RUN --memory 64M
+  WANT "kernel: command line .other.\n" "kernel: done\n")
+
+# PVH, as the note asks for or as it is told.
+set(told_pvh_by_igvmtool "pvh: hello\n" "pvh: CR0.PE alone\n" "pvh: CR4 zero\n" "pvh: EFLAGS quiet\n"
+  "pvh: CS flat\n" "pvh: DS, ES and SS flat\n" "pvh: TR busy\n" "pvh: start info of version 1\n"
+  "pvh: command line .console=ttyS0 quiet.\n" "pvh: modules 1\n" "pvh: initrd of 5000\n"
+  "pvh: initrd sum 325000\n" "usable MiB 63\n" "pvh: ranges apart\n" "pvh: kernel and initrd in RAM\n"
+  "pvh: what was handed over is not in RAM\n" "pvh: no RAM at the reset vector\n")
+foreach(entry 32 compat 64)
+  payload_test(pvh_${entry} pvh.elf BUILD --entry ${entry} --memory 64M ${files} RUN --memory 64M
+    WANT "pvh: C-bit 47\n" ${told_pvh_by_igvmtool} "Violations: none")
+endforeach()
+payload_test(pvh_native pvh.elf BUILD --payload-protocol pvh --memory 64M ${files}
+  RUN --platform native --memory 64M WANT "pvh: C-bit 0\n" ${told_pvh_by_igvmtool} "#VC 0, VMGEXIT 0")
 
 # What this machine cannot load: the directive is named, with its place and what would help.
 function(payload_refused name want)

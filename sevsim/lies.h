@@ -25,7 +25,10 @@ enum class Lie : u8 {
     tsc_exits,
     vc_instead,
     vc_at_entry,
+    vc_within,
     event,
+    event_within,
+    event_walk,
     msr,
     exception,
     nmi,
@@ -37,12 +40,24 @@ enum class Lie : u8 {
 
 /// What stands behind a lie's name.
 enum class LieForm : u8 {
-    plain,   // nothing
-    at,      // @N: when; the first time is 1
-    code,    // :CODE: a number of 32 bits
-    code_at, // :CODE@N: an exit code, and when
-    word_at, // :WORD@N: the same with 64 bits
+    plain,       // nothing
+    at,          // @N: when; the first time is 1
+    code,        // :CODE: a number of 32 bits
+    code_at,     // :CODE@N: an exit code, and when
+    word_at,     // :WORD@N: the same with 64 bits
+    code_within, // :CODE@N+K: an exit code, and at which instruction behind what
+    word_within, // :WORD@N+K: the same with 64 bits
 };
+
+/// Whether it takes +K.
+constexpr bool is_within(LieForm form) {
+    return form == LieForm::code_within || form == LieForm::word_within;
+}
+
+/// Whether its number has 64 bits.
+constexpr bool takes_word(LieForm form) {
+    return form == LieForm::word_at || form == LieForm::word_within;
+}
 
 struct LieDescription {
     Lie lie;
@@ -69,7 +84,10 @@ inline constexpr LieDescription lies[] = {
     {Lie::tsc_exits,      LieForm::plain,   "tsc-exits",      "RDTSC and RDTSCP raise #VC, which under KVM they do not"},
     {Lie::vc_instead,     LieForm::code_at, "vc",             "the guest's N-th #VC comes with exit code CODE instead of its own"},
     {Lie::vc_at_entry,    LieForm::code_at, "vc-at-entry",    "a #VC with exit code CODE when the guest is entered for the N-th time"},
+    {Lie::vc_within,      LieForm::code_within, "vc-within",  "a #VC with exit code CODE at the K-th instruction from the delivery of the N-th #VC on"},
     {Lie::event,          LieForm::word_at, "event",          "the event of EVENTINJ word WORD when the guest is entered for the N-th time"},
+    {Lie::event_within,   LieForm::word_within, "event-within", "the event of EVENTINJ word WORD at the K-th instruction from the delivery of the N-th #VC on"},
+    {Lie::event_walk,     LieForm::word_at, "event-walk",     "the event of EVENTINJ word WORD at the first instruction from the delivery of a #VC of exit code N on, at the second of the next such #VC, and so forth"},
     {Lie::msr,            LieForm::code,    "msr",            "MSR number CODE is intercepted whatever it is, and its answers are made up"},
     {Lie::exception,      LieForm::word_at, "exception",      "the N-th answer through the GHCB page asks for the exception of EVENTINJ word WORD"},
     {Lie::nmi,            LieForm::at,      "nmi",            "an NMI right before the N-th VMGEXIT, one more after NMI complete"},
@@ -82,9 +100,10 @@ inline constexpr LieDescription lies[] = {
 
 /// What `--hostile` asks for.
 struct Hostility {
-    Lie lie  = Lie::none;
-    u64 code = 0;
-    u64 at   = 0;
+    Lie lie    = Lie::none;
+    u64 code   = 0;
+    u64 at     = 0;
+    u64 within = 0;
 };
 
 /// The lie called by the `length` characters at `name`, or nullptr. Not a C string, since the
@@ -122,13 +141,15 @@ constexpr bool read_number(const char* text, size_t length, u64& value) {
     return length != 0;
 }
 
-/// Reads NAME, NAME@N, NAME:CODE or NAME:CODE@N. Returns nullptr, or what is wrong.
+/// Reads NAME, NAME@N, NAME:CODE, NAME:CODE@N or NAME:CODE@N+K. Returns nullptr, or what is wrong.
 constexpr const char* read_hostility(const char* text, size_t length, Hostility& hostility) {
     size_t colon = length;
     size_t at    = length;
+    size_t plus  = length;
     for (size_t n = length; n-- > 0;) {
         colon = text[n] == ':' ? n : colon;
         at    = text[n] == '@' ? n : at;
+        plus  = text[n] == '+' ? n : plus;
     }
     const size_t name_length          = colon < at ? colon : at;
     const LieDescription* description = find_lie(text, name_length);
@@ -141,17 +162,23 @@ constexpr const char* read_hostility(const char* text, size_t length, Hostility&
     }
     constexpr u64 largest_code = 0xFFFF'FFFF;
     const bool takes_at        = description->form != LieForm::code;
+    const size_t at_end        = is_within(description->form) && plus > at ? plus : length;
     if (takes_at
-        && (at == length || !read_number(text + at + 1, length - at - 1, hostility.at)
+        && (at == length || !read_number(text + at + 1, at_end - at - 1, hostility.at)
             || hostility.at == 0)) {
         return "expected @N at the end, N from 1";
+    }
+    if (is_within(description->form)
+        && (at_end == length || !read_number(text + plus + 1, length - plus - 1, hostility.within)
+            || hostility.within == 0)) {
+        return "expected @N+K at the end, K from 1";
     }
     if (description->form == LieForm::at) {
         return name_length == at ? nullptr : "expected NAME@N";
     }
     const bool has_number = colon < at && (takes_at || at == length)
                             && read_number(text + colon + 1, at - colon - 1, hostility.code);
-    if (description->form == LieForm::word_at) {
+    if (takes_word(description->form)) {
         return has_number ? nullptr : "expected NAME:WORD@N, WORD of 64 bits";
     }
     if (has_number && hostility.code <= largest_code) {

@@ -50,7 +50,8 @@ Exit status: 0 the guest exited with code 0, powered off or reset the machine, a
 std::string run_footer() {
     std::string text = "LIE is what the hypervisor does to the guest:\n";
     for (const LieDescription& lie : lies) {
-        const char* const forms[] = {"", "@N", ":CODE", ":CODE@N", ":WORD@N"};
+        const char* const forms[] = {"",        "@N",        ":CODE",    ":CODE@N",
+                                     ":WORD@N", ":CODE@N+K", ":WORD@N+K"};
         text +=
             fmt::format("  {:<20}{}\n",
                         lie.name + std::string{forms[static_cast<unsigned>(lie.form)]}, lie.what);

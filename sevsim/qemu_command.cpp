@@ -50,6 +50,10 @@ std::string hostility(const Hostility& asked) {
             case LieForm::code_at:
             case LieForm::word_at:
                 return fmt::format("{}:{:#x}@{}", description.name, asked.code, asked.at);
+            case LieForm::code_within:
+            case LieForm::word_within:
+                return fmt::format("{}:{:#x}@{}+{}", description.name, asked.code, asked.at,
+                                   asked.within);
             }
         }
     }

@@ -225,6 +225,8 @@ struct Cpu {
         return from_halves(high, low);
     }
 
+    static void disable_interrupts() { asm volatile("cli" : : : "memory"); }
+
     /// Tells the processor that it spins (and QEMU to let another one run).
     static void pause() { asm volatile("pause"); }
 

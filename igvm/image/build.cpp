@@ -94,7 +94,10 @@ unsigned& counter(PageCount& count, Part part) {
     case Part::secrets_page: return count.snp;
     case Part::hand_over:
     case Part::payload:
-    case Part::zero_page: break;
+    case Part::zero_page:
+    case Part::pvh_entry:
+    case Part::jump_table:
+    case Part::acpi_tables: break;
     }
     return count.payload;
 }

@@ -2,8 +2,8 @@
 #include "igvm/image/build_options.h"
 
 #include "boot/initial_tables.h"
-#include "igvm/image/linux_boot.h"
 #include "igvm/image/payload.h"
+#include "kernel/memory_range.h"
 #include "x86/sev.h"
 
 #include <fmt/format.h>
@@ -46,7 +46,7 @@ std::optional<std::string> wrong_option(const BuildOptions& options) {
     if ((options.snp_policy & must_be_one) == 0) {
         return fmt::format("policy: found {:#x}, expected one with bit 17 set", options.snp_policy);
     }
-    if (options.memory % page_size != 0 || options.memory <= high_memory_start
+    if (options.memory % page_size != 0 || options.memory <= kernel::high_memory_start
         || options.memory > payload_limit) {
         return fmt::format("memory: found {:#x} bytes, expected more than 1 MiB, up to 4 GiB, in "
                            "whole pages",

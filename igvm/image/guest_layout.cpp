@@ -2,7 +2,12 @@
 #include "igvm/image/guest_layout.h"
 
 #include "boot/initial_tables.h"
+#include "boot/jump_table/record.h"
+#include "igvm/image/acpi_tables.h"
 #include "igvm/image/initial_state.h"
+#include "igvm/image/memory_map.h"
+#include "igvm/image/pvh_entry.h"
+#include "kernel/zero_page.h"
 
 #include <algorithm>
 #include <cstring>
@@ -20,8 +25,9 @@ static std::vector<u8> bytes_of(const T& value) {
 }
 
 std::string_view name_of(Part part) {
-    constexpr std::string_view names[] = {"page tables", "stub",      "hand-over",  "payload",
-                                          "initrd",      "zero page", "CPUID page", "secrets page"};
+    constexpr std::string_view names[] = {
+        "page tables", "stub",          "hand-over",  "payload",      "initrd",     "zero page",
+        "PVH entry",   "AP jump table", "CPUID page", "secrets page", "ACPI tables"};
     return names[static_cast<unsigned>(part)];
 }
 
@@ -40,6 +46,10 @@ class PageMaker {
   private:
     [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
     [[nodiscard]] std::vector<u8> zero_page_for(PlatformType platform) const;
+    [[nodiscard]] std::vector<u8> jump_table() const;
+    [[nodiscard]] std::vector<u8> pvh_entry() const;
+    [[nodiscard]] u64 command_line() const;
+    [[nodiscard]] MemoryRange high_memory() const;
     [[nodiscard]] u64 parameter(HeaderType type) const;
 
     const StubImage& image_;
@@ -82,8 +92,9 @@ void PageMaker::add_stub() {
             std::vector<u8> bytes(segment.data.begin(), segment.data.end());
             std::memcpy(&bytes[header], &record, sizeof(record));
             placed.content = Content(std::move(bytes));
-            placed.platform =
-                options_.is_for(PlatformType::sev_snp) ? std::optional(platform) : std::nullopt;
+            const bool differs =
+                options_.is_for(PlatformType::sev_snp) || layout_.at.jump_table != 0;
+            placed.platform = differs ? std::optional(platform) : std::nullopt;
             layout_.pages.push_back(placed);
             if (!placed.platform) {
                 break;
@@ -100,9 +111,16 @@ u64 PageMaker::parameter(HeaderType type) const {
 PayloadHeader PageMaker::header_for(PlatformType platform) const {
     const bool snp = platform == PlatformType::sev_snp;
     PayloadHeader header{};
-    header.version         = PayloadHeader::current_version;
-    header.kind            = contents_.payload->kind;
-    header.entry           = contents_.payload->entry;
+    header.version = PayloadHeader::current_version;
+    header.kind    = boot::PayloadKind::boot_info;
+    header.entry   = contents_.payload->entry;
+    if (contents_.is_pvh()) {
+        header.entry = layout_.at.pvh_entry.base;
+    } else if (layout_.at.jump_table != 0 && platform == PlatformType::sev_es) {
+        header.entry = layout_.at.jump_table + boot::jump_table::linux_entry;
+    } else if (contents_.linux() != nullptr) {
+        header.kind = boot::PayloadKind::linux64;
+    }
     header.zero_page       = layout_.at.zero_page;
     header.payload_base    = contents_.payload->base;
     header.payload_size    = contents_.payload->size;
@@ -114,9 +132,9 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     header.memory_map_size = header.memory_map != 0 ? page_size : 0;
     header.vp_count        = parameter(HeaderType::vp_count_parameter);
     header.vcpus           = options_.vcpus;
-    if (options_.tells_memory && contents_.linux() == nullptr) {
-        header.ram[0]    = {.base = 0, .size = low_memory_end};
-        header.ram[1]    = {.base = high_memory_start, .size = options_.memory - high_memory_start};
+    if (options_.tells_memory && !contents_.has_memory_map()) {
+        header.ram[0]    = {.base = 0, .size = kernel::low_memory_end};
+        header.ram[1]    = high_memory();
         header.ram_count = 2;
     }
     header.command_line_size = contents_.command_line.size();
@@ -125,22 +143,46 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     return header;
 }
 
+MemoryRange PageMaker::high_memory() const {
+    return {.base = kernel::high_memory_start, .size = options_.memory - kernel::high_memory_start};
+}
+
+u64 PageMaker::command_line() const {
+    return layout_.at.base + image_.payload_header.value_or(0)
+           + offsetof(PayloadHeader, command_line);
+}
+
 std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
-    const u64 command_line =
-        layout_.at.base + image_.payload_header.value_or(0) + offsetof(PayloadHeader, command_line);
-    ZeroPageContents contents{.command_line = command_line,
-                              .initrd       = layout_.at.initrd.base,
-                              .initrd_size  = layout_.at.initrd.size,
-                              .stub         = layout_.at.base,
-                              .stub_size    = layout_.at.image_size,
-                              .memory       = options_.memory,
-                              .confidential = {}};
+    kernel::LinuxTold told{.command_line = command_line(),
+                           .initrd       = layout_.at.initrd.base,
+                           .initrd_size  = layout_.at.initrd.size,
+                           .rsdp = platform == PlatformType::native ? 0 : layout_.at.acpi_tables,
+                           .confidential = {},
+                           .efi          = {}};
     if (platform == PlatformType::sev_snp) {
-        contents.confidential = ConfidentialBlob{.secrets_page = layout_.at.secrets_page,
-                                                 .cpuid_page   = layout_.at.cpuid_page};
+        told.confidential = {.secrets_page = layout_.at.secrets_page,
+                             .cpuid_page   = layout_.at.cpuid_page};
     }
-    const auto page = make_zero_page(*contents_.linux(), layout_.at.zero_page, contents);
-    return {page.begin(), page.end()};
+    kernel::ZeroPage page;
+    kernel::make_zero_page(*contents_.linux(), layout_.at.zero_page, told, page);
+    auto map = memory_map(options_.memory, layout_.at.in_use());
+    kernel::add_memory_map(map.data(), static_cast<u32>(map.size()), page);
+    return {std::begin(page), std::end(page)};
+}
+
+std::vector<u8> PageMaker::jump_table() const {
+    boot::jump_table::LinuxRecord record{};
+    record.entry     = static_cast<u32>(contents_.payload->entry); // which ends below 4 GiB
+    record.zero_page = static_cast<u32>(layout_.at.zero_page);
+    std::vector<u8> page(contents_.jump_table.begin(), contents_.jump_table.end());
+    std::memcpy(page.data(), &record, sizeof(record));
+    return page;
+}
+
+std::vector<u8> PageMaker::pvh_entry() const {
+    return make_pvh_entry(contents_.enter_pvh, layout_.at.pvh_entry.base, contents_.payload->entry,
+                          command_line(), layout_.at.initrd,
+                          memory_map(options_.memory, layout_.at.in_use()));
 }
 
 void PageMaker::add_payload() {
@@ -166,6 +208,27 @@ void PageMaker::add_payload() {
                                      .platform = platform});
         }
     }
+    for (const PlatformType platform : options_.platforms) {
+        if (layout_.at.acpi_tables != 0 && platform != PlatformType::native) {
+            const auto page = make_acpi_tables(layout_.at.acpi_tables, options_.vcpus);
+            layout_.pages.push_back({.part     = Part::acpi_tables,
+                                     .gpa      = layout_.at.acpi_tables,
+                                     .content  = Content(std::vector<u8>{page.begin(), page.end()}),
+                                     .platform = platform});
+        }
+    }
+    if (layout_.at.jump_table != 0) {
+        layout_.pages.push_back({.part     = Part::jump_table,
+                                 .gpa      = layout_.at.jump_table,
+                                 .content  = Content(jump_table()),
+                                 .platform = PlatformType::sev_es});
+    }
+    if (contents_.is_pvh()) {
+        layout_.pages.push_back({.part     = Part::pvh_entry,
+                                 .gpa      = layout_.at.pvh_entry.base,
+                                 .content  = Content(pvh_entry()),
+                                 .platform = {}});
+    }
     if (options_.is_for(PlatformType::sev_snp)) {
         layout_.pages.push_back({.part     = Part::cpuid_page,
                                  .gpa      = layout_.at.cpuid_page,
@@ -181,9 +244,8 @@ void PageMaker::add_payload() {
 }
 
 void PageMaker::add_required() {
-    if (contents_.linux() != nullptr || options_.tells_memory) { // all that its map promises
-        layout_.required.push_back(
-            {.base = high_memory_start, .size = options_.memory - high_memory_start});
+    if (contents_.has_memory_map() || options_.tells_memory) { // all that its map promises
+        layout_.required.push_back(high_memory());
         return;
     }
     const MemoryRange payload =

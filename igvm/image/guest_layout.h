@@ -6,6 +6,7 @@
 #include "igvm/image/build_options.h"
 #include "igvm/image/payload.h"
 #include "igvm/image/stub_image.h"
+#include "kernel/memory_range.h"
 
 namespace vestibule::igvm {
 
@@ -14,10 +15,19 @@ struct GuestContents {
     const Payload* payload = nullptr;
     std::span<const u8> initrd; // only with a payload, as is:
     std::string_view command_line;
+    std::span<const u8> enter_pvh  = {}; // what enters a PVH kernel (boot/pvh)
+    std::span<const u8> jump_table = {}; // what enters a Linux kernel with vCPUs (boot/jump_table)
 
-    [[nodiscard]] const LinuxKernel* linux() const {
+    [[nodiscard]] const kernel::LinuxKernel* linux() const {
         return payload != nullptr && payload->linux ? &*payload->linux : nullptr;
     }
+
+    [[nodiscard]] bool is_pvh() const {
+        return payload != nullptr && payload->protocol == PayloadProtocol::pvh;
+    }
+
+    /// Whether the payload is told what is RAM by its own boot protocol.
+    [[nodiscard]] bool has_memory_map() const { return linux() != nullptr || is_pvh(); }
 };
 
 enum class Part : u8 {
@@ -27,8 +37,11 @@ enum class Part : u8 {
     payload,
     initrd,
     zero_page,
+    pvh_entry,
+    jump_table,
     cpuid_page,
     secrets_page,
+    acpi_tables,
 };
 
 std::string_view name_of(Part part);
@@ -58,7 +71,13 @@ struct Placement {
     u64 cpuid_page   = 0;
     u64 secrets_page = 0;
     std::vector<ParameterPage> parameters; // a page each
+    boot::MemoryRange pvh_entry{};
+    u64 jump_table  = 0; // of a Linux kernel under SEV-ES with further vCPUs
+    u64 acpi_tables = 0; // of a Linux kernel in an encrypted guest, which nobody else tells
     boot::MemoryRange initrd{};
+
+    /// What stays in use behind the payload's back, ascending.
+    [[nodiscard]] std::vector<kernel::MemoryRange> in_use() const;
 };
 
 /// Refers to the bytes of image and contents, which must outlive it.

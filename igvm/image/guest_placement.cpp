@@ -1,9 +1,13 @@
 // Where the parts of a guest lie. The payload lies where it wants; the stub's region makes way for
 // it, and the initrd for both.
 #include "boot/initial_tables.h"
+#include "boot/jump_table/record.h"
 #include "igvm/image/guest_layout.h"
+#include "igvm/image/pvh_entry.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace vestibule::igvm {
 
@@ -27,6 +31,8 @@ class Placer {
 
     Problem place_stub();
     Problem place_behind_image();
+    Problem place_jump_table();
+    Problem place_pvh_entry();
     Problem place_initrd();
     [[nodiscard]] Problem check_command_line() const;
     [[nodiscard]] Problem check_memory() const;
@@ -43,6 +49,8 @@ class Placer {
     [[nodiscard]] MemoryRange region() const {
         return {.base = at_.base, .size = x86::large_page_size};
     }
+
+    [[nodiscard]] u64 find_room(u64 size) const;
 
     const StubImage& image_;
     const BuildOptions& options_;
@@ -77,12 +85,17 @@ Problem Placer::place_behind_image() {
         next += page_size;
         return page;
     };
-    if (contents_.linux() != nullptr) {
-        at_.zero_page = take();
-    }
-    if (options_.is_for(PlatformType::sev_snp)) {
+    if (options_.is_for(PlatformType::sev_snp)) { // right behind
         at_.cpuid_page   = take();
         at_.secrets_page = take();
+    }
+    if (contents_.linux() != nullptr) {
+        // Without them it looks through memory that is not there, and knows of one processor.
+        // Natively a monitor may have its own.
+        if (options_.is_for(PlatformType::sev_es) || options_.is_for(PlatformType::sev_snp)) {
+            at_.acpi_tables = take();
+        }
+        at_.zero_page = take();
     }
     if (options_.memory_map) {
         at_.parameters.push_back({.parameter = HeaderType::memory_map, .gpa = take()});
@@ -98,23 +111,50 @@ Problem Placer::place_behind_image() {
     return std::nullopt;
 }
 
-/// At the lowest address that is free.
+/// The lowest address above 1 MiB that is free.
+u64 Placer::find_room(u64 size) const {
+    MemoryRange taken[] = {region(), payload(), at_.pvh_entry};
+    std::ranges::sort(taken, {}, &MemoryRange::base);
+    u64 at = kernel::high_memory_start;
+    for (const MemoryRange& range : taken) {
+        if (range.size != 0 && at + size > range.base) {
+            at = std::max(at, end_of(range));
+        }
+    }
+    return at;
+}
+
+/// Below 1 MiB, where nothing else of ours lies. Natively further processors wait for SIPI, and
+/// under SNP the kernel creates their state itself.
+Problem Placer::place_jump_table() {
+    if (contents_.linux() != nullptr && options_.vcpus > 1
+        && options_.is_for(PlatformType::sev_es)) {
+        at_.jump_table = boot::jump_table::page_gpa;
+    }
+    return std::nullopt;
+}
+
+/// Not in the stub's region, where nothing else may be executed.
+Problem Placer::place_pvh_entry() {
+    if (!contents_.is_pvh()) {
+        return std::nullopt;
+    }
+    constexpr u64 most_ranges = 8; // of memory_map(), with all that may be in use
+    const u64 size            = pvh_entry_size(contents_.enter_pvh, most_ranges);
+    at_.pvh_entry             = {.base = find_room(size), .size = size};
+    return std::nullopt;
+}
+
 Problem Placer::place_initrd() {
     if (contents_.initrd.empty()) {
         return std::nullopt;
     }
-    const u64 size      = whole_pages(contents_.initrd.size());
-    MemoryRange taken[] = {region(), payload()};
-    std::ranges::sort(taken, {}, &MemoryRange::base);
-    u64 at = high_memory_start;
-    for (const MemoryRange& range : taken) {
-        if (at + size > range.base) {
-            at = std::max(at, end_of(range));
-        }
-    }
+    const u64 size  = whole_pages(contents_.initrd.size());
+    const u64 at    = find_room(size);
+    const u64 most  = contents_.has_memory_map() ? options_.memory : payload_limit;
     const u64 limit = contents_.linux() != nullptr
-                          ? std::min<u64>(contents_.linux()->initrd_limit + 1, options_.memory)
-                          : payload_limit;
+                          ? std::min<u64>(contents_.linux()->initrd_limit + 1, most)
+                          : most;
     if (size > limit || at > limit - size) {
         return fmt::format("the initrd, {} bytes, would lie at {:#x}: expected it to end below "
                            "{:#x}",
@@ -140,8 +180,8 @@ Problem Placer::check_command_line() const {
 }
 
 Problem Placer::check_memory() const {
-    for (const MemoryRange& range : {region(), payload()}) {
-        if ((contents_.linux() != nullptr || options_.tells_memory)
+    for (const MemoryRange& range : {region(), payload(), at_.pvh_entry}) {
+        if ((contents_.has_memory_map() || options_.tells_memory)
             && end_of(range) > options_.memory) {
             return fmt::format("a guest of {} MiB: the payload and the stub need memory up to "
                                "{:#x}: more --memory is needed",
@@ -153,11 +193,31 @@ Problem Placer::check_memory() const {
 
 } // namespace
 
+std::vector<kernel::MemoryRange> Placement::in_use() const {
+    using kernel::MemoryType;
+    std::vector<kernel::MemoryRange> ranges;
+    const auto add = [&](u64 first, u64 end, MemoryType type) {
+        if (first < end) {
+            ranges.push_back({.base = first, .size = end - first, .type = type, .reserved = 0});
+        }
+    };
+    const u64 tables     = acpi_tables != 0 ? acpi_tables : base + image_size;
+    const u64 tables_end = acpi_tables != 0 ? acpi_tables + page_size : tables;
+    add(base, tables, MemoryType::reserved);
+    add(tables, tables_end, MemoryType::acpi); // which Linux reads as private memory
+    add(tables_end, base + image_size, MemoryType::reserved);
+    add(jump_table, jump_table != 0 ? jump_table + page_size : 0, MemoryType::reserved);
+    add(pvh_entry.base, end_of(pvh_entry), MemoryType::reserved);
+    std::ranges::sort(ranges, {}, &kernel::MemoryRange::base);
+    return ranges;
+}
+
 std::expected<Placement, std::string> place(const StubImage& image, const BuildOptions& options,
                                             const GuestContents& contents) {
     Placer placer(image, options, contents);
     for (const auto step :
-         {&Placer::place_stub, &Placer::place_behind_image, &Placer::place_initrd}) {
+         {&Placer::place_stub, &Placer::place_behind_image, &Placer::place_jump_table,
+          &Placer::place_pvh_entry, &Placer::place_initrd}) {
         if (auto problem = (placer.*step)()) {
             return std::unexpected(std::move(*problem));
         }

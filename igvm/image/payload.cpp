@@ -3,8 +3,6 @@
 
 #include "igvm/format/reader.h"
 
-#include <cstring>
-
 namespace vestibule::igvm {
 
 std::string_view name_of(PayloadFormat format) {
@@ -12,21 +10,20 @@ std::string_view name_of(PayloadFormat format) {
     case PayloadFormat::elf64: return "ELF64";
     case PayloadFormat::flat: return "flat binary";
     case PayloadFormat::bzimage: return "bzImage";
+    case PayloadFormat::uki: return "UKI";
     }
     return "unknown";
 }
 
 PayloadFormat payload_format(std::span<const u8> bytes) {
-    if (bytes.size() >= 4 && std::memcmp(bytes.data(), "\177ELF", 4) == 0) {
-        return PayloadFormat::elf64;
-    }
-    return is_bzimage(bytes) ? PayloadFormat::bzimage : PayloadFormat::flat;
+    return kernel::form_of(elf_bytes(bytes));
 }
 
 bool takes_address(std::span<const u8> bytes) {
     switch (payload_format(bytes)) {
     case PayloadFormat::flat: return true;
-    case PayloadFormat::bzimage: return false;
+    case PayloadFormat::bzimage:
+    case PayloadFormat::uki: return false;
     case PayloadFormat::elf64: break;
     }
     elf::Header header;
@@ -34,51 +31,45 @@ bool takes_address(std::span<const u8> bytes) {
            && header.type == elf::type_position_independent;
 }
 
-static std::expected<Payload, ImageError> read_flat(std::span<const u8> bytes, u64 address) {
+u32 first_bytes(std::span<const u8> bytes) {
+    return bytes.size() < sizeof(u32) ? 0 : load<u32>(bytes);
+}
+
+static std::expected<Payload, ImageError>
+read_flat(std::span<const u8> bytes, std::optional<u64> address, PayloadProtocol wanted) {
+    Payload payload;
+    if (const elf::Fault fault = kernel::choose(PayloadFormat::flat, wanted, false,
+                                                first_bytes(bytes), payload.protocol);
+        fault.is_there()) {
+        return refuse(fault);
+    }
+    if (!address) {
+        return refuse("an ELF64, a bzImage, a UKI, or an address for a flat binary", 0,
+                      first_bytes(bytes));
+    }
     if (bytes.empty()) {
         return refuse("a payload that is not empty", 0, 0);
     }
-    if (address % page_size != 0 || address > payload_limit
-        || bytes.size() > payload_limit - address) {
-        return refuse("a page-aligned address at which the payload ends below 4 GiB", 0, address);
+    if (*address % page_size != 0 || *address > payload_limit
+        || bytes.size() > payload_limit - *address) {
+        return refuse("a page-aligned address at which the payload ends below 4 GiB", 0, *address);
     }
-    Payload payload;
-    payload.base  = address;
+    payload.base  = *address;
     payload.size  = (bytes.size() + page_size - 1) & ~(page_size - 1);
-    payload.entry = address;
-    payload.blocks.push_back({.gpa = address, .content = Content(bytes)});
+    payload.entry = *address;
+    payload.blocks.push_back({.gpa = *address, .content = Content(bytes)});
     return payload;
 }
 
 std::expected<Payload, ImageError>
 read_payload(std::span<const u8> bytes, std::optional<u64> address, PayloadProtocol protocol) {
-    const bool to_linux = protocol == PayloadProtocol::linux64;
     switch (payload_format(bytes)) {
-    case PayloadFormat::elf64: {
-        auto payload = read_elf_payload(bytes, address);
-        if (payload && to_linux) {
-            payload->kind  = boot::PayloadKind::linux64;
-            payload->linux = kernel_without_header();
-        }
-        return payload;
-    }
+    case PayloadFormat::elf64: return read_elf_payload(bytes, address, protocol);
     case PayloadFormat::bzimage:
-        if (protocol == PayloadProtocol::boot_info) {
-            return refuse("a payload that takes boot info: an ELF64 or a flat binary", 0,
-                          load<u32>(bytes));
-        }
-        return read_bzimage(bytes);
+    case PayloadFormat::uki: return read_linux_payload(bytes, protocol);
     case PayloadFormat::flat: break;
     }
-    if (to_linux) {
-        return refuse("a Linux kernel: a bzImage, or an ELF64 (vmlinux)", 0,
-                      bytes.size() < sizeof(u32) ? 0 : load<u32>(bytes));
-    }
-    if (!address) {
-        return refuse("an ELF64, a bzImage, or an address for a flat binary", 0,
-                      bytes.size() < sizeof(u32) ? 0 : load<u32>(bytes));
-    }
-    return read_flat(bytes, *address);
+    return read_flat(bytes, address, protocol);
 }
 
 } // namespace vestibule::igvm

@@ -1,6 +1,7 @@
 // An ELF64 payload: its segments become pages at their physical addresses (System V ABI, "Program
 // Header"). Segments may share a page at their borders, as linkers leave them, but no byte. Memory
 // beyond a segment's data is for the hand-over to zero where it makes whole pages.
+#include "elf/notes.h"
 #include "elf/relocations.h"
 #include "igvm/format/reader.h"
 #include "igvm/image/payload.h"
@@ -138,13 +139,33 @@ static std::expected<void, ImageError> relocate(std::span<const u8> file, const 
     }
 }
 
-std::expected<Payload, ImageError> read_elf_payload(std::span<const u8> file,
-                                                    std::optional<u64> address) {
+/// Where it is entered, as linked, and by which protocol.
+static elf::Fault find_way_in(std::span<const u8> file, const elf::Image& image,
+                              PayloadProtocol wanted, u64& entry, PayloadProtocol& protocol) {
+    elf::PvhNote pvh;
+    if (wanted == PayloadProtocol::automatic || wanted == PayloadProtocol::pvh) {
+        if (const elf::Fault fault = elf::read_pvh_note(elf_bytes(file), image, pvh);
+            fault.is_there()) {
+            return fault;
+        }
+    }
+    if (const elf::Fault fault =
+            kernel::choose(PayloadFormat::elf64, wanted, pvh.is_there, first_bytes(file), protocol);
+        fault.is_there()) {
+        return fault;
+    }
+    entry = pvh.entry;
+    return pvh.is_there ? elf::no_fault : elf::find_entry(image, entry);
+}
+
+std::expected<Payload, ImageError>
+read_elf_payload(std::span<const u8> file, std::optional<u64> address, PayloadProtocol protocol) {
+    Payload payload;
     elf::Image image;
     u64 entry        = 0;
     elf::Fault fault = elf::read_image(elf_bytes(file), image);
     if (!fault.is_there()) {
-        fault = elf::find_entry(image, entry);
+        fault = find_way_in(file, image, protocol, entry, payload.protocol);
     }
     if (fault.is_there()) {
         return refuse(fault);
@@ -153,7 +174,9 @@ std::expected<Payload, ImageError> read_elf_payload(std::span<const u8> file,
     if (!bias) {
         return std::unexpected(bias.error());
     }
-    Payload payload;
+    if (payload.protocol == PayloadProtocol::linux64) {
+        payload.linux = kernel::kernel_without_header();
+    }
     payload.format  = PayloadFormat::elf64;
     payload.base    = image.base() + *bias;
     payload.size    = image.end() - image.base();

@@ -5,6 +5,9 @@
 #include "igvm/tool/file_io.h"
 #include "igvm/tool/progress.h"
 
+#include "enter_pvh.h"
+#include "jump_table_enter_linux.h"
+
 #include <fmt/format.h>
 
 #include <memory>
@@ -97,17 +100,23 @@ void build_file(const BuildArguments& arguments) {
                      with_payload ? entry.hand_over() : entry.selftest());
     const StubImage image = image_or_fail(stub, arguments, options.entry);
 
-    GuestContents contents{
-        .payload = nullptr, .initrd = {}, .command_line = arguments.command_line};
+    GuestContents contents{.payload      = nullptr,
+                           .initrd       = {},
+                           .command_line = arguments.command_line,
+                           .enter_pvh    = embedded::enter_pvh(),
+                           .jump_table   = embedded::jump_table_enter_linux()};
     const Input file(arguments.payload);
     const Input initrd(arguments.initrd);
     Payload payload;
     if (with_payload) {
         payload          = payload_or_fail(file, arguments);
         contents.payload = &payload;
-        contents.initrd  = initrd.bytes();
+        contents.initrd  = arguments.initrd.empty() ? payload.initrd : initrd.bytes();
         if (!arguments.initrd.empty() && contents.initrd.empty()) {
             throw Failure(fmt::format("{}: found 0 bytes, expected an initrd", arguments.initrd));
+        }
+        if (arguments.command_line.empty()) {
+            contents.command_line = payload.command_line;
         }
     }
 
@@ -149,6 +158,7 @@ void add_build(CLI::App& app) {
         "  igvmtool build --out guest.igvm --payload kernel.elf --initrd initrd.img "
         "--cmdline 'console=ttyS0' --manifest guest.json\n"
         "  igvmtool build --out linux.igvm --payload bzImage --initrd initrd.img --memory 512M\n"
+        "  igvmtool build --out pvh.igvm --payload kernel.elf --payload-protocol pvh\n"
         "  igvmtool build --out flat.igvm --payload code.bin --payload-address 0x1000000 "
         "--parameters memory-map,vp-count");
     verb->callback([arguments] { build_file(*arguments); });

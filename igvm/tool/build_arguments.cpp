@@ -39,6 +39,7 @@ struct ProtocolName {
 constexpr ProtocolName protocol_names[] = {
     {.name = "auto",      .protocol = PayloadProtocol::automatic},
     {.name = "boot-info", .protocol = PayloadProtocol::boot_info},
+    {.name = "pvh",       .protocol = PayloadProtocol::pvh      },
     {.name = "linux",     .protocol = PayloadProtocol::linux64  },
 };
 
@@ -64,15 +65,17 @@ PlatformType platform_of(const std::string& name) {
 void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
     auto* payload = verb.add_option(
         "--payload", arguments.payload,
-        "What the stub enters instead of its selftest: an ELF64, a Linux bzImage or a flat binary");
+        "What the stub enters instead of its selftest: an ELF64, a Linux bzImage or unified kernel "
+        "image, or a flat binary");
     verb.add_option("--payload-address", arguments.payload_address,
                     "Where a flat binary lies and is entered, or a position-independent ELF64 lies "
                     "(0x1000000)")
         ->needs(payload);
     verb.add_option(
             "--payload-protocol", arguments.payload_protocol,
-            "How it is entered: auto, boot-info, or linux, by Linux's 64-bit boot protocol: "
-            "a bzImage in any case, an ELF64 (vmlinux) if this says so")
+            "How it is entered: boot-info; pvh, as an ELF64 with a PVH note asks for; linux, by "
+            "Linux's 64-bit boot protocol, as a bzImage in any case; auto: what of these the file "
+            "asks for, an ELF64 without a note boot-info")
         ->needs(payload);
     verb.add_option("--initrd", arguments.initrd, "A file that the payload finds in memory")
         ->needs(payload);
@@ -80,7 +83,7 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
         ->needs(payload);
     verb.add_option(
             "--memory", arguments.memory,
-            "Memory of the guest, whose map is measured: a Linux kernel is told in any case "
+            "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any case "
             "(256M), another payload if this is given")
         ->transform(CLI::AsSizeValue(false))
         ->needs(payload);
@@ -100,9 +103,9 @@ PayloadProtocol protocol_of(const BuildArguments& arguments) {
     const auto* row =
         std::ranges::find(protocol_names, arguments.payload_protocol, &ProtocolName::name);
     if (row == std::end(protocol_names)) {
-        throw CLI::ValidationError(
-            "--payload-protocol",
-            fmt::format("found {}, expected auto, boot-info or linux", arguments.payload_protocol));
+        throw CLI::ValidationError("--payload-protocol",
+                                   fmt::format("found {}, expected auto, boot-info, pvh or linux",
+                                               arguments.payload_protocol));
     }
     return row->protocol;
 }

@@ -93,7 +93,7 @@ std::string build_manifest(const BuildRecord& record) {
         row["base"]                           = hex(payload->base);
         row["entry"]                          = hex(payload->entry);
         object["command_line"]                = record.contents.command_line;
-        if (!record.contents.initrd.empty()) {
+        if (!record.initrd.bytes.empty()) {
             object["initrd"] = json_of(record.initrd);
         }
     }

@@ -55,9 +55,9 @@ kernel:                                 ; the 32-bit entry point
         mov     eax, ds
         cmp     eax, 0x18
         jne     .wrong
-        lea     rax, [kernel]           ; where it wants to be
-        cmp     rax, 0x1000000
-        jne     .wrong
+        lea     rax, [kernel]           ; where it wants to be, or at a multiple of its alignment
+        test    eax, 0x1FFFFF
+        jnz     .wrong
         cmp     dword [rsi + 0x202], "HdrS"
         jne     .wrong
         cmp     byte [rsi + 0x210], 0xFF ; type_of_loader

@@ -1,6 +1,6 @@
 // A PVH kernel that says what it was handed, once it has come to 64-bit mode (pvh.asm). In an
 // SEV-ES guest it links the library, as a kernel does that has no #VC handler of its own.
-#include "efi/pvh_format.h"
+#include "kernel/pvh.h"
 #include "include/vestibule/vestibule.h"
 #include "qemu-tests/payloads/say.h"
 #include "x86/page_table.h"
@@ -8,10 +8,10 @@
 
 using namespace vestibule;
 using namespace vestibule::payloads;
-using efi::pvh::MemoryRange;
-using efi::pvh::MemoryType;
-using efi::pvh::Module;
-using efi::pvh::StartInfo;
+using kernel::MemoryRange;
+using kernel::MemoryType;
+using kernel::Module;
+using kernel::StartInfo;
 
 namespace {
 
@@ -207,7 +207,11 @@ void pvh_main() {
         tell("pvh: initrd of ", initrd.size);
         tell("pvh: initrd sum ", sum_of(initrd.base, initrd.size));
     }
-    check(begins_with(info.rsdp, "RSD PTR "), "RSDP");
+    if (info.rsdp == 0) {
+        write("pvh: nobody knows an RSDP\n");
+    } else {
+        check(begins_with(info.rsdp, "RSD PTR "), "RSDP");
+    }
     tell_memory(info);
     end_run();
 }

@@ -39,6 +39,23 @@ void tell_memory(u64 zero_page) {
     write(inside ? "zero page: kernel in RAM\n" : "zero page: kernel NOT in RAM\n");
 }
 
+/// struct efi_info, where firmware has started whoever started this.
+void tell_efi(u64 zero_page) {
+    const u64 efi = zero_page + 0x1C0;
+    if (field<u32>(efi, 0) == 0) {
+        write("zero page: no EFI\n");
+        return;
+    }
+    const u64 table = field<u32>(efi, 4) | u64{field<u32>(efi, 24)} << 32;
+    const u64 map   = field<u32>(efi, 16) | u64{field<u32>(efi, 28)} << 32;
+    write(begins_with(efi, "EL64") && begins_with(table, "IBI SYST") && map != 0
+                  && field<u32>(efi, 8) != 0 && field<u32>(efi, 20) % field<u32>(efi, 8) == 0
+              ? "zero page: EFI system table and memory map\n"
+              : "zero page: NOT of EFI\n");
+    write(begins_with(field<u64>(zero_page, 0x70), "RSD PTR ") ? "zero page: RSDP\n"
+                                                               : "zero page: NOT an RSDP\n");
+}
+
 } // namespace
 
 [[gnu::naked]] void payload_start() {
@@ -61,5 +78,6 @@ void payload_main(u64 zero_page, u64 cs) {
     tell("zero page: initrd of ", size);
     tell("zero page: initrd sum ", sum_of(initrd, size));
     tell_memory(zero_page);
+    tell_efi(zero_page);
     end_run();
 }

@@ -6,6 +6,8 @@
 
 #include "igvm/image/payload.h"
 
+#include <cstring>
+
 namespace vestibule::igvm::test {
 
 inline Elf empty_executable() {
@@ -72,6 +74,25 @@ inline Elf position_independent() {
     return elf;
 }
 
+/// The executable with a PVH note, of whose entry point it says where it is.
+inline Elf pvh_executable(u32 entry = 0x100'0040) {
+    Elf elf = executable();
+
+    struct {
+        u32 name_size        = 4;
+        u32 description_size = 4;
+        u32 type             = 18; // XEN_ELFNOTE_PHYS32_ENTRY
+        u32 name             = 0x6E'6558;
+        u32 entry;
+    } note{.entry = entry};
+
+    const auto bytes = bytes_of(note);
+    elf.add_segment(PF_R, 0x200'0000, Bytes(bytes.begin(), bytes.end()), bytes.size());
+    elf.segments.back().p_type  = PT_NOTE;
+    elf.segments.back().p_align = 4;
+    return elf;
+}
+
 /// Real-mode code of 1 KiB, a kernel of 3 KiB that takes 64 KiB.
 inline Bytes bzimage() {
     Bytes file(0x1000, 0x4B);
@@ -87,6 +108,30 @@ inline Bytes bzimage() {
     store(file, 0x238, u32{255});
     store(file, 0x258, u64{0x100'0000});
     store(file, 0x260, u32{0x1'0000});
+    return file;
+}
+
+/// A PE file with that kernel at 0x400, behind it an initrd of 5 bytes and a command line.
+inline Bytes unified_kernel_image() {
+    const Bytes kernel = bzimage();
+    Bytes file(0x400);
+    store(file, 0, u16{0x5A4D});
+    store(file, 0x3C, u32{0x80});
+    store(file, 0x80, u32{0x4550});
+    store(file, 0x84, u16{0x8664});
+    store(file, 0x86, u16{3});
+    u64 header         = 0x98;
+    const auto section = [&](const char* name, const Bytes& content) {
+        std::memcpy(&file[header], name, std::strlen(name));
+        store(file, header + 8, static_cast<u32>(content.size()));
+        store(file, header + 16, static_cast<u32>(content.size()));
+        store(file, header + 20, static_cast<u32>(file.size()));
+        header += 40;
+        file.insert(file.end(), content.begin(), content.end());
+    };
+    section(".linux", kernel);
+    section(".initrd", Bytes(5, 0x1D));
+    section(".cmdline", {'q', 'u', 'i', 'e', 't', '\n'});
     return file;
 }
 

@@ -87,22 +87,27 @@ TEST(Lies, AreReadWithWhatTheyTake) {
         Lie lie;
         u64 code;
         u64 at;
+        u64 within = 0;
     };
 
     for (const Case& good : {
-             Case{"no-sev",                             Lie::no_sev,      0,           0      },
-             {"nmi@1",                              Lie::nmi,         0,           1      },
-             {"nmi@0x10",                           Lie::nmi,         0,           16     },
-             {"vc:0x7b@20",                         Lie::vc_instead,  0x7B,        20     },
-             {"vc:114@20",                          Lie::vc_instead,  114,         20     },
-             {"vc-at-entry:0xFFffFFff@3",           Lie::vc_at_entry, 0xFFFF'FFFF, 3      },
-             {"vc-at-entry:0@18446744073709551615", Lie::vc_at_entry, 0,           ~u64{0}},
+             Case{"no-sev", Lie::no_sev, 0, 0},
+             {"nmi@1", Lie::nmi, 0, 1},
+             {"nmi@0x10", Lie::nmi, 0, 16},
+             {"vc:0x7b@20", Lie::vc_instead, 0x7B, 20},
+             {"vc:114@20", Lie::vc_instead, 114, 20},
+             {"vc-at-entry:0xFFffFFff@3", Lie::vc_at_entry, 0xFFFF'FFFF, 3},
+             {"vc-at-entry:0@18446744073709551615", Lie::vc_at_entry, 0, ~u64{0}},
+             {"vc-within:0x72@3+0x10", Lie::vc_within, 0x72, 3, 16},
+             {"event-within:0x123456789a@1+200", Lie::event_within, 0x12'3456'789A, 1, 200},
+             {"event-walk:0x80000312@0x72", Lie::event_walk, 0x8000'0312, 0x72},
     }) {
         Hostility read;
         EXPECT_EQ(read_hostility(good.text.data(), good.text.size(), read), nullptr) << good.text;
         EXPECT_EQ(read.lie, good.lie) << good.text;
         EXPECT_EQ(read.code, good.code) << good.text;
         EXPECT_EQ(read.at, good.at) << good.text;
+        EXPECT_EQ(read.within, good.within) << good.text;
     }
 }
 
@@ -135,6 +140,14 @@ TEST(Lies, AreRefusedWithTheReason) {
              {"vc:0x100000000@1",         "expected NAME:CODE@N"  },
              {"vc@1:2",                   "expected @N"           },
              {"vc:0x72",                  "expected @N"           },
+             {"vc:0x72@1+2",              "expected @N"           },
+             {"vc-within:0x72@1",         "expected @N+K"         },
+             {"vc-within:0x72@1+0",       "expected @N+K"         },
+             {"vc-within:0x72@0+1",       "expected @N"           },
+             {"vc-within:0x72+1@1",       "expected @N"           },
+             {"vc-within:0x72@1+1+1",     "expected @N"           },
+             {"vc-within@1+1",            "expected NAME:CODE@N"  },
+             {"event-within:@1+1",        "expected NAME:WORD@N"  },
     }) {
         Hostility read;
         const char* said = read_hostility(wrong.text.data(), wrong.text.size(), read);
@@ -144,7 +157,9 @@ TEST(Lies, AreRefusedWithTheReason) {
 }
 
 TEST(QemuCommand, PassesHostilityOnAsItWasAsked) {
-    for (const char* text : {"no-sev", "nmi@12", "vc:0x7b@20", "vc-at-entry:0x0@3"}) {
+    for (const char* text :
+         {"no-sev", "nmi@12", "vc:0x7b@20", "vc-at-entry:0x0@3", "vc-within:0x72@3+17",
+          "event-within:0x80000312@1+2", "event-walk:0x80000312@114"}) {
         RunOptions options;
         EXPECT_EQ(read_hostility(text, std::string_view{text}.size(), options.hostile), nullptr);
         EXPECT_TRUE(monitor_command_line(options).ends_with(std::string{" hostile="} + text))

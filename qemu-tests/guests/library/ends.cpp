@@ -1,5 +1,5 @@
 // Kernels that break a rule of the library, one for each way (END, by CMake): the guest ends, and
-// says why.
+// says why. And the calls that end a machine, or hold a vCPU.
 #include "include/vestibule/calls.h"
 #include "library/per_cpu.h"
 #include "qemu-tests/guests/library/machine.h"
@@ -19,6 +19,9 @@ enum : int {
     port_size,      // a driver's access of three bytes
     mmio_page,      // one across the end of a page
     nmi_stack_full, // an NMI's handler that needs too much stack, with a guard page below it
+    reset,
+    power_off,
+    reset_hold, // of the only vCPU, so nobody can wake it
 };
 
 constexpr int end = END;
@@ -88,6 +91,9 @@ extern "C" [[noreturn]] void stub_main() {
     case port_size: (void)vestibule_in(&machine.cpu, 0x80, 3); break;
     case mmio_page: vestibule_mmio_write(&machine.cpu, 0xFEE0'0FFE, 4, 0); break;
     case at_a_place: vestibule_terminate_at(&machine.cpu, 0x50E, 0x1234, 0x56, 0x789A); break;
+    case reset: vestibule_reset(&machine.cpu);
+    case power_off: vestibule_power_off(&machine.cpu, 0x604, 0); // where SeaBIOS puts PM1a_CNT
+    case reset_hold: (void)vestibule_ap_reset_hold(&machine.cpu); break;
     default: vestibule_terminate(0x2F0); // SELFTEST_PASSED
     }
     say("still here");

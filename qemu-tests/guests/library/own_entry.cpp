@@ -20,6 +20,9 @@ void exception_handler(vc::Frame& frame, u32 vector);
 void vc_early_handler(vc::Frame&) { vestibule_terminate(0); }
 
 void vc_runtime_handler(vc::Frame& frame) {
+    if (!vc::is_whole(frame)) {
+        vestibule_terminate(0x23A); // BAD_FRAME: without an error code
+    }
     const u8 vector =
         vestibule_handle_vc(&machine.cpu, reinterpret_cast<vestibule_frame*>(&frame), 0);
     if (vector != 0) {

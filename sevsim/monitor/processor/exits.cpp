@@ -6,6 +6,7 @@
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/hypervisor/places.h"
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/control_registers.h"
@@ -310,6 +311,7 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
     const InterruptedCode interrupted = interrupted_code(vcpu, exit_code);
     if (deliver_vc(vcpu, exit_code)) {
         profile_vc(vcpu, interrupted);
+        note_delivered_vc(vcpu.options, exit_code);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
+#include "sevsim/monitor/hypervisor/places.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
@@ -151,17 +152,22 @@ void run(Vcpu& vcpu) {
         profile_entry(vcpu);
         watch_real_iret(vcpu);
         watch_attacked_iret(vcpu);
+        attack_at_place(vcpu);
         monitor_lock.release();
         take_turns(vcpu);
         enter(vcpu, nested_root(vcpu, false));
         monitor_lock.acquire();
         set_reported_vcpu(vcpu);
         profile_run(vcpu);
+        if (end_step(vcpu)) {
+            continue;
+        }
         // What another vCPU did to it meanwhile leaves nothing of why it came out.
         const bool is_over = vcpu.replaced || vcpu.destroyed;
         if (!is_over || vcpu.vmcb.exitcode == vmexit::nmi) {
             handle_exit(vcpu);
         }
+        count_emulated_step(vcpu);
     }
 }
 

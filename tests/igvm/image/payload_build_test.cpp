@@ -49,6 +49,11 @@ struct Built {
     }
 };
 
+/// Stands for the code that enters a PVH kernel.
+static const Bytes enter_pvh(0x9B1, 0xE9);
+/// And for the page of the AP jump table.
+static const Bytes jump_table(0x200, 0x0F);
+
 static Built run_build(const Bytes& payload_file, const BuildOptions& options,
                        std::string_view command_line = {}, const Bytes& initrd = {},
                        std::optional<u64> address = {}) {
@@ -58,7 +63,11 @@ static Built run_build(const Bytes& payload_file, const BuildOptions& options,
     EXPECT_TRUE(image);
     EXPECT_TRUE(payload);
     auto built = build(*image, options,
-                       {.payload = &*payload, .initrd = initrd, .command_line = command_line});
+                       {.payload      = &*payload,
+                        .initrd       = initrd,
+                        .command_line = command_line,
+                        .enter_pvh    = enter_pvh,
+                        .jump_table   = jump_table});
     return built ? Built{.built = std::move(*built), .error = {}, .pages = {}}
                  : Built{.built = {}, .error = built.error(), .pages = {}};
 }
@@ -275,7 +284,7 @@ TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
     const PayloadHeader told = result.header(PlatformType::sev_es);
     EXPECT_EQ(told.kind, boot::PayloadKind::linux64);
     EXPECT_EQ(told.entry, 0x100'0200u);
-    EXPECT_EQ(told.zero_page, 0x20'C000u);
+    EXPECT_EQ(told.zero_page, 0x20'F000u) << "behind the pages of SNP and the ACPI tables";
     EXPECT_STREQ(&told.command_line[0], "console=ttyS0");
 
     const Bytes zero_page = result.page(PlatformType::sev_es, told.zero_page);
@@ -290,11 +299,16 @@ TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
     EXPECT_EQ(load<u32>(zero_page, 0x228),
               0x20'0000u + header_at + offsetof(PayloadHeader, command_line));
     EXPECT_EQ(load<u64>(zero_page, 0x250), 0u) << "setup_data";
+    EXPECT_EQ(load<u64>(zero_page, 0x70), 0x20'E000u) << "acpi_rsdp_addr";
+    EXPECT_EQ(load<u64>(result.page(PlatformType::sev_es, 0x20'E000), 0), 0x2052'5450'2044'5352u)
+        << "RSD PTR";
     EXPECT_EQ(memory_map_of(zero_page), (std::vector<E820>{
                                             {0,         0xA'0000,               1},
                                             {0x10'0000, 0x10'0000,              1},
-                                            {0x20'0000, 0xF000,                 2},
-                                            {0x20'F000, 0x400'0000 - 0x20'F000, 1}
+                                            {0x20'0000, 0xE000,                 2},
+                                            {0x20'E000, 0x1000,                 3},
+                                            {0x20'F000, 0x1000,                 2},
+                                            {0x21'0000, 0x400'0000 - 0x21'0000, 1}
     }));
 
     // SNP's has a confidential computing blob, by both roads to it.
@@ -320,6 +334,84 @@ TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
         }
     }
     expect_clean(result, Vmm::qemu);
+}
+
+/// Under SEV-ES the first vCPU comes to the kernel by the page of the AP jump table. Natively,
+/// under SNP and alone there is none.
+TEST(IgvmPayloadBuild, LinuxFindsFurtherVcpus) {
+    BuildOptions options{
+        .platforms = {PlatformType::native, PlatformType::sev_es, PlatformType::sev_snp},
+        .vcpus     = 2,
+        .memory    = u64{64}
+          << 20
+    };
+    const Built result = run_build(bzimage(), options);
+    ASSERT_EQ(result.error, "");
+    const PayloadHeader told = result.header(PlatformType::sev_es);
+    EXPECT_EQ(told.kind, boot::PayloadKind::boot_info);
+    EXPECT_EQ(told.entry, 0x9'F010u);
+    EXPECT_EQ(told.vcpus, 2u);
+    const Bytes page = result.page(PlatformType::sev_es, 0x9'F000);
+    EXPECT_EQ(load<u32>(page, 0), 0u) << "IP and CS are the kernel's to fill in";
+    EXPECT_EQ(load<u32>(page, 8), 0x100'0200u);
+    EXPECT_EQ(load<u32>(page, 12), told.zero_page);
+    EXPECT_EQ(page[16], 0x0F);
+    EXPECT_EQ(memory_map_of(result.page(PlatformType::sev_es, told.zero_page))[1],
+              (E820{0x9'F000, 0x1000, 2}));
+    for (const auto platform : {PlatformType::native, PlatformType::sev_snp}) {
+        EXPECT_EQ(result.header(platform).kind, boot::PayloadKind::linux64);
+        EXPECT_EQ(result.header(platform).entry, 0x100'0200u);
+        EXPECT_TRUE(result.page(platform, 0x9'F000).empty());
+    }
+    expect_clean(result, Vmm::qemu);
+    options.vcpus     = 1;
+    const Built alone = run_build(bzimage(), options);
+    EXPECT_EQ(alone.header(PlatformType::sev_es).kind, boot::PayloadKind::linux64);
+    EXPECT_TRUE(alone.page(PlatformType::sev_es, 0x9'F000).empty());
+}
+
+/// The kernel's way in stands between it and the stub, with all that it is told, and is kept out of
+/// what is free.
+TEST(IgvmPayloadBuild, PvhFindsItsStartInfo) {
+    const Bytes initrd(0x2001, 0x1D);
+    const Built result =
+        run_build(pvh_executable().finish(), {.memory = u64{64} << 20}, "quiet", initrd);
+    ASSERT_EQ(result.error, "");
+    const PayloadHeader told = result.header(PlatformType::sev_es);
+    EXPECT_EQ(told.kind, boot::PayloadKind::boot_info);
+    EXPECT_EQ(told.entry, 0x10'0000u) << "the first free page";
+    const Bytes page = result.page(PlatformType::sev_es, told.entry);
+    EXPECT_EQ(page[0], 0xE9);
+    EXPECT_EQ(load<u32>(page, 8), 0x100'0040u) << "the kernel's entry point";
+    const u64 at = load<u32>(page, 12) - told.entry;
+    ASSERT_GE(at, enter_pvh.size());
+    EXPECT_EQ(load<u32>(page, at), 0x336E'C578u);
+    EXPECT_EQ(load<u32>(page, at + 4), 1u);
+    EXPECT_EQ(load<u32>(page, at + 12), 1u) << "one module";
+    const u64 module = load<u64>(page, at + 16) - told.entry;
+    EXPECT_EQ(load<u64>(page, module), told.initrd);
+    EXPECT_EQ(load<u64>(page, module + 8), initrd.size());
+    EXPECT_EQ(load<u64>(page, at + 24),
+              result.built.layout.at.base + header_at + offsetof(PayloadHeader, command_line));
+    EXPECT_EQ(load<u64>(page, at + 32), 0u) << "no RSDP";
+    const u64 map = load<u64>(page, at + 40) - told.entry;
+    std::vector<E820> ranges;
+    for (u64 i = 0; i < load<u32>(page, at + 48); ++i) {
+        ranges.push_back({load<u64>(page, map + i * 24), load<u64>(page, map + i * 24 + 8),
+                          load<u32>(page, map + i * 24 + 16)});
+    }
+    EXPECT_EQ(ranges, (std::vector<E820>{
+                          {0,         0xA'0000,               1},
+                          {0x10'0000, 0x1000,                 2},
+                          {0x10'1000, 0xF'F000,               1},
+                          {0x20'0000, 0xC000,                 2},
+                          {0x20'C000, 0x400'0000 - 0x20'C000, 1}
+    }));
+    EXPECT_GE(told.initrd, told.entry + page_size);
+    expect_clean(result, Vmm::qemu);
+    EXPECT_NE(run_build(pvh_executable().finish(), {.memory = u64{16} << 20})
+                  .error.find("more --memory is needed"),
+              std::string::npos);
 }
 
 TEST(IgvmPayloadBuild, LinuxNeedsMemory) {

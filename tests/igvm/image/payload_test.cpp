@@ -2,6 +2,8 @@
 // where it is entered; and each way in which a file can be wrong, named.
 #include "tests/igvm/payload_fixture.h"
 
+#include "kernel/zero_page.h"
+
 #include <functional>
 
 namespace vestibule::igvm::test {
@@ -40,7 +42,7 @@ static u8 byte_at(const Payload& payload, u64 gpa) {
 TEST(IgvmPayload, SegmentsShareAPage) {
     const Payload payload = must_read(executable().finish());
     EXPECT_EQ(payload.format, PayloadFormat::elf64);
-    EXPECT_EQ(payload.kind, boot::PayloadKind::boot_info);
+    EXPECT_EQ(payload.protocol, PayloadProtocol::boot_info);
     EXPECT_EQ(payload.entry, 0x100'0010u);
     EXPECT_EQ(payload.base, 0x100'0000u);
     EXPECT_EQ(payload.size, 0x6000u);
@@ -154,7 +156,7 @@ TEST(IgvmPayload, FlatBinary) {
     EXPECT_EQ(payload.entry, 0x10'0000u);
     EXPECT_EQ(payload.size, 0x2000u);
     EXPECT_EQ(byte_at(payload, 0x10'1800), 0x90);
-    EXPECT_EQ(refusal(file), "an ELF64, a bzImage, or an address for a flat binary");
+    EXPECT_EQ(refusal(file), "an ELF64, a bzImage, a UKI, or an address for a flat binary");
     const std::string address = "a page-aligned address at which the payload ends below 4 GiB";
     EXPECT_EQ(refusal(file, 0x10'0001), address);
     EXPECT_EQ(refusal(file, 0xFFFF'F000), address);
@@ -167,7 +169,7 @@ TEST(IgvmPayload, BzImageIsCarriedWhole) {
     const Bytes file      = bzimage();
     const Payload payload = must_read(file);
     EXPECT_EQ(payload.format, PayloadFormat::bzimage);
-    EXPECT_EQ(payload.kind, boot::PayloadKind::linux64);
+    EXPECT_EQ(payload.protocol, PayloadProtocol::linux64);
     EXPECT_EQ(payload.entry, 0x100'0200u);
     EXPECT_EQ(payload.base, 0xFF'F000u) << "real-mode code below the kernel";
     EXPECT_EQ(payload.size, 0x1'1000u) << "init_size";
@@ -178,7 +180,7 @@ TEST(IgvmPayload, BzImageIsCarriedWhole) {
     EXPECT_EQ(byte_at(payload, 0x100'0000), 0x4B);
     EXPECT_TRUE(payload.cleared.empty());
     ASSERT_TRUE(payload.linux);
-    EXPECT_EQ(payload.linux->setup_header.size(), 0x202u + 0x66 - 0x1F1);
+    EXPECT_EQ(payload.linux->header_size, 0x202u + 0x66 - 0x1F1);
     EXPECT_EQ(payload.linux->initrd_limit, 0x7FFF'FFFFu);
     EXPECT_EQ(payload.linux->command_line_limit, 255u);
 
@@ -198,17 +200,15 @@ TEST(IgvmPayload, ElfByTheLinuxProtocol) {
     const Bytes file   = executable().finish();
     const auto payload = read_payload(file, {}, PayloadProtocol::linux64);
     ASSERT_TRUE(payload) << describe(payload.error());
-    EXPECT_EQ(payload->kind, boot::PayloadKind::linux64);
+    EXPECT_EQ(payload->protocol, PayloadProtocol::linux64);
     EXPECT_EQ(payload->entry, 0x100'0010u);
     ASSERT_TRUE(payload->linux);
-    ZeroPageContents contents{.command_line = 0x1000,
-                              .initrd       = 0x20'0000,
-                              .initrd_size  = 0x3000,
-                              .stub         = 0x40'0000,
-                              .stub_size    = 0x1'0000,
-                              .memory       = 0x400'0000,
-                              .confidential = {}};
-    const auto page = make_zero_page(*payload->linux, 0x5000, contents);
+    kernel::LinuxTold told{};
+    told.command_line = 0x1000;
+    told.initrd       = 0x20'0000;
+    told.initrd_size  = 0x3000;
+    kernel::ZeroPage page;
+    kernel::make_zero_page(*payload->linux, 0x5000, told, page);
     // Documentation/arch/x86/boot.rst: what a loader must have there, by its own numbers.
     const auto at = [&](u64 offset, unsigned size) {
         u64 value = 0;
@@ -223,9 +223,8 @@ TEST(IgvmPayload, ElfByTheLinuxProtocol) {
     EXPECT_EQ(at(0x21C, 4), 0x3000u);
     EXPECT_EQ(at(0x228, 4), 0x1000u);
     EXPECT_EQ(at(0x238, 4), 2047u);
-    EXPECT_EQ(at(0x1E8, 1), 4u);
     // Without being told it is one for boot info.
-    EXPECT_EQ(read_payload(file, {})->kind, boot::PayloadKind::boot_info);
+    EXPECT_EQ(read_payload(file, {})->protocol, PayloadProtocol::boot_info);
 }
 
 TEST(IgvmPayload, ProtocolsThatAFormDoesNotHave) {
@@ -236,11 +235,53 @@ TEST(IgvmPayload, ProtocolsThatAFormDoesNotHave) {
     EXPECT_EQ(expected(bzimage(), PayloadProtocol::boot_info),
               "a payload that takes boot info: an ELF64 or a flat binary");
     EXPECT_EQ(expected(Bytes(64, 0x90), PayloadProtocol::linux64),
-              "a Linux kernel: a bzImage, or an ELF64 (vmlinux)");
+              "a Linux kernel: a bzImage, a UKI, or an ELF64 (vmlinux)");
     EXPECT_EQ(expected({}, PayloadProtocol::linux64),
-              "a Linux kernel: a bzImage, or an ELF64 (vmlinux)");
+              "a Linux kernel: a bzImage, a UKI, or an ELF64 (vmlinux)");
     EXPECT_EQ(expected(bzimage(), PayloadProtocol::linux64), "");
     EXPECT_EQ(expected(Bytes(64, 0x90), PayloadProtocol::boot_info), "");
+    EXPECT_EQ(expected(executable().finish(), PayloadProtocol::pvh),
+              "a PVH kernel: an ELF64 with a PVH note");
+}
+
+/// One with a note is entered as that says, unless it is told otherwise.
+TEST(IgvmPayload, PvhNote) {
+    const Bytes file = pvh_executable().finish();
+    for (const auto protocol : {PayloadProtocol::automatic, PayloadProtocol::pvh}) {
+        const auto payload = read_payload(file, {}, protocol);
+        ASSERT_TRUE(payload) << describe(payload.error());
+        EXPECT_EQ(payload->protocol, PayloadProtocol::pvh);
+        EXPECT_EQ(payload->entry, 0x100'0040u);
+        EXPECT_FALSE(payload->linux);
+    }
+    EXPECT_EQ(read_payload(file, {}, PayloadProtocol::boot_info)->entry, 0x100'0010u);
+    Elf damaged = pvh_executable(0x1);
+    EXPECT_EQ(refusal(damaged.finish()),
+              "a PVH note whose entry point is in the file's part of an executable segment");
+    EXPECT_TRUE(read_payload(damaged.finish(), {}, PayloadProtocol::linux64))
+        << "nobody asks for the note";
+}
+
+TEST(IgvmPayload, UnifiedKernelImage) {
+    const Bytes file   = unified_kernel_image();
+    const auto payload = read_payload(file, {});
+    ASSERT_TRUE(payload) << describe(payload.error());
+    EXPECT_EQ(payload->format, PayloadFormat::uki);
+    EXPECT_EQ(payload->protocol, PayloadProtocol::linux64);
+    EXPECT_EQ(payload->entry, 0x100'0200u);
+    EXPECT_EQ(payload->command_line, "quiet");
+    EXPECT_EQ(payload->initrd.size(), 5u);
+    EXPECT_EQ(payload->blocks[0].content.size(), 0xC00 + bzimage().size());
+    Bytes damaged = file;
+    store(damaged, 0x400 + 0x236, u16{0});
+    const auto refused = read_payload(damaged, {});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().expected, "a 64-bit entry point (XLF_KERNEL_64)");
+    EXPECT_EQ(refused.error().offset, 0x400u + 0x236) << "in the whole file";
+    damaged = file;
+    store(damaged, 0x400 + 0x202, u32{0});
+    EXPECT_EQ(refusal(damaged), "a bzImage");
+    EXPECT_FALSE(takes_address(file));
 }
 
 TEST(IgvmPayload, BrokenExecutables) {
@@ -335,23 +376,28 @@ TEST(IgvmPayload, BrokenBzImages) {
     const char* header =
         "a setup header that ends behind init_size and in the zero page's room for it";
     const BzBreak breaks[] = {
-        {"boot protocol 2.12 or later",                       [](Bytes& file) { store(file, 0x206, u16{0x020B}); }    },
-        {"a kernel that is loaded high",                      [](Bytes& file) { store(file, 0x211, u8{0}); }          },
+        {"boot protocol 2.12 or later",                               [](Bytes& file) { store(file, 0x206, u16{0x020B}); }    },
+        {"a kernel that is loaded high",                              [](Bytes& file) { store(file, 0x211, u8{0}); }          },
         {"a 64-bit entry point (XLF_KERNEL_64)",
-         [](Bytes& file) { store(file, 0x236, u16{0xFFFE}); }                                                         },
-        {header,                                              [](Bytes& file) { store(file, 0x201, u8{0x61}); }       },
-        {header,                                              [](Bytes& file) { store(file, 0x201, u8{0x8F}); }       },
+         [](Bytes& file) { store(file, 0x236, u16{0xFFFE}); }                                                                 },
+        {header,                                                      [](Bytes& file) { store(file, 0x201, u8{0x61}); }       },
+        {header,                                                      [](Bytes& file) { store(file, 0x201, u8{0x8F}); }       },
         {"a protected-mode kernel behind the real-mode code",
-         [](Bytes& file) { store(file, 0x1F1, u8{7}); }                                                               },
-        {preferred,                                           [](Bytes& file) { store(file, 0x258, u64{0x100'0010}); }},
-        {preferred,                                           [](Bytes& file) { store(file, 0x258, u64{0x10'0000}); } },
-        {preferred,                                           [](Bytes& file) { store(file, 0x258, u64{1} << 32); }   },
-        {room,                                                [](Bytes& file) { store(file, 0x260, u32{0xBFF}); }     },
+         [](Bytes& file) { store(file, 0x1F1, u8{7}); }                                                                       },
+        {preferred,                                                   [](Bytes& file) { store(file, 0x258, u64{0x100'0010}); }},
+        {preferred,                                                   [](Bytes& file) { store(file, 0x258, u64{0x10'0000}); } },
+        {preferred,                                                   [](Bytes& file) { store(file, 0x258, u64{1} << 32); }   },
+        {room,                                                        [](Bytes& file) { store(file, 0x260, u32{0xBFF}); }     },
+        {"an alignment that is a power of two, from a page to 1 GiB",
+         [](Bytes& file) {
+             store(file, 0x234, u8{1});
+             store(file, 0x230, u32{0x30'0000});
+         }                                                                                                                    },
         {room,
          [](Bytes& file) {
              store(file, 0x258, u64{0xFFFF'0000});
              store(file, 0x260, u32{0x1'0001});
-         }                                                                                                            },
+         }                                                                                                                    },
     };
     for (const BzBreak& test : breaks) {
         Bytes file = bzimage();
@@ -370,7 +416,8 @@ TEST(IgvmPayload, SurvivesDamage) {
         return state % below;
     };
     unsigned accepted = 0;
-    for (const Bytes& good : {executable().finish(), position_independent().finish(), bzimage()}) {
+    for (const Bytes& good : {executable().finish(), position_independent().finish(), bzimage(),
+                              pvh_executable().finish(), unified_kernel_image()}) {
         for (unsigned round = 0; round < 4000; ++round) {
             Bytes file = good;
             for (u64 n = 1 + random(3); n != 0; --n) {

@@ -1,5 +1,5 @@
-// EFI's memory map in a PVH kernel's terms.
-#include "efi/pvh_map.h"
+// EFI's memory map in the terms of ACPI, as kernels take it.
+#include "efi/memory_map.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,10 @@
 #include <random>
 #include <vector>
 
-namespace vestibule::efi::pvh {
+namespace vestibule::efi {
 namespace {
+
+using kernel::MemoryType;
 
 struct Row {
     u32 type;
@@ -50,7 +52,7 @@ void expect(const std::vector<MemoryRange>& found, const std::vector<MemoryRange
     }
 }
 
-TEST(EfiPvhMap, Types) {
+TEST(EfiMemoryMap, Types) {
     using enum MemoryType;
     // By EFI's numbers (UEFI specification 2.10, table 7.10).
     constexpr MemoryType types[] = {reserved, ram,      ram,      ram,      ram,
@@ -68,7 +70,7 @@ TEST(EfiPvhMap, Types) {
            {{0x1000, 0x1000, reserved, 0}});
 }
 
-TEST(EfiPvhMap, AscendsAndMerges) {
+TEST(EfiMemoryMap, AscendsAndMerges) {
     using enum MemoryType;
     expect(convert({
                {7, 0x10'0000, 0x10},
@@ -89,7 +91,7 @@ TEST(EfiPvhMap, AscendsAndMerges) {
     expect(convert({}), {});
 }
 
-TEST(EfiPvhMap, NoMemoryBeyondTheEnd) {
+TEST(EfiMemoryMap, NoMemoryBeyondTheEnd) {
     expect(
         convert({
             {7, 0x1000,      ~u64{0} >> 12},
@@ -100,7 +102,7 @@ TEST(EfiPvhMap, NoMemoryBeyondTheEnd) {
         {{0x5000, 0x1000, MemoryType::ram, 0}});
 }
 
-TEST(EfiPvhMap, MemoryInUse) {
+TEST(EfiMemoryMap, MemoryInUse) {
     using enum MemoryType;
     const InUse in_use{
         .extents = {{0x8000, 0x9000}, {0x2000, 0x4000}, {0xF000, 0x11000}}
@@ -130,7 +132,7 @@ TEST(EfiPvhMap, MemoryInUse) {
 
 /// However many there are and however they lie, there is room for the ranges, and of memory in use
 /// nothing is RAM.
-TEST(EfiPvhMap, NeverTooMany) {
+TEST(EfiMemoryMap, NeverTooMany) {
     std::mt19937 random(1); // NOLINT: the same every time
     u64 cut = 0;
     for (int run = 0; run < 2'000; ++run) {
@@ -166,4 +168,4 @@ TEST(EfiPvhMap, NeverTooMany) {
 }
 
 } // namespace
-} // namespace vestibule::efi::pvh
+} // namespace vestibule::efi

@@ -1,8 +1,10 @@
-#include "efi/pvh_map.h"
+#include "efi/memory_map.h"
 
 #include "efi/memory_types.h"
 
-namespace vestibule::efi::pvh {
+namespace vestibule::efi {
+
+using kernel::MemoryType;
 
 namespace {
 
@@ -84,4 +86,4 @@ u32 convert_map(Bytes map, u64 stride, const InUse& in_use, MemoryRange* ranges)
     return result.count;
 }
 
-} // namespace vestibule::efi::pvh
+} // namespace vestibule::efi

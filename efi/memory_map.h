@@ -1,19 +1,15 @@
-// EFI's memory map as a PVH kernel wants it: what is RAM to who has ended boot services, ascending,
+// EFI's memory map as kernels want it: what is RAM to who has ended boot services, ascending,
 // neighbours of one kind together. Calls nobody, so that it can run when there is nobody left to be
 // called, and in unit tests.
 #pragma once
 
-#include "efi/efi.h"
-#include "efi/pvh_format.h"
+#include "efi/pages.h"
 #include "efi/text.h"
+#include "kernel/memory_range.h"
 
-namespace vestibule::efi::pvh {
+namespace vestibule::efi {
 
-/// From its first byte to behind its last one.
-struct Extent {
-    u64 base;
-    u64 end;
-};
+using kernel::MemoryRange;
 
 /// Memory that is in use behind the kernel's back, whatever EFI calls it.
 struct InUse {
@@ -29,4 +25,4 @@ constexpr u64 most_ranges(u64 descriptors) { return descriptors + u64{2} * InUse
 /// is room for most_ranges() of them. Returns how many there are.
 u32 convert_map(Bytes map, u64 stride, const InUse& in_use, MemoryRange* ranges);
 
-} // namespace vestibule::efi::pvh
+} // namespace vestibule::efi
