@@ -77,7 +77,7 @@ foreach(end nmi_in_nmi:NMI_REENTERED vc_in_hook:VC_ON_VC_STACK gp_on_vc_ist:VC_U
     WANT "^started\n" "termination: ${reason} " REJECT "still here")
 endforeach()
 # The calls that end a machine, and the one that holds a vCPU.
-foreach(call "reset;1;Outcome: the guest reset the machine" "power_off;0;Outcome: the guest powered off"
+foreach(call "reset;0;Outcome: the guest reset the machine" "power_off;0;Outcome: the guest powered off"
     "reset_hold;1;AP reset hold: nobody sends the INIT and SIPI that would end it")
   list(GET call 0 name)
   list(GET call 1 status)

@@ -45,7 +45,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run --platform sev-snp --kernel vmlinuz --initrd initrd.img --append console=ttyS0
 
 Exit status: 0 the guest exited with code 0, powered off or reset the machine, and broke no rule;
-1 anything else, 2 wrong use.)";
+1 anything else, 2 wrong use, 130 interrupted by Ctrl-C (128 and the signal).)";
 
 std::string run_footer() {
     std::string text = "LIE is what the hypervisor does to the guest:\n";

@@ -270,6 +270,10 @@ std::string report(const RunResult& result) {
 
 int exit_status(const RunResult& result) {
     const RunRecords& records = result.records;
+    if (!records.outcome && result.qemu.how == Ending::interrupted) {
+        constexpr int by_signal = 128; // as a shell has it
+        return by_signal + result.qemu.value;
+    }
     // A line that could not be read may have been a violation.
     const bool good = records.outcome && is_end_of_choice(records.outcome->kind)
                       && records.outcome->value == 0
