@@ -43,6 +43,7 @@ int write(const igvm::StubImage& image, const std::string& name, const std::stri
            << "    .size           = " << image.size << ",\n"
            << "    .entry          = " << image.entry << ",\n"
            << "    .entry_ap       = " << image.entry_ap.value_or(0) << ",\n"
+           << "    .snp_entry      = " << image.entry64_snp_validated.value_or(0) << ",\n"
            << "    .payload_header = " << image.payload_header.value_or(0) << "};\n"
            << "} // namespace vestibule::efi\n";
     return header.good() ? 0 : 1;

@@ -73,7 +73,7 @@ Problem run() {
         speak_on_com1();
     }
 
-    const Machine machine = look_at_machine();
+    Machine machine = look_at_machine();
     if (config.verbose != Verbose::off) {
         say("Vestibule");
         show(machine);
@@ -93,7 +93,7 @@ Problem run() {
     }
     const StubImage& image = placed ? hand_over : selftest;
     Pages region;
-    if (Problem wrong = place_stub(image, machine.c_bit, region); wrong.is_there()) {
+    if (Problem wrong = place_stub(image, machine, region); wrong.is_there()) {
         return wrong;
     }
     auto* const header = placed ? region.at<boot::PayloadHeader>(image.payload_header) : nullptr;
@@ -135,6 +135,8 @@ Problem run() {
     }
     if (header != nullptr) {
         describe_firmware(departure, rsdp, *header);
+        header->cpuid_page   = machine.cc_blob.cpuid_page;
+        header->secrets_page = machine.cc_blob.secrets_page;
     }
     if (placed && payload.protocol() == kernel::Protocol::boot_info) {
         further_cpus.open(machine, departure, *header);
@@ -146,7 +148,7 @@ Problem run() {
     if (placed && payload.protocol() == kernel::Protocol::linux64) {
         linux_entry.describe(payload.linux(), *header, departure, stub);
     }
-    enter_stub(image, region);
+    enter_stub(image, machine, region);
 }
 
 } // namespace

@@ -164,4 +164,8 @@ class Call : public Exchange<Cpu> {
     bool keeps = false;
 };
 
+/// What is there during a call of who can be interrupted by nobody that makes calls. A kernel puts
+/// something in its place that holds interrupts off.
+struct Undisturbed {};
+
 } // namespace vestibule::ghcb

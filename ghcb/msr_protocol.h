@@ -16,6 +16,12 @@ inline constexpr u64 sev_information_request  = 0x002;
 inline constexpr u64 cpuid_request            = 0x004;
 inline constexpr u64 cpuid_response           = 0x005;
 inline constexpr u64 ap_reset_hold_request    = 0x006;
+inline constexpr u64 register_ghcb_request    = 0x012;
+inline constexpr u64 register_ghcb_response   = 0x013;
+inline constexpr u64 page_state_request       = 0x014;
+inline constexpr u64 page_state_response      = 0x015;
+inline constexpr u64 features_request         = 0x080;
+inline constexpr u64 features_response        = 0x081;
 inline constexpr u64 termination_request      = 0x100;
 
 /// SEV information (0x001): what the hypervisor says of the protocol and of the C-bit.

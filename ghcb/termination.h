@@ -34,6 +34,7 @@ inline constexpr Reason cpuid_hides_sev{set_vestibule, 0x03};
 inline constexpr Reason c_bit_mismatch{set_vestibule, 0x04};
 inline constexpr Reason c_bit_not_private{set_vestibule, 0x05};
 inline constexpr Reason no_random_number{set_vestibule, 0x06};
+inline constexpr Reason snp_expected{set_vestibule, 0x07};
 // The MSR protocol.
 inline constexpr Reason msr_bad_response{set_vestibule, 0x10};
 // The GHCB page.
@@ -74,6 +75,18 @@ inline constexpr Reason setup_processor{set_vestibule, 0x4A};
 inline constexpr Reason call_argument{set_vestibule, 0x50};
 inline constexpr Reason share_address{set_vestibule, 0x51};
 inline constexpr Reason share_mapping{set_vestibule, 0x52};
+// SEV-SNP (snp/).
+inline constexpr Reason snp_registration{set_vestibule, 0x60};
+inline constexpr Reason snp_page_state{set_vestibule, 0x61};
+inline constexpr Reason snp_pvalidate{set_vestibule, 0x62};
+inline constexpr Reason snp_validated_twice{set_vestibule, 0x63};
+inline constexpr Reason snp_cpuid_page{set_vestibule, 0x64};
+inline constexpr Reason snp_cpuid_conflict{set_vestibule, 0x65};
+inline constexpr Reason snp_features{set_vestibule, 0x66};
+inline constexpr Reason snp_rmpadjust{set_vestibule, 0x67};
+inline constexpr Reason snp_ap_creation{set_vestibule, 0x68};
+inline constexpr Reason snp_accepted_already{set_vestibule, 0x69};
+inline constexpr Reason snp_not_vmpl0{set_vestibule, 0x6A};
 // The selftest, where there is no emulated exit port.
 inline constexpr Reason selftest_passed{set_vestibule, 0xF0};
 inline constexpr Reason selftest_failed{set_vestibule, 0xF1};
@@ -97,6 +110,7 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x04, "C_BIT_MISMATCH",         "the hypervisor reports a C-bit other than the measured one"    },
     {2, 0x05, "C_BIT_NOT_PRIVATE",      "a value written with the C-bit can be read without it"         },
     {2, 0x06, "NO_RANDOM_NUMBER",       "RDRAND gave no value in ten attempts"                          },
+    {2, 0x07, "SNP_EXPECTED",           "the image was entered for SEV-SNP, SEV_STATUS says it is off"  },
     {2, 0x10, "MSR_BAD_RESPONSE",       "an MSR protocol answer has the wrong response code or register"},
     {2, 0x21, "GHCB_NOT_REGISTERED",    "malformed input, says the hypervisor: GHCB not registered"     },
     {2, 0x22, "GHCB_INVALID_USAGE",     "malformed input, says the hypervisor: invalid usage"           },
@@ -151,6 +165,23 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x51, "SHARE_ADDRESS",
      "sharing: an address is no page's, or the page is not mapped there as was said"                    },
     {2, 0x52, "SHARE_MAPPING",          "sharing: the kernel has not mapped the page as it was asked to"},
+    {2, 0x60, "SNP_REGISTRATION",
+     "the hypervisor does not take the GHCB page that is to be registered"                              },
+    {2, 0x61, "SNP_PAGE_STATE",
+     "a page state change was refused, or its answer does not say that all of it is done"               },
+    {2, 0x62, "SNP_PVALIDATE",          "PVALIDATE failed on a page of the guest's own"                 },
+    {2, 0x63, "SNP_VALIDATED_TWICE",
+     "PVALIDATE changed nothing: the page was in that state already, which an attack would do"          },
+    {2, 0x64, "SNP_CPUID_PAGE",
+     "the CPUID page is malformed: its count, a reserved field, or the state a function is for"         },
+    {2, 0x65, "SNP_CPUID_CONFLICT",
+     "the CPUID page contradicts itself, SEV_STATUS or what was measured"                               },
+    {2, 0x66, "SNP_FEATURES",           "the hypervisor does not offer what an SEV-SNP guest needs"     },
+    {2, 0x67, "SNP_RMPADJUST",          "RMPADJUST failed on a page of the guest's own"                 },
+    {2, 0x68, "SNP_AP_CREATION",        "the hypervisor refuses to start a further vCPU"                },
+    {2, 0x69, "SNP_ACCEPTED_ALREADY",
+     "memory is to be accepted that was accepted before: nothing is validated twice"                    },
+    {2, 0x6A, "SNP_NOT_VMPL0",          "this code runs below VMPL 0, and knows no service there"       },
     {2, 0xF0, "SELFTEST_PASSED",        "the selftest ended, every case ok"                             },
     {2, 0xF1, "SELFTEST_FAILED",        "the selftest ended, some case not ok"                          },
 };

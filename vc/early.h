@@ -11,23 +11,14 @@
 #include "vc/frame.h"
 #include "vc/frame32.h"
 #include "x86/cpu.h"
+#include "x86/cpuid.h"
 #include "x86/exit_code.h"
 #include "x86/registers.h"
 
 namespace vestibule::vc {
 
-/// Leaves whose answer depends on ECX. The MSR protocol has no room for it, and an answer for
-/// sub-leaf 0 would be a wrong one.
-constexpr bool is_indexed_leaf(u32 leaf) {
-    constexpr u32 standard = (1u << 0x04) | (1u << 0x07) | (1u << 0x0B) | (1u << 0x0D)
-                             | (1u << 0x0F) | (1u << 0x10) | (1u << 0x12) | (1u << 0x14)
-                             | (1u << 0x17) | (1u << 0x18) | (1u << 0x1D) | (1u << 0x1E)
-                             | (1u << 0x1F);
-    if (leaf < 32) {
-        return ((standard >> leaf) & 1) != 0;
-    }
-    return leaf == 0x24 || leaf == 0x8000'001D || leaf == 0x8000'0020;
-}
+/// The MSR protocol has no room for ECX, and an answer for sub-leaf 0 would be a wrong one.
+using x86::is_indexed_leaf;
 
 inline constexpr unsigned cpuid_length = 2;
 

@@ -15,6 +15,24 @@ struct CpuidResult {
     u32 edx;
 };
 
+/// What PVALIDATE and RMPADJUST say (APM volume 3): EAX, and for PVALIDATE whether it has changed
+/// anything.
+struct RmpResult {
+    u32 code;
+    bool unchanged = false; // CF: the page was in that state already
+
+    static constexpr u32 success            = 0;
+    static constexpr u32 fail_input         = 1;
+    static constexpr u32 fail_permission    = 2;
+    static constexpr u32 fail_in_use        = 3;
+    static constexpr u32 fail_size_mismatch = 6;
+
+    constexpr bool operator==(const RmpResult&) const = default;
+};
+
+/// The size of a page as these instructions take it in ECX.
+enum class RmpPageSize : u8 { small = 0, large = 1 };
+
 struct Cpu {
     /// Whether the handlers of vc/ are a kernel's, which has processes and a TSS, and registers of
     /// its own that a hypervisor would like to answer for. The boot stub has none of that, and
@@ -41,6 +59,29 @@ struct Cpu {
 
     /// The same for a call through the GHCB page, which is there.
     static void vmgexit_with(volatile void*) { vmgexit(); }
+
+    /// F2 0F 01 FF: sets or clears the validated state of the page at a linear address, which is
+    /// mapped private. CPL 0 only; #UD unless SEV-SNP is on.
+    static RmpResult pvalidate(u64 linear, RmpPageSize size, bool validate) {
+        auto rax = static_cast<uintptr_t>(linear); // EAX in 32-bit code
+        bool unchanged;
+        asm volatile(".byte 0xF2, 0x0F, 0x01, 0xFF"
+                     : "+a"(rax), "=@ccc"(unchanged)
+                     : "c"(static_cast<u32>(size)), "d"(static_cast<u32>(validate))
+                     : "memory");
+        return {.code = static_cast<u32>(rax), .unchanged = unchanged};
+    }
+
+    /// F3 0F 01 FE: what a VMPL below the caller's may do with the page, and whether it is a VMSA.
+    /// 64-bit code at CPL 0 only.
+    static RmpResult rmpadjust(u64 linear, RmpPageSize size, u64 attributes) {
+        auto rax = static_cast<uintptr_t>(linear);
+        asm volatile(".byte 0xF3, 0x0F, 0x01, 0xFE"
+                     : "+a"(rax)
+                     : "c"(static_cast<uintptr_t>(size)), "d"(static_cast<uintptr_t>(attributes))
+                     : "memory", "cc");
+        return {.code = static_cast<u32>(rax)};
+    }
 
     static CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
         CpuidResult result;
@@ -188,6 +229,11 @@ struct Cpu {
 
     static void flush_cache_line(const void* address) {
         asm volatile("clflush (%0)" : : "r"(address) : "memory");
+    }
+
+    /// Reads a byte for nothing but what that does to caches.
+    static void touch(u64 linear) {
+        (void)*reinterpret_cast<const volatile u8*>(static_cast<uintptr_t>(linear));
     }
 
     static void out8(u16 port, u8 value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }

@@ -54,6 +54,10 @@ inline constexpr u32 cpuid_sev    = 1u << 1;
 inline constexpr u32 cpuid_sev_es = 1u << 3; // may be clear in an SEV-ES guest
 inline constexpr u32 cpuid_snp    = 1u << 4;
 
+/// CPUID 0x8000001F EBX: the processor keeps caches coherent over a change of a page's validated
+/// state, so that software need not (CVE-2025-38560).
+inline constexpr u32 cpuid_coherency_sfw_no = 1u << 31;
+
 /// CPUID 0x8000001F EBX[5:0]: the number of the C-bit in a page-table entry.
 constexpr unsigned c_bit_position(u32 ebx) { return ebx & 0x3F; }
 

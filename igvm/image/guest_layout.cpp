@@ -1,13 +1,17 @@
 // See guest_layout.h: what stands at the places that guest_placement.cpp has found.
 #include "igvm/image/guest_layout.h"
 
+#include "boot/hand_over/snp_launch.h"
 #include "boot/initial_tables.h"
 #include "boot/jump_table/record.h"
 #include "igvm/image/acpi_tables.h"
 #include "igvm/image/initial_state.h"
 #include "igvm/image/memory_map.h"
 #include "igvm/image/pvh_entry.h"
+#include "igvm/image/snp_memory.h"
 #include "kernel/zero_page.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -42,14 +46,17 @@ class PageMaker {
     void add_stub();
     void add_payload();
     void add_required();
+    /// What of all pages an SEV-SNP guest is told (boot/hand_over/snp_launch.h). To be called last.
+    [[nodiscard]] std::optional<std::string> fill_snp_launch();
 
   private:
     [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
     [[nodiscard]] std::vector<u8> zero_page_for(PlatformType platform) const;
     [[nodiscard]] std::vector<u8> jump_table() const;
-    [[nodiscard]] std::vector<u8> pvh_entry() const;
+    [[nodiscard]] std::vector<u8> pvh_entry(PlatformType platform) const;
     [[nodiscard]] u64 command_line() const;
     [[nodiscard]] MemoryRange high_memory() const;
+    [[nodiscard]] std::vector<MemoryRange> ram(PlatformType platform) const;
     [[nodiscard]] u64 parameter(HeaderType type) const;
 
     const StubImage& image_;
@@ -81,6 +88,13 @@ void PageMaker::add_stub() {
                       .gpa      = layout_.at.base + segment.address,
                       .content  = Content(segment.data),
                       .platform = {}};
+        if (segment.snp) {
+            if (options_.is_for(PlatformType::sev_snp)) {
+                placed.platform = PlatformType::sev_snp;
+                layout_.pages.push_back(std::move(placed));
+            }
+            continue;
+        }
         const u64 header = image_.payload_header.value_or(0) - segment.address;
         if (contents_.payload == nullptr || header >= segment.data.size()) {
             layout_.pages.push_back(std::move(placed));
@@ -133,8 +147,7 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     header.vp_count        = parameter(HeaderType::vp_count_parameter);
     header.vcpus           = options_.vcpus;
     if (options_.tells_memory && !contents_.has_memory_map()) {
-        header.ram[0]    = {.base = 0, .size = kernel::low_memory_end};
-        header.ram[1]    = high_memory();
+        std::ranges::copy(ram(PlatformType::native), std::begin(header.ram));
         header.ram_count = 2;
     }
     header.command_line_size = contents_.command_line.size();
@@ -152,6 +165,17 @@ u64 PageMaker::command_line() const {
            + offsetof(PayloadHeader, command_line);
 }
 
+/// An SEV-SNP guest has no other than what was loaded or is accepted.
+std::vector<MemoryRange> PageMaker::ram(PlatformType platform) const {
+    if (platform == PlatformType::sev_snp) {
+        return snp_memory(layout_, options_, contents_).ram();
+    }
+    return {
+        {.base = 0, .size = kernel::low_memory_end},
+        high_memory()
+    };
+}
+
 std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     kernel::LinuxTold told{.command_line = command_line(),
                            .initrd       = layout_.at.initrd.base,
@@ -165,7 +189,7 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     }
     kernel::ZeroPage page;
     kernel::make_zero_page(*contents_.linux(), layout_.at.zero_page, told, page);
-    auto map = memory_map(options_.memory, layout_.at.in_use());
+    auto map = memory_map(ram(platform), layout_.at.in_use());
     kernel::add_memory_map(map.data(), static_cast<u32>(map.size()), page);
     return {std::begin(page), std::end(page)};
 }
@@ -179,10 +203,10 @@ std::vector<u8> PageMaker::jump_table() const {
     return page;
 }
 
-std::vector<u8> PageMaker::pvh_entry() const {
+std::vector<u8> PageMaker::pvh_entry(PlatformType platform) const {
     return make_pvh_entry(contents_.enter_pvh, layout_.at.pvh_entry.base, contents_.payload->entry,
                           command_line(), layout_.at.initrd,
-                          memory_map(options_.memory, layout_.at.in_use()));
+                          memory_map(ram(platform), layout_.at.in_use()));
 }
 
 void PageMaker::add_payload() {
@@ -223,11 +247,13 @@ void PageMaker::add_payload() {
                                  .content  = Content(jump_table()),
                                  .platform = PlatformType::sev_es});
     }
-    if (contents_.is_pvh()) {
-        layout_.pages.push_back({.part     = Part::pvh_entry,
-                                 .gpa      = layout_.at.pvh_entry.base,
-                                 .content  = Content(pvh_entry()),
-                                 .platform = {}});
+    for (const PlatformType platform : options_.platforms) {
+        if (contents_.is_pvh()) {
+            layout_.pages.push_back({.part     = Part::pvh_entry,
+                                     .gpa      = layout_.at.pvh_entry.base,
+                                     .content  = Content(pvh_entry(platform)),
+                                     .platform = platform});
+        }
     }
     if (options_.is_for(PlatformType::sev_snp)) {
         layout_.pages.push_back({.part     = Part::cpuid_page,
@@ -265,6 +291,34 @@ void PageMaker::add_required() {
     std::ranges::sort(layout_.required, {}, &MemoryRange::base);
 }
 
+std::optional<std::string> PageMaker::fill_snp_launch() {
+    using boot::SnpLaunch;
+    if (!image_.snp_launch || !options_.is_for(PlatformType::sev_snp)) {
+        return std::nullopt;
+    }
+    const SnpMemory memory = snp_memory(layout_, options_, contents_);
+    if (std::max(memory.loaded.size(), memory.accepted.size()) > SnpLaunch::most) {
+        return fmt::format("the payload lies in too many pieces: expected at most {} for SEV-SNP",
+                           SnpLaunch::most);
+    }
+    SnpLaunch record{};
+    record.version        = SnpLaunch::current_version;
+    record.loaded_count   = static_cast<u32>(memory.loaded.size());
+    record.accepted_count = static_cast<u32>(memory.accepted.size());
+    std::ranges::copy(memory.loaded, record.loaded);
+    std::ranges::copy(memory.accepted, record.accepted);
+    for (Placed& placed : layout_.pages) {
+        const u64 at = layout_.at.base + *image_.snp_launch - placed.gpa;
+        if (at < placed.content.size()) {
+            const auto old = placed.content.bytes();
+            std::vector<u8> bytes(old.begin(), old.end());
+            std::memcpy(&bytes[at], &record, sizeof(record));
+            placed.content = Content(std::move(bytes));
+        }
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
@@ -279,6 +333,9 @@ std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOp
     maker.add_stub();
     maker.add_payload();
     maker.add_required();
+    if (auto problem = maker.fill_snp_launch()) {
+        return std::unexpected(std::move(*problem));
+    }
     std::ranges::sort(layout.pages, {}, [](const Placed& placed) {
         return std::pair(placed.gpa, placed.platform); // which name a page once
     });

@@ -70,6 +70,7 @@ struct Placement {
     u64 zero_page    = 0;
     u64 cpuid_page   = 0;
     u64 secrets_page = 0;
+    u64 acpi_tables  = 0;
     std::vector<ParameterPage> parameters; // a page each
     boot::MemoryRange pvh_entry{};
     u64 jump_table  = 0; // of a Linux kernel under SEV-ES with further vCPUs

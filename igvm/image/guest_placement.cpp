@@ -85,7 +85,7 @@ Problem Placer::place_behind_image() {
         next += page_size;
         return page;
     };
-    if (options_.is_for(PlatformType::sev_snp)) { // right behind
+    if (options_.is_for(PlatformType::sev_snp)) { // right behind, where boot/snp looks for them
         at_.cpuid_page   = take();
         at_.secrets_page = take();
     }

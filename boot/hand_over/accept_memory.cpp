@@ -1,0 +1,111 @@
+#include "boot/hand_over/accept_memory.h"
+
+#include "boot/fatal.h"
+#include "boot/hand_over/snp_launch.h"
+#include "boot/interrupts.h"
+#include "snp/acceptance.h"
+
+namespace vestibule::boot {
+
+#pragma GCC visibility push(hidden) // no address of it through a table that needs relocating
+extern "C" const SnpLaunch snp_launch;
+#pragma GCC visibility pop
+
+namespace {
+
+using snp::Range;
+using x86::Cpu;
+
+constexpr u32 most_ranges = 64;
+
+/// The record (snp/acceptance.h), as the payload is told of it.
+constinit Range ranges[most_ranges]{};
+constinit MemoryRange validated[most_ranges]{};
+
+void require(ghcb::Outcome outcome) {
+    if (!outcome.is_done()) {
+        fail(outcome.reason);
+    }
+}
+
+constexpr Range range_of(const MemoryRange& memory) {
+    return {memory.base, memory.base + memory.size};
+}
+
+void record_loaded(snp::AcceptanceRecord& record, Range loaded) {
+    if (!record.add(loaded)) {
+        fail(ghcb::reason::snp_accepted_already);
+    }
+}
+
+/// An IGVM file's required memory is assigned to the guest before it starts, page by page. It
+/// begins at 1 MiB (igvm/image/guest_layout.cpp).
+snp::Acceptance acceptance_of(Range range, u32 encryption_ebx) {
+    return snp::acceptance_of(encryption_ebx, range.base >= u64{1} << 20);
+}
+
+/// All that was promised, first asked for and then validated, so that lists are filled.
+void accept_promised(snp::AcceptanceRecord& record, u32 encryption_ebx) {
+    {
+        snp::PageStateList<Cpu> list{vc_context().ghcb};
+        for (u32 n = 0; n < snp_launch.accepted_count; ++n) {
+            const Range range = range_of(snp_launch.accepted[n]);
+            require(snp::ask_for_rest(list, record, range, acceptance_of(range, encryption_ebx)));
+        }
+        require(list.send());
+    }
+    for (u32 n = 0; n < snp_launch.accepted_count; ++n) {
+        const Range range = range_of(snp_launch.accepted[n]);
+        require(snp::validate_rest<Cpu>(record, range, acceptance_of(range, encryption_ebx),
+                                        [](u64 gpa) { return gpa; }));
+    }
+}
+
+/// Linux looks for tables of a PC's firmware where there is none here, and before it has a handler
+/// for what is not validated: it shall find zeros (igvm/image/guest_layout.cpp has it accepted).
+void clear_rom() {
+    for (u64 at = 0xC'0000; at != 0x10'0000; at += sizeof(u64)) {
+        *reinterpret_cast<volatile u64*>(at) = 0;
+    }
+}
+
+} // namespace
+
+u64 vmsa_pages(const BootInfo& info, const PayloadHeader& header) {
+    const u64 last = header.zero_page > info.secrets_page ? header.zero_page : info.secrets_page;
+    return last + page_size;
+}
+
+void accept_memory(BootInfo& told, const PayloadHeader& header) {
+    if (header.efi_memory_map != 0) {
+        return; // firmware has accepted what its map does not call unaccepted
+    }
+    const u32 encryption_ebx = Cpu::cpuid(x86::cpuid_leaf::memory_encryption).ebx;
+    snp::AcceptanceRecord record{ranges, most_ranges};
+    // What igvmtool places behind the image is loaded with it.
+    const u64 image_end = vmsa_pages(told, header);
+    record_loaded(record, {told.image_base, image_end});
+    for (u32 n = 0; n < snp_launch.loaded_count; ++n) {
+        record_loaded(record, range_of(snp_launch.loaded[n]));
+    }
+    accept_promised(record, encryption_ebx);
+    if (header.vcpus > 1) {
+        const u64 size = (header.vcpus - 1) * page_size;
+        if (size > told.image_base + x86::large_page_size - image_end) {
+            fail(ghcb::reason::snp_ap_creation);
+        }
+        require(snp::accept_rest<Cpu>(vc_context().ghcb, record, {image_end, image_end + size},
+                                      snp::acceptance_of(encryption_ebx, false),
+                                      [](u64 gpa) { return gpa; }));
+    }
+    if (header.kind == PayloadKind::linux64) {
+        clear_rom();
+    }
+    for (u32 n = 0; n < record.size(); ++n) {
+        validated[n] = {record[n].base, record[n].end - record[n].base};
+    }
+    told.validated       = reinterpret_cast<u64>(&validated[0]);
+    told.validated_count = record.size();
+}
+
+} // namespace vestibule::boot
