@@ -23,7 +23,7 @@ void LinuxEntry::describe(const kernel::LinuxKernel& kernel, const boot::Payload
         .initrd       = header.initrd,
         .initrd_size  = header.initrd_size,
         .rsdp         = header.rsdp,
-        .confidential = {},
+        .confidential = {.secrets_page = header.secrets_page, .cpuid_page = header.cpuid_page},
         .efi          = {.system_table       = header.efi_system_table,
                          .memory_map         = header.efi_memory_map,
                          .memory_map_size    = header.efi_memory_map_size,

@@ -50,6 +50,7 @@ class PageMaker {
     [[nodiscard]] std::vector<u8> pvh_entry() const;
     [[nodiscard]] u64 command_line() const;
     [[nodiscard]] MemoryRange high_memory() const;
+    [[nodiscard]] std::array<MemoryRange, 2> ram() const;
     [[nodiscard]] u64 parameter(HeaderType type) const;
 
     const StubImage& image_;
@@ -133,8 +134,7 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     header.vp_count        = parameter(HeaderType::vp_count_parameter);
     header.vcpus           = options_.vcpus;
     if (options_.tells_memory && !contents_.has_memory_map()) {
-        header.ram[0]    = {.base = 0, .size = kernel::low_memory_end};
-        header.ram[1]    = high_memory();
+        std::ranges::copy(ram(), std::begin(header.ram));
         header.ram_count = 2;
     }
     header.command_line_size = contents_.command_line.size();
@@ -152,6 +152,13 @@ u64 PageMaker::command_line() const {
            + offsetof(PayloadHeader, command_line);
 }
 
+std::array<MemoryRange, 2> PageMaker::ram() const {
+    return {
+        MemoryRange{.base = 0, .size = kernel::low_memory_end},
+        high_memory()
+    };
+}
+
 std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     kernel::LinuxTold told{.command_line = command_line(),
                            .initrd       = layout_.at.initrd.base,
@@ -165,7 +172,7 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     }
     kernel::ZeroPage page;
     kernel::make_zero_page(*contents_.linux(), layout_.at.zero_page, told, page);
-    auto map = memory_map(options_.memory, layout_.at.in_use());
+    auto map = memory_map(ram(), layout_.at.in_use());
     kernel::add_memory_map(map.data(), static_cast<u32>(map.size()), page);
     return {std::begin(page), std::end(page)};
 }
@@ -182,7 +189,7 @@ std::vector<u8> PageMaker::jump_table() const {
 std::vector<u8> PageMaker::pvh_entry() const {
     return make_pvh_entry(contents_.enter_pvh, layout_.at.pvh_entry.base, contents_.payload->entry,
                           command_line(), layout_.at.initrd,
-                          memory_map(options_.memory, layout_.at.in_use()));
+                          memory_map(ram(), layout_.at.in_use()));
 }
 
 void PageMaker::add_payload() {

@@ -4,36 +4,29 @@
 
 namespace vestibule::igvm {
 
+using kernel::MemoryRange;
 using kernel::MemoryType;
 
-std::vector<kernel::MemoryRange> memory_map(u64 memory,
-                                            std::span<const kernel::MemoryRange> in_use) {
-    std::vector<kernel::MemoryRange> map;
-    const auto add = [&](u64 first, u64 end, MemoryType type) {
+std::vector<MemoryRange> memory_map(std::span<const boot::MemoryRange> ram,
+                                    std::span<const MemoryRange> in_use) {
+    std::vector<MemoryRange> map(in_use.begin(), in_use.end());
+    const auto add = [&](u64 first, u64 end) {
         if (first < end) {
-            map.push_back({.base = first, .size = end - first, .type = type, .reserved = 0});
+            map.push_back(
+                {.base = first, .size = end - first, .type = MemoryType::ram, .reserved = 0});
         }
     };
-
-    struct Ram {
-        u64 first;
-        u64 end;
-    };
-
-    for (const auto& [first, end] : {
-             Ram{.first = 0,                         .end = kernel::low_memory_end},
-             Ram{.first = kernel::high_memory_start, .end = memory                }
-    }) {
-        u64 at = first;
-        for (const kernel::MemoryRange& used : in_use) {
-            if (used.base >= first && used.base < end) {
-                add(at, used.base, MemoryType::ram);
-                add(used.base, used.base + used.size, used.type);
+    for (const auto& [base, size] : ram) {
+        u64 at = base;
+        for (const MemoryRange& used : in_use) {
+            if (used.base >= base && used.base < base + size) {
+                add(at, used.base);
                 at = used.base + used.size;
             }
         }
-        add(at, end, MemoryType::ram);
+        add(at, base + size);
     }
+    std::ranges::sort(map, {}, &MemoryRange::base);
     return map;
 }
 

@@ -1,7 +1,8 @@
-// What a guest is told of its memory, measured: RAM, the hole of a PC below 1 MiB, and what stays
-// in use behind the payload's back.
+// What a guest is told of its memory, measured: RAM, and what of it stays in use behind the
+// payload's back.
 #pragma once
 
+#include "boot/hand_over/header.h"
 #include "kernel/memory_range.h"
 
 #include <span>
@@ -9,8 +10,8 @@
 
 namespace vestibule::igvm {
 
-/// Of a guest with memory up to `memory`; `in_use` ascends. Ascending, apart.
-std::vector<kernel::MemoryRange> memory_map(u64 memory,
+/// Ascending, apart. `ram` and `in_use` ascend too, and what is in use lies within RAM or apart.
+std::vector<kernel::MemoryRange> memory_map(std::span<const boot::MemoryRange> ram,
                                             std::span<const kernel::MemoryRange> in_use);
 
 } // namespace vestibule::igvm
