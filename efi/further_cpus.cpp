@@ -88,7 +88,7 @@ u64 ask_jump_table(const Machine& machine) {
 Problem FurtherCpus::place(const StubImage& image, const Pages& region, const Machine& machine) {
     const bool is_sev_es = machine.sev_status.has(x86::SevStatus::sev_es)
                            && !machine.sev_status.has(x86::SevStatus::snp);
-    count_               = is_sev_es ? count_processors() : 1;
+    count_ = is_sev_es ? count_processors() : 1;
     if (count_ < 2) {
         return no_problem;
     }

@@ -158,7 +158,7 @@ void add_build(CLI::App& app) {
         "  igvmtool build --out guest.igvm --payload kernel.elf --initrd initrd.img "
         "--cmdline 'console=ttyS0' --manifest guest.json\n"
         "  igvmtool build --out linux.igvm --payload bzImage --initrd initrd.img --memory 512M\n"
-        "  igvmtool build --out pvh.igvm --payload kernel.elf --payload-protocol pvh\n"
+        "  igvmtool build --out vmlinux.igvm --payload kernel.elf --payload-protocol linux\n"
         "  igvmtool build --out flat.igvm --payload code.bin --payload-address 0x1000000 "
         "--parameters memory-map,vp-count");
     verb->callback([arguments] { build_file(*arguments); });

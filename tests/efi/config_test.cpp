@@ -62,55 +62,55 @@ struct Mistake {
 
 constexpr Mistake mistakes[] = {
     {"payload kernel.elf",
-     "vestibule.conf, line 1: found \"payload kernel.elf\", expected key = value"                                                           },
-    {"\n\nkernel = a",                                         "vestibule.conf, line 3: unknown key \"kernel\""                             },
-    {"= a",                                                    "vestibule.conf, line 1: unknown key \"\""                                   },
-    {"Payload = a",                                            "vestibule.conf, line 1: unknown key \"Payload\""                            },
+     "vestibule.conf, line 1: found \"payload kernel.elf\", expected key = value"                                       },
+    {"\n\nkernel = a",                     "vestibule.conf, line 3: unknown key \"kernel\""                             },
+    {"= a",                                "vestibule.conf, line 1: unknown key \"\""                                   },
+    {"Payload = a",                        "vestibule.conf, line 1: unknown key \"Payload\""                            },
     {"payload = a\n# b\npayload = c",
-     "vestibule.conf, line 3: payload again, which line 1 has already"                                                                      },
+     "vestibule.conf, line 3: payload again, which line 1 has already"                                                  },
     {"payload =",
-     "vestibule.conf, line 1: payload: found \"\", expected a path of 1 to 255 characters"                                                  },
-    {"mode = snp",                                             "vestibule.conf, line 1: mode: found \"snp\", expected any, native or sev-es"},
+     "vestibule.conf, line 1: payload: found \"\", expected a path of 1 to 255 characters"                              },
+    {"mode = snp",                         "vestibule.conf, line 1: mode: found \"snp\", expected any, native or sev-es"},
     {"verbose = yes",
-     "vestibule.conf, line 1: verbose: found \"yes\", expected off, console or com1"                                                        },
+     "vestibule.conf, line 1: verbose: found \"yes\", expected off, console or com1"                                    },
     {"payload = a\nprotocol = elf",
-     "vestibule.conf, line 2: protocol: found \"elf\", expected auto, boot-info, pvh or linux"                                              },
-    {"payload = a\naddress = 1000",                            "vestibule.conf, line 2: address: found \"1000\", expected an "
-     "address in base 16 (0x1000000), of "
-                                    "a page below 4 GiB"                                                                                                         },
-    {"payload = a\naddress = 0x1001", "vestibule.conf, line 2: address: found \"0x1001\", expected "
-     "an address in base 16 (0x1000000), "
-                                      "of a page below 4 GiB"},
-    {"payload = a\naddress = 0x",                             "vestibule.conf, line 2: address: found \"0x\", expected an "
-     "address in base 16 (0x1000000), of a "
-                                  "page below 4 GiB"                                                                                },
-    {"payload = a\naddress = 0x0",                                                        "vestibule.conf, line 2: address: found \"0x0\", expected an "
-     "address in base 16 (0x1000000), of "
-                                   "a page below 4 GiB"                                                                                        },
+     "vestibule.conf, line 2: protocol: found \"elf\", expected auto, boot-info, pvh or linux"                          },
+    {"payload = a\naddress = 1000",        "vestibule.conf, line 2: address: found \"1000\", expected an "
+                                    "address in base 16 (0x1000000), of "
+                                    "a page below 4 GiB"                             },
+    {"payload = a\naddress = 0x1001",      "vestibule.conf, line 2: address: found \"0x1001\", expected "
+                                      "an address in base 16 (0x1000000), "
+                                      "of a page below 4 GiB"                      },
+    {"payload = a\naddress = 0x",          "vestibule.conf, line 2: address: found \"0x\", expected an "
+                                  "address in base 16 (0x1000000), of a "
+                                  "page below 4 GiB"                                   },
+    {"payload = a\naddress = 0x0",         "vestibule.conf, line 2: address: found \"0x0\", expected an "
+                                   "address in base 16 (0x1000000), of "
+                                   "a page below 4 GiB"                               },
     {"payload = a\naddress = 0x10000g0",
      "vestibule.conf, line 2: address: found \"0x10000g0\", expected an address in base 16 "
-     "(0x1000000), of a page below 4 GiB"                                                                                                          },
+     "(0x1000000), of a page below 4 GiB"                                                                               },
     {"payload = a\naddress = 0x100000000",
      "vestibule.conf, line 2: address: found \"0x100000000\", expected an address in base 16 "
-     "(0x1000000), of a page below 4 GiB"           },
+     "(0x1000000), of a page below 4 GiB"                                                                               },
     {"protocol = pvh",
-     "vestibule.conf, line 1: protocol without a payload: the selftest takes none"},
+     "vestibule.conf, line 1: protocol without a payload: the selftest takes none"                                      },
     {"address = 0x1000",
-     "vestibule.conf, line 1: address without a payload: the selftest takes none"                                                                                                          },
+     "vestibule.conf, line 1: address without a payload: the selftest takes none"                                       },
     {"timeout = -1",
-     "vestibule.conf, line 1: timeout: found \"-1\", expected a number of seconds, 0 to 3600"                                                                                                                            },
+     "vestibule.conf, line 1: timeout: found \"-1\", expected a number of seconds, 0 to 3600"                           },
     {"timeout = 3601",
-     "vestibule.conf, line 1: timeout: found \"3601\", expected a number of seconds, 0 to 3600"             },
+     "vestibule.conf, line 1: timeout: found \"3601\", expected a number of seconds, 0 to 3600"                         },
     {"timeout = 99999999999999999999",
      "vestibule.conf, line 1: timeout: found \"99999999999999999999\", expected a number of "
-     "seconds, 0 to 3600"},
+     "seconds, 0 to 3600"                                                                                               },
     {"timeout =",
-     "vestibule.conf, line 1: timeout: found \"\", expected a number of seconds, 0 to 3600"                                                                                        },
+     "vestibule.conf, line 1: timeout: found \"\", expected a number of seconds, 0 to 3600"                             },
     {"mode = any\ninitrd = a",
-     "vestibule.conf, line 2: initrd without a payload: the selftest takes none"                                                                                                                                 },
+     "vestibule.conf, line 2: initrd without a payload: the selftest takes none"                                        },
     {"cmdline = quiet",
-     "vestibule.conf, line 1: cmdline without a payload: the selftest takes none"                     },
-    {"payload = caf\xC3\xA9", "vestibule.conf, line 1: found byte 0xc3, expected ASCII text"},
+     "vestibule.conf, line 1: cmdline without a payload: the selftest takes none"                                       },
+    {"payload = caf\xC3\xA9",              "vestibule.conf, line 1: found byte 0xc3, expected ASCII text"               },
 };
 
 TEST(EfiConfig, Mistakes) {
