@@ -15,8 +15,10 @@ struct GuestContents {
     const Payload* payload = nullptr;
     std::span<const u8> initrd; // only with a payload, as is:
     std::string_view command_line;
+    // NOLINTBEGIN(readability-redundant-member-init): may go unnamed
     std::span<const u8> enter_pvh  = {}; // what enters a PVH kernel (boot/pvh)
     std::span<const u8> jump_table = {}; // what enters a Linux kernel with vCPUs (boot/jump_table)
+    // NOLINTEND(readability-redundant-member-init)
 
     [[nodiscard]] const kernel::LinuxKernel* linux() const {
         return payload != nullptr && payload->linux ? &*payload->linux : nullptr;
@@ -70,7 +72,6 @@ struct Placement {
     u64 zero_page    = 0;
     u64 cpuid_page   = 0;
     u64 secrets_page = 0;
-    u64 acpi_tables  = 0;
     std::vector<ParameterPage> parameters; // a page each
     boot::MemoryRange pvh_entry{};
     u64 jump_table  = 0; // of a Linux kernel under SEV-ES with further vCPUs
