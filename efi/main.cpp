@@ -103,19 +103,19 @@ Problem run() {
         }
     }
     FurtherCpus further_cpus;
-    if (placed && payload.protocol() == kernel::Protocol::boot_info) {
+    if (header != nullptr && payload.protocol() == kernel::Protocol::boot_info) {
         if (Problem wrong = further_cpus.place(image, region, machine); wrong.is_there()) {
             return wrong;
         }
     }
     PvhEntry pvh_entry;
     LinuxEntry linux_entry;
-    if (placed && payload.protocol() == kernel::Protocol::pvh) {
+    if (header != nullptr && payload.protocol() == kernel::Protocol::pvh) {
         if (Problem wrong = pvh_entry.place(*header); wrong.is_there()) {
             return wrong;
         }
     }
-    if (placed && payload.protocol() == kernel::Protocol::linux64) {
+    if (header != nullptr && payload.protocol() == kernel::Protocol::linux64) {
         if (Problem wrong = linux_entry.place(*header); wrong.is_there()) {
             return wrong;
         }
@@ -136,14 +136,14 @@ Problem run() {
     if (header != nullptr) {
         describe_firmware(departure, rsdp, *header);
     }
-    if (placed && payload.protocol() == kernel::Protocol::boot_info) {
+    if (header != nullptr && payload.protocol() == kernel::Protocol::boot_info) {
         further_cpus.open(machine, departure, *header);
     }
     const Extent stub{.base = region.base(), .end = region.base() + image.size};
-    if (placed && payload.protocol() == kernel::Protocol::pvh) {
+    if (header != nullptr && payload.protocol() == kernel::Protocol::pvh) {
         pvh_entry.describe(*header, departure, stub);
     }
-    if (placed && payload.protocol() == kernel::Protocol::linux64) {
+    if (header != nullptr && payload.protocol() == kernel::Protocol::linux64) {
         linux_entry.describe(payload.linux(), *header, departure, stub);
     }
     enter_stub(image, region);

@@ -46,7 +46,7 @@ class PageMaker {
   private:
     [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
     [[nodiscard]] std::vector<u8> zero_page_for(PlatformType platform) const;
-    [[nodiscard]] std::vector<u8> jump_table() const;
+    [[nodiscard]] std::vector<u8> jump_table(const Payload& payload) const;
     [[nodiscard]] std::vector<u8> pvh_entry() const;
     [[nodiscard]] u64 command_line() const;
     [[nodiscard]] MemoryRange high_memory() const;
@@ -177,9 +177,9 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     return {std::begin(page), std::end(page)};
 }
 
-std::vector<u8> PageMaker::jump_table() const {
+std::vector<u8> PageMaker::jump_table(const Payload& payload) const {
     boot::jump_table::LinuxRecord record{};
-    record.entry     = static_cast<u32>(contents_.payload->entry); // which ends below 4 GiB
+    record.entry     = static_cast<u32>(payload.entry); // which ends below 4 GiB
     record.zero_page = static_cast<u32>(layout_.at.zero_page);
     std::vector<u8> page(contents_.jump_table.begin(), contents_.jump_table.end());
     std::memcpy(page.data(), &record, sizeof(record));
@@ -199,6 +199,12 @@ void PageMaker::add_payload() {
                                      .gpa      = block.gpa,
                                      .content  = block.content,
                                      .platform = {}});
+        }
+        if (layout_.at.jump_table != 0) {
+            layout_.pages.push_back({.part     = Part::jump_table,
+                                     .gpa      = layout_.at.jump_table,
+                                     .content  = Content(jump_table(*contents_.payload)),
+                                     .platform = PlatformType::sev_es});
         }
     }
     if (!contents_.initrd.empty()) {
@@ -223,12 +229,6 @@ void PageMaker::add_payload() {
                                      .content  = Content(std::vector<u8>{page.begin(), page.end()}),
                                      .platform = platform});
         }
-    }
-    if (layout_.at.jump_table != 0) {
-        layout_.pages.push_back({.part     = Part::jump_table,
-                                 .gpa      = layout_.at.jump_table,
-                                 .content  = Content(jump_table()),
-                                 .platform = PlatformType::sev_es});
     }
     if (contents_.is_pvh()) {
         layout_.pages.push_back({.part     = Part::pvh_entry,

@@ -15,8 +15,11 @@ struct GuestContents {
     const Payload* payload = nullptr;
     std::span<const u8> initrd; // only with a payload, as is:
     std::string_view command_line;
+    // NOLINTBEGIN(readability-redundant-member-init): may go unnamed
     std::span<const u8> enter_pvh  = {}; // what enters a PVH kernel (boot/pvh)
     std::span<const u8> jump_table = {}; // what enters a Linux kernel with vCPUs (boot/jump_table)
+
+    // NOLINTEND(readability-redundant-member-init)
 
     [[nodiscard]] const kernel::LinuxKernel* linux() const {
         return payload != nullptr && payload->linux ? &*payload->linux : nullptr;

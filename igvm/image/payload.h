@@ -64,7 +64,7 @@ read_payload(std::span<const u8> bytes, std::optional<u64> address,
 
 // The forms, each in a file of its own.
 std::expected<Payload, ImageError>
-read_elf_payload(std::span<const u8> elf, std::optional<u64> address, PayloadProtocol protocol);
+read_elf_payload(std::span<const u8> file, std::optional<u64> address, PayloadProtocol protocol);
 std::expected<Payload, ImageError> read_linux_payload(std::span<const u8> file,
                                                       PayloadProtocol protocol);
 

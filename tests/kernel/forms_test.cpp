@@ -38,7 +38,7 @@ class Pe {
     }
 
     Pe& add(const char* name, std::string_view content) {
-        const u64 header = table_at + count_++ * 40;
+        const u64 header = table_at + u64{40} * count_++;
         std::memcpy(&file_[header], name, std::strlen(name));
         store(header + 8, static_cast<u32>(content.size()));
         store(header + 16, static_cast<u32>(content.size()));

@@ -49,6 +49,7 @@ TEST(KernelZeroPage, EfiMachine) {
 
 std::vector<MemoryRange> ranges_of(u32 count) {
     std::vector<MemoryRange> ranges;
+    ranges.reserve(count);
     for (u32 i = 0; i < count; ++i) {
         ranges.push_back({.base     = u64{i} << 20,
                           .size     = page_size * (i + 1),
@@ -72,7 +73,7 @@ TEST(KernelZeroPage, MemoryMaps) {
         const u32 here = std::min(count, 128u);
         ASSERT_EQ(page[0x1E8], here);
         for (u32 i = 0; i < here; ++i) {
-            expect_entry(page + 0x2D0 + i * 20, i);
+            expect_entry(page + 0x2D0 + u64{20} * i, i);
         }
         if (count == here) {
             EXPECT_EQ(at<u64>(page, 0x250), 0u) << "no setup_data";
@@ -84,7 +85,7 @@ TEST(KernelZeroPage, MemoryMaps) {
         EXPECT_EQ(at<u32>(data, 8), 1u) << "SETUP_E820_EXT";
         ASSERT_EQ(at<u32>(data, 12), (count - 128) * 20);
         for (u32 i = 128; i < count; ++i) {
-            expect_entry(data + 16 + (i - 128) * 20, i);
+            expect_entry(data + 16 + u64{20} * (i - 128), i);
         }
     }
 }

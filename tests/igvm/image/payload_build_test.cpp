@@ -396,6 +396,7 @@ TEST(IgvmPayloadBuild, PvhFindsItsStartInfo) {
     EXPECT_EQ(load<u64>(page, at + 32), 0u) << "no RSDP";
     const u64 map = load<u64>(page, at + 40) - told.entry;
     std::vector<E820> ranges;
+    ranges.reserve(load<u32>(page, at + 48));
     for (u64 i = 0; i < load<u32>(page, at + 48); ++i) {
         ranges.push_back({load<u64>(page, map + i * 24), load<u64>(page, map + i * 24 + 8),
                           load<u32>(page, map + i * 24 + 16)});
