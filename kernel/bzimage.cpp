@@ -1,7 +1,7 @@
 #include "kernel/bzimage.h"
 
 #include "kernel/memory_range.h"
-#include "kernel/setup_header.h"
+#include "kernel/setup_header.h" // NOLINT(readability-duplicate-include): it is not
 
 namespace vestibule::kernel {
 

@@ -270,7 +270,8 @@ std::string report(const RunResult& result) {
 
 int exit_status(const RunResult& result) {
     const RunRecords& records = result.records;
-    if (!records.outcome && result.qemu.how == Ending::interrupted) {
+    const bool has_end        = records.outcome && records.outcome->kind != OutcomeKind::host;
+    if (!has_end && result.qemu.how == Ending::interrupted) {
         constexpr int by_signal = 128; // as a shell has it
         return by_signal + result.qemu.value;
     }

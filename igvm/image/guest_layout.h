@@ -20,6 +20,8 @@ struct GuestContents {
     std::span<const u8> jump_table = {}; // what enters a Linux kernel with vCPUs (boot/jump_table)
     // NOLINTEND(readability-redundant-member-init)
 
+    // NOLINTEND(readability-redundant-member-init)
+
     [[nodiscard]] const kernel::LinuxKernel* linux() const {
         return payload != nullptr && payload->linux ? &*payload->linux : nullptr;
     }

@@ -224,6 +224,10 @@ TEST(ExitStatus, IsZeroForSuccessOnly) {
     RunResult interrupted  = without_outcome(Ending::interrupted);
     interrupted.qemu.value = 2;
     EXPECT_EQ(exit_status(interrupted), 130) << "as a shell has it";
+    RunResult with_records  = ended(OutcomeKind::host);
+    with_records.qemu.how   = Ending::interrupted;
+    with_records.qemu.value = 2;
+    EXPECT_EQ(exit_status(with_records), 130) << "where the monitor had a last word";
     RunResult broke_a_rule          = ended(OutcomeKind::exit);
     broke_a_rule.records.violations = {
         {.rule = "r", .count = 1, .first_rip = "", .first_detail = ""}
