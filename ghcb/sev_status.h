@@ -23,4 +23,16 @@ constexpr Outcome judge_status(x86::SevStatus status, bool for_sev_es) {
                : Outcome::terminate(reason::feature_unsupported);
 }
 
+/// The same for code that was entered as an SEV-SNP guest's.
+constexpr Outcome judge_snp_status(x86::SevStatus status) {
+    using x86::SevStatus;
+    constexpr u64 all = SevStatus::sev | SevStatus::sev_es | SevStatus::snp;
+    if (!status.has(all)) {
+        return Outcome::terminate(reason::snp_expected);
+    }
+    return status.beyond(all | SevStatus::transparent) == 0
+               ? Outcome::done()
+               : Outcome::terminate(reason::feature_unsupported);
+}
+
 } // namespace vestibule::ghcb

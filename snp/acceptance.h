@@ -126,13 +126,14 @@ constexpr Acceptance acceptance_of(u32 encryption_ebx, bool assigned) {
 /// Accepts what is in no record yet. `linear_of(gpa)` gives the private mapping of that page, or of
 /// the 2 MiB that begin there, as long as it is not called again. Contents are undefined
 /// afterwards.
-template <class Cpu, class LinearOf>
+template <class Cpu, class Alone = ghcb::Undisturbed, class LinearOf>
 ghcb::Outcome accept_gap(ghcb::Channel& channel, Range gap, Acceptance how, LinearOf linear_of) {
     u64 at = gap.base;
     while (at < gap.end) {
         // As many as a list has room for.
         u64 next = at;
         {
+            [[maybe_unused]] const Alone alone;
             ghcb::Call<Cpu> call{channel};
             auto* const words = reinterpret_cast<volatile u64*>(call.buffer());
             unsigned count    = 0;
@@ -169,7 +170,7 @@ ghcb::Outcome accept_gap(ghcb::Channel& channel, Range gap, Acceptance how, Line
 }
 
 /// Accepts all of `wanted` that was not accepted before, and records it.
-template <class Cpu, class LinearOf>
+template <class Cpu, class Alone = ghcb::Undisturbed, class LinearOf>
 ghcb::Outcome accept_rest(ghcb::Channel& channel, AcceptanceRecord& record, Range wanted,
                           Acceptance how, LinearOf linear_of) {
     for (;;) {
@@ -181,7 +182,7 @@ ghcb::Outcome accept_rest(ghcb::Channel& channel, AcceptanceRecord& record, Rang
         if (!record.add(gap)) {
             return ghcb::Outcome::terminate(ghcb::reason::snp_accepted_already);
         }
-        const ghcb::Outcome outcome = accept_gap<Cpu>(channel, gap, how, linear_of);
+        const ghcb::Outcome outcome = accept_gap<Cpu, Alone>(channel, gap, how, linear_of);
         if (!outcome.is_done()) {
             return outcome;
         }
