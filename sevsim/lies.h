@@ -33,6 +33,15 @@ enum class Lie : u8 {
     termination_returns,
     psc_interrupted,
     request_busy,
+    request_lost,
+    request_again,
+    answer_again,
+    answer_spoilt,
+    certificates_size,
+    certificates_table,
+    vcpu_not_started,
+    vcpu_not_destroyed,
+    svsm_not_run,
 };
 
 /// What stands behind a lie's name.
@@ -77,6 +86,15 @@ inline constexpr LieDescription lies[] = {
     {Lie::termination_returns, LieForm::plain, "termination-returns", "the guest goes on behind its termination request"},
     {Lie::psc_interrupted, LieForm::plain,  "psc-interrupted", "SEV-SNP: a page state change breaks off after each entry, as it may"},
     {Lie::request_busy, LieForm::plain, "request-busy", "SEV-SNP: every other guest request is answered by busy, as a host that throttles does"},
+    {Lie::request_lost,    LieForm::plain,  "request-lost",   "SEV-SNP: the second guest request is carried to the secure processor, its answer is lost, and the guest is told busy"},
+    {Lie::request_again,   LieForm::plain,  "request-again",  "SEV-SNP: instead of the second guest request the secure processor gets the first one again"},
+    {Lie::answer_again,    LieForm::plain,  "answer-again",   "SEV-SNP: the second guest request is answered by the first one's answer"},
+    {Lie::answer_spoilt,   LieForm::plain,  "answer-spoilt",  "SEV-SNP: one bit of the secure processor's second answer is changed"},
+    {Lie::certificates_size, LieForm::plain, "certificates-size", "SEV-SNP: certificates want 2^52 pages, however many there are"},
+    {Lie::certificates_table, LieForm::plain, "certificates-table", "SEV-SNP: an entry of the table of certificates points beyond its pages"},
+    {Lie::vcpu_not_started, LieForm::plain, "vcpu-not-started", "SEV-SNP: AP creation is answered by success, and no vCPU starts"},
+    {Lie::vcpu_not_destroyed, LieForm::plain, "vcpu-not-destroyed", "SEV-SNP: a vCPU's end is answered by success, and it runs on"},
+    {Lie::svsm_not_run,    LieForm::plain,  "svsm-not-run",   "SEV-SNP: RUN_VMPL of VMPL 0 is answered by success, and the caller goes on"},
 };
 // clang-format on
 
