@@ -3,6 +3,7 @@
 #include "boot/entry_state.h"
 #include "boot/gdt.h"
 #include "boot/hand_over/header.h"
+#include "boot/hand_over/snp_launch.h"
 #include "boot/legacy/handlers.h"
 #include "boot/pvh/record.h"
 #include "boot/selftest/registers.h"
@@ -65,6 +66,10 @@ static constexpr vestibule::x86::NasmConstant constants[] = {
     {"MSR_GHCB", static_cast<unsigned long>(Msr::ghcb)},
     {"TERMINATE_C_BIT_NOT_PRIVATE",
      vestibule::ghcb::msr_protocol::encode_termination(vestibule::ghcb::reason::c_bit_not_private)},
+    {"TERMINATE_SNP_PVALIDATE",
+     vestibule::ghcb::msr_protocol::encode_termination(vestibule::ghcb::reason::snp_pvalidate)},
+    {"PLATFORM_SEV_SNP", static_cast<unsigned long>(vestibule::boot::Platform::sev_snp)},
+    {"LEGACY_HANDLERS_PLATFORM", offsetof(vestibule::boot::legacy::Handlers, platform)},
     {"AP_MAILBOX_ENTRY", offsetof(vestibule_ap_mailbox, entry)},
     {"AP_MAILBOX_ARGUMENT", offsetof(vestibule_ap_mailbox, argument)},
     {"AP_MAILBOX_STACK", offsetof(vestibule_ap_mailbox, stack)},
@@ -72,6 +77,8 @@ static constexpr vestibule::x86::NasmConstant constants[] = {
     {"AP_RESET_HOLD", vestibule::ghcb::msr_protocol::ap_reset_hold_request},
     {"PAYLOAD_HEADER_VERSION", vestibule::boot::PayloadHeader::current_version},
     {"PAYLOAD_HEADER_SIZE", vestibule::boot::PayloadHeader::size},
+    {"SNP_LAUNCH_VERSION", vestibule::boot::SnpLaunch::current_version},
+    {"SNP_LAUNCH_SIZE", sizeof(vestibule::boot::SnpLaunch)},
     {"REGISTERS_RAX", offsetof(Registers, rax)},
     {"REGISTERS_RCX", offsetof(Registers, rcx)},
     {"REGISTERS_RDX", offsetof(Registers, rdx)},

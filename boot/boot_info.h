@@ -96,6 +96,14 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
 
     /* Where further vCPUs look: a vestibule_ap_mailbox. 0 where none wait. */
     uint64_t ap_mailbox;
+
+    /* SEV-SNP: what this guest has validated, itself or by its launch, an array of
+     * vestibule_memory_range in ascending order; all else is to be accepted before it is used, and
+     * never what is in here. 0 where EFI firmware's map says it, and on other platforms. */
+    uint64_t validated;
+    uint64_t validated_count;
+    uint32_t vmpl; /* SEV-SNP: this code's */
+    uint32_t reserved2;
 };
 
 struct vestibule_memory_range { // NOLINT(readability-identifier-naming)
@@ -120,7 +128,7 @@ struct vestibule_ap_mailbox { // NOLINT(readability-identifier-naming)
 namespace vestibule::boot {
 using BootInfo = ::vestibule_boot_info;
 
-static_assert(sizeof(BootInfo) == 232);
+static_assert(sizeof(BootInfo) == 256);
 } // namespace vestibule::boot
 
 /// The entry of a payload that is linked into the image; it finds the stub's fields alone filled

@@ -11,6 +11,7 @@
         bits    32
         extern  stack_top_offset
         extern  entry64_offset
+        extern  entry64_snp_validated_offset
 
         section .text.entry32 progbits alloc exec nowrite align=16
         global  entry32
@@ -67,8 +68,12 @@ entry32:
         jne     not_private
         cmp     [esp + 4], edi
         jne     not_private
-        push    dword CODE64_SELECTOR   ; the far return's CS,
         lea     eax, [ebx + entry64_offset]
+        cmp     dword [esp + 8 + LEGACY_HANDLERS_PLATFORM], PLATFORM_SEV_SNP
+        jne     .leave
+        lea     eax, [ebx + entry64_snp_validated_offset]
+.leave:
+        push    dword CODE64_SELECTOR   ; the far return's CS,
         push    eax                     ; and its EIP
         retf                            ; to 64-bit mode; entry64 starts its stack afresh
 

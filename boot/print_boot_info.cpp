@@ -48,10 +48,13 @@ constexpr Offset offsets[] = {
     FIELD(RAM, ram),
     FIELD(RAM_COUNT, ram_count),
     FIELD(AP_MAILBOX, ap_mailbox),
+    FIELD(VALIDATED, validated),
+    FIELD(VALIDATED_COUNT, validated_count),
+    FIELD(VMPL, vmpl),
 };
 #undef FIELD
 
-static_assert(offsetof(vestibule_boot_info, ap_mailbox) + sizeof(uint64_t)
+static_assert(offsetof(vestibule_boot_info, vmpl) + sizeof(uint64_t)
                   == sizeof(vestibule_boot_info),
               "the table ends before the structure does");
 

@@ -42,6 +42,7 @@ int write(const igvm::StubImage& image, const std::string& name, const std::stri
            << "    .bytes          = {" << name << "_bytes, " << bytes.size() << "},\n"
            << "    .size           = " << image.size << ",\n"
            << "    .entry          = " << image.entry << ",\n"
+           << "    .snp_entry      = " << image.entry64_snp_validated.value_or(0) << ",\n"
            << "    .payload_header = " << image.payload_header.value_or(0) << "};\n"
            << "} // namespace vestibule::efi\n";
     return header.good() ? 0 : 1;

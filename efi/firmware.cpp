@@ -13,16 +13,6 @@ constexpr EFI_GUID acpi_10 = {
     0xeb9d2d30, 0x2d88, 0x11d3, {0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d}
 };
 
-u64 find_table(const EFI_GUID& guid) {
-    for (UINTN i = 0; i < firmware.system->NumberOfTableEntries; ++i) {
-        const EFI_CONFIGURATION_TABLE& table = firmware.system->ConfigurationTable[i];
-        if (__builtin_memcmp(&table.VendorGuid, &guid, sizeof(guid)) == 0) {
-            return reinterpret_cast<u64>(table.VendorTable);
-        }
-    }
-    return 0;
-}
-
 struct StatusName {
     EFI_STATUS status;
     Text name;
@@ -45,6 +35,16 @@ constexpr StatusName status_names[] = {
 };
 
 } // namespace
+
+u64 find_table(const EFI_GUID& guid) {
+    for (UINTN i = 0; i < firmware.system->NumberOfTableEntries; ++i) {
+        const EFI_CONFIGURATION_TABLE& table = firmware.system->ConfigurationTable[i];
+        if (__builtin_memcmp(&table.VendorGuid, &guid, sizeof(guid)) == 0) {
+            return reinterpret_cast<u64>(table.VendorTable);
+        }
+    }
+    return 0;
+}
 
 u64 find_rsdp() {
     const u64 found = find_table(acpi_20);

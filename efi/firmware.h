@@ -26,6 +26,9 @@ Protocol* protocol(EFI_HANDLE handle, EFI_GUID guid) {
                : nullptr;
 }
 
+/// A table of EFI's configuration (section 4.6), 0 where there is none of that GUID.
+u64 find_table(const EFI_GUID& guid);
+
 /// ACPI's root pointer out of the configuration table (section 4.6): that of ACPI 2.0 and later, or
 /// else that of 1.0; 0 where there is neither.
 u64 find_rsdp();

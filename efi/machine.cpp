@@ -137,7 +137,7 @@ void show(const Machine& machine) {
         memory.free_low / mib, " of them below 4 GiB");
 }
 
-Problem check_machine(const Machine& machine, Mode mode) {
+Problem check_machine(Machine& machine, Mode mode) {
     const bool encrypted = machine.sev_status.has(SevStatus::sev);
     if (mode == Mode::sev_es && !machine.sev_status.has(SevStatus::sev_es)) {
         return problem(Trouble::unsupported,
@@ -147,10 +147,18 @@ Problem check_machine(const Machine& machine, Mode mode) {
         return problem(Trouble::unsupported,
                        "this guest is encrypted, and mode = native asks for one that is not");
     }
-    if (!ghcb::judge_status(machine.sev_status, encrypted).is_done()) {
+    const ghcb::Outcome verdict = machine.is_snp()
+                                      ? ghcb::judge_snp_status(machine.sev_status)
+                                      : ghcb::judge_status(machine.sev_status, encrypted);
+    if (!verdict.is_done()) {
         return problem(Trouble::unsupported, "SEV_STATUS is ", Hex{machine.sev_status.value},
-                       ": the stub serves SEV-ES, not SEV without it, nor SEV-SNP, nor features "
+                       ": the stub serves SEV-ES and SEV-SNP, not SEV without them, nor features "
                        "that change what interrupts and memory are");
+    }
+    if (machine.is_snp()) {
+        if (Problem wrong = find_cc_blob(machine.cc_blob); wrong.is_there()) {
+            return wrong;
+        }
     }
     if (encrypted) {
         if (!x86::is_plausible_c_bit(static_cast<unsigned>(__builtin_ctzll(machine.c_bit)))) {

@@ -2,6 +2,7 @@
 // still in charge.
 #pragma once
 
+#include "efi/cc_blob.h"
 #include "efi/config.h"
 #include "efi/problem.h"
 #include "x86/sev.h"
@@ -13,6 +14,9 @@ struct Machine {
     u64 c_bit            = 0;    // as CPUID has it; 0 without memory encryption
     u16 min_ghcb_version = 0;    // as the hypervisor says; 0 but under SEV-ES
     u16 max_ghcb_version = 0;
+    CcBlob cc_blob; // of an SEV-SNP guest
+
+    [[nodiscard]] bool is_snp() const { return sev_status.has(x86::SevStatus::snp); }
 };
 
 Machine look_at_machine();
@@ -21,7 +25,8 @@ Machine look_at_machine();
 void show(const Machine& machine);
 
 /// Whether the stub runs here, and the configuration allows it to. The stub itself finds out again
-/// and trusts none of this, but it can only end the guest: here there are words for it.
-Problem check_machine(const Machine& machine, Mode mode);
+/// and trusts none of this, but it can only end the guest: here there are words for it. Of an
+/// SEV-SNP guest it finds the pages of its launch.
+Problem check_machine(Machine& machine, Mode mode);
 
 } // namespace vestibule::efi

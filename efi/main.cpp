@@ -71,7 +71,7 @@ Problem run() {
         speak_on_com1();
     }
 
-    const Machine machine = look_at_machine();
+    Machine machine = look_at_machine();
     if (config.verbose != Verbose::off) {
         say("Vestibule");
         show(machine);
@@ -91,7 +91,7 @@ Problem run() {
     }
     const StubImage& image = placed ? hand_over : selftest;
     Pages region;
-    if (Problem wrong = place_stub(image, machine.c_bit, region); wrong.is_there()) {
+    if (Problem wrong = place_stub(image, machine, region); wrong.is_there()) {
         return wrong;
     }
     auto* const header = placed ? region.at<boot::PayloadHeader>(image.payload_header) : nullptr;
@@ -121,12 +121,14 @@ Problem run() {
     }
     if (header != nullptr) {
         describe_firmware(departure, rsdp, *header);
+        header->cpuid_page   = machine.cc_blob.cpuid_page;
+        header->secrets_page = machine.cc_blob.secrets_page;
     }
     if (header != nullptr && payload.is_pvh()) {
         pvh_entry.describe(*header, departure,
                            {.base = region.base(), .end = region.base() + image.size});
     }
-    enter_stub(image, region);
+    enter_stub(image, machine, region);
 }
 
 } // namespace

@@ -13,6 +13,11 @@ namespace vestibule::efi {
 
 namespace {
 
+/// Behind the image: the CPUID page, and the place of a secrets page, which stays where it is.
+constexpr u64 snp_pages = 2;
+
+u64 depart_place(const StubImage& image) { return image.size + snp_pages * page_size; }
+
 u64 depart_size() { return static_cast<u64>(depart_end - depart_start); }
 
 /// The highest that is free, since payloads want to lie low. The firmware itself cannot be asked
@@ -29,8 +34,8 @@ bool allocate_region(Pages& region) {
 
 } // namespace
 
-Problem place_stub(const StubImage& image, u64 c_bit, Pages& region) {
-    if (image.size + depart_size() > x86::large_page_size) {
+Problem place_stub(const StubImage& image, const Machine& machine, Pages& region) {
+    if (depart_place(image) + depart_size() > x86::large_page_size) {
         return problem(Trouble::damaged, "the stub leaves no room in its 2 MiB");
     }
     if (!allocate_region(region)) {
@@ -40,15 +45,20 @@ Problem place_stub(const StubImage& image, u64 c_bit, Pages& region) {
     }
     __builtin_memset(region.at(), 0, page_size);
     __builtin_memcpy(region.at(page_size), image.bytes.data, image.bytes.size);
-    __builtin_memcpy(region.at(image.size), depart_start, depart_size());
-    boot::map_image(*region.at<x86::PageTable>(), region.base(), c_bit);
+    if (machine.cc_blob.cpuid_page != 0) {
+        __builtin_memcpy(region.at(image.size),
+                         reinterpret_cast<const void*>(machine.cc_blob.cpuid_page), page_size);
+    }
+    __builtin_memcpy(region.at(depart_place(image)), depart_start, depart_size());
+    boot::map_image(*region.at<x86::PageTable>(), region.base(), machine.c_bit);
     return no_problem;
 }
 
-void enter_stub(const StubImage& image, const Pages& region) {
-    using Depart = void (*)(u64 region, u64 entry);
-    reinterpret_cast<Depart>(region.base() + image.size)(region.base(),
-                                                         region.base() + image.entry);
+void enter_stub(const StubImage& image, const Machine& machine, const Pages& region) {
+    using Depart    = void (*)(u64 region, u64 entry);
+    const u64 entry = machine.is_snp() ? image.snp_entry : image.entry;
+    reinterpret_cast<Depart>(region.base() + depart_place(image))(region.base(),
+                                                                  region.base() + entry);
     __builtin_unreachable();
 }
 

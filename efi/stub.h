@@ -3,6 +3,7 @@
 // (boot/initial_tables.h), and behind it the instructions that go there (efi/depart.asm).
 #pragma once
 
+#include "efi/machine.h"
 #include "efi/pages.h"
 #include "efi/problem.h"
 
@@ -13,14 +14,15 @@ struct StubImage {
     Bytes bytes;        // to lie behind the page tables
     u64 size;           // with the memory that the stub clears for itself, in whole pages
     u64 entry;          // in 64-bit mode
+    u64 snp_entry;      // the same of an SEV-SNP guest, in memory that firmware has validated
     u64 payload_header; // 0 where the payload is linked in
 };
 
-/// Puts the image into a region that it allocates. `c_bit` is the C-bit's mask, 0 without memory
-/// encryption.
-Problem place_stub(const StubImage& image, u64 c_bit, Pages& region);
+/// Puts the image into a region that it allocates, and behind it a copy of the CPUID page of an
+/// SEV-SNP guest, where the stub looks for it; elsewhere the machine has none.
+Problem place_stub(const StubImage& image, const Machine& machine, Pages& region);
 
 /// Leaves the firmware's world for the stub's. Nothing is left to return to.
-[[noreturn]] void enter_stub(const StubImage& image, const Pages& region);
+[[noreturn]] void enter_stub(const StubImage& image, const Machine& machine, const Pages& region);
 
 } // namespace vestibule::efi

@@ -101,6 +101,7 @@ inline constexpr Reason snp_features{set_vestibule, 0x66};
 inline constexpr Reason snp_rmpadjust{set_vestibule, 0x67};
 inline constexpr Reason snp_ap_creation{set_vestibule, 0x68};
 inline constexpr Reason snp_accepted_already{set_vestibule, 0x69};
+inline constexpr Reason snp_not_vmpl0{set_vestibule, 0x6A};
 // The selftest, where there is no emulated exit port.
 inline constexpr Reason selftest_passed{set_vestibule, 0xF0};
 inline constexpr Reason selftest_failed{set_vestibule, 0xF1};
@@ -215,6 +216,7 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x68, "SNP_AP_CREATION",        "the hypervisor refuses to start a further vCPU"                },
     {2, 0x69, "SNP_ACCEPTED_ALREADY",
      "memory is to be accepted that was accepted before: nothing is validated twice"                    },
+    {2, 0x6A, "SNP_NOT_VMPL0",          "this code runs below VMPL 0, and knows no service there"       },
     {2, 0xF0, "SELFTEST_PASSED",        "the selftest ended, every case ok"                             },
     {2, 0xF1, "SELFTEST_FAILED",        "the selftest ended, some case not ok"                          },
 };

@@ -11,6 +11,7 @@
 #include "library/per_cpu.h"
 #include "library/processor.h"
 #include "snp/registration.h"
+#include "snp/rmpadjust.h"
 #include "vc/walk.h"
 #include "x86/registers.h"
 
@@ -147,6 +148,11 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
         return outcome;
     }
     vc::Context context = context_of(setup, cpu);
+    // PVALIDATE and RMPADJUST are VMPL 0's: below it, an SVSM is to be asked.
+    if (is_snp(status)
+        && snp::is_at_vmpl0<library::Cpu>(reinterpret_cast<u64>(&cpu)) != (setup.svsm == nullptr)) {
+        return Outcome::terminate(reason::snp_not_vmpl0);
+    }
     // The sizes in CPUID 0xD depend on IA32_XSS, of which the hypervisor would be asked.
     if (is_snp(status) && context.asks_for_xss) {
         return Outcome::terminate(reason::snp_features);

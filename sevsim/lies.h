@@ -42,6 +42,15 @@ enum class Lie : u8 {
     vcpu_not_started,
     vcpu_not_destroyed,
     svsm_not_run,
+    page_taken,
+    page_replaced,
+    page_swapped,
+    page_validated,
+    list_small,
+    list_undone,
+    list_stuck,
+    registration,
+    cpuid_page,
 };
 
 /// What stands behind a lie's name.
@@ -95,6 +104,15 @@ inline constexpr LieDescription lies[] = {
     {Lie::vcpu_not_started, LieForm::plain, "vcpu-not-started", "SEV-SNP: AP creation is answered by success, and no vCPU starts"},
     {Lie::vcpu_not_destroyed, LieForm::plain, "vcpu-not-destroyed", "SEV-SNP: a vCPU's end is answered by success, and it runs on"},
     {Lie::svsm_not_run,    LieForm::plain,  "svsm-not-run",   "SEV-SNP: RUN_VMPL of VMPL 0 is answered by success, and the caller goes on"},
+    {Lie::page_taken,     LieForm::word_at, "page-taken",     "SEV-SNP: at the N-th VMGEXIT the hypervisor takes the page at WORD from the guest"},
+    {Lie::page_replaced,  LieForm::word_at, "page-replaced",  "SEV-SNP: at the N-th VMGEXIT it puts a fresh page in the place of the one at WORD"},
+    {Lie::page_swapped,   LieForm::word_at, "page-swapped",   "SEV-SNP: at the N-th VMGEXIT it maps the page at WORD where the next one is, and that one there"},
+    {Lie::page_validated, LieForm::word_at, "page-validated", "SEV-SNP: at the N-th VMGEXIT the page at WORD is one that is validated already"},
+    {Lie::list_small,     LieForm::plain,   "list-small",     "SEV-SNP: page state changes of 2 MiB assign 4 KiB pages"},
+    {Lie::list_undone,    LieForm::plain,   "list-undone",    "SEV-SNP: of a list of page state changes the first is done, and all are said to be"},
+    {Lie::list_stuck,     LieForm::plain,   "list-stuck",     "SEV-SNP: page state changes break off before the first, for ever"},
+    {Lie::registration,   LieForm::plain,   "registration",   "SEV-SNP: another page than the asked for is registered as GHCB"},
+    {Lie::cpuid_page,     LieForm::code,    "cpuid-page",     "SEV-SNP: the CPUID page lies: 1 by its count, 2 by a function that is there twice, 3 by no SEV-SNP, 4 by another C-bit, 5 in a reserved word, 6 by the size of a state"},
 };
 // clang-format on
 

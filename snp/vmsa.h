@@ -32,11 +32,15 @@ template <class Cpu>
     vmsa.cs.attributes = static_cast<u16>(SegmentAttributes::code64);
     vmsa.cs.limit      = ~u32{0};
     // SS with a null selector is what 64-bit code at CPL 0 may have; the others are not looked at.
-    x86::Segment* const data_segments[] = {&vmsa.ss, &vmsa.ds, &vmsa.es, &vmsa.fs, &vmsa.gs};
-    for (x86::Segment* data : data_segments) {
-        data->attributes = static_cast<u16>(SegmentAttributes::data);
-        data->limit      = ~u32{0};
-    }
+    const auto data = [](x86::Segment& segment) {
+        segment.attributes = static_cast<u16>(SegmentAttributes::data);
+        segment.limit      = ~u32{0};
+    };
+    data(vmsa.ss);
+    data(vmsa.ds);
+    data(vmsa.es);
+    data(vmsa.fs);
+    data(vmsa.gs);
     table(vmsa.gdtr, Cpu::sgdt());
     table(vmsa.idtr, Cpu::sidt());
     vmsa.ldtr.attributes = static_cast<u16>(SegmentAttributes::ldt);

@@ -1,6 +1,8 @@
 // The payload that enters another one: it zeroes the memory that nobody loaded, completes the boot
 // info and jumps to where igvmtool's record says.
 #include "boot/gdt.h"
+#include "boot/hand_over/accept_memory.h"
+#include "boot/hand_over/create_aps.h"
 #include "boot/hand_over/device_memory.h"
 #include "boot/hand_over/header.h"
 #include "x86/cpu.h"
@@ -44,6 +46,11 @@ void clear(const boot::MemoryRange& range) {
 
 extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
     const boot::PayloadHeader& header = payload_header;
+    // The stub's own, in memory that can be written.
+    auto& told = const_cast<boot::BootInfo&>(info);
+    if (info.platform == boot::Platform::sev_snp) {
+        boot::accept_memory(told, header);
+    }
     for (const boot::MemoryRange& range : header.cleared) {
         clear(range);
     }
@@ -51,8 +58,6 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
         enter_linux(header.entry, header.zero_page);
     }
 
-    // The stub's own, in memory that can be written.
-    auto& told                  = const_cast<boot::BootInfo&>(info);
     told.payload_base           = header.payload_base;
     told.payload_size           = header.payload_size;
     told.command_line           = reinterpret_cast<u64>(&header.command_line[0]);
@@ -75,13 +80,16 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
         told.ram       = reinterpret_cast<u64>(&header.ram[0]);
         told.ram_count = header.ram_count;
     }
-    if (info.platform == boot::Platform::sev_es) {
+    if (info.platform != boot::Platform::native) {
         boot::share_device_memory(told);
         told.vc_handler  = vc_handler();
         told.vc_selector = boot::code64_selector;
         if (header.vcpus > 1) {
             told.ap_mailbox = reinterpret_cast<u64>(&ap_mailbox);
             open_aps(x86::Cpu::cr3());
+            if (info.platform == boot::Platform::sev_snp) {
+                boot::create_aps(info, header);
+            }
         }
     }
     enable_sse();

@@ -52,7 +52,7 @@ void install_handlers(Handlers& handlers, Platform platform) {
 }
 
 void fail(Platform platform, ghcb::Reason reason) {
-    if (platform == Platform::sev_es) {
+    if (platform != Platform::native) {
         ghcb::msr_protocol::terminate<x86::Cpu>(reason);
     }
     x86::Cpu::out8(port::debug_exit, static_cast<u8>(0x80 | reason.code));

@@ -20,15 +20,16 @@ namespace vestibule::boot::legacy {
 namespace {
 
 /// The C-bit that the hypervisor names, by both roads on which it can be asked, as a mask. Whether
-/// it is one is not known before paging is on.
-u64 named_c_bit() {
-    constexpr Platform platform = Platform::sev_es;
-    const auto information      = msr_protocol::SevInformation::decode(
+/// it is one is not known before paging is on. An SEV-SNP guest has a CPUID page, against which it
+/// is held later (boot/snp/main.cpp), and asks no hypervisor for a leaf.
+u64 named_c_bit(Platform platform) {
+    const auto information = msr_protocol::SevInformation::decode(
         msr_protocol::exchange<x86::Cpu>(msr_protocol::sev_information_request));
-    u32 ebx = 0;
+    u32 ebx = information.c_bit_position;
     if (!information.well_formed
-        || !msr_protocol::cpuid<x86::Cpu>(x86::cpuid_leaf::memory_encryption,
-                                          msr_protocol::CpuidRegister::ebx, ebx)) {
+        || (platform != Platform::sev_snp
+            && !msr_protocol::cpuid<x86::Cpu>(x86::cpuid_leaf::memory_encryption,
+                                              msr_protocol::CpuidRegister::ebx, ebx))) {
         fail(platform, reason::msr_bad_response);
     }
     const unsigned position = x86::c_bit_position(ebx);
@@ -42,15 +43,17 @@ u64 named_c_bit() {
 
 } // namespace vestibule::boot::legacy
 
-/// Returns, in an SEV-ES guest, a random number: who writes it before paging is on and still finds
-/// it afterwards has private memory.
+/// Returns, in an SEV-ES or SEV-SNP guest, a random number: who writes it before paging is on and
+/// still finds it afterwards has private memory.
 u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers) {
     using namespace boot::legacy;
     install_handlers(handlers, platform); // before anything that can raise #VC
 
     const x86::SevStatus status{x86::Cpu::rdmsr(x86::Msr::sev_status)};
-    if (const ghcb::Outcome verdict = ghcb::judge_status(status, platform != Platform::native);
-        !verdict.is_done()) {
+    const ghcb::Outcome verdict = platform == Platform::sev_snp
+                                      ? ghcb::judge_snp_status(status)
+                                      : ghcb::judge_status(status, platform != Platform::native);
+    if (!verdict.is_done()) {
         fail(platform, verdict.reason);
     }
     auto& tables = *reinterpret_cast<x86::PageTable*>(base);
@@ -58,7 +61,7 @@ u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers) {
         boot::map_image(tables, base, 0);
         return 0;
     }
-    boot::map_image(tables, base, named_c_bit());
+    boot::map_image(tables, base, named_c_bit(platform));
     u32 low  = 0;
     u32 high = 0;
     if (!boot::random_number<x86::Cpu>(low) || !boot::random_number<x86::Cpu>(high)) {

@@ -94,7 +94,8 @@ unsigned& counter(PageCount& count, Part part) {
     case Part::secrets_page: return count.snp;
     case Part::hand_over:
     case Part::payload:
-    case Part::zero_page: break;
+    case Part::zero_page:
+    case Part::acpi_tables: break;
     }
     return count.payload;
 }
@@ -160,9 +161,12 @@ std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildO
         }
     }
 
-    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): who calls has looked
-    const u64 entry = image.entry_point(options.entry).value();
     for (u64 i = 0; i < targets.size(); ++i) {
+        const bool snp = targets[i].platform == PlatformType::sev_snp;
+        const auto at =
+            snp ? image.snp_entry_point(options.entry) : image.entry_point(options.entry);
+        // NOLINTNEXTLINE(bugprone-unchecked-optional-access): who calls has looked
+        const u64 entry = at.value();
         for (u32 vp = 0; vp < options.vcpus; ++vp) {
             const u64 address = layout->at.base + (vp == 0 ? entry : image.entry_ap.value_or(0));
             add_vp_context(writer, targets[i], options, layout->at.base, address,

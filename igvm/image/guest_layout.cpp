@@ -1,8 +1,12 @@
 // See guest_layout.h: what stands at the places that guest_placement.cpp has found.
 #include "igvm/image/guest_layout.h"
 
+#include "boot/hand_over/snp_launch.h"
 #include "boot/initial_tables.h"
+#include "igvm/image/acpi_tables.h"
 #include "igvm/image/initial_state.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
@@ -20,8 +24,9 @@ static std::vector<u8> bytes_of(const T& value) {
 }
 
 std::string_view name_of(Part part) {
-    constexpr std::string_view names[] = {"page tables", "stub",      "hand-over",  "payload",
-                                          "initrd",      "zero page", "CPUID page", "secrets page"};
+    constexpr std::string_view names[] = {"page tables", "stub",         "hand-over",
+                                          "payload",     "initrd",       "zero page",
+                                          "CPUID page",  "secrets page", "ACPI tables"};
     return names[static_cast<unsigned>(part)];
 }
 
@@ -36,6 +41,8 @@ class PageMaker {
     void add_stub();
     void add_payload();
     void add_required();
+    /// What of all pages an SEV-SNP guest is told (boot/hand_over/snp_launch.h). To be called last.
+    [[nodiscard]] std::optional<std::string> fill_snp_launch();
 
   private:
     [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
@@ -71,6 +78,13 @@ void PageMaker::add_stub() {
                       .gpa      = layout_.at.base + segment.address,
                       .content  = Content(segment.data),
                       .platform = {}};
+        if (segment.snp) {
+            if (options_.is_for(PlatformType::sev_snp)) {
+                placed.platform = PlatformType::sev_snp;
+                layout_.pages.push_back(std::move(placed));
+            }
+            continue;
+        }
         const u64 header = image_.payload_header.value_or(0) - segment.address;
         if (contents_.payload == nullptr || header >= segment.data.size()) {
             layout_.pages.push_back(std::move(placed));
@@ -114,7 +128,8 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     header.memory_map_size = header.memory_map != 0 ? page_size : 0;
     header.vp_count        = parameter(HeaderType::vp_count_parameter);
     header.vcpus           = options_.vcpus;
-    if (options_.tells_memory && contents_.linux() == nullptr) {
+    // Linux has its map in the zero page; what it promises has to be accepted first.
+    if (contents_.linux() == nullptr ? options_.tells_memory : snp) {
         header.ram[0]    = {.base = 0, .size = low_memory_end};
         header.ram[1]    = {.base = high_memory_start, .size = options_.memory - high_memory_start};
         header.ram_count = 2;
@@ -134,8 +149,11 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
                               .stub         = layout_.at.base,
                               .stub_size    = layout_.at.image_size,
                               .memory       = options_.memory,
-                              .confidential = {}};
+                              .confidential = {},
+                              .rsdp         = 0};
     if (platform == PlatformType::sev_snp) {
+        contents.stub_size    = x86::large_page_size; // what is left of it is not accepted
+        contents.rsdp         = layout_.at.acpi_tables;
         contents.confidential = ConfidentialBlob{.secrets_page = layout_.at.secrets_page,
                                                  .cpuid_page   = layout_.at.cpuid_page};
     }
@@ -165,6 +183,13 @@ void PageMaker::add_payload() {
                                      .content  = Content(zero_page_for(platform)),
                                      .platform = platform});
         }
+    }
+    if (layout_.at.acpi_tables != 0) {
+        const auto page = make_acpi_tables(layout_.at.acpi_tables, options_.vcpus);
+        layout_.pages.push_back({.part     = Part::acpi_tables,
+                                 .gpa      = layout_.at.acpi_tables,
+                                 .content  = Content(std::vector<u8>{page.begin(), page.end()}),
+                                 .platform = PlatformType::sev_snp});
     }
     if (options_.is_for(PlatformType::sev_snp)) {
         layout_.pages.push_back({.part     = Part::cpuid_page,
@@ -203,6 +228,48 @@ void PageMaker::add_required() {
     std::ranges::sort(layout_.required, {}, &MemoryRange::base);
 }
 
+std::optional<std::string> PageMaker::fill_snp_launch() {
+    using boot::SnpLaunch;
+    if (!image_.snp_launch || !options_.is_for(PlatformType::sev_snp)) {
+        return std::nullopt;
+    }
+    std::vector<MemoryRange> loaded;
+    for (const Placed& placed : layout_.pages) {
+        const u64 size        = whole_pages(placed.content.size());
+        const u64 behind_stub = layout_.at.base + x86::large_page_size;
+        const bool is_stubs   = placed.gpa >= layout_.at.base && placed.gpa < behind_stub;
+        if (!is_stubs && size != 0
+            && placed.platform.value_or(PlatformType::sev_snp) == PlatformType::sev_snp) {
+            loaded.push_back({.base = placed.gpa, .size = size});
+        }
+    }
+    std::ranges::sort(loaded, {}, &MemoryRange::base);
+    SnpLaunch record{};
+    record.version = SnpLaunch::current_version;
+    for (const MemoryRange& range : loaded) {
+        MemoryRange* const last = record.count != 0 ? &record.loaded[record.count - 1] : nullptr;
+        if (last != nullptr && last->base + last->size == range.base) {
+            last->size += range.size;
+        } else if (record.count < SnpLaunch::most) {
+            record.loaded[record.count++] = range;
+        } else {
+            return fmt::format("the payload lies in too many pieces: expected at most {} for "
+                               "SEV-SNP",
+                               SnpLaunch::most);
+        }
+    }
+    for (Placed& placed : layout_.pages) {
+        const u64 at = layout_.at.base + *image_.snp_launch - placed.gpa;
+        if (at < placed.content.size()) {
+            const auto old = placed.content.bytes();
+            std::vector<u8> bytes(old.begin(), old.end());
+            std::memcpy(&bytes[at], &record, sizeof(record));
+            placed.content = Content(std::move(bytes));
+        }
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
@@ -217,6 +284,9 @@ std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOp
     maker.add_stub();
     maker.add_payload();
     maker.add_required();
+    if (auto problem = maker.fill_snp_launch()) {
+        return std::unexpected(std::move(*problem));
+    }
     std::ranges::sort(layout.pages, {}, [](const Placed& placed) {
         return std::pair(placed.gpa, placed.platform); // which name a page once
     });

@@ -29,6 +29,7 @@ enum class Part : u8 {
     zero_page,
     cpuid_page,
     secrets_page,
+    acpi_tables,
 };
 
 std::string_view name_of(Part part);
@@ -57,6 +58,7 @@ struct Placement {
     u64 zero_page    = 0;
     u64 cpuid_page   = 0;
     u64 secrets_page = 0;
+    u64 acpi_tables  = 0;
     std::vector<ParameterPage> parameters; // a page each
     boot::MemoryRange initrd{};
 };

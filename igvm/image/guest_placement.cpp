@@ -77,12 +77,16 @@ Problem Placer::place_behind_image() {
         next += page_size;
         return page;
     };
-    if (contents_.linux() != nullptr) {
-        at_.zero_page = take();
-    }
-    if (options_.is_for(PlatformType::sev_snp)) {
+    if (options_.is_for(PlatformType::sev_snp)) { // right behind, where boot/snp looks for them
         at_.cpuid_page   = take();
         at_.secrets_page = take();
+    }
+    if (contents_.linux() != nullptr) {
+        // A kernel starts an SEV-SNP guest's further vCPUs by itself, where it knows of them.
+        if (options_.is_for(PlatformType::sev_snp) && options_.vcpus > 1) {
+            at_.acpi_tables = take();
+        }
+        at_.zero_page = take();
     }
     if (options_.memory_map) {
         at_.parameters.push_back({.parameter = HeaderType::memory_map, .gpa = take()});

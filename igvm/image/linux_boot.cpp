@@ -45,6 +45,7 @@ constexpr u64 entry64              = 0x200; // from the start of the protected-m
 
 /// Other fields of struct boot_params.
 namespace zero_page {
+constexpr u64 acpi_rsdp_addr  = 0x070; // u64
 constexpr u64 cc_blob_address = 0x13C; // u32
 constexpr u64 e820_entries    = 0x1E8; // u8
 constexpr u64 e820_table      = 0x2D0;
@@ -59,6 +60,7 @@ struct [[gnu::packed]] E820Entry {
 
     static constexpr u32 ram      = 1;
     static constexpr u32 reserved = 2;
+    static constexpr u32 acpi     = 3; // which Linux maps encrypted for whoever reads tables
 };
 
 static_assert(sizeof(E820Entry) == 20);
@@ -198,10 +200,12 @@ static std::vector<E820Entry> memory_map(const ZeroPageContents& contents) {
     };
 
     const Stretch stretches[] = {
-        {.first = 0,                 .end = low_memory_end,  .type = E820Entry::ram     },
-        {.first = high_memory_start, .end = contents.stub,   .type = E820Entry::ram     },
-        {.first = contents.stub,     .end = stub_end,        .type = E820Entry::reserved},
-        {.first = stub_end,          .end = contents.memory, .type = E820Entry::ram     },
+        {.first = 0,                 .end = low_memory_end,  .type = E820Entry::ram},
+        {.first = high_memory_start, .end = contents.stub,   .type = E820Entry::ram},
+        {.first = contents.stub,
+         .end   = stub_end,
+         .type  = contents.rsdp != 0 ? E820Entry::acpi : E820Entry::reserved       },
+        {.first = stub_end,          .end = contents.memory, .type = E820Entry::ram},
     };
     for (const auto& [first, end, type] : stretches) {
         if (first < end) {
@@ -220,6 +224,7 @@ std::array<u8, page_size> make_zero_page(const LinuxKernel& kernel, u64 gpa,
     store(page, setup::ramdisk_size, static_cast<u32>(contents.initrd_size));
     store(page, setup::cmd_line_ptr, static_cast<u32>(contents.command_line));
     store(page, setup::setup_data, u64{0});
+    store(page, zero_page::acpi_rsdp_addr, contents.rsdp);
     const auto map = memory_map(contents);
     store(page, zero_page::e820_entries, static_cast<u8>(map.size()));
     for (u64 i = 0; i < map.size(); ++i) {

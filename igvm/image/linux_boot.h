@@ -34,6 +34,7 @@ struct ZeroPageContents {
     u64 stub_size;
     u64 memory; // bytes, from 0 on
     std::optional<ConfidentialBlob> confidential;
+    u64 rsdp; // ACPI's root pointer, in the stub's memory
 };
 
 /// Where the low memory of a PC ends, and where it goes on.

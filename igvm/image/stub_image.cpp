@@ -4,6 +4,7 @@
 #include "igvm/image/stub_image.h"
 
 #include "boot/hand_over/header.h"
+#include "boot/hand_over/snp_launch.h"
 #include "igvm/format/reader.h"
 #include "x86/page_table.h"
 
@@ -65,7 +66,8 @@ static std::expected<StubSegment, ImageError> read_segment(std::span<const u8> f
                        .data        = file.subspan(segment.offset, segment.file_size),
                        .memory_size = segment.memory_size,
                        .executable  = (segment.flags & elf::flag_executable) != 0,
-                       .payload     = (segment.flags & StubSegment::payload_flag) != 0};
+                       .payload     = (segment.flags & StubSegment::payload_flag) != 0,
+                       .snp         = (segment.flags & StubSegment::snp_flag) != 0};
 }
 
 /// The string at offset `name` of the string table that is section `table`.
@@ -105,10 +107,15 @@ static std::optional<ImageError> read_entry_points(std::span<const u8> file,
             }
             const auto name = string_at(file, header, section.link, symbol.name);
             for (const auto& [own, value] : {
-                     std::pair{"entry_compat",   &image.entry_compat  },
-                     {"entry32",        &image.entry32       },
-                     {"entry_ap",       &image.entry_ap      },
-                     {"payload_header", &image.payload_header}
+                     std::pair{"entry_compat",          &image.entry_compat         },
+                     {"entry32",               &image.entry32              },
+                     {"entry_ap",              &image.entry_ap             },
+                     {"entry64_snp",           &image.entry64_snp          },
+                     {"entry_compat_snp",      &image.entry_compat_snp     },
+                     {"entry32_snp",           &image.entry32_snp          },
+                     {"entry64_snp_validated", &image.entry64_snp_validated},
+                     {"snp_launch",            &image.snp_launch           },
+                     {"payload_header",        &image.payload_header       }
             }) {
                 if (name == own) {
                     *value = symbol.value;
@@ -160,13 +167,18 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file) {
     if (!header) {
         return std::unexpected(header.error());
     }
-    StubImage image{.segments       = {},
-                    .entry          = header->entry,
-                    .entry_compat   = {},
-                    .entry32        = {},
-                    .entry_ap       = {},
-                    .payload_header = {},
-                    .size           = page_size};
+    StubImage image{.segments              = {},
+                    .entry                 = header->entry,
+                    .entry_compat          = {},
+                    .entry32               = {},
+                    .entry_ap              = {},
+                    .payload_header        = {},
+                    .size                  = page_size,
+                    .entry64_snp           = {},
+                    .entry_compat_snp      = {},
+                    .entry32_snp           = {},
+                    .entry64_snp_validated = {},
+                    .snp_launch            = {}};
     for (u64 i = 0; i < header->program_header_count; ++i) {
         const u64 at     = header->program_headers + i * sizeof(elf::ProgramHeader);
         const auto entry = load<elf::ProgramHeader>(file, at);
@@ -191,7 +203,8 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file) {
         return std::unexpected(*error);
     }
     for (const std::optional<u64> entry :
-         {std::optional(image.entry), image.entry_compat, image.entry32, image.entry_ap}) {
+         {std::optional(image.entry), image.entry_compat, image.entry32, image.entry_ap,
+          image.entry64_snp, image.entry_compat_snp, image.entry32_snp}) {
         if (entry && !is_code(image, *entry)) {
             return refuse("an entry point in the file's part of an executable segment",
                           offsetof(elf::Header, entry), *entry);
@@ -207,6 +220,18 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file) {
         const u32 version = load<u32>(record, offsetof(PayloadHeader, version));
         if (version != PayloadHeader::current_version) {
             return refuse("a payload header of version 3", 0, version);
+        }
+    }
+    if (image.snp_launch) {
+        using boot::SnpLaunch;
+        const auto record = data_at(image, *image.snp_launch);
+        if (record.size() < sizeof(SnpLaunch)) {
+            return refuse("a record of the SEV-SNP launch in the file's part of a segment", 0,
+                          *image.snp_launch);
+        }
+        const u32 version = load<u32>(record, offsetof(SnpLaunch, version));
+        if (version != SnpLaunch::current_version) {
+            return refuse("a record of the SEV-SNP launch of version 1", 0, version);
         }
     }
     return image;

@@ -9,7 +9,9 @@
 //     further vCPUs start, in any mode;
 //   - where the symbol payload_header is defined, igvmtool says there what payload it has placed
 //     (boot/hand_over/header.h);
-//   - p_flags bit 0x00100000 marks a segment as payload, all others are the stub's.
+//   - p_flags bit 0x00100000 marks a segment as payload, all others are the stub's; 0x00200000 one
+//     that only an SEV-SNP guest has, in which snp_launch may be (boot/hand_over/snp_launch.h);
+//   - entry64_snp, entry_compat_snp and entry32_snp are the entry points for such a guest.
 // Memory beyond a segment's file size is for the stub to clear: it is not in the IGVM file.
 #pragma once
 
@@ -27,8 +29,10 @@ struct StubSegment {
     u64 memory_size;
     bool executable;
     bool payload;
+    bool snp; // for SEV-SNP only
 
     static constexpr u32 payload_flag = 0x0010'0000; // of those that PF_MASKOS leaves to the system
+    static constexpr u32 snp_flag     = 0x0020'0000;
 };
 
 struct StubImage {
@@ -40,6 +44,13 @@ struct StubImage {
     std::optional<u64> payload_header; // within a segment's data
     u64 size;                          // from the base to the end, in whole pages
 
+    /// The same of an SEV-SNP guest; without these it is entered as others are.
+    std::optional<u64> entry64_snp;
+    std::optional<u64> entry_compat_snp;
+    std::optional<u64> entry32_snp;
+    std::optional<u64> entry64_snp_validated; // where all of the image's memory is validated
+    std::optional<u64> snp_launch;            // a boot::SnpLaunch, within such a segment's data
+
     /// Where the image is entered in that mode, if it can be.
     [[nodiscard]] std::optional<u64> entry_point(boot::Entry mode) const {
         switch (mode) {
@@ -48,6 +59,15 @@ struct StubImage {
         case boot::Entry::long64: break;
         }
         return entry;
+    }
+
+    [[nodiscard]] std::optional<u64> snp_entry_point(boot::Entry mode) const {
+        switch (mode) {
+        case boot::Entry::legacy32: return entry32_snp ? entry32_snp : entry32;
+        case boot::Entry::compat: return entry_compat_snp ? entry_compat_snp : entry_compat;
+        case boot::Entry::long64: break;
+        }
+        return entry64_snp ? entry64_snp : entry;
     }
 };
 

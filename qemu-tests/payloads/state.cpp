@@ -116,7 +116,7 @@ void payload_start(const vestibule_boot_info& info) {
     check(info.size == sizeof(info) && info.version == 1, "boot info");
     check(sse_works(), "SSE");
     check(is_aligned_for_calls(), "stack aligned");
-    if (info.platform == vestibule_boot_platform::sev_es) {
+    if (info.platform != vestibule_boot_platform::native) {
         use_own_idt(info);
         check(true, "the gate of #VC in another IDT");
         check((device_register(apic_version) & 0xF0) == 0x10 && device_register(apic_id) == 0,

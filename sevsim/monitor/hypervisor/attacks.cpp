@@ -3,6 +3,8 @@
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/guest_memory.h"
+#include "sevsim/monitor/memory/reverse_map.h"
+#include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/processor/exits.h"
 
 namespace vestibule::sevsim {
@@ -54,6 +56,51 @@ bool attack_vmgexit(Vcpu& vcpu) {
     inject_nmi(vcpu);
     vcpu.nmi_pending = true;
     return true;
+}
+
+namespace {
+
+/// RMPUPDATE of a page that was the guest's (APM volume 2, section 15.36.4): whatever it becomes,
+/// it is not validated.
+void update_entry(u64 page, bool assigned) {
+    if (reverse_map::has(page)) {
+        nested::unmap_private(page);
+        reverse_map::at(page) = {.assigned = assigned};
+    }
+}
+
+struct PageAttack {
+    Lie lie;
+    void (*attack)(u64 page);
+};
+
+constexpr PageAttack page_attacks[] = {
+    {Lie::page_taken,     [](u64 page) { update_entry(page, false); }},
+    {Lie::page_replaced,  [](u64 page) { update_entry(page, true); } },
+    // The entry of each page names the address that it was validated at, which is another one now
+    // (section 15.36.5): to the guest neither is validated.
+    {Lie::page_swapped,
+     [](u64 page) {
+         update_entry(page, true);
+         update_entry(page + page_size, true);
+     }                                                               },
+    {Lie::page_validated,
+     [](u64 page) {
+         if (reverse_map::has(page)) {
+             reverse_map::at(page) = {.assigned = true, .validated = true};
+         }
+     }                                                               },
+};
+
+} // namespace
+
+void attack_pages(const Options& options) {
+    static constinit u64 vmgexits = 0;
+    for (const PageAttack& row : page_attacks) {
+        if (options.is_snp() && is_chosen(options, row.lie, vmgexits)) {
+            row.attack(options.hostile.code & ~(page_size - 1));
+        }
+    }
 }
 
 void watch_attacked_iret(Vcpu& vcpu) {

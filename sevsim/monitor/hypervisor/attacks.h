@@ -20,6 +20,9 @@ void attack_at_entry(Vcpu& vcpu);
 /// guest executes it again.
 bool attack_vmgexit(Vcpu& vcpu);
 
+/// At each VMGEXIT: what a hypervisor may do to the pages of an SEV-SNP guest meanwhile.
+void attack_pages(const Options& options);
+
 /// Before each entry of the guest, behind all others that want to see IRETs or not.
 void watch_attacked_iret(Vcpu& vcpu);
 

@@ -40,11 +40,11 @@ constexpr u64 invalid_header = 0x1'0000'0001;
 constexpr u64 invalid_entry  = 0x1'0000'0002;
 
 /// A large entry of which some is done goes on page by page.
-bool change(const Entry& entry) {
+bool change(const Options& options, const Entry& entry) {
     if (entry.done() > entry.pages() || entry.has_reserved_bits()) {
         return false;
     }
-    if (entry.done() == 0) {
+    if (entry.done() == 0 && !(entry.is_large() && tells(options, Lie::list_small))) {
         return change_page_state(entry.gpa(), entry.operation(), entry.is_large());
     }
     for (u64 n = entry.done(); n < entry.pages(); ++n) {
@@ -77,10 +77,13 @@ Answer serve_page_state_change(Vcpu& vcpu, GhcbView& ghcb) {
     }
     u8* at                = buffer + sizeof header + header.current * sizeof(Entry);
     const bool breaks_off = tells(vcpu.options, Lie::psc_interrupted);
-    for (; header.current <= header.last; at += sizeof(Entry)) {
+    const bool is_stuck   = tells(vcpu.options, Lie::list_stuck);
+    const bool skips_rest = tells(vcpu.options, Lie::list_undone);
+    const u16 first       = header.current;
+    for (; header.current <= header.last && !is_stuck; at += sizeof(Entry)) {
         Entry entry;
         memcpy(&entry, at, sizeof entry);
-        if (!change(entry)) {
+        if (!(skips_rest && header.current != first) && !change(vcpu.options, entry)) {
             report_violation(Rule::psc_list, "page state change: an entry that cannot be done");
             memcpy(buffer, &header.current, sizeof header.current);
             return Answer::done(invalid_entry);

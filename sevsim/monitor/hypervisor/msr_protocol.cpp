@@ -50,8 +50,9 @@ u64 register_ghcb(Vcpu& vcpu, u64 request) {
         report_violation(Rule::ghcb_address, "a GHCB is registered that is not guest memory");
         return ~u64{0xFFF} | 0x013;
     }
-    vcpu.registered_ghcb = gpa;
-    return gpa | 0x013;
+    const u64 taken      = tells(vcpu.options, Lie::registration) ? gpa + page_size : gpa;
+    vcpu.registered_ghcb = taken;
+    return taken | 0x013;
 }
 
 /// The page in [51:12], the operation in [55:52]; answered with an error in [63:32].

@@ -100,6 +100,7 @@ void handle_vmmcall(Vcpu& vcpu) {
         vcpu.state().rip += instruction.opcode + 3;
         profile_vmgexit();
         serve_vmgexit(vcpu);
+        attack_pages(vcpu.options);
         return;
     }
     reflect(vcpu, ExitCode::vmmcall);

@@ -1,6 +1,7 @@
 #include "sevsim/monitor/secure_processor/cpuid_page.h"
 
 #include "sevsim/monitor/hypervisor/cpuid.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/memory.h"
 
 namespace vestibule::sevsim {
@@ -91,6 +92,33 @@ void without_xsave(Function& function) {
     }
 }
 
+/// What a hypervisor can have in the page that the firmware does not look at, or an older one did
+/// not.
+void spoil(CpuidPage& table, u64 how) {
+    Function* encryption = nullptr;
+    Function* state      = nullptr; // of AVX
+    for (Function& function : table.functions) {
+        encryption = function.eax_in == 0x8000'001F ? &function : encryption;
+        state      = function.eax_in == 0xD && function.ecx_in == 2 ? &function : state;
+    }
+    switch (how) {
+    case 1: table.count = most_functions + 1; break;
+    case 2:
+        table.functions[table.count] = table.functions[0];
+        table.functions[table.count++].ebx ^= 1;
+        break;
+    case 3: encryption->eax &= ~(1u << 4); break;
+    case 4: encryption->ebx -= 1; break;
+    case 5: table.functions[1].reserved = 1; break;
+    case 6:
+        if (state != nullptr) {
+            state->eax = ~u32{0};
+        }
+        break;
+    default: break;
+    }
+}
+
 } // namespace
 
 void fill_cpuid_page(Vcpu& vcpu, u8* page) {
@@ -118,6 +146,9 @@ void fill_cpuid_page(Vcpu& vcpu, u8* page) {
                 without_xsave(function);
             }
         }
+    }
+    if (tells(vcpu.options, Lie::cpuid_page)) {
+        spoil(table, vcpu.options.hostile.code);
     }
 }
 

@@ -1,0 +1,17 @@
+// Under SEV-SNP, memory that the launch did not load is the hypervisor's word only until the guest
+// has accepted it: done here before the payload is entered.
+#pragma once
+
+#include "boot/hand_over/header.h"
+
+namespace vestibule::boot {
+
+/// Accepts the RAM that was promised by the file, or else what the payload spans, and says in
+/// `told` what is validated then. Ends the guest where that fails.
+void accept_memory(BootInfo& told, const PayloadHeader& header);
+
+/// Validated pages for the VMSAs of further vCPUs, one each, behind the image: never at a multiple
+/// of 2 MiB (snp/ap_creation.h).
+u64 vmsa_pages(const BootInfo& info, const PayloadHeader& header);
+
+} // namespace vestibule::boot

@@ -1,0 +1,24 @@
+// What igvmtool tells an SEV-SNP guest of its own launch: a record in the pages that only its files
+// have (linker/stub.ld), measured with them. Without it nobody inside would know which pages the
+// launch has validated, and validating one of them again is what an attacker wants.
+#pragma once
+
+#include "boot/hand_over/header.h"
+
+namespace vestibule::boot {
+
+struct SnpLaunch {
+    static constexpr u32 current_version = 1;
+    static constexpr u32 most            = 31;
+
+    u32 version; // in the image as it is linked
+    u32 count;
+    u64 reserved;
+    /// Loaded pages outside of the stub's 2 MiB, ascending. In an image that firmware has started
+    /// there are none: its map says what it has accepted.
+    MemoryRange loaded[most];
+};
+
+static_assert(sizeof(SnpLaunch) == 512);
+
+} // namespace vestibule::boot

@@ -1,0 +1,102 @@
+# The stub as an SEV-SNP guest: one file for three platforms, by each entry, and against a hypervisor
+# that lies about memory and CPUID.
+
+# snp_stub_file(<variable> <name> [<argument of igvmtool build>...]): for native, SEV-ES and SEV-SNP.
+function(snp_stub_file variable name)
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/snp_stub_${name}.igvm)
+  if(NOT TARGET image_snp_stub_${name})
+    add_custom_target(image_snp_stub_${name} ALL
+      COMMAND igvmtool build --out ${file} --platform native,sev-es,sev-snp ${ARGN} > ${file}.log
+      BYPRODUCTS ${file} VERBATIM)
+    add_dependencies(image_snp_stub_${name} igvmtool guest)
+  endif()
+  set(${variable} ${file} PARENT_SCOPE)
+endfunction()
+
+# snp_stub_test(<name> <image> STATUS <n> WANT <regex>... [REJECT <regex>...] [ARGS <argument>...]
+#               BUILD <argument of igvmtool build>...): `image` is the file's name, and says what BUILD is.
+function(snp_stub_test name image)
+  cmake_parse_arguments(ARG "" "STATUS" "WANT;REJECT;ARGS;BUILD" ${ARGN})
+  snp_stub_file(file ${image} ${ARG_BUILD})
+  add_sevsim_test(NAME qemu.snp_stub_${name}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};${ARG_ARGS}"
+      -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(qemu.snp_stub_${name} PROPERTIES TIMEOUT 90)
+endfunction()
+
+# The selftest: the same file on each platform.
+set(snp --platform sev-snp)
+set(snp_ok "1\\.\\.39\n" "\nok 31 - " "\nok 39 - SNP: " "Outcome: the guest exited with code 0")
+set(selftest_ok "1\\.\\.31\n" "\nok 31 - " "Outcome: the guest exited with code 0")
+foreach(entry 32 compat 64)
+  set(build BUILD --cbit 47 --entry ${entry})
+  snp_stub_test(selftest_${entry} selftest_${entry} ${build} STATUS 0 ARGS ${snp}
+    WANT ${snp_ok} "Platform sev-snp" "Violations: none" "0x12 +GHCB registration +- +- +2\n"
+    REJECT "not ok" "SKIP" "ok 40" " CPUID +[1-9-]+ +[1-9]")
+  snp_stub_test(sev_es_${entry} selftest_${entry} ${build} STATUS 0
+    WANT ${selftest_ok} "Platform sev-es" "Violations: none" REJECT "not ok" "SKIP")
+  snp_stub_test(native_${entry} selftest_${entry} ${build} STATUS 0 ARGS --platform native
+    WANT ${selftest_ok} "#VC 0, VMGEXIT 0" REJECT "not ok")
+  snp_stub_test(selftest_${entry}_cbit_51 selftest_${entry}_cbit_51 BUILD --cbit 51 --entry ${entry}
+    STATUS 0 ARGS ${snp} --cbit 51 WANT ${snp_ok} "Violations: none" REJECT "not ok")
+endforeach()
+
+# Lies, each by the code that it ends with. In legacy mode the C-bit is what the hypervisor names.
+foreach(row
+    "registration:SNP_REGISTRATION" "cpuid-page\;1:SNP_CPUID_PAGE" "cpuid-page\;2:SNP_CPUID_CONFLICT"
+    "cpuid-page\;3:SNP_CPUID_CONFLICT" "cpuid-page\;4:SNP_CPUID_CONFLICT"
+    "cpuid-page\;5:SNP_CPUID_PAGE" "cbit-information:C_BIT_MISMATCH" "list-stuck:not ok 3[0-9] - SNP: page state change by the GHCB page")
+  string(REPLACE ":" "|" row "${row}")
+  string(REPLACE "\;" ":" row "${row}")
+  string(REGEX REPLACE "[|].*" "" lie "${row}")
+  string(REGEX REPLACE "^[^|]*[|]" "" want "${row}")
+  string(REPLACE ":" "_" name ${lie})
+  snp_stub_test(lie_${name} selftest_64 BUILD --cbit 47 --entry 64 STATUS 1 ARGS ${snp} --hostile ${lie}
+    WANT "${want}")
+endforeach()
+# A state that nobody has switched on may be as large as it likes.
+snp_stub_test(lie_cpuid-page_6 selftest_64 BUILD --cbit 47 --entry 64 STATUS 0
+  ARGS ${snp} --hostile cpuid-page:6 WANT ${snp_ok})
+
+# Payloads, with what boot info says of memory, and what the hypervisor does to that.
+foreach(entry 32 compat 64)
+  snp_stub_test(payload_${entry} payload_${entry}
+    BUILD --cbit 47 --entry ${entry} --payload ${payload_dir}/tell.elf ${files} STATUS 0 ARGS ${snp}
+    WANT ${told} ${told_files} "platform 2\n" "exited with code 0" "Violations: none"
+    REJECT "NOT" "NOISE" "UNKNOWN" ": NO ")
+endforeach()
+snp_stub_test(payload_sev_es payload_64 BUILD STATUS 0
+  WANT ${told} ${told_files} "platform 1\n" "exited with code 0" "Violations: none")
+set(accepted BUILD --cbit 47 --memory 64M --payload ${payload_dir}/accepted.elf)
+set(accepted_run ARGS ${snp} --memory 64M)
+set(accepted_ok "accepted: SEV-SNP at VMPL 0\n" "accepted: CPUID and secrets page\n"
+  "accepted: ranges ascend, apart\n" "accepted: RAM not validated, pages 4[0-9][0-9]\n"
+  "accepted: free MiB 6[01]\n" "accepted: every page keeps what is written\n" "exited with code 0")
+snp_stub_test(accepted accepted ${accepted} ${accepted_run} STATUS 0
+  WANT ${accepted_ok} "Violations: none" "PVALIDATE [45][0-9][0-9]\\.")
+snp_stub_test(accepted_2_gib accepted_2_gib
+  BUILD --cbit 47 --memory 2G --payload ${payload_dir}/tell.elf STATUS 0 ARGS ${snp} --memory 2G
+  WANT "payload: hello\n" "exited with code 0" "Violations: none"
+    "0x80000010 +page state change +- +[56] " "PVALIDATE 1[0-9][0-9][0-9]\\.")
+snp_stub_test(lie_list-small accepted ${accepted} ARGS ${snp} --memory 64M --hostile list-small STATUS 0
+  WANT ${accepted_ok} "PVALIDATE 1[0-9][0-9][0-9][0-9]\\.")
+snp_stub_test(lie_psc-interrupted accepted ${accepted} ARGS ${snp} --memory 64M --hostile psc-interrupted
+  STATUS 0 WANT ${accepted_ok})
+snp_stub_test(lie_list-undone accepted ${accepted} ARGS ${snp} --memory 64M --hostile list-undone
+  STATUS 1 WANT ${accepted_ok} "rmp-not-assigned ")
+snp_stub_test(lie_page-validated accepted ${accepted}
+  ARGS ${snp} --memory 64M --hostile page-validated:0x5000@4 STATUS 1 WANT "SNP_VALIDATED_TWICE")
+foreach(lie taken replaced swapped)
+  snp_stub_test(lie_page-${lie} accepted ${accepted}
+    ARGS ${snp} --memory 64M --hostile page-${lie}:0x3000000@50 STATUS 1
+    WANT "accepted: SEV-SNP at VMPL 0\n" "VC_PAGE_UNVALIDATED" REJECT "accepted: free")
+endforeach()
+
+# Further vCPUs, by AP creation.
+foreach(entry 32 compat 64)
+  snp_stub_test(aps_${entry} aps_${entry}
+    BUILD --cbit 47 --entry ${entry} --vcpus 4 --payload ${payload_dir}/state.elf
+    STATUS 0 ARGS ${snp} --smp 4
+    WANT ${state} "vCPUs 4\n" "mailbox is empty\n" "0x80000013 +AP creation +- +3 " REJECT ": NO ")
+endforeach()
