@@ -71,22 +71,22 @@ snp_stub_test(payload_sev_es payload_64 BUILD STATUS 0
 set(accepted BUILD --cbit 47 --memory 64M --payload ${payload_dir}/accepted.elf)
 set(accepted_run ARGS ${snp} --memory 64M)
 set(accepted_ok "accepted: SEV-SNP at VMPL 0\n" "accepted: CPUID and secrets page\n"
-  "accepted: ranges ascend, apart\n" "accepted: RAM not validated, pages 4[0-9][0-9]\n"
-  "accepted: free MiB 6[01]\n" "accepted: every page keeps what is written\n" "exited with code 0")
+  "accepted: ranges ascend, apart\n" "accepted: RAM not validated, pages 1[0-9][0-9][0-9]\n"
+  "accepted: free MiB 5[89]\n" "accepted: every page keeps what is written\n" "exited with code 0")
 snp_stub_test(accepted accepted ${accepted} ${accepted_run} STATUS 0
-  WANT ${accepted_ok} "Violations: none" "PVALIDATE [45][0-9][0-9]\\.")
+  WANT ${accepted_ok} "Violations: none" "PVALIDATE [0-9][0-9],")
 snp_stub_test(accepted_2_gib accepted_2_gib
   BUILD --cbit 47 --memory 2G --payload ${payload_dir}/tell.elf STATUS 0 ARGS ${snp} --memory 2G
   WANT "payload: hello\n" "exited with code 0" "Violations: none"
-    "0x80000010 +page state change +- +[56] " "PVALIDATE 1[0-9][0-9][0-9]\\.")
+    "0x80000010 +page state change +- +5 " "PVALIDATE 10[0-9][0-9],")
 snp_stub_test(lie_list-small accepted ${accepted} ARGS ${snp} --memory 64M --hostile list-small STATUS 0
-  WANT ${accepted_ok} "PVALIDATE 1[0-9][0-9][0-9][0-9]\\.")
+  WANT ${accepted_ok} "PVALIDATE 1[0-9][0-9][0-9][0-9],")
 snp_stub_test(lie_psc-interrupted accepted ${accepted} ARGS ${snp} --memory 64M --hostile psc-interrupted
   STATUS 0 WANT ${accepted_ok})
 snp_stub_test(lie_list-undone accepted ${accepted} ARGS ${snp} --memory 64M --hostile list-undone
   STATUS 1 WANT ${accepted_ok} "rmp-not-assigned ")
 snp_stub_test(lie_page-validated accepted ${accepted}
-  ARGS ${snp} --memory 64M --hostile page-validated:0x5000@4 STATUS 1 WANT "SNP_VALIDATED_TWICE")
+  ARGS ${snp} --memory 64M --hostile page-validated:0x3000000@4 STATUS 1 WANT "SNP_VALIDATED_TWICE")
 foreach(lie taken replaced swapped)
   snp_stub_test(lie_page-${lie} accepted ${accepted}
     ARGS ${snp} --memory 64M --hostile page-${lie}:0x3000000@50 STATUS 1

@@ -107,7 +107,7 @@ inline constexpr LieDescription lies[] = {
     {Lie::page_taken,     LieForm::word_at, "page-taken",     "SEV-SNP: at the N-th VMGEXIT the hypervisor takes the page at WORD from the guest"},
     {Lie::page_replaced,  LieForm::word_at, "page-replaced",  "SEV-SNP: at the N-th VMGEXIT it puts a fresh page in the place of the one at WORD"},
     {Lie::page_swapped,   LieForm::word_at, "page-swapped",   "SEV-SNP: at the N-th VMGEXIT it maps the page at WORD where the next one is, and that one there"},
-    {Lie::page_validated, LieForm::word_at, "page-validated", "SEV-SNP: at the N-th VMGEXIT the page at WORD is one that is validated already"},
+    {Lie::page_validated, LieForm::word_at, "page-validated", "SEV-SNP: at the N-th VMGEXIT the 2 MiB around WORD become such that are validated already"},
     {Lie::list_small,     LieForm::plain,   "list-small",     "SEV-SNP: page state changes of 2 MiB assign 4 KiB pages"},
     {Lie::list_undone,    LieForm::plain,   "list-undone",    "SEV-SNP: of a list of page state changes the first is done, and all are said to be"},
     {Lie::list_stuck,     LieForm::plain,   "list-stuck",     "SEV-SNP: page state changes break off before the first, for ever"},

@@ -123,37 +123,47 @@ constexpr Acceptance acceptance_of(u32 encryption_ebx, bool assigned) {
     return {.evicts = (encryption_ebx & x86::cpuid_coherency_sfw_no) == 0, .assigned = assigned};
 }
 
-/// Accepts what is in no record yet. `linear_of(gpa)` gives the private mapping of that page, or of
-/// the 2 MiB that begin there, as long as it is not called again. Contents are undefined
-/// afterwards.
-template <class Cpu, class Alone = ghcb::Undisturbed, class LinearOf>
-ghcb::Outcome accept_gap(ghcb::Channel& channel, Range gap, Acceptance how, LinearOf linear_of) {
-    u64 at = gap.base;
-    while (at < gap.end) {
-        // As many as a list has room for.
-        u64 next = at;
-        {
-            [[maybe_unused]] const Alone alone;
-            ghcb::Call<Cpu> call{channel};
-            auto* const words = reinterpret_cast<volatile u64*>(call.buffer());
-            unsigned count    = 0;
-            while (next < gap.end && count < most_page_state_entries) {
-                const RmpPageSize size = largest_at(next, gap.end);
-                if (size == RmpPageSize::large || !how.assigned) {
-                    ++count;
-                    words[count] =
-                        PageStateEntry::of(next, PageOperation::make_private, size).value;
-                }
-                next += bytes_of(size);
-            }
-            if (count != 0) {
-                const ghcb::Outcome outcome = change_listed_pages(call, count);
+/// Asks for what of `wanted` is in no record yet. One list may be for many ranges, which do not
+/// overlap.
+template <class Cpu>
+ghcb::Outcome ask_for_rest(PageStateList<Cpu>& list, const AcceptanceRecord& record, Range wanted,
+                           Acceptance how) {
+    for (;;) {
+        const Range gap = record.first_gap(wanted);
+        for (u64 at = gap.base; at < gap.end;) {
+            const RmpPageSize size = largest_at(at, gap.end);
+            if (size == RmpPageSize::large || !how.assigned) {
+                const ghcb::Outcome outcome =
+                    list.add(PageStateEntry::of(at, PageOperation::make_private, size));
                 if (!outcome.is_done()) {
                     return outcome;
                 }
             }
+            at += bytes_of(size);
         }
-        while (at < next) {
+        if (gap.base == gap.end) {
+            return ghcb::Outcome::done();
+        }
+        wanted.base = gap.end;
+    }
+}
+
+/// Validates what of `wanted` is in no record yet, and records it. `linear_of(gpa)` gives the
+/// private mapping of that page, or of the 2 MiB that begin there, as long as it is not called
+/// again. Contents are undefined afterwards.
+template <class Cpu, class LinearOf>
+ghcb::Outcome validate_rest(AcceptanceRecord& record, Range wanted, Acceptance how,
+                            LinearOf linear_of) {
+    for (;;) {
+        const Range gap = record.first_gap(wanted);
+        if (gap.base == gap.end) {
+            return ghcb::Outcome::done();
+        }
+        // Recorded first: where it ends half way, none of it is ever validated again.
+        if (!record.add(gap)) {
+            return ghcb::Outcome::terminate(ghcb::reason::snp_accepted_already);
+        }
+        for (u64 at = gap.base; at < gap.end;) {
             const RmpPageSize size      = largest_at(at, gap.end);
             const u64 linear            = linear_of(at);
             const ghcb::Outcome outcome = set_validated<Cpu>(linear, size, true);
@@ -166,27 +176,24 @@ ghcb::Outcome accept_gap(ghcb::Channel& channel, Range gap, Acceptance how, Line
             at += bytes_of(size);
         }
     }
-    return ghcb::Outcome::done();
 }
 
-/// Accepts all of `wanted` that was not accepted before, and records it.
+/// Both, of one range.
 template <class Cpu, class Alone = ghcb::Undisturbed, class LinearOf>
 ghcb::Outcome accept_rest(ghcb::Channel& channel, AcceptanceRecord& record, Range wanted,
                           Acceptance how, LinearOf linear_of) {
-    for (;;) {
-        const Range gap = record.first_gap(wanted);
-        if (gap.base == gap.end) {
-            return ghcb::Outcome::done();
+    {
+        [[maybe_unused]] const Alone alone;
+        PageStateList<Cpu> list{channel};
+        ghcb::Outcome asked = ask_for_rest(list, record, wanted, how);
+        if (asked.is_done()) {
+            asked = list.send();
         }
-        // Recorded first: where it ends half way, none of it is ever validated again.
-        if (!record.add(gap)) {
-            return ghcb::Outcome::terminate(ghcb::reason::snp_accepted_already);
-        }
-        const ghcb::Outcome outcome = accept_gap<Cpu, Alone>(channel, gap, how, linear_of);
-        if (!outcome.is_done()) {
-            return outcome;
+        if (!asked.is_done()) {
+            return asked;
         }
     }
+    return validate_rest<Cpu>(record, wanted, how, linear_of);
 }
 
 } // namespace vestibule::snp

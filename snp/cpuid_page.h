@@ -24,15 +24,15 @@
 namespace vestibule::snp {
 
 struct CpuidFunction {
-    u32 leaf;
-    u32 subleaf;
-    u64 xcr0; // for which 0xD/0 and 0xD/1 are given
-    u64 xss;
-    u32 eax;
-    u32 ebx;
-    u32 ecx;
-    u32 edx;
-    u64 reserved;
+    u32 leaf     = 0;
+    u32 subleaf  = 0;
+    u64 xcr0     = 0; // for which 0xD/0 and 0xD/1 are given
+    u64 xss      = 0;
+    u32 eax      = 0;
+    u32 ebx      = 0;
+    u32 ecx      = 0;
+    u32 edx      = 0;
+    u64 reserved = 0;
 };
 
 struct CpuidPage {

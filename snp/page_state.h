@@ -97,25 +97,49 @@ ghcb::Outcome change_listed_pages(ghcb::Exchange<Cpu>& call, unsigned count) {
     }
 }
 
-/// Changes `pages` pages of one size from `gpa` on, in lists of as many entries as there is room
-/// for.
+/// A list that is sent when there is no room for one more entry, and by send(). It holds the GHCB
+/// page as long as it is there.
+template <class Cpu>
+class PageStateList {
+  public:
+    explicit PageStateList(ghcb::Channel& channel) : call{channel} {}
+
+    ghcb::Outcome add(PageStateEntry entry) {
+        if (count == most_page_state_entries) {
+            const ghcb::Outcome outcome = send();
+            if (!outcome.is_done()) {
+                return outcome;
+            }
+        }
+        ++count;
+        reinterpret_cast<volatile u64*>(call.buffer())[count] = entry.value;
+        return ghcb::Outcome::done();
+    }
+
+    /// What is in the list so far, if there is anything.
+    ghcb::Outcome send() {
+        const unsigned entries = count;
+        count                  = 0;
+        return entries == 0 ? ghcb::Outcome::done() : change_listed_pages(call, entries);
+    }
+
+  private:
+    ghcb::Call<Cpu> call;
+    unsigned count = 0;
+};
+
+/// Changes `pages` pages of one size from `gpa` on.
 template <class Cpu>
 ghcb::Outcome change_pages(ghcb::Channel& channel, u64 gpa, u64 pages, RmpPageSize size,
                            PageOperation operation) {
-    ghcb::Call<Cpu> call{channel};
-    auto* const words = reinterpret_cast<volatile u64*>(call.buffer());
-    while (pages != 0) {
-        unsigned count = 0;
-        for (; count < most_page_state_entries && pages != 0; ++count, --pages) {
-            words[1 + count] = PageStateEntry::of(gpa, operation, size).value;
-            gpa += bytes_of(size);
-        }
-        const ghcb::Outcome outcome = change_listed_pages(call, count);
+    PageStateList<Cpu> list{channel};
+    for (; pages != 0; --pages, gpa += bytes_of(size)) {
+        const ghcb::Outcome outcome = list.add(PageStateEntry::of(gpa, operation, size));
         if (!outcome.is_done()) {
             return outcome;
         }
     }
-    return ghcb::Outcome::done();
+    return list.send();
 }
 
 } // namespace vestibule::snp

@@ -6,8 +6,8 @@
 
 namespace vestibule::boot {
 
-/// Accepts the RAM that was promised by the file, or else what the payload spans, and says in
-/// `told` what is validated then. Ends the guest where that fails.
+/// Accepts what the file promises (boot/hand_over/snp_launch.h), and says in `told` what is
+/// validated then. Ends the guest where that fails.
 void accept_memory(BootInfo& told, const PayloadHeader& header);
 
 /// Validated pages for the VMSAs of further vCPUs, one each, behind the image: never at a multiple

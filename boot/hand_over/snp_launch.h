@@ -12,13 +12,17 @@ struct SnpLaunch {
     static constexpr u32 most            = 31;
 
     u32 version; // in the image as it is linked
-    u32 count;
-    u64 reserved;
+    u32 loaded_count;
+    u32 accepted_count;
+    u32 reserved;
     /// Loaded pages outside of the stub's 2 MiB, ascending. In an image that firmware has started
     /// there are none: its map says what it has accepted.
     MemoryRange loaded[most];
+    /// What is to be accepted before the payload is entered, ascending; some of it is loaded.
+    MemoryRange accepted[most];
+    u64 reserved1[2];
 };
 
-static_assert(sizeof(SnpLaunch) == 512);
+static_assert(sizeof(SnpLaunch) == 1024);
 
 } // namespace vestibule::boot

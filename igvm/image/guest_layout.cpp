@@ -5,6 +5,7 @@
 #include "boot/initial_tables.h"
 #include "igvm/image/acpi_tables.h"
 #include "igvm/image/initial_state.h"
+#include "igvm/image/snp_memory.h"
 
 #include <fmt/format.h>
 
@@ -128,8 +129,7 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     header.memory_map_size = header.memory_map != 0 ? page_size : 0;
     header.vp_count        = parameter(HeaderType::vp_count_parameter);
     header.vcpus           = options_.vcpus;
-    // Linux has its map in the zero page; what it promises has to be accepted first.
-    if (contents_.linux() == nullptr ? options_.tells_memory : snp) {
+    if (options_.tells_memory && contents_.linux() == nullptr) {
         header.ram[0]    = {.base = 0, .size = low_memory_end};
         header.ram[1]    = {.base = high_memory_start, .size = options_.memory - high_memory_start};
         header.ram_count = 2;
@@ -150,9 +150,10 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
                               .stub_size    = layout_.at.image_size,
                               .memory       = options_.memory,
                               .confidential = {},
-                              .rsdp         = 0};
+                              .rsdp         = 0,
+                              .accepted     = {}};
     if (platform == PlatformType::sev_snp) {
-        contents.stub_size    = x86::large_page_size; // what is left of it is not accepted
+        contents.accepted     = snp_memory(layout_, options_, contents_).ram();
         contents.rsdp         = layout_.at.acpi_tables;
         contents.confidential = ConfidentialBlob{.secrets_page = layout_.at.secrets_page,
                                                  .cpuid_page   = layout_.at.cpuid_page};
@@ -233,31 +234,17 @@ std::optional<std::string> PageMaker::fill_snp_launch() {
     if (!image_.snp_launch || !options_.is_for(PlatformType::sev_snp)) {
         return std::nullopt;
     }
-    std::vector<MemoryRange> loaded;
-    for (const Placed& placed : layout_.pages) {
-        const u64 size        = whole_pages(placed.content.size());
-        const u64 behind_stub = layout_.at.base + x86::large_page_size;
-        const bool is_stubs   = placed.gpa >= layout_.at.base && placed.gpa < behind_stub;
-        if (!is_stubs && size != 0
-            && placed.platform.value_or(PlatformType::sev_snp) == PlatformType::sev_snp) {
-            loaded.push_back({.base = placed.gpa, .size = size});
-        }
+    const SnpMemory memory = snp_memory(layout_, options_, contents_);
+    if (std::max(memory.loaded.size(), memory.accepted.size()) > SnpLaunch::most) {
+        return fmt::format("the payload lies in too many pieces: expected at most {} for SEV-SNP",
+                           SnpLaunch::most);
     }
-    std::ranges::sort(loaded, {}, &MemoryRange::base);
     SnpLaunch record{};
-    record.version = SnpLaunch::current_version;
-    for (const MemoryRange& range : loaded) {
-        MemoryRange* const last = record.count != 0 ? &record.loaded[record.count - 1] : nullptr;
-        if (last != nullptr && last->base + last->size == range.base) {
-            last->size += range.size;
-        } else if (record.count < SnpLaunch::most) {
-            record.loaded[record.count++] = range;
-        } else {
-            return fmt::format("the payload lies in too many pieces: expected at most {} for "
-                               "SEV-SNP",
-                               SnpLaunch::most);
-        }
-    }
+    record.version        = SnpLaunch::current_version;
+    record.loaded_count   = static_cast<u32>(memory.loaded.size());
+    record.accepted_count = static_cast<u32>(memory.accepted.size());
+    std::ranges::copy(memory.loaded, record.loaded);
+    std::ranges::copy(memory.accepted, record.accepted);
     for (Placed& placed : layout_.pages) {
         const u64 at = layout_.at.base + *image_.snp_launch - placed.gpa;
         if (at < placed.content.size()) {

@@ -82,8 +82,9 @@ Problem Placer::place_behind_image() {
         at_.secrets_page = take();
     }
     if (contents_.linux() != nullptr) {
-        // A kernel starts an SEV-SNP guest's further vCPUs by itself, where it knows of them.
-        if (options_.is_for(PlatformType::sev_snp) && options_.vcpus > 1) {
+        // A kernel starts an SEV-SNP guest's further vCPUs by itself, where it knows of them; and
+        // without tables it would look for some where nothing is validated.
+        if (options_.is_for(PlatformType::sev_snp)) {
             at_.acpi_tables = take();
         }
         at_.zero_page = take();

@@ -192,6 +192,15 @@ LinuxKernel kernel_without_header() {
 static std::vector<E820Entry> memory_map(const ZeroPageContents& contents) {
     const u64 stub_end = contents.stub + contents.stub_size;
     std::vector<E820Entry> map;
+    for (const boot::MemoryRange& range : contents.accepted) {
+        map.push_back({.address = range.base, .size = range.size, .type = E820Entry::ram});
+    }
+    if (!map.empty()) {
+        map.push_back(
+            {.address = contents.stub, .size = contents.stub_size, .type = E820Entry::acpi});
+        std::ranges::sort(map, {}, [](const E820Entry& entry) { return u64{entry.address}; });
+        return map;
+    }
 
     struct Stretch {
         u64 first;

@@ -4,6 +4,7 @@
 // map are measured and no hypervisor has a say in them.
 #pragma once
 
+#include "boot/hand_over/header.h"
 #include "x86/types.h"
 
 #include <array>
@@ -35,6 +36,8 @@ struct ZeroPageContents {
     u64 memory; // bytes, from 0 on
     std::optional<ConfidentialBlob> confidential;
     u64 rsdp; // ACPI's root pointer, in the stub's memory
+    /// Of an SEV-SNP guest: no other memory is there for the kernel.
+    std::vector<boot::MemoryRange> accepted;
 };
 
 /// Where the low memory of a PC ends, and where it goes on.

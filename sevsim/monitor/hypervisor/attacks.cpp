@@ -6,6 +6,7 @@
 #include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/processor/exits.h"
+#include "x86/page_table.h"
 
 namespace vestibule::sevsim {
 
@@ -69,6 +70,16 @@ void update_entry(u64 page, bool assigned) {
     }
 }
 
+/// All of 2 MiB, so that a validation of 2 MiB changes nothing.
+void validate_block(u64 page) {
+    const u64 block = page & ~(x86::large_page_size - 1);
+    for (u64 at = block; at != block + x86::large_page_size; at += page_size) {
+        if (reverse_map::has(at)) {
+            reverse_map::at(at) = {.assigned = true, .validated = true};
+        }
+    }
+}
+
 struct PageAttack {
     Lie lie;
     void (*attack)(u64 page);
@@ -84,12 +95,7 @@ constexpr PageAttack page_attacks[] = {
          update_entry(page, true);
          update_entry(page + page_size, true);
      }                                                               },
-    {Lie::page_validated,
-     [](u64 page) {
-         if (reverse_map::has(page)) {
-             reverse_map::at(page) = {.assigned = true, .validated = true};
-         }
-     }                                                               },
+    {Lie::page_validated, validate_block                             },
 };
 
 } // namespace

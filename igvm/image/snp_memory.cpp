@@ -1,0 +1,91 @@
+// See snp_memory.h.
+#include "igvm/image/snp_memory.h"
+
+#include "igvm/image/linux_boot.h"
+#include "x86/page_table.h"
+
+#include <algorithm>
+
+namespace vestibule::igvm {
+
+using boot::MemoryRange;
+
+namespace {
+
+/// Where Linux looks for a PC's firmware, which is not there: zeros are accepted for it.
+constexpr MemoryRange rom{.base = 0xC'0000, .size = 0x4'0000};
+
+constexpr u64 end_of(const MemoryRange& range) { return range.base + range.size; }
+
+bool overlap(const MemoryRange& one, const MemoryRange& other) {
+    return one.base < end_of(other) && other.base < end_of(one);
+}
+
+/// Ascending, and one where several touch.
+std::vector<MemoryRange> merged(std::vector<MemoryRange> ranges) {
+    std::ranges::sort(ranges, {}, &MemoryRange::base);
+    std::vector<MemoryRange> result;
+    for (const MemoryRange& range : ranges) {
+        if (range.size == 0) {
+            continue;
+        }
+        if (!result.empty() && end_of(result.back()) >= range.base) {
+            MemoryRange& last = result.back();
+            last.size         = std::max(end_of(last), end_of(range)) - last.base;
+        } else {
+            result.push_back(range);
+        }
+    }
+    return result;
+}
+
+} // namespace
+
+std::vector<MemoryRange> SnpMemory::ram() const {
+    std::vector<MemoryRange> all = loaded;
+    for (MemoryRange range : accepted) {
+        if (range.base == rom.base) { // a payload may begin right behind
+            range = {.base = end_of(rom), .size = range.size - rom.size};
+        }
+        all.push_back(range);
+    }
+    return merged(std::move(all));
+}
+
+SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
+                     const GuestContents& contents) {
+    const MemoryRange region{.base = layout.at.base, .size = x86::large_page_size};
+    SnpMemory memory;
+    for (const Placed& placed : layout.pages) {
+        const MemoryRange range{.base = placed.gpa, .size = whole_pages(placed.content.size())};
+        if (!overlap(range, region)
+            && placed.platform.value_or(PlatformType::sev_snp) == PlatformType::sev_snp) {
+            memory.loaded.push_back(range);
+        }
+    }
+    memory.loaded = merged(std::move(memory.loaded));
+
+    std::vector<MemoryRange> accepted;
+    if (contents.payload != nullptr) {
+        accepted.push_back(
+            {.base = contents.payload->base, .size = whole_pages(contents.payload->size)});
+    }
+    if (contents.linux() != nullptr || options.tells_memory) {
+        for (u64 base = x86::large_page_size; base + x86::large_page_size <= options.memory;
+             base += x86::large_page_size) {
+            const MemoryRange block{.base = base, .size = x86::large_page_size};
+            const auto touches = [&](const MemoryRange& range) { return overlap(block, range); };
+            if (base != region.base && std::ranges::none_of(memory.loaded, touches)) {
+                accepted.push_back(block);
+            }
+        }
+    }
+    if (contents.linux() != nullptr) {
+        accepted.push_back({.base = 0, .size = low_memory_end});
+        accepted.push_back(rom);
+    }
+    memory.accepted = merged(std::move(accepted));
+    return memory;
+}
+
+} // namespace vestibule::igvm
