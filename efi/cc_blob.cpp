@@ -1,6 +1,7 @@
 #include "efi/cc_blob.h"
 
 #include "efi/firmware.h"
+#include "efi/pages.h"
 
 namespace vestibule::efi {
 

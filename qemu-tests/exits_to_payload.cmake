@@ -1,6 +1,7 @@
 # Counts the VMGEXITs from the first instruction to the payload, whose first act is an IN or OUT:
-#   cmake -DSEVSIM=<program> -DIMAGE=<file> -DTRACE=<file to write> -DBUDGET=<n> -P exits_to_payload.cmake
-execute_process(COMMAND ${SEVSIM} run ${IMAGE} --trace ${TRACE} RESULT_VARIABLE status
+#   cmake -DSEVSIM=<program> -DIMAGE=<file> -DTRACE=<file to write> -DBUDGET=<n>
+#     ["-DARGS=<argument>;..."] -P exits_to_payload.cmake
+execute_process(COMMAND ${SEVSIM} run ${IMAGE} --trace ${TRACE} ${ARGS} RESULT_VARIABLE status
   OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT status EQUAL 0)
   message(FATAL_ERROR "sevsim ended with ${status}:\n${output}")

@@ -1,7 +1,8 @@
 # Holds the guest's instructions per #VC, as `sevsim run --profile` tells their medians, against
 # budgets:
-#   cmake -DSEVSIM=<program> -DIMAGE=<file> "-DBUDGETS=<exit>=<n>;..." -P instructions.cmake
-execute_process(COMMAND ${SEVSIM} run ${IMAGE} --profile RESULT_VARIABLE status
+#   cmake -DSEVSIM=<program> -DIMAGE=<file> "-DBUDGETS=<exit>=<n>;..."
+#     ["-DARGS=<argument>;..."] -P instructions.cmake
+execute_process(COMMAND ${SEVSIM} run ${IMAGE} --profile ${ARGS} RESULT_VARIABLE status
   OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT status EQUAL 0)
   message(FATAL_ERROR "the guest failed:\n${output}")

@@ -40,6 +40,10 @@ static_assert(sizeof(Header) == 36);
 
 /// What of the FADT is not zero (section 5.2.9).
 namespace fadt {
+constexpr u64 pm1a_events       = 56; // u32
+constexpr u64 pm1a_control      = 64; // u32
+constexpr u64 pm1_event_size    = 88; // u8
+constexpr u64 pm1_control_size  = 89; // u8
 constexpr u64 size              = 276;
 constexpr u64 sci_interrupt     = 46;  // u16
 constexpr u64 boot_architecture = 109; // u16
@@ -49,7 +53,8 @@ constexpr u64 dsdt              = 40;  // u32
 constexpr u64 x_dsdt            = 140; // u64
 
 constexpr u16 sci_of_a_pc    = 9;
-constexpr u16 legacy_devices = 3; // and a keyboard controller
+constexpr u32 pm1a_of_a_pc   = 0x600; // QEMU\'s; must be named, even where it is switched off
+constexpr u16 legacy_devices = 3;     // and a keyboard controller
 constexpr u32 wbinvd         = 1u << 0;
 constexpr u32 no_buttons     = 3u << 4; // neither of them a fixed feature
 } // namespace fadt
@@ -154,6 +159,10 @@ u64 add_fadt(TableMaker& maker, u64 dsdt) {
     maker.store(at + fadt::x_dsdt, maker.address_of(dsdt));
     maker.store(at + fadt::sci_interrupt, fadt::sci_of_a_pc);
     maker.store(at + fadt::boot_architecture, fadt::legacy_devices);
+    maker.store(at + fadt::pm1a_events, fadt::pm1a_of_a_pc);
+    maker.store(at + fadt::pm1a_control, fadt::pm1a_of_a_pc + 4);
+    maker.store(at + fadt::pm1_event_size, u8{4});
+    maker.store(at + fadt::pm1_control_size, u8{2});
     maker.store(at + fadt::flags, fadt::wbinvd | fadt::no_buttons);
     maker.store(at + fadt::minor_version, u8{5});
     maker.skip_to(at + fadt::size);

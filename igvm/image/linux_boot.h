@@ -35,9 +35,9 @@ struct ZeroPageContents {
     u64 stub_size;
     u64 memory; // bytes, from 0 on
     std::optional<ConfidentialBlob> confidential;
-    u64 rsdp; // ACPI's root pointer, in the stub's memory
+    u64 rsdp = 0; // ACPI's root pointer, in the stub's memory
     /// Of an SEV-SNP guest: no other memory is there for the kernel.
-    std::vector<boot::MemoryRange> accepted;
+    std::vector<boot::MemoryRange> accepted = {};
 };
 
 /// Where the low memory of a PC ends, and where it goes on.

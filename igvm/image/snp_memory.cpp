@@ -12,7 +12,13 @@ using boot::MemoryRange;
 
 namespace {
 
-/// Where Linux looks for a PC's firmware, which is not there: zeros are accepted for it.
+/// What Linux needs of low memory: room for what its further processors start on, and what it looks
+/// through for a PC's firmware (drivers/firmware/iscsi_ibft_find.c: from 512 KiB on). Behind the
+/// last of the two lies what stands in for ROMs; zeros are accepted for them.
+constexpr MemoryRange low_memory[] = {
+    {.base = 0,        .size = 0x4'0000},
+    {.base = 0x8'0000, .size = 0x2'0000}
+};
 constexpr MemoryRange rom{.base = 0xC'0000, .size = 0x4'0000};
 
 constexpr u64 end_of(const MemoryRange& range) { return range.base + range.size; }
@@ -81,7 +87,7 @@ SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
         }
     }
     if (contents.linux() != nullptr) {
-        accepted.push_back({.base = 0, .size = low_memory_end});
+        std::ranges::copy(low_memory, std::back_inserter(accepted));
         accepted.push_back(rom);
     }
     memory.accepted = merged(std::move(accepted));

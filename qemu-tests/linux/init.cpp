@@ -28,10 +28,11 @@ void check(bool good, const char* what) {
     failures += good ? 0 : 1;
 }
 
-/// Repeats what the kernel has said about memory encryption, its processors and their local APICs.
+/// Repeats what the kernel has said about memory encryption, its VMPL, its processors and their
+/// local APICs.
 void say_features() {
     constexpr const char* wanted[] = {"Memory Encryption Features active", "smp: Brought up",
-                                      "x2apic enabled"};
+                                      "x2apic enabled", "SNP running at VMPL"};
     const int log                  = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
     static char line[8192];
     bool said = false;

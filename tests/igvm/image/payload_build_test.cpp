@@ -2,6 +2,7 @@
 // kernel finds in its zero page, and that every monitor can load the file.
 #include "tests/igvm/payload_fixture.h"
 
+#include "boot/hand_over/snp_launch.h"
 #include "igvm/image/build.h"
 #include "igvm/vmm/check.h"
 
@@ -275,7 +276,7 @@ TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
     const PayloadHeader told = result.header(PlatformType::sev_es);
     EXPECT_EQ(told.kind, boot::PayloadKind::linux64);
     EXPECT_EQ(told.entry, 0x100'0200u);
-    EXPECT_EQ(told.zero_page, 0x20'C000u);
+    EXPECT_EQ(told.zero_page, 0x20'F000u) << "behind what an SEV-SNP guest has there";
     EXPECT_STREQ(&told.command_line[0], "console=ttyS0");
 
     const Bytes zero_page = result.page(PlatformType::sev_es, told.zero_page);
@@ -293,8 +294,8 @@ TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
     EXPECT_EQ(memory_map_of(zero_page), (std::vector<E820>{
                                             {0,         0xA'0000,               1},
                                             {0x10'0000, 0x10'0000,              1},
-                                            {0x20'0000, 0xF000,                 2},
-                                            {0x20'F000, 0x400'0000 - 0x20'F000, 1}
+                                            {0x20'0000, 0x1'0000,               2},
+                                            {0x21'0000, 0x400'0000 - 0x21'0000, 1}
     }));
 
     // SNP's has a confidential computing blob, by both roads to it.
@@ -313,6 +314,18 @@ TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
     EXPECT_EQ(load<u64>(snp, in + 24), result.header(PlatformType::sev_snp).cpuid_page);
     EXPECT_EQ(load<u32>(snp, in + 32), page_size);
 
+    // And is told of no memory but what is loaded or accepted, and of tables in the stub's.
+    EXPECT_EQ(load<u64>(snp, 0x70), 0x20'E000u) << "acpi_rsdp_addr";
+    EXPECT_EQ(std::memcmp(result.page(PlatformType::sev_snp, 0x20'E000).data(), "RSD PTR ", 8), 0);
+    const std::vector<E820> map = memory_map_of(snp);
+    ASSERT_GE(map.size(), 5U);
+    EXPECT_EQ(map[0], (E820{0, 0x4'0000, 1}));
+    EXPECT_EQ(map[1], (E820{0x8'0000, 0x2'0000, 1}));
+    EXPECT_EQ(map[2], (E820{0x20'0000, 0x1'0000, 3}));
+    EXPECT_EQ(map[3], (E820{0x40'0000, 0x20'1000, 1})) << "the initrd";
+    EXPECT_EQ(map[4].address, 0x80'0000U) << "the rest of its last block is nobody's";
+    EXPECT_EQ(map.back().address + map.back().size, 0x400'0000U);
+
     for (const Header header : result.file().directives()) {
         if (const auto required = header.as<RequiredMemory>()) {
             EXPECT_EQ(required->gpa, 0x10'0000u);
@@ -320,6 +333,65 @@ TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
         }
     }
     expect_clean(result, Vmm::qemu);
+}
+
+/// With what only an SEV-SNP guest has: a page of code with the record of its launch.
+static Bytes snp_elf() {
+    Elf elf = good_elf();
+    elf.add_symbol("payload_header", header_at);
+    store(elf.contents[2], offsetof(PayloadHeader, version), PayloadHeader::current_version);
+    Bytes page(page_size, 0x5A);
+    store(page, 0x10 + offsetof(boot::SnpLaunch, version), boot::SnpLaunch::current_version);
+    elf.add_segment(PF_R | PF_X | StubSegment::payload_flag | StubSegment::snp_flag, 0xC000,
+                    std::move(page), page_size);
+    elf.add_symbol("snp_launch", 0xC010);
+    elf.add_symbol("entry64_snp", 0xC000);
+    return elf.finish();
+}
+
+TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
+    const Bytes elf     = snp_elf();
+    const auto image    = read_stub_image(elf);
+    const auto payload  = read_payload(executable().finish(), {});
+    const auto built_as = [&](std::vector<PlatformType> platforms) {
+        const auto built = build(
+            *image,
+            {.platforms = std::move(platforms), .memory = u64{64} << 20, .tells_memory = true},
+            {.payload = &*payload, .initrd = {}, .command_line = {}});
+        EXPECT_TRUE(built) << built.error();
+        return Built{.built = *built, .error = {}, .pages = {}};
+    };
+    ASSERT_TRUE(image);
+    const Built result = built_as({PlatformType::sev_es, PlatformType::sev_snp});
+    EXPECT_TRUE(result.page(PlatformType::sev_es, 0x20'C000).empty());
+    const Bytes page  = result.page(PlatformType::sev_snp, 0x20'C000);
+    const auto record = load<boot::SnpLaunch>(page, 0x10);
+    EXPECT_EQ(record.version, boot::SnpLaunch::current_version);
+    ASSERT_EQ(record.loaded_count, 1U);
+    EXPECT_EQ(record.loaded[0].base, 0x100'0000U);
+    EXPECT_EQ(record.loaded[0].size, 0x3000U);
+    // Whole blocks but for the stub's and the payload's, and of that what the payload spans.
+    ASSERT_EQ(record.accepted_count, 2U);
+    EXPECT_EQ(record.accepted[0].base, 0x40'0000U);
+    EXPECT_EQ(record.accepted[0].base + record.accepted[0].size, 0x100'0000U + 0x6000U);
+    EXPECT_EQ(record.accepted[1].base, 0x120'0000U);
+    EXPECT_EQ(record.accepted[1].base + record.accepted[1].size, 0x400'0000U);
+
+    for (const Header header : result.file().directives()) {
+        if (const auto context = header.as<VpContext>()) {
+            const auto vmsa = load<x86::Vmsa>(result.file().data(context->file_offset, page_size));
+            const bool snp  = vmsa.sev_features != 0;
+            EXPECT_EQ(vmsa.rip, snp ? 0x20'C000U : 0x20'1010U);
+        }
+    }
+    // What other platforms get is the same with and without it.
+    const Built alone = built_as({PlatformType::sev_es});
+    for (u64 gpa = 0x20'0000; gpa < 0x20'D000; gpa += page_size) {
+        if (gpa != 0x20'A000) { // the record of the payload
+            EXPECT_EQ(alone.page(PlatformType::sev_es, gpa),
+                      result.page(PlatformType::sev_es, gpa));
+        }
+    }
 }
 
 TEST(IgvmPayloadBuild, LinuxNeedsMemory) {

@@ -1,0 +1,22 @@
+# BOOTX64.EFI as an SEV-SNP guest: Debian 12's OVMF, which accepts all memory, and then the stub, with the
+# CPUID page that the firmware has named.
+
+# efi_snp_test(<name> <image> STATUS <n> WANT <regex>...): the rules that OVMF breaks are those of qemu.ovmf.
+function(efi_snp_test name volume)
+  cmake_parse_arguments(ARG "" "STATUS" "WANT" ${ARGN})
+  set(command $<TARGET_FILE:sevsim> run --platform sev-snp --firmware ${ovmf} --memory 256M
+    --repeatable --timeout 280
+    --allow ghcb-version --allow ghcb-stale-bits --allow vmgexit-interruptible --
+    -drive file=${volume},format=raw,if=none,id=disk,readonly=on
+    -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
+  add_sevsim_test(NAME efi.${name}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${ARG_STATUS}
+      "-DWANT=${ARG_WANT};memory encryption  SEV-SNP, SEV_STATUS 0x7" "-DREJECT=not ok;payload: NO"
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 300)
+endfunction()
+efi_snp_test(snp_selftest ${VESTIBULE_ESP} STATUS 0
+  WANT "1\\.\\.39\r?\n" "\nok 39 - SNP: " "exited with code 0")
+efi_volume(snp_payload "payload = tell_pie.elf\n${payload_conf}" ${payload_files})
+efi_snp_test(snp_payload ${dir}/snp_payload.img STATUS 0
+  WANT ${told_efi} "platform 2\n" "exited with code 0")
