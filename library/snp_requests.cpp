@@ -214,6 +214,11 @@ vestibule_reason vestibule_snp_tsc_info(vestibule_cpu* cpu, vestibule_snp_messag
     return result;
 }
 
-void vestibule_snp_forget_key(vestibule_snp_messages* messages) {
-    snp::give_up_key(conversation_of(*messages).messages);
+vestibule_reason vestibule_snp_forget_key(vestibule_snp_messages* messages) {
+    const Turn turn{conversation_of(*messages)};
+    if (!turn.is_ours) {
+        return library::public_reason(reason::request_under_way);
+    }
+    snp::give_up_key(turn.conversation.messages);
+    return 0;
 }

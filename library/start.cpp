@@ -107,6 +107,16 @@ Outcome judge_memory(const vc::Context& context, const vestibule_setup& setup, c
     return page.is_private ? Outcome::terminate(reason::setup_ghcb_private) : Outcome::done();
 }
 
+/// PVALIDATE and RMPADJUST are VMPL 0's: below it, an SVSM is to be asked. And the sizes in CPUID
+/// 0xD depend on IA32_XSS, of which a hypervisor that intercepts it would be asked.
+Outcome judge_snp(const vc::Context& context, const vestibule_setup& setup, const PerCpu& cpu) {
+    const bool is_at_vmpl0 = snp::is_at_vmpl0<library::Cpu>(reinterpret_cast<u64>(&cpu));
+    if (is_at_vmpl0 != (setup.svsm == nullptr)) {
+        return Outcome::terminate(reason::snp_not_vmpl0);
+    }
+    return context.asks_for_xss ? Outcome::terminate(reason::snp_features) : Outcome::done();
+}
+
 vc::Context context_of(const vestibule_setup& setup, PerCpu& cpu) {
     return {
         .ghcb           = {.page    = static_cast<ghcb::Page*>(setup.ghcb),
@@ -148,16 +158,10 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
         return outcome;
     }
     vc::Context context = context_of(setup, cpu);
-    // PVALIDATE and RMPADJUST are VMPL 0's: below it, an SVSM is to be asked.
-    if (is_snp(status)
-        && snp::is_at_vmpl0<library::Cpu>(reinterpret_cast<u64>(&cpu)) != (setup.svsm == nullptr)) {
-        return Outcome::terminate(reason::snp_not_vmpl0);
+    outcome             = judge_memory(context, setup, cpu);
+    if (outcome.is_done() && is_snp(status)) {
+        outcome = judge_snp(context, setup, cpu);
     }
-    // The sizes in CPUID 0xD depend on IA32_XSS, of which the hypervisor would be asked.
-    if (is_snp(status) && context.asks_for_xss) {
-        return Outcome::terminate(reason::snp_features);
-    }
-    outcome = judge_memory(context, setup, cpu);
     ghcb::EncryptionLeaf encryption;
     if (outcome.is_done() && !ghcb::ask_encryption<library::Cpu>(encryption)) {
         outcome = Outcome::terminate(reason::msr_bad_response);

@@ -7,8 +7,9 @@ snp_test(library_requests library_requests STATUS 0 WANT "^requests\n" ${well})
 snp_test(library_requests_busy library_requests STATUS 0 ARGS --hostile request-busy
   WANT "^requests\n" ${well})
 
-# A hypervisor that lies (reasons are those of ghcb/termination.h): about messages to the secure processor, of which none that differs goes out
-# with a number that was used; about certificates; and about vCPUs.
+# A hypervisor that lies (reasons are those of ghcb/termination.h): about messages to the secure
+# processor, of which none that differs goes out with a number that was used; about certificates; and
+# about vCPUs.
 function(attack_test lie status)
   snp_test(attack_${lie} library_attacked BUILD --vcpus 2 STATUS ${status} ARGS --smp 2 --hostile ${lie}
     WANT ${ARGN})
@@ -36,3 +37,9 @@ snp_test(svsm_vcpu library_svsm_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2 WANT 
 snp_test(svsm_calls library_svsm_svsm STATUS 0 WANT "^SVSM\n" ${well})
 snp_test(attack_svsm-not-run library_svsm_svsm STATUS 1 ARGS --hostile svsm-not-run
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "SVSM\n")
+
+# CPUID by the library, from the CPUID page: all checks on, and no VMGEXIT (docs/budgets.md).
+snp_image(file snp_library_svsm_memory)
+add_sevsim_test(NAME qemu.budget_snp_library_cpuid
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${file} -DBUDGETS=CPUID=150
+    "-DARGS=--platform;sev-snp" -P ${CMAKE_CURRENT_SOURCE_DIR}/instructions.cmake)

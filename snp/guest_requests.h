@@ -106,8 +106,11 @@ class GuestRequests {
         }
         if (!messages.is_under_way) {
             const u32 stored = messages.secrets->sequence[messages.vmpck];
+            if (stored % 2 != 0) { // somebody else's in this guest, who may yet have its answer
+                return ghcb::Outcome::terminate(ghcb::reason::request_sequence);
+            }
             // Up to where the lower half goes: what others take for the upper half differs.
-            if (stored % 2 != 0 || stored > last_sequence) {
+            if (stored > last_sequence) {
                 give_up_key(messages);
                 return ghcb::Outcome::terminate(ghcb::reason::request_sequence);
             }

@@ -188,7 +188,8 @@ void kernel_main(void) {
     print("Nonce, in hexadecimal digits?\n");
     read_nonce(question.report_data);
     must(ask(&question, report, &size));
-    vestibule_snp_forget_key(&messages); /* the only report of this guest, whoever takes it over */
+    must(vestibule_snp_forget_key(
+        &messages)); /* the only report of this guest, whoever takes it over */
 
     const struct cpuid_result vendor = cpuid(0, 0); /* by #VC, from the page */
     const uint32_t letters[4]        = {vendor.ebx, vendor.edx, vendor.ecx, 0};

@@ -216,9 +216,9 @@ vestibule_reason vestibule_snp_tsc_info(struct vestibule_cpu* cpu,
                                         struct vestibule_snp_messages* messages,
                                         struct vestibule_tsc_info* info);
 
-/* Nobody in this guest asks with this VMPCK any more: it is wiped, here and in the secrets page.
- */
-void vestibule_snp_forget_key(struct vestibule_snp_messages* messages);
+/* Nobody in this guest asks with this VMPCK any more: it is wiped, here and in the secrets page. 0,
+ * or REQUEST_UNDER_WAY: another CPU is asking. */
+vestibule_reason vestibule_snp_forget_key(struct vestibule_snp_messages* messages);
 
 /* ---- A service at VMPL 0 ---- */
 

@@ -224,6 +224,25 @@ TEST_F(GuestRequestsTest, NumbersGoOnInTheSecretsPage) {
     EXPECT_TRUE(terminates(open(), reason::request_sequence));
 }
 
+/// Two that share a VMPCK, against the rules: neither takes the other's number.
+TEST_F(GuestRequestsTest, AMessageOfSomebodyElsesIsLeftAlone) {
+    ASSERT_TRUE(open().is_done());
+    snp::GuestMessages other{};
+    std::swap(messages, other);
+    ASSERT_TRUE(open().is_done());
+    hypervisor = [this](RawPage view) { refuse(view, 0, busy); };
+    EXPECT_TRUE(terminates(ask("mine"), reason::request_busy));
+    std::swap(messages, other);
+    hypervisor = [this](RawPage view) { carry(view); };
+    EXPECT_TRUE(terminates(ask("yours"), reason::request_sequence));
+    EXPECT_EQ(sent.size(), 1);
+    std::swap(messages, other);
+    ASSERT_TRUE(ask("mine").is_done());
+    std::swap(messages, other);
+    ASSERT_TRUE(ask("yours").is_done());
+    EXPECT_EQ(secrets.sequence[0], 4);
+}
+
 TEST_F(GuestRequestsTest, NumbersComeToAnEnd) {
     secrets.sequence[0]  = 0xFFFF'FFFC;
     firmware.counters[0] = 0xFFFF'FFFC;

@@ -147,7 +147,7 @@ void open_and_forget() {
             [&] { return vestibule_snp_report(cpu(), &other_messages, &request, report, &size); });
     };
     check_reason(ask(), 0, "a report for VMPL 1");
-    vestibule_snp_forget_key(&other_messages);
+    check_reason(vestibule_snp_forget_key(&other_messages), 0, "forget");
     check_reason(ask(), of(reason::request_no_key), "a key that was forgotten");
     check_reason(open(other_messages, 1), of(reason::request_no_key), "to be opened again");
     u8 any = 0;
