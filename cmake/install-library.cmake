@@ -10,12 +10,12 @@ set(header_dir ${CMAKE_INSTALL_INCLUDEDIR}/vestibule)
 install(FILES ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
   DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
 install(FILES include/vestibule/vestibule.h include/vestibule/calls.h
-  include/vestibule/share.h boot/boot_info.h
+  include/vestibule/share.h include/vestibule/snp.h boot/boot_info.h
   ${CMAKE_BINARY_DIR}/generated/reasons.h ${CMAKE_BINARY_DIR}/generated/boot_info.inc
   ${CMAKE_BINARY_DIR}/generated/boot_info_offsets.h DESTINATION ${header_dir} COMPONENT library)
 # A folder of their own, since they include one another as "vc/handler.h": on the include path of a
 # kernel in C, which may have an x86/ of its own, it has no place.
-foreach(folder x86 ghcb vc)
+foreach(folder x86 crypto ghcb snp vc)
   install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vestibule-cxx COMPONENT library
     FILES_MATCHING PATTERN "*.h" PATTERN nasm_constants.h EXCLUDE PATTERN last_words_text.h EXCLUDE)
 endforeach()

@@ -101,6 +101,12 @@ class Exchange {
     /// A register of the answer; to be read once, after an outcome that is done.
     [[gnu::always_inline]] u64 answered(unsigned number) { return *at(field_of_register(number)); }
 
+    /// Whether the answer marks those registers valid, for who does not know before whether it
+    /// wants them.
+    bool has_answered(RegisterSet some) const {
+        return RegisterSet::in(answered_fields).contains(some);
+    }
+
     /// SW_EXITINFO2 of the answer, in which some events return something; false where it is not
     /// marked valid. To be read once, after an outcome that is done.
     bool answered_exitinfo2(u64& value) {

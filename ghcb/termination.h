@@ -71,10 +71,25 @@ inline constexpr Reason setup_registers{set_vestibule, 0x47};
 inline constexpr Reason setup_nmi{set_vestibule, 0x48};
 inline constexpr Reason setup_reserved{set_vestibule, 0x49};
 inline constexpr Reason setup_processor{set_vestibule, 0x4A};
+inline constexpr Reason setup_cpuid{set_vestibule, 0x4B};
 // Calls of the program's own by the library.
 inline constexpr Reason call_argument{set_vestibule, 0x50};
 inline constexpr Reason share_address{set_vestibule, 0x51};
 inline constexpr Reason share_mapping{set_vestibule, 0x52};
+// Questions to the secure processor (snp/guest_requests.h).
+inline constexpr Reason request_no_key{set_vestibule, 0x53};
+inline constexpr Reason request_busy{set_vestibule, 0x54};
+inline constexpr Reason request_refused{set_vestibule, 0x55};
+inline constexpr Reason request_status{set_vestibule, 0x56};
+inline constexpr Reason request_answer_size{set_vestibule, 0x57};
+inline constexpr Reason request_bad_answer{set_vestibule, 0x58};
+inline constexpr Reason request_sequence{set_vestibule, 0x59};
+inline constexpr Reason request_certificates{set_vestibule, 0x5A};
+inline constexpr Reason request_under_way{set_vestibule, 0x5B};
+// Questions to an SVSM (snp/svsm.h).
+inline constexpr Reason svsm_area{set_vestibule, 0x5C};
+inline constexpr Reason svsm_not_answering{set_vestibule, 0x5D};
+inline constexpr Reason svsm_refused{set_vestibule, 0x5E};
 // SEV-SNP (snp/).
 inline constexpr Reason snp_registration{set_vestibule, 0x60};
 inline constexpr Reason snp_page_state{set_vestibule, 0x61};
@@ -161,10 +176,30 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x4A, "SETUP_PROCESSOR",
      "setup: CR4.FRED, CR4.PKS or supervisor shadow stacks are on, with which the entries do not "
      "work"                                                                                             },
+    {2, 0x4B, "SETUP_CPUID",            "setup: SEV-SNP without a CPUID table, or a table without it"   },
     {2, 0x50, "CALL_ARGUMENT",          "a call of the kernel's own that says what no call can say"     },
     {2, 0x51, "SHARE_ADDRESS",
      "sharing: an address is no page's, or the page is not mapped there as was said"                    },
     {2, 0x52, "SHARE_MAPPING",          "sharing: the kernel has not mapped the page as it was asked to"},
+    {2, 0x53, "REQUEST_NO_KEY",
+     "the secure processor cannot be asked: the VMPCK was wiped, or never opened"                       },
+    {2, 0x54, "REQUEST_BUSY",
+     "the hypervisor is busy: the same message to the secure processor may be sent again"               },
+    {2, 0x55, "REQUEST_REFUSED",
+     "the hypervisor or the firmware does not take a message to the secure processor"                   },
+    {2, 0x56, "REQUEST_STATUS",         "the secure processor answers with an error"                    },
+    {2, 0x57, "REQUEST_ANSWER_SIZE",
+     "an answer of the secure processor is too short, or too long for its place"                        },
+    {2, 0x58, "REQUEST_BAD_ANSWER",
+     "what is said to be the secure processor's answer is not: the VMPCK is given up"                   },
+    {2, 0x59, "REQUEST_SEQUENCE",
+     "a VMPCK's sequence numbers are used up, or one is under way that nobody has"                      },
+    {2, 0x5A, "REQUEST_CERTIFICATES",
+     "the certificates want more room, or their table is malformed"                                     },
+    {2, 0x5B, "REQUEST_UNDER_WAY",      "another CPU is asking the secure processor"                    },
+    {2, 0x5C, "SVSM_AREA",              "an SVSM, or its calling area, that is not where one can be"    },
+    {2, 0x5D, "SVSM_NOT_ANSWERING",     "the hypervisor has not let the SVSM serve a call"              },
+    {2, 0x5E, "SVSM_REFUSED",           "the SVSM does not do what it was called for"                   },
     {2, 0x60, "SNP_REGISTRATION",
      "the hypervisor does not take the GHCB page that is to be registered"                              },
     {2, 0x61, "SNP_PAGE_STATE",

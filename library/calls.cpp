@@ -83,15 +83,6 @@ ghcb::Outcome exchange(ghcb::Channel& channel, vestibule_call& call) {
     return answer.outcome;
 }
 
-vestibule_reason as_reason(const ghcb::Outcome& outcome) {
-    switch (outcome.kind) {
-    case ghcb::Outcome::Kind::terminate: return library::public_reason(outcome.reason);
-    case ghcb::Outcome::Kind::raise:
-        return library::public_reason({reason::set_exception, outcome.vector});
-    default: return 0;
-    }
-}
-
 /// A call of two words that returns one, which then is in `exitinfo2`.
 vestibule_reason exchange_word(vestibule_cpu* cpu, x86::ExitCode code, u64 exitinfo1,
                                u64& exitinfo2) {
@@ -109,7 +100,7 @@ vestibule_reason exchange_word(vestibule_cpu* cpu, x86::ExitCode code, u64 exiti
     if (outcome.is_done()) {
         exitinfo2 = told;
     }
-    return as_reason(outcome);
+    return library::as_reason(outcome);
 }
 
 } // namespace
@@ -123,7 +114,7 @@ vestibule_reason vestibule_ghcb_call(vestibule_cpu* cpu, vestibule_call* call) {
     if (!channel.has_room()) {
         return library::public_reason(reason::ghcb_reentered);
     }
-    return as_reason(exchange(channel, *call));
+    return library::as_reason(exchange(channel, *call));
 }
 
 vestibule_reason vestibule_hypervisor_features(vestibule_cpu* cpu, uint64_t* features) {

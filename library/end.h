@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ghcb/msr_protocol.h"
+#include "ghcb/outcome.h"
 #include "include/vestibule/vestibule.h"
 #include "library/cpu.h"
 
@@ -17,6 +18,16 @@ namespace vestibule::library {
 
 constexpr vestibule_reason public_reason(ghcb::Reason reason) {
     return static_cast<vestibule_reason>((reason.set << 8) | reason.code);
+}
+
+/// 0 where it is done; of an exception that the hypervisor asks for, its vector.
+constexpr vestibule_reason as_reason(const ghcb::Outcome& outcome) {
+    switch (outcome.kind) {
+    case ghcb::Outcome::Kind::terminate: return public_reason(outcome.reason);
+    case ghcb::Outcome::Kind::raise:
+        return public_reason({ghcb::reason::set_exception, outcome.vector});
+    default: return 0;
+    }
 }
 
 constexpr ghcb::Reason inner_reason(vestibule_reason reason) {

@@ -6,7 +6,6 @@
 #include "library/interrupted.h"
 #include "library/per_cpu.h"
 #include "vc/deliver.h"
-#include "vc/early.h"
 #include "vc/handler.h"
 
 using namespace vestibule;
@@ -25,27 +24,7 @@ namespace {
 
 } // namespace
 
-void vestibule_early_vc(vc::Frame& frame);
 void vestibule_vc(vc::Frame& frame, PerCpu& cpu, u32 before);
-}
-#pragma GCC visibility push(hidden)
-extern "C" {
-extern u8 vestibule_xss_read[]; // library/fix_ups.asm
-extern u8 vestibule_xss_is_intercepted[];
-}
-#pragma GCC visibility pop
-
-void vestibule_early_vc(vc::Frame& frame) {
-    if (frame.error_code == static_cast<u64>(x86::ExitCode::msr)
-        && frame.rip == reinterpret_cast<u64>(vestibule_xss_read)) {
-        frame.rip = reinterpret_cast<u64>(vestibule_xss_is_intercepted);
-        return;
-    }
-    const Outcome outcome = vc::is_whole(frame) ? vc::handle_early<library::Cpu>(frame)
-                                                : Outcome::terminate(ghcb::reason::bad_frame);
-    if (!outcome.is_done()) {
-        library::end(outcome.reason);
-    }
 }
 
 void vestibule_vc(vc::Frame& frame, PerCpu& cpu, u32 before) {

@@ -6,9 +6,12 @@
 #include "ghcb/sev_status.h"
 #include "library/ask_program.h"
 #include "library/cpu.h"
+#include "library/cpuid_table.h"
 #include "library/end.h"
 #include "library/per_cpu.h"
 #include "library/processor.h"
+#include "snp/registration.h"
+#include "snp/rmpadjust.h"
 #include "vc/walk.h"
 #include "x86/registers.h"
 
@@ -19,6 +22,21 @@ namespace reason = ghcb::reason;
 namespace {
 
 using ghcb::Outcome;
+
+constexpr u16 first_version_with_snp = 2;
+
+bool is_snp(x86::SevStatus status) { return status.has(x86::SevStatus::snp); }
+
+/// SECURITY: an SEV-SNP guest has CPUID from the page that the secure processor has checked, and
+/// registers its GHCB page, which the hypervisor otherwise refuses. Whether this is one, SEV_STATUS
+/// says.
+Outcome judge_cpuid(x86::SevStatus status, const vestibule_setup& setup) {
+    const bool opened =
+        setup.cpuid_table != nullptr && library::table_of(*setup.cpuid_table).page != nullptr;
+    const bool fits = is_snp(status) ? opened && setup.protocol_version >= first_version_with_snp
+                                     : setup.cpuid_table == nullptr;
+    return fits ? Outcome::done() : Outcome::terminate(reason::setup_cpuid);
+}
 
 Outcome judge_words(const vestibule_setup& setup) {
     const bool one_bit = setup.c_bit != 0 && (setup.c_bit & (setup.c_bit - 1)) == 0;
@@ -89,6 +107,16 @@ Outcome judge_memory(const vc::Context& context, const vestibule_setup& setup, c
     return page.is_private ? Outcome::terminate(reason::setup_ghcb_private) : Outcome::done();
 }
 
+/// PVALIDATE and RMPADJUST are VMPL 0's: below it, an SVSM is to be asked. And the sizes in CPUID
+/// 0xD depend on IA32_XSS, of which a hypervisor that intercepts it would be asked.
+Outcome judge_snp(const vc::Context& context, const vestibule_setup& setup, const PerCpu& cpu) {
+    const bool is_at_vmpl0 = snp::is_at_vmpl0<library::Cpu>(reinterpret_cast<u64>(&cpu));
+    if (is_at_vmpl0 != (setup.svsm == nullptr)) {
+        return Outcome::terminate(reason::snp_not_vmpl0);
+    }
+    return context.asks_for_xss ? Outcome::terminate(reason::snp_features) : Outcome::done();
+}
+
 vc::Context context_of(const vestibule_setup& setup, PerCpu& cpu) {
     return {
         .ghcb           = {.page    = static_cast<ghcb::Page*>(setup.ghcb),
@@ -108,14 +136,20 @@ vc::Context context_of(const vestibule_setup& setup, PerCpu& cpu) {
             x86::SevStatus::debug_swap),
         .gs_is_swapped     = false,
         .vmmcall_registers = {setup.vmmcall_registers},
-        .user_may          = setup.user_may != nullptr ? library::ask_program : nullptr
+        .cpuid_table =
+            setup.cpuid_table != nullptr ? &library::table_of(*setup.cpuid_table) : nullptr,
+        .user_may = setup.user_may != nullptr ? library::ask_program : nullptr
     };
 }
 
 Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
+    const x86::SevStatus status{library::Cpu::rdmsr(x86::Msr::sev_status)};
     Outcome outcome = library::judge_processor<library::Cpu>(setup.vc_ist != 0);
     if (outcome.is_done()) {
         outcome = judge_words(setup);
+    }
+    if (outcome.is_done()) {
+        outcome = judge_cpuid(status, setup);
     }
     if (outcome.is_done()) {
         outcome = judge_segments(setup);
@@ -125,12 +159,18 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
     }
     vc::Context context = context_of(setup, cpu);
     outcome             = judge_memory(context, setup, cpu);
+    if (outcome.is_done() && is_snp(status)) {
+        outcome = judge_snp(context, setup, cpu);
+    }
     ghcb::EncryptionLeaf encryption;
     if (outcome.is_done() && !ghcb::ask_encryption<library::Cpu>(encryption)) {
         outcome = Outcome::terminate(reason::msr_bad_response);
     }
     if (outcome.is_done() && encryption.c_bit() != setup.c_bit) {
         outcome = Outcome::terminate(reason::c_bit_mismatch);
+    }
+    if (outcome.is_done() && is_snp(status)) {
+        outcome = snp::register_ghcb<library::Cpu>(context.ghcb.gpa);
     }
     if (outcome.is_done()) {
         ghcb::announce<library::Cpu>(context.ghcb);
@@ -153,19 +193,19 @@ Outcome start(PerCpu& cpu, const vestibule_setup& setup) {
     return outcome;
 }
 
-vestibule_reason as_reason(const Outcome& outcome) {
-    return outcome.is_done() ? vestibule_reason{0} : library::public_reason(outcome.reason);
-}
-
 } // namespace
 
 vestibule_reason vestibule_identify(vestibule_platform* platform) {
     const x86::SevStatus status{library::Cpu::rdmsr(x86::Msr::sev_status)};
     u16 version = 0;
     ghcb::EncryptionLeaf encryption;
-    Outcome outcome = ghcb::judge_status(status, true);
+    Outcome outcome =
+        is_snp(status) ? ghcb::judge_snp_status(status) : ghcb::judge_status(status, true);
     if (outcome.is_done()) {
         outcome = ghcb::identify<library::Cpu>(version, encryption);
+    }
+    if (outcome.is_done() && is_snp(status) && version < first_version_with_snp) {
+        outcome = Outcome::terminate(reason::protocol_range);
     }
     if (outcome.is_done()) {
         *platform = {.protocol_version = version,
@@ -173,7 +213,7 @@ vestibule_reason vestibule_identify(vestibule_platform* platform) {
                      .c_bit            = encryption.c_bit(),
                      .sev_status       = status.value};
     }
-    return as_reason(outcome);
+    return library::as_reason(outcome);
 }
 
 vestibule_reason vestibule_cpu_start(vestibule_cpu* cpu, const vestibule_setup* setup) {
@@ -182,7 +222,7 @@ vestibule_reason vestibule_cpu_start(vestibule_cpu* cpu, const vestibule_setup* 
     if (reinterpret_cast<u64>(cpu) % alignment != 0) {
         return library::public_reason(reason::setup_cpu_block);
     }
-    return as_reason(start(PerCpu::of(*cpu), *setup));
+    return library::as_reason(start(PerCpu::of(*cpu), *setup));
 }
 
 void vestibule_set_gate(void* idt, uint8_t vector, void (*entry)(), uint16_t code, uint8_t ist) {

@@ -26,7 +26,21 @@ struct ApStart {
     u64 vmsa_gpa;
     u64 vmsa_linear;  // mapped private, filled
     u64 sev_features; // as in the VMSA
+    u8 vmpl = 0;      // as in the VMSA
 };
+
+/// Asks for it; the page is a VMSA.
+template <class Cpu>
+ghcb::Outcome request_ap(ghcb::Channel& channel, const ApStart& start, ApRequest request) {
+    ghcb::Call<Cpu> call{channel};
+    call.put_register(ghcb::registers::rax, start.sev_features);
+    const ghcb::Answer answer =
+        call.exit(x86::ExitCode::ap_creation,
+                  u64{start.apic_id} << 32 | u64{start.vmpl} << 16 | static_cast<u64>(request),
+                  start.vmsa_gpa, ghcb::registers::none);
+    return answer.outcome.is_done() ? answer.outcome
+                                    : ghcb::Outcome::terminate(ghcb::reason::snp_ap_creation);
+}
 
 /// The hypervisor's answer says nothing of whether the vCPU runs; a page is the guest's proof that
 /// it runs what is in it, or does not run at all.
@@ -36,27 +50,27 @@ ghcb::Outcome create_ap(ghcb::Channel& channel, const ApStart& start, ApRequest 
         return ghcb::Outcome::terminate(ghcb::reason::snp_ap_creation);
     }
     const ghcb::Outcome made = set_vmsa<Cpu>(start.vmsa_linear, true);
-    if (!made.is_done()) {
-        return made;
-    }
-    ghcb::Call<Cpu> call{channel};
-    call.put_register(ghcb::registers::rax, start.sev_features);
-    const ghcb::Answer answer =
-        call.exit(x86::ExitCode::ap_creation, u64{start.apic_id} << 32 | static_cast<u64>(request),
-                  start.vmsa_gpa, ghcb::registers::none);
-    return answer.outcome.is_done() ? answer.outcome
-                                    : ghcb::Outcome::terminate(ghcb::reason::snp_ap_creation);
+    return made.is_done() ? request_ap<Cpu>(channel, start, request) : made;
 }
 
-/// Asks for a vCPU's end, and takes the page back if it lets itself be taken: only then may it
-/// serve for anything else.
+/// Asks for a vCPU's end.
+template <class Cpu>
+bool request_end_of_ap(ghcb::Channel& channel, const ApStart& start) {
+    ghcb::Call<Cpu> call{channel};
+    return call
+        .exit(x86::ExitCode::ap_creation,
+              u64{start.apic_id} << 32 | u64{start.vmpl} << 16
+                  | static_cast<u64>(ApRequest::destroy),
+              0, ghcb::registers::none)
+        .outcome.is_done();
+}
+
+/// The same, and takes the page back if it lets itself be taken: only then may it serve for
+/// anything else.
 template <class Cpu>
 bool destroy_ap(ghcb::Channel& channel, const ApStart& start) {
-    ghcb::Call<Cpu> call{channel};
-    const ghcb::Answer answer = call.exit(
-        x86::ExitCode::ap_creation, u64{start.apic_id} << 32 | static_cast<u64>(ApRequest::destroy),
-        0, ghcb::registers::none);
-    return answer.outcome.is_done() && set_vmsa<Cpu>(start.vmsa_linear, false).is_done();
+    return request_end_of_ap<Cpu>(channel, start)
+           && set_vmsa<Cpu>(start.vmsa_linear, false).is_done();
 }
 
 } // namespace vestibule::snp

@@ -6,6 +6,10 @@
 #include "x86/page_table.h"
 #include "x86/types.h"
 
+namespace vestibule::snp {
+struct CpuidTable;
+}
+
 namespace vestibule::vc {
 
 struct Request;
@@ -35,6 +39,9 @@ struct Context {
     ghcb::RegisterSet vmmcall_registers = {};
     /// The linear address that the end of the guest is about, where it is about one.
     u64 culprit = 0;
+    /// What CPUID gives in an SEV-SNP guest; nullptr elsewhere, and in the stub, whose SEV-SNP
+    /// handler is its own.
+    const snp::CpuidTable* cpuid_table = nullptr;
     /// Asked where vc/policy.h leaves it to the program whether user mode is served.
     bool (*user_may)(const Request&) = nullptr;
 };

@@ -1,11 +1,31 @@
-// CPUID (exit 0x72): EAX and ECX in, all four out, upper halves zero.
+// CPUID (exit 0x72): EAX and ECX in, all four out, upper halves zero. In an SEV-SNP guest nobody is
+// asked (snp/cpuid_answer.h).
 #pragma once
 
+#include "snp/cpuid_answer.h"
 #include "vc/exchange.h"
 #include "x86/registers.h"
 #include "x86/sev.h"
 
 namespace vestibule::vc {
+
+/// From the CPUID page. Registers are written once all four are there.
+template <class Cpu>
+[[gnu::noinline]] ghcb::Outcome answer_from_page(Frame& frame, const Context& context) {
+    const u32 leaf    = low_half(frame.rax);
+    const u32 subleaf = low_half(frame.rcx);
+    const bool by_xss = leaf == x86::cpuid_leaf::extended_state && subleaf == 1 && context.uses_xss;
+    x86::CpuidResult answer{};
+    if (!snp::answer_cpuid<Cpu>(*context.cpuid_table, leaf, subleaf,
+                                by_xss ? Cpu::rdmsr(x86::Msr::xss) : 0, answer)) {
+        return ghcb::Outcome::terminate(ghcb::reason::snp_cpuid_conflict);
+    }
+    frame.rax = answer.eax;
+    frame.rbx = answer.ebx;
+    frame.rcx = answer.ecx;
+    frame.rdx = answer.edx;
+    return ghcb::Outcome::done();
+}
 
 struct CpuidEvent {
     static constexpr x86::ExitCode exit_code = x86::ExitCode::cpuid;
@@ -19,6 +39,9 @@ struct CpuidEvent {
 
     template <class Cpu>
     static ghcb::Outcome serve(const Request& request) {
+        if (Cpu::serves_kernel && request.context.cpuid_table != nullptr) {
+            return answer_from_page<Cpu>(request.frame, request.context);
+        }
         if (low_half(request.frame.rax) == x86::cpuid_leaf::extended_state) {
             return serve_extended_state<Cpu>(request);
         }

@@ -31,14 +31,9 @@ struct EarlyRequest {
     u32 subleaf;
 };
 
-/// Checks the request, asks the hypervisor, checks the answers; `answer` is for use only if the
-/// outcome is done. Inlined: request and answer are then registers, and no words on the stack.
-template <class Cpu>
-[[gnu::always_inline]] inline ghcb::Outcome answer_early(const EarlyRequest& request,
-                                                         x86::CpuidResult& answer) {
+/// Whether it is CPUID, of code that may have it.
+[[gnu::always_inline]] inline ghcb::Outcome judge_early(const EarlyRequest& request) {
     using ghcb::Outcome;
-    using ghcb::msr_protocol::CpuidRegister;
-
     if (request.error_code != static_cast<u64>(x86::ExitCode::cpuid)) {
         return Outcome::terminate(
             {ghcb::reason::set_early_exit, ghcb::exit_as_reason_code(request.error_code)});
@@ -53,6 +48,20 @@ template <class Cpu>
     const auto* code = reinterpret_cast<const volatile u8*>(request.rip);
     if (code[0] != 0x0F || code[1] != 0xA2) {
         return Outcome::terminate(ghcb::reason::vc_opcode_mismatch);
+    }
+    return Outcome::done();
+}
+
+/// Checks the request, asks the hypervisor, checks the answers; `answer` is for use only if the
+/// outcome is done. Inlined: request and answer are then registers, and no words on the stack.
+template <class Cpu>
+[[gnu::always_inline]] inline ghcb::Outcome answer_early(const EarlyRequest& request,
+                                                         x86::CpuidResult& answer) {
+    using ghcb::Outcome;
+    using ghcb::msr_protocol::CpuidRegister;
+
+    if (const Outcome verdict = judge_early(request); !verdict.is_done()) {
+        return verdict;
     }
     if (request.subleaf != 0 && is_indexed_leaf(request.leaf)) {
         return Outcome::terminate(ghcb::reason::vc_early_subleaf);

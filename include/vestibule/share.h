@@ -28,7 +28,8 @@ struct vestibule_mapper {
  *
  * The page holds zeros then: nothing that was in it is shown. 0; or SHARE_ADDRESS, an address that
  * is not a page's or not where the tables say; SHARE_MAPPING, `map` failed, or has not mapped what
- * it should. */
+ * it should. Under SEV-SNP the page's state is changed with the hypervisor first, or a SNP_* or
+ * GHCB_* says why not. After any reason but SHARE_ADDRESS the page is to be used by nobody. */
 vestibule_reason vestibule_share(struct vestibule_cpu* cpu, uint64_t now_at, uint64_t shared_at,
                                  uint64_t gpa, const struct vestibule_mapper* mapper);
 

@@ -68,6 +68,13 @@ struct vestibule_core {
  * words, and so do Vestibule's tools. */
 typedef uint16_t vestibule_reason;
 
+/* CPUID of an SEV-SNP guest (snp.h): made of the CPUID page, the same for all CPUs. */
+struct vestibule_cpuid_table {
+    uint64_t opaque[36];
+};
+
+struct vestibule_svsm;
+
 /* ---- Before the GHCB ---- */
 
 /* Target of a 64-bit interrupt gate for vector 29 (with no IST, or with one of the kernel's own):
@@ -84,9 +91,10 @@ struct vestibule_platform {
     uint64_t sev_status; /* MSR 0xC0010131: the CPU's own word */
 };
 
-/* Asks the CPU and, by the MSR protocol, the hypervisor (2.3.1). For an SEV-ES guest only:
- * elsewhere the MSR may not exist and raise #GP, and a kernel that runs natively too must know from
- * something that was measured which of both it is, or a hypervisor chooses for it.
+/* Asks the CPU and, by the MSR protocol, the hypervisor (2.3.1). For an SEV-ES or SEV-SNP guest
+ * only: SEV_STATUS bit 2 tells the latter. Elsewhere the MSR may not exist and raise #GP, and a
+ * kernel that runs natively too must know from something that was measured which of both it is, or
+ * a hypervisor chooses for it.
  *
  * SECURITY: the C-bit is the hypervisor's claim. Before secrets are written through page tables
  * built with it, prove it: a page written with it must not be readable without it. Vestibule's boot
@@ -143,6 +151,12 @@ struct vestibule_setup {
     /* Handed to all of them. They need something that says which CPU they are on: the entries do
      * not touch GS, so its base is whatever the interrupted code had, user mode's maybe. */
     void* opaque;
+    /* Of an SEV-SNP guest, and of no other: vestibule_snp_open_cpuid_page(). CPUID is answered from
+     * it, and the GHCB page is registered. */
+    const struct vestibule_cpuid_table* cpuid_table;
+    /* Of an SEV-SNP guest below VMPL 0: how this CPU calls the service there (snp.h). NULL: this is
+     * VMPL 0. It stays for as long as the CPU runs. */
+    const struct vestibule_svsm* svsm;
 };
 
 /* Opens the CPU's GHCB and gets `cpu` ready; to be called once on that CPU, with interrupts off. It

@@ -101,7 +101,9 @@ void start_library(u64 c_bit) {
                                 .user_may          = nullptr,
                                 .nmi               = nullptr,
                                 .mc                = nullptr,
-                                .opaque            = nullptr};
+                                .opaque            = nullptr,
+                                .cpuid_table       = nullptr,
+                                .svsm              = nullptr};
     must(vestibule_cpu_start(&cpu, &setup));
     vestibule_set_gate(idt, x86::exception::vmm_communication, vestibule_vc_entry, code, vc_ist);
 }

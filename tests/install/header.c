@@ -6,6 +6,7 @@
 #include <vestibule/calls.h>
 #include <vestibule/reasons.h>
 #include <vestibule/share.h>
+#include <vestibule/snp.h>
 
 #ifdef __cplusplus
 #define STATIC_ASSERT static_assert

@@ -183,7 +183,9 @@ vestibule_setup good_setup() {
             .user_may          = nullptr,
             .nmi               = nullptr,
             .mc                = nullptr,
-            .opaque            = nullptr};
+            .opaque            = nullptr,
+            .cpuid_table       = nullptr,
+            .svsm              = nullptr};
 }
 
 void start_library(const vestibule_setup& setup) {

@@ -1,6 +1,6 @@
 #include "qemu-tests/guests/snp/message.h"
 
-#include "sevsim/monitor/secure_processor/aes_gcm.h" // which OpenSSL has been the judge of
+#include "crypto/aes_gcm.h" // the secure processor has a cipher of its own
 
 using namespace vestibule;
 
@@ -8,11 +8,11 @@ namespace vestibule::snp_guest {
 
 namespace {
 
-using sevsim::AesGcm;
-using sevsim::GcmMessage;
+using crypto::AesGcm;
 
 alignas(page_size) constinit u8 request_page[page_size]{};
 alignas(page_size) constinit u8 response_page[page_size]{};
+alignas(page_size) constinit u8 sealed[page_size]{};
 alignas(page_size) constinit u8 received[page_size]{};
 
 const u8* vmpck(u8 number) { return image_end + page_size + 0x20 + u64{32} * number; }
@@ -25,7 +25,7 @@ void share(u8* page) {
 }
 
 /// The sequence number is the nonce; the header from the algorithm on is authenticated.
-GcmMessage frame(const MessageHeader& header, u8 (&nonce)[12]) {
+AesGcm::Frame frame(const MessageHeader& header, u8 (&nonce)[12]) {
     memset(nonce, 0, sizeof nonce);
     memcpy(nonce, &header.sequence, sizeof header.sequence);
     return {
@@ -53,10 +53,13 @@ void prepare(u8 key, u8 type, u64 sequence, const void* payload, u16 size, u8 ve
     header.message_size    = size;
     header.vmpck           = key;
     u8 nonce[12];
-    memset(request_page, 0, page_size);
-    AesGcm{vmpck(key)}.encrypt(frame(header, nonce), {static_cast<const u8*>(payload), size},
-                               request_page + sizeof header, header.tag);
-    memcpy(request_page, &header, sizeof header);
+    memset(&sealed, 0, sizeof sealed);
+    memcpy(sealed + sizeof header, payload, size);
+    AesGcm gcm;
+    gcm.set_key(vmpck(key));
+    gcm.seal(frame(header, nonce), sealed + sizeof header, size, header.tag);
+    memcpy(sealed, &header, sizeof header);
+    memcpy(request_page, sealed, page_size);
 }
 
 u64 send(u64 exit_code) {
@@ -73,9 +76,11 @@ bool receive(void* payload, u16& size) {
     }
     u8 nonce[12];
     size = answer.message_size;
-    return AesGcm{vmpck(asked.vmpck)}.decrypt(frame(answer, nonce),
-                                              {received + sizeof answer, size},
-                                              static_cast<u8*>(payload), answer.tag);
+    AesGcm gcm;
+    gcm.set_key(vmpck(asked.vmpck));
+    const bool genuine = gcm.open(frame(answer, nonce), received + sizeof answer, size, answer.tag);
+    memcpy(payload, received + sizeof answer, size);
+    return genuine;
 }
 
 } // namespace vestibule::snp_guest

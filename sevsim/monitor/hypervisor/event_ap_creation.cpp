@@ -4,6 +4,7 @@
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/reverse_map.h"
@@ -126,7 +127,9 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
     }
     Vcpu& target = vcpus()[high_half(info)];
     if (what == request::destroy) {
-        destroy(target, vcpu);
+        if (!tells(vcpu.options, Lie::vcpu_not_destroyed)) {
+            destroy(target, vcpu);
+        }
         return Answer::done();
     }
     if (const char* fault = page_fault_of(gpa)) {
@@ -142,6 +145,9 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
     }
     if (ghcb.get(field::rax) != vmsa.sev_features || vmsa.vmpl != vmpl) {
         return refuse_vmsa("AP creation: RAX or VMPL are not what the VMSA says");
+    }
+    if (tells(vcpu.options, Lie::vcpu_not_started)) {
+        return Answer::done();
     }
     if (what == request::create && is_beside(target, vmpl)) {
         add_vmpl(target, static_cast<u8>(vmpl), gpa);

@@ -32,6 +32,37 @@ const char* page_fault_of(const GhcbView& ghcb) {
     return nullptr;
 }
 
+/// A guest's first message and its answer, for the lies about the second.
+struct Kept {
+    u64 messages; // that the guest has sent
+    u8 request[page_size];
+    u8 response[page_size];
+};
+
+constinit Kept kept{};
+
+bool lies_now(const Vcpu& vcpu, Lie lie) { return kept.messages == 2 && tells(vcpu.options, lie); }
+
+void lie_about_request(const Vcpu& vcpu, u8* request) {
+    ++kept.messages;
+    if (kept.messages == 1) {
+        memcpy(kept.request, request, page_size);
+    } else if (lies_now(vcpu, Lie::request_again)) {
+        memcpy(request, kept.request, page_size);
+    }
+}
+
+void lie_about_answer(const Vcpu& vcpu, u8* response) {
+    constexpr unsigned somewhere = 0x100; // in the encrypted part
+    if (kept.messages == 1) {
+        memcpy(kept.response, response, page_size);
+    } else if (lies_now(vcpu, Lie::answer_again)) {
+        memcpy(response, kept.response, page_size);
+    } else if (lies_now(vcpu, Lie::answer_spoilt)) {
+        response[somewhere] ^= 0x10;
+    }
+}
+
 Answer carry(const Vcpu& vcpu, const GhcbView& ghcb) {
     static constinit u8 request[page_size]{};
     static constinit u8 response[page_size]{};
@@ -43,18 +74,27 @@ Answer carry(const Vcpu& vcpu, const GhcbView& ghcb) {
             return Answer::done(busy);
         }
     }
+    lie_about_request(vcpu, request);
     const FirmwareStatus status = serve_guest_message(request, response);
     if (status == FirmwareStatus::success) {
+        if (lies_now(vcpu, Lie::request_lost)) {
+            return Answer::done(busy);
+        }
+        lie_about_answer(vcpu, response);
         memcpy(shared_memory(ghcb.get(field::exit_info_2)), response, page_size);
     }
     return Answer::done(static_cast<u64>(status));
 }
 
 /// Copies the certificates to the guest's pages. False where they are too few, and RBX says so.
-bool give_certificates(GhcbView& ghcb) {
+bool give_certificates(const Vcpu& vcpu, GhcbView& ghcb) {
     const std::span<const u8> table = certificates();
     const u64 needed                = std::max<u64>((table.size() + page_size - 1) / page_size, 1);
     const u64 gpa                   = ghcb.get(field::rax);
+    if (tells(vcpu.options, Lie::certificates_size)) {
+        ghcb.put(field::rbx, u64{1} << 52);
+        return false;
+    }
     if (ghcb.get(field::rbx) < needed) {
         ghcb.put(field::rbx, needed);
         return false;
@@ -66,6 +106,11 @@ bool give_certificates(GhcbView& ghcb) {
         memset(to, 0, page_size);
         memcpy(to, table.data() + done, count);
         done += count;
+    }
+    if (tells(vcpu.options, Lie::certificates_table)) {
+        constexpr u64 offset_of_first = 16;
+        constexpr u32 beyond          = 0xFFFF'FFF0;
+        memcpy(shared_memory(gpa) + offset_of_first, &beyond, sizeof beyond);
     }
     return true;
 }
@@ -105,7 +150,7 @@ Answer serve_extended_request(Vcpu& vcpu, GhcbView& ghcb) {
                                              "shared");
             }
         }
-        if (!give_certificates(ghcb)) {
+        if (!give_certificates(vcpu, ghcb)) {
             return Answer::done(invalid_length);
         }
     }

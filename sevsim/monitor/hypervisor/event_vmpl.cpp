@@ -1,6 +1,7 @@
 // What a guest with a service at VMPL 0 asks for (GHCB specification, exits 0x80000017 and
 // 0x80000018, MSR request 0x016): which vCPUs there are, and to go on at another VMPL.
 #include "sevsim/monitor/hypervisor/events.h"
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/processor/vmsa.h"
@@ -9,6 +10,9 @@
 namespace vestibule::sevsim {
 
 bool run_vmpl(Vcpu& vcpu, u64 vmpl) {
+    if (vmpl == 0 && tells(vcpu.options, Lie::svsm_not_run)) {
+        return true;
+    }
     if (vmpl == vcpu.vmpl || !has_vmpl(vcpu, static_cast<unsigned>(vmpl))) {
         report_violation(Rule::vmpl_run, "RUN_VMPL of a VMPL for which the vCPU has no VMSA");
         return false;

@@ -1,0 +1,74 @@
+// Calls of an SVSM by the library, beside those that memory and vCPUs need: which protocols it
+// speaks, what it refuses, and VMPL 1's own report. Exit code 0 if all was as it should be.
+#include "qemu-tests/guests/snp_library/machine.h"
+
+using namespace vestibule;
+using namespace vestibule::snp_kernel;
+namespace reason = ghcb::reason;
+
+namespace {
+
+alignas(page_size) constinit u8 request_page[page_size]{};
+alignas(page_size) constinit u8 response_page[page_size]{};
+alignas(8) constinit u8 report[VESTIBULE_SNP_REPORT_SIZE]{};
+constinit vestibule_snp_messages messages{};
+
+void query() {
+    u32 lowest  = 9;
+    u32 highest = 9;
+    check_reason(vestibule_svsm_versions(&own_svsm(), 0, &lowest, &highest), 0, "core protocol");
+    check(lowest == 1 && highest == 1, "its version");
+    check_reason(vestibule_svsm_versions(&own_svsm(), 1, &lowest, &highest), 0, "attestation");
+    check(lowest == 0 && highest == 0, "a protocol that it does not speak");
+}
+
+void refused() {
+    vestibule_svsm_registers registers{};
+    check_reason(vestibule_svsm_call(&own_svsm(), 7, 0, &registers), 0, "an unknown protocol");
+    check(registers.rax == 0x8000'0001, "unsupported protocol");
+    check_reason(vestibule_svsm_call(&own_svsm(), 0, 99, &registers), 0, "an unknown call");
+    check(registers.rax == 0x8000'0002, "unsupported call");
+    vestibule_svsm other = own_svsm();
+    check_reason(vestibule_svsm_remap(&other, 0x1008, 0x1008), of(reason::svsm_area),
+                 "an area that is no page");
+    check_reason(vestibule_svsm_remap(&other, address_of(report) & ~u64{0xFFF}, u64{1} << 40),
+                 of(reason::svsm_refused), "an area that is no memory");
+    check(other.area == own_svsm().area, "the area stays");
+    check_reason(vestibule_snp_share_early(0, 0, &own_svsm()), of(reason::svsm_refused),
+                 "a page that is not the kernel's");
+}
+
+/// By VMPCK1; VMPCK0 is the service's.
+void own_report() {
+    share(request_page, 1);
+    share(response_page, 1);
+    const vestibule_snp_pages pages{.request      = address_of(request_page),
+                                    .request_gpa  = address_of(request_page),
+                                    .response     = address_of(response_page),
+                                    .response_gpa = address_of(response_page)};
+    check_reason(vestibule_snp_open_messages(cpu(), &messages, image_end + page_size, 0, &pages),
+                 of(reason::request_no_key), "VMPCK0");
+    check_reason(
+        vestibule_snp_open_messages(cpu(), &messages, image_end + page_size, vmpl(), &pages), 0,
+        "VMPCK1");
+    vestibule_snp_report_request request{};
+    size_t size = sizeof report;
+    check_reason(vestibule_snp_report(cpu(), &messages, &request, report, &size),
+                 of(reason::request_status), "a report for VMPL 0");
+    request.vmpl = vmpl();
+    check_reason(vestibule_snp_report(cpu(), &messages, &request, report, &size), 0,
+                 "a report for VMPL 1");
+    check(report[0x30] == 1, "its VMPL");
+}
+
+} // namespace
+
+void guest_main() {
+    start();
+    check(vmpl() == 1, "VMPL 1");
+    query();
+    refused();
+    own_report();
+    say("SVSM");
+    end_run();
+}

@@ -1,0 +1,45 @@
+# The library in SEV-SNP guests: kernels without the boot stub (qemu-tests/guests/snp_library).
+set(well "Violations: none" "exited with code 0")
+snp_test(library_memory library_memory STATUS 1 WANT "^memory\n" "rmp-validated-twice +1 "
+  "exited with code 0" REJECT "0x72 +CPUID +- ")
+snp_test(library_vcpu library_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2 WANT "^vcpu\n" ${well})
+snp_test(library_requests library_requests STATUS 0 WANT "^requests\n" ${well})
+snp_test(library_requests_busy library_requests STATUS 0 ARGS --hostile request-busy
+  WANT "^requests\n" ${well})
+
+# A hypervisor that lies (reasons are those of ghcb/termination.h): about messages to the secure
+# processor, of which none that differs goes out with a number that was used; about certificates; and
+# about vCPUs.
+function(attack_test lie status)
+  snp_test(attack_${lie} library_attacked BUILD --vcpus 2 STATUS ${status} ARGS --smp 2 --hostile ${lie}
+    WANT ${ARGN})
+endfunction()
+set(served "done\ndone\ndone\ndone\n")
+attack_test(request-lost 1 "^done\nreason 254\nreason 255\nreason 255\n"
+  "snp-message-sequence +[1-9]" "exited with code 0")
+attack_test(request-again 1 "^done\nreason 255\ndone\ndone\n" "snp-message-sequence +1 "
+  "exited with code 0")
+foreach(lie answer-again answer-spoilt)
+  attack_test(${lie} 0 "^done\nreason 258\nreason 253\nreason 253\nreason 253\n"
+    "exited with code 0")
+endforeach()
+attack_test(certificates-size 0 "^${served}reason 25A\nno pages would do\n"
+  "exited with code 0")
+attack_test(certificates-table 0 "^${served}reason 25A\nno pages would do\n"
+  "exited with code 0")
+attack_test(vcpu-not-started 0 "^${served}.*\ndone\nno vCPU\ndone\n" "exited with code 0")
+attack_test(vcpu-not-destroyed 0 "^${served}.*\ndone\na vCPU\nreason 267\n"
+  "exited with code 0")
+
+# The same kernels at VMPL 1, below a service at VMPL 0 (qemu-tests/guests/snp_svsm).
+snp_test(svsm_memory library_svsm_memory STATUS 0 WANT "^memory\n" "0x16 +RUN_VMPL " ${well})
+snp_test(svsm_vcpu library_svsm_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2 WANT "^vcpu\n" ${well})
+snp_test(svsm_calls library_svsm_svsm STATUS 0 WANT "^SVSM\n" ${well})
+snp_test(attack_svsm-not-run library_svsm_svsm STATUS 1 ARGS --hostile svsm-not-run
+  WANT "termination: SVSM_NOT_ANSWERING " REJECT "SVSM\n")
+
+# CPUID by the library, from the CPUID page: all checks on, and no VMGEXIT (docs/budgets.md).
+snp_image(file snp_library_svsm_memory)
+add_sevsim_test(NAME qemu.budget_snp_library_cpuid
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${file} -DBUDGETS=CPUID=150
+    "-DARGS=--platform;sev-snp" -P ${CMAKE_CURRENT_SOURCE_DIR}/instructions.cmake)
