@@ -54,8 +54,7 @@ constexpr Offset offsets[] = {
 };
 #undef FIELD
 
-static_assert(offsetof(vestibule_boot_info, vmpl) + sizeof(uint64_t)
-                  == sizeof(vestibule_boot_info),
+static_assert(offsetof(vestibule_boot_info, vmpl) + sizeof(uint64_t) == sizeof(vestibule_boot_info),
               "the table ends before the structure does");
 
 } // namespace
