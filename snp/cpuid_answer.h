@@ -25,10 +25,9 @@ struct CpuidTable {
     constexpr u32 legacy_and_header = 0x240;
     constexpr u32 limit             = 0x10'0000;
     u32 size                        = legacy_and_header;
-    for (u32 n = 2; n < 63; ++n) {
-        if ((enabled & bit(n)) == 0) {
-            continue;
-        }
+    constexpr u64 legacy            = 3; // x87 and SSE
+    for (u64 rest = enabled & ~legacy; rest != 0; rest &= rest - 1) {
+        const auto n = static_cast<u32>(__builtin_ctzll(rest));
         const CpuidFunction* state =
             table.index.find(*table.page, x86::cpuid_leaf::extended_state, n);
         if (state == nullptr || state->eax > limit || state->ebx > limit) {

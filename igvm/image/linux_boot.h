@@ -37,6 +37,7 @@ struct ZeroPageContents {
     std::optional<ConfidentialBlob> confidential;
     u64 rsdp = 0; // ACPI's root pointer, in the stub's memory
     /// Of an SEV-SNP guest: no other memory is there for the kernel.
+    // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed
     std::vector<boot::MemoryRange> accepted = {};
 };
 
