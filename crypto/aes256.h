@@ -5,9 +5,9 @@
 // although processors with SEV have them: who calls may be a #VC or NMI handler, or a kernel that
 // switches the FPU lazily, and then vector registers are somebody else's, CR0.TS may be set, and an
 // XSAVE area would have to be found for what is to be put back; and whether they are there would be
-// the hypervisor's word wherever no measured CPUID page is. What that buys is nothing: the longest
-// message is 4,000 bytes, and the secure processor takes milliseconds for it, these instructions
-// some dozens of microseconds.
+// the hypervisor's word wherever no measured CPUID page is. What they would buy is time alone, and
+// little of it is ever asked for: messages have 4,000 bytes at most, and a report is some hundred
+// thousand instructions here (docs/budgets.md), once in a while.
 #pragma once
 
 #include "crypto/aes_field.h"

@@ -23,7 +23,7 @@ extern u8 vestibule_xss_is_intercepted[];
 
 namespace {
 
-constinit const snp::CpuidTable* table = nullptr;
+constinit const snp::CpuidTable* served = nullptr;
 
 Outcome serve_from_page(vc::Frame& frame) {
     const Outcome verdict = vc::judge_early({.error_code = frame.error_code,
@@ -35,7 +35,7 @@ Outcome serve_from_page(vc::Frame& frame) {
         return verdict;
     }
     vc::Context context{};
-    context.cpuid_table   = table;
+    context.cpuid_table   = served;
     const Outcome outcome = vc::answer_from_page<library::Cpu>(frame, context);
     if (outcome.is_done()) {
         frame.rip += vc::cpuid_length;
@@ -54,13 +54,14 @@ void vestibule_early_vc(vc::Frame& frame) {
     }
     Outcome outcome = Outcome::terminate(ghcb::reason::bad_frame);
     if (vc::is_whole(frame)) {
-        outcome = table != nullptr ? serve_from_page(frame) : vc::handle_early<library::Cpu>(frame);
+        outcome =
+            served != nullptr ? serve_from_page(frame) : vc::handle_early<library::Cpu>(frame);
     }
     if (!outcome.is_done()) {
         library::end(outcome.reason);
     }
 }
 
-void vestibule_early_entry_serves(const vestibule_cpuid_table* served) {
-    table = served != nullptr ? &library::table_of(*served) : nullptr;
+void vestibule_early_entry_serves(const vestibule_cpuid_table* table) {
+    served = table != nullptr ? &library::table_of(*table) : nullptr;
 }

@@ -10,7 +10,6 @@
 #include "vc/walk.h"
 
 using namespace vestibule;
-using ghcb::Outcome;
 using library::PerCpu;
 namespace reason = ghcb::reason;
 

@@ -110,6 +110,7 @@ inline void seal_message(crypto::AesGcm& key, u8 vmpck, u64 sequence, const Mess
     header.msg_vmpck      = vmpck;
     const auto* payload   = static_cast<const u8*>(body.payload);
     for (u64 n = 0; n < body.size; ++n) {
+        // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): a structure's bytes, all set
         message.payload[n] = payload[n];
     }
     key.seal(MessageFrame{header}.frame(), message.payload, body.size, header.authtag);

@@ -13,13 +13,16 @@ enum {
     code_select = 0x08, /* as the IGVM file's VP context has it loaded */
     task_select = 0x18,
     vc_ist      = 1,
-    com1        = 0x3F8,
+    com1        = 0x3F8, /* to people */
+    com2        = 0x2F8, /* where a program has a line of its own */
     exit_port   = 0xF4
 };
 
-extern unsigned char image_start[], cpuid_page[], secrets_page[]; /* kernel.ld */
-void fault(void);                                                 /* start.S */
-void kernel_main(void);                                           /* called from there */
+#pragma GCC visibility push(hidden)               /* reached without a table of addresses */
+extern unsigned char image_start[], cpuid_page[]; /* kernel.ld; behind it the secrets page */
+void fault(void);                                 /* start.S */
+void kernel_main(void);                           /* called from there */
+#pragma GCC visibility pop
 
 static struct vestibule_cpu cpu;
 static struct vestibule_cpuid_table cpuid_table;
@@ -29,6 +32,10 @@ static _Alignas(page_size) unsigned char ghcb[page_size], request[page_size], re
 static _Alignas(page_size) uint64_t pml4[512], directory_pointers[512], directory[512], pages[512];
 static _Alignas(16) unsigned char tss[104], idt[32 * 16];
 static uint64_t gdt[5];
+/* Filled in at run time: nobody relocates a pointer in this image. */
+static struct vestibule_mapper mapper;
+static struct vestibule_setup setup;
+static struct vestibule_snp_pages shared;
 
 static void must(vestibule_reason reason) {
     if (reason != 0) {
@@ -55,11 +62,15 @@ static void print_hex(const unsigned char* bytes, size_t size) {
     print("\n");
 }
 
+/* From whichever port has one; a port that is not there reads as ones. */
 static char read_character(void) {
-    while ((vestibule_in(&cpu, com1 + 5, 1) & 1) == 0) {
+    for (uint16_t port = com1;; port ^= com1 ^ com2) {
+        const uint32_t status = vestibule_in(&cpu, (uint16_t)(port + 5), 1);
+        if (status != 0xFF && (status & 1) != 0) {
+            return (char)vestibule_in(&cpu, port, 1);
+        }
         __asm__ volatile("pause");
     }
-    return (char)vestibule_in(&cpu, com1, 1);
 }
 
 /* Up to 64 bytes of hexadecimal digits, up to the end of the line. */
@@ -141,23 +152,19 @@ static void start_cpu(void) {
 
     must(vestibule_snp_share_early((uint64_t)ghcb, (uint64_t)ghcb, NULL));
     map_page(NULL, (uint64_t)ghcb, (uint64_t)ghcb, 1);
-    const struct vestibule_setup setup = {
-        .ghcb             = ghcb,
-        .ghcb_gpa         = (uint64_t)ghcb, /* identity-mapped */
-        .c_bit            = platform.c_bit,
-        .tss              = tss,
-        .vc_ist           = vc_ist,
-        .kernel_code      = code_select,
-        .protocol_version = platform.protocol_version,
-        .cpuid_table      = &cpuid_table,
-    };
+    setup.ghcb             = ghcb;
+    setup.ghcb_gpa         = (uint64_t)ghcb; /* identity-mapped */
+    setup.c_bit            = platform.c_bit;
+    setup.tss              = tss;
+    setup.vc_ist           = vc_ist;
+    setup.kernel_code      = code_select;
+    setup.protocol_version = platform.protocol_version;
+    setup.cpuid_table      = &cpuid_table;
     must(vestibule_cpu_start(&cpu, &setup));
     vestibule_set_gate(idt, 29, vestibule_vc_entry, code_select, vc_ist);
 }
 
 /* ---- The report ---- */
-
-static struct vestibule_mapper mapper; /* filled in at run time: nobody relocates a pointer here */
 
 static void share(unsigned char* page) {
     mapper.map = map_page;
@@ -178,9 +185,9 @@ void kernel_main(void) {
     start_cpu();
     share(request);
     share(response);
-    const struct vestibule_snp_pages shared = {(uint64_t)request, (uint64_t)request,
-                                               (uint64_t)response, (uint64_t)response};
-    must(vestibule_snp_open_messages(&cpu, &messages, secrets_page, 0, &shared));
+    shared.request = shared.request_gpa = (uint64_t)request;
+    shared.response = shared.response_gpa = (uint64_t)response;
+    must(vestibule_snp_open_messages(&cpu, &messages, cpuid_page + page_size, 0, &shared));
 
     static struct vestibule_snp_report_request question;
     static unsigned char report[VESTIBULE_SNP_REPORT_SIZE];

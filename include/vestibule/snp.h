@@ -104,7 +104,7 @@ vestibule_reason vestibule_snp_vcpu_destroy(struct vestibule_cpu* cpu,
 
 /* A conversation with it by one VMPCK (56860, 8.26): zeroed memory, private. One CPU at a time, and
  * one conversation for each VMPCK in the guest: REQUEST_UNDER_WAY tells of another CPU in it. The
- * encryption takes some ten thousand instructions with interrupts as they are. */
+ * encryption takes some hundred thousand instructions with interrupts as they are. */
 #define VESTIBULE_SNP_MESSAGES_SIZE 12288
 
 struct vestibule_snp_messages {

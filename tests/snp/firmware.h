@@ -69,6 +69,9 @@ struct Firmware {
     /// From a payload to that of the answer.
     std::function<std::vector<u8>(std::span<const u8>)> answer;
 
+    /// What an answer's header has beside that; sealed with it.
+    std::function<void(MessagePage&)> header = [](MessagePage&) {};
+
     static constexpr u32 invalid_param   = 0x16;
     static constexpr u32 bad_measurement = 0x0B;
 
@@ -94,6 +97,7 @@ struct Firmware {
         const auto size = static_cast<u16>(told.size());
         std::memcpy(&response[message_at::length], &size, sizeof size);
         std::ranges::copy(told, &response[message_at::payload]);
+        header(response);
         return crypt(response, keys[number], true) ? 0 : bad_measurement;
     }
 };

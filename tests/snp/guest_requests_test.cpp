@@ -168,6 +168,20 @@ TEST_F(GuestRequestsTest, ARequestSentBackIsNoAnswer) {
     EXPECT_TRUE(key_is_wiped());
 }
 
+/// By the firmware's key and with the right number, but to something else.
+TEST_F(GuestRequestsTest, AnAnswerToAnotherQuestionIsNone) {
+    for (const unsigned byte : {message_at::algorithm, message_at::version, message_at::size,
+                                message_at::type, message_at::of_type, message_at::vmpck}) {
+        messages            = {};
+        secrets.sequence[0] = 0;
+        std::ranges::copy(firmware.keys[0], secrets.vmpck[0]);
+        firmware.counters[0] = 0;
+        firmware.header      = [byte](MessagePage& page) { ++page[byte]; };
+        ASSERT_TRUE(open().is_done());
+        EXPECT_TRUE(terminates(ask("x"), reason::request_bad_answer)) << "byte " << byte;
+    }
+}
+
 TEST_F(GuestRequestsTest, NothingIsNoAnswer) {
     ASSERT_TRUE(open().is_done());
     response_page.fill(0xAA);
