@@ -75,7 +75,7 @@ function(report_test name)
       -P ${CMAKE_CURRENT_SOURCE_DIR}/report.cmake)
 endfunction()
 report_test(version_3 WANT "version 3, policy 0000030000000000, host data 00000000, VCEK: verified")
-report_test(version_2 ARGS --report-version 2 WANT "version 2, .*, VCEK: verified")
+report_test(version_2 ROOT ARGS --report-version 2 WANT "version 2, .*, VCEK: verified")
 report_test(root ROOT ARGS --report-version 5 --vlek --host-data
   deadbeef00000000000000000000000000000000000000000000000000000000
   WANT "version 5, .* host data deadbeef, VLEK: verified")
