@@ -1,16 +1,11 @@
 # An attestation report of a guest, verified outside:
 #   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DCHECK=<program> -DIMAGE=<file> -DDUMP=<file to write>
-#     -DARGS=<list> -DSTATUS=<n> -DWANT=<regex> [-DROOT=<directory to make>] [-DVCPUS=<n>] -P report.cmake
+#     -DARGS=<list> -DSTATUS=<n> -DWANT=<regex> [-DROOT=<directory of sevsim certs>] [-DVCPUS=<n>] -P report.cmake
 # With a root that lasts, igvmtool report has to say the same of it, and to refuse what was changed.
 if(NOT VCPUS)
   set(VCPUS 1)
 endif()
 if(ROOT)
-  file(REMOVE_RECURSE ${ROOT})
-  execute_process(COMMAND ${SEVSIM} certs ${ROOT} RESULT_VARIABLE status)
-  if(NOT status EQUAL 0)
-    message(FATAL_ERROR "sevsim certs: ${status}")
-  endif()
   list(APPEND ARGS --root ${ROOT})
   set(ark ${ROOT}/ark.pem)
 endif()

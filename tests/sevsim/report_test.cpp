@@ -218,10 +218,12 @@ TEST(ExitStatus, IsZeroForSuccessOnly) {
                                    OutcomeKind::stop, OutcomeKind::monitor_error}) {
         EXPECT_EQ(exit_status(ended(kind)), 1);
     }
-    for (const Ending how :
-         {Ending::exited, Ending::killed, Ending::timed_out, Ending::interrupted, Ending::unread}) {
+    for (const Ending how : {Ending::exited, Ending::killed, Ending::timed_out, Ending::unread}) {
         EXPECT_EQ(exit_status(without_outcome(how)), 1);
     }
+    RunResult interrupted  = without_outcome(Ending::interrupted);
+    interrupted.qemu.value = SIGINT;
+    EXPECT_EQ(exit_status(interrupted), 130);
     RunResult broke_a_rule          = ended(OutcomeKind::exit);
     broke_a_rule.records.violations = {
         {.rule = "r", .count = 1, .first_rip = "", .first_detail = ""}
