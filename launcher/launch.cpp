@@ -195,15 +195,18 @@ void Guest::launch_sev_es() {
     calls_.sev(vm_, sev_device_, abi::Sev::launch_update_vmsa);
     Measured& measured = measured_.emplace(
         Measured{.measure = {}, .mnonce = {}, .firmware = firmware_, .policy = start.policy});
-    kvm_sev_launch_measure measure{.uaddr = address_of(&measured),
-                                   .len   = offsetof(Measured, firmware)};
+    // Newer headers name the padding that older ones leave unnamed.
+    kvm_sev_launch_measure measure{};
+    measure.uaddr = address_of(&measured);
+    measure.len   = offsetof(Measured, firmware);
     calls_.sev(vm_, sev_device_, abi::Sev::launch_measure, measure);
     calls_.sev(vm_, sev_device_, abi::Sev::launch_finish);
 }
 
 void Guest::update_sev_es(const igvm::GpaRange& range) {
-    kvm_sev_launch_update_data update{.uaddr = address_of(host_of(range)),
-                                      .len   = static_cast<u32>(range.size)};
+    kvm_sev_launch_update_data update{};
+    update.uaddr = address_of(host_of(range));
+    update.len   = static_cast<u32>(range.size);
     calls_.sev(vm_, sev_device_, abi::Sev::launch_update_data, update);
 }
 

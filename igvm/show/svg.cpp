@@ -135,9 +135,10 @@ class Picture {
             for (; edge != edges.end() && edge->first <= cuts[i]; ++edge) {
                 depth += edge->second;
             }
-            const u64 pages = cuts[i + 1] - cuts[i];
-            const u64 height =
-                depth == 0 ? gap_height : least_height + 5 * (std::bit_width(pages) - 1);
+            const u64 pages  = cuts[i + 1] - cuts[i];
+            const u64 height = depth == 0
+                                   ? gap_height
+                                   : least_height + 5 * static_cast<u64>(std::bit_width(pages) - 1);
             pieces_.push_back({.first  = cuts[i],
                                .end    = cuts[i + 1],
                                .y      = y,

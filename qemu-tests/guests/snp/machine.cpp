@@ -17,6 +17,19 @@ void* memcpy(void* destination, const void* source, size_t count) {
     return destination;
 }
 
+/// From the end backwards where the beginning would be overwritten first.
+void* memmove(void* destination, const void* source, size_t count) {
+    auto* to         = static_cast<u8*>(destination);
+    const auto* from = static_cast<const u8*>(source);
+    if (to <= from || to >= from + count) {
+        return memcpy(destination, source, count);
+    }
+    while (count-- != 0) {
+        to[count] = from[count];
+    }
+    return destination;
+}
+
 void* memset(void* destination, int value, size_t count) {
     void* to = destination;
     asm volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");

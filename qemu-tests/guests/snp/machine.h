@@ -14,6 +14,7 @@ extern "C" {
 [[gnu::visibility("hidden")]] extern const vestibule::u8 image_end[];
 
 void* memcpy(void* destination, const void* source, size_t count);
+void* memmove(void* destination, const void* source, size_t count);
 void* memset(void* destination, int value, size_t count);
 int memcmp(const void* left, const void* right, size_t count);
 
