@@ -1,7 +1,7 @@
-// What this host's KVM does to a VMSA. No call of the kernel's shows one, but LAUNCH_MEASURE tells
-// its digest under the owner's key: guests of one page are launched, each with one register
-// changed, and each is solved for (igvm/explain/vmsa_solver.h). What comes out is a monitor's
-// profile.
+// What this host's KVM does to a VMSA. No call of the kernel's shows one, but of any guess it can
+// be told whether it is right (probed_guest.h): guests of one page are launched, each with one
+// register changed, and each is solved for (igvm/explain/vmsa_solver.h). What comes out is a
+// monitor's profile.
 #pragma once
 
 #include "igvm/vmm/kernel_profile.h"
@@ -31,17 +31,24 @@ struct ProbedField {
     bool as_predicted; // the nearest profile says the same
 };
 
+struct ProbeOptions {
+    igvm::PlatformType platform = igvm::PlatformType::sev_es; // or sev_snp
+    std::optional<Session> session;                           // SEV-ES's
+    std::vector<std::string> fields;                          // by name; all where there are none
+};
+
 struct Probe {
     std::string release;
+    igvm::PlatformType platform;
     igvm::KernelProfile profile;     // the nearest
     std::vector<ProbedField> forced; // what differs from it though nobody has touched it
     std::vector<ProbedField> fields;
     unsigned launches;
 };
 
-/// Of SEV-ES guests. LaunchError where there is no such launch, or where its first measurement
-/// cannot be solved.
-Probe probe(Calls& calls, const kvm::Host& host, const Session& session);
+/// LaunchError where there is no such launch or field, or where the first measurement cannot be
+/// solved.
+Probe probe(Calls& calls, const kvm::Host& host, const ProbeOptions& options);
 
 /// For people; for programs; rows for igvm/vmm/vmsa_effects.h.
 std::string text_of(const Probe& probe);

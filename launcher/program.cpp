@@ -8,6 +8,7 @@
 #include "kvm/trace.h"
 #include "sevsim/terminal.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
@@ -23,15 +24,13 @@ int Program::run(Kernel& kernel) {
         throw LaunchError(fmt::format("{}: {}", arguments_.file, igvm::describe(file.error())));
     }
     report_["file"] = arguments_.file;
-    if (!arguments_.trace.empty()) {
-        trace_.open(arguments_.trace);
-    }
     kvm::TracedKernel traced(kernel,
                              [this](const std::string& call, int answer) { tell(call, answer); });
-    const bool told = arguments_.dry_run || trace_.is_open();
+    const bool told = arguments_.dry_run || !arguments_.trace.empty();
     Calls calls(told ? traced : kernel);
     int status = 1;
     try {
+        open_trace();
         status = launch(calls, *file);
     } catch (const LaunchError& error) {
         if (!arguments_.json) {
@@ -39,11 +38,34 @@ int Program::run(Kernel& kernel) {
         }
         say("error", error.what());
     }
-    // A full disk, or a file that could not be opened.
-    if (!arguments_.trace.empty() && (!trace_.is_open() || !trace_.flush())) {
-        throw LaunchError(fmt::format("{}: the trace could not be written", arguments_.trace));
+    // A full disk: the report is said all the same.
+    if (trace_.is_open() && !trace_.flush()) {
+        say("error", fmt::format("{}: the trace could not be written", arguments_.trace));
+        status = 1;
     }
     return status;
+}
+
+void Program::open_trace() {
+    if (arguments_.trace.empty()) {
+        return;
+    }
+    trace_.open(arguments_.trace);
+    if (!trace_.is_open()) {
+        throw LaunchError(
+            fmt::format("{}: cannot create: {}", arguments_.trace, std::strerror(errno)));
+    }
+}
+
+/// A command line goes where the file has a place for it, and nowhere else.
+static bool takes_command_line(const igvm::File& file, igvm::PlatformType platform) {
+    const u32 mask = file.mask_of(platform);
+    for (const igvm::Header header : file.directives(mask)) {
+        if (header.type == igvm::HeaderType::command_line) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int Program::launch(Calls& calls, const igvm::File& file) {
@@ -54,7 +76,12 @@ int Program::launch(Calls& calls, const igvm::File& file) {
     say("passed over", choice.passed_over);
     plan_.platform = choice.platform;
     plan_.machine  = arguments_.machine;
-    auto content   = igvm::file_content(file, plan_.platform, plan_.machine);
+    if (!arguments_.machine.command_line.empty() && !takes_command_line(file, plan_.platform)) {
+        throw LaunchError(fmt::format("{}: has no place for a command line (COMMAND_LINE), so "
+                                      "--append would have no effect",
+                                      arguments_.file));
+    }
+    auto content = igvm::file_content(file, plan_.platform, plan_.machine);
     if (!content) {
         throw LaunchError(fmt::format("{}: {}", arguments_.file, content.error()));
     }
@@ -172,6 +199,10 @@ int Program::run_guest(Calls& calls, Guest& guest) {
     }
     say("end", result.end.words);
     report_["code"] = result.end.code;
+    if (result.end.kind == End::Kind::interrupted) {
+        constexpr int ended_by_signal = 128; // as shells have it
+        return ended_by_signal + static_cast<int>(result.end.code);
+    }
     const bool good = result.end.kind == End::Kind::power_off
                       || (result.end.kind == End::Kind::exit && result.end.code == 0);
     return good ? 0 : 1;

@@ -38,6 +38,7 @@ class Program {
     [[nodiscard]] const Json& report() const { return report_; }
 
   private:
+    void open_trace();
     int launch(Calls& calls, const igvm::File& file);
     bool is_expected(const igvm::File& file);
     std::unique_ptr<Guest> make_guest(Calls& calls, const kvm::Host& host, const igvm::File& file);

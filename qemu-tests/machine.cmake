@@ -34,21 +34,21 @@ sevsim_test(machine_second_vcpu second_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 
     "Violations: none")
 sevsim_test(machine_second_vcpu_repeatable second_vcpu BUILD --vcpus 2 STATUS 0
   ARGS --smp 2 --repeatable WANT "exited with code 0")
-sevsim_test(machine_vcpu_missing second_vcpu BUILD --vcpus 2 STATUS 1
+sevsim_test(machine_vcpu_missing second_vcpu BUILD --vcpus 2 STATUS 1 ARGS --no-check
   WANT "VP_CONTEXT at offset 0x[0-9a-f]+: a context for a vCPU that this machine does not have: try more .--smp.")
-sevsim_test(machine_context_missing vestibule STATUS 1 ARGS --smp 2
+sevsim_test(machine_context_missing vestibule STATUS 1 ARGS --no-check --smp 2
   WANT "the file has not one context for each vCPU .--smp.")
-sevsim_test(machine_too_many_vcpus vestibule STATUS 2 ARGS --smp 9 WANT "--smp")
+sevsim_test(machine_too_many_vcpus vestibule STATUS 2 ARGS --smp 9 WANT "--vcpus: found 9")
 sevsim_test(machine_smp_native vestibule STATUS 2 ARGS --smp 2 --platform native WANT "--smp starts")
 sevsim_test(machine_smp_profile vestibule STATUS 2 ARGS --smp 2 --profile WANT "--profile counts")
 
 # An image for another C-bit than the machine's.
 image_file(for_51 vestibule 64 CBIT 51)
 add_sevsim_test(NAME qemu.machine_cbit_47_for_51
-  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${for_51}" -DSTATUS=1
+  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--no-check;${for_51}" -DSTATUS=1
     "-DWANT=triple fault;is it built for another C-bit than 47 .--cbit."
     -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-sevsim_test(machine_cbit_51_for_47 vestibule STATUS 1 ARGS --cbit 51
+sevsim_test(machine_cbit_51_for_47 vestibule STATUS 1 ARGS --no-check --cbit 51
   WANT "where there is no memory" "is it built for another C-bit than 51 .--cbit.")
 sevsim_test(machine_cbit_50 vestibule STATUS 2 ARGS --cbit 50 WANT "--cbit")
 
@@ -118,3 +118,30 @@ add_sevsim_test(NAME qemu.same_dump
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${dump_image}
     -DDUMP=${CMAKE_CURRENT_BINARY_DIR}/dump -DSIZE=440
     -P ${CMAKE_CURRENT_SOURCE_DIR}/same_dump.cmake)
+
+# The machine is what the file says, and what the run has to come to is what the status is by.
+sevsim_test(file_c_bit vestibule BUILD CBIT 51 STATUS 0 WANT "C-bit 51" "exited with code 0")
+sevsim_test(file_vcpus second_vcpu BUILD --vcpus 2 STATUS 0 WANT "2 vCPUs" "exited with code 0")
+sevsim_test(file_contradicted vestibule STATUS 1 ARGS --cbit 51
+  WANT "its page tables have the C-bit at 47, so --cbit 51 contradicts it" REJECT "Outcome")
+sevsim_test(expect_termination vestibule STATUS 0
+  ARGS --hostile cbit-no-effect --expect termination=0x2:0x5 WANT "C_BIT_NOT_PRIVATE")
+sevsim_test(expect_another_end vestibule STATUS 1
+  ARGS --hostile cbit-no-effect --expect termination=0x2:0x4 WANT "C_BIT_NOT_PRIVATE")
+sevsim_test(expect_all vestibule STATUS 0 ARGS --expect exit=0 --expect "output=^ok 31 - "
+  WANT "exited with code 0")
+sevsim_test(expect_timeout loop STATUS 0 ARGS --timeout 3 --expect timeout
+  WANT "The last exits" "Registers" "no end within 3 s")
+# The guest's 31 results and its end, for a CI system.
+set(results ${CMAKE_CURRENT_BINARY_DIR}/results)
+image_file(selftest vestibule 64)
+add_test(NAME qemu.results
+  COMMAND sh -c "$<TARGET_FILE:sevsim> run ${selftest} --junit ${results}.xml --tap ${results}.tap > ${results}.log && grep '<testsuite ' ${results}.xml && grep -c '<testcase ' ${results}.xml && sed -n '2p;33,$p' ${results}.tap")
+set_tests_properties(qemu.results PROPERTIES PASS_REGULAR_EXPRESSION
+  "tests=\"32\" failures=\"0\" errors=\"0\" skipped=\"0\">\n32\n1..32\nok 31 - guest: [^\n]*\nok 32 - sevsim: the guest ends well\n")
+# Ctrl-C: the whole report, and a shell's status.
+image_file(loop loop 64)
+add_test(NAME qemu.interrupted
+  COMMAND sh -c "{ $<TARGET_FILE:sevsim> run ${loop} & sleep 4; kill -INT $!; wait $!; echo status $?; } 2>&1")
+set_tests_properties(qemu.interrupted PROPERTIES PASS_REGULAR_EXPRESSION
+  "The last exits.*Registers.*Outcome: interrupted by SIGINT\nstatus 130\n")

@@ -65,14 +65,18 @@ std::vector<u8> der_integer(u8 value) {
     return value < 0x80 ? std::vector<u8>{2, 1, value} : std::vector<u8>{2, 2, 0, value};
 }
 
+/// An IA5String of a short length.
+std::vector<u8> der_text(std::string_view text) {
+    std::vector<u8> der{0x16, static_cast<u8>(text.size())};
+    der.insert(der.end(), text.begin(), text.end());
+    return der;
+}
+
 /// AMD's own arc, 1.3.6.1.4.1.3704.1 (57230, table 8).
 void add_chip_facts(X509* certificate, const ChipFacts& chip) {
-    constexpr std::string_view product = "TEST-sevsim";
-    const std::string arc              = "1.3.6.1.4.1.3704.1.";
-    std::vector<u8> name{0x16, static_cast<u8>(product.size())}; // IA5String
-    name.insert(name.end(), product.begin(), product.end());
+    const std::string arc = "1.3.6.1.4.1.3704.1.";
     add_extension(certificate, arc + "1", der_integer(1));
-    add_extension(certificate, arc + "2", name);
+    add_extension(certificate, arc + "2", der_text("TEST-sevsim")); // productName
     // Bytes of the TCB: boot loader, TEE, four reserved ones, SNP, microcode.
     constexpr unsigned extension_of_byte[] = {1, 2, 4, 5, 6, 7, 3, 8};
     for (unsigned byte = 0; byte < 8; ++byte) {
@@ -81,6 +85,8 @@ void add_chip_facts(X509* certificate, const ChipFacts& chip) {
     }
     if (chip.kind == SigningKey::vcek) {
         add_extension(certificate, arc + "4", chip.chip_id);
+    } else {
+        add_extension(certificate, arc + "5", der_text("TEST provider")); // csp_id
     }
 }
 

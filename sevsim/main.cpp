@@ -1,7 +1,14 @@
 // sevsim: an SEV-ES and SEV-SNP machine in software. The command line.
+#include "cli/files.h"
+#include "cli/numbers.h"
+#include "cli/words.h"
+#include "cli/wrong_use.h"
 #include "igvm/format/hex.h"
+#include "igvm/tool/file_io.h"
 #include "monitor_image.h"
 #include "sevsim/certificates.h"
+#include "sevsim/ci_results.h"
+#include "sevsim/expectation.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
@@ -23,13 +30,11 @@ namespace vestibule::sevsim {
 
 namespace {
 
-constexpr int wrong_use = 2;
-
 constexpr const char* description =
     "An AMD SEV-ES and SEV-SNP machine in software, on plain QEMU without SEV hardware or KVM.\n"
     "It is written from the specifications and says nothing of silicon.";
 
-constexpr const char* one_guest = "expected one guest: FILE, --kernel FILE or --firmware FILE";
+constexpr const char* one_guest = "expected one guest: GUEST, --kernel FILE or --firmware FILE";
 
 constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm
@@ -39,6 +44,8 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm --timeline boot.svg     when it asked for what, as a picture
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
   sevsim run guest.igvm --hostile vc:0x72@20    a forged CPUID where the 20th #VC was to be
+  sevsim run guest.igvm --hostile cbit-no-effect --expect termination=0x2:0x5
+  sevsim run guest.igvm --junit results.xml     the guest's TAP lines and its end, for a CI system
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
   sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
   sevsim run --firmware /usr/share/ovmf/OVMF.fd --timeout 120
@@ -60,6 +67,7 @@ std::string run_footer() {
     for (const RuleDescription& rule : rules) {
         text += fmt::format("  {:<26}{}\n", rule.id, rule.what);
     }
+    text += "\nWHAT is how a run is to end:\n" + expectation_forms();
     return text + "\n" + examples;
 }
 
@@ -91,7 +99,7 @@ struct GuestNames {
 
 void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     run.footer(run_footer());
-    run.add_option("FILE", guest.file, "The guest: an IGVM file")->type_name("");
+    run.add_option("GUEST", guest.file, "The guest: an IGVM file")->type_name(cli::input_file);
     CLI::Option* const kernel =
         run.add_option("--kernel", guest.kernel, "The guest: a Linux kernel (bzImage)")
             ->type_name("FILE");
@@ -106,63 +114,52 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     run.add_option("--initrd", options.initrd, "The kernel's initrd")
         ->needs(kernel)
         ->type_name("FILE");
-    run.add_option("--append", options.append,
+    run.add_option(cli::words::append, options.append,
                    "The kernel's command line; tsc_early_khz is added where it is not given")
         ->needs(kernel)
         ->type_name("TEXT");
     run.add_option("--platform", options.platform, "sev-es, sev-snp (or snp) or native")
-        ->check(CLI::IsMember({"sev-es", "sev-snp", "snp", "native"}))
         ->transform([](const std::string& name) { return name == "snp" ? "sev-snp" : name; })
+        ->check(CLI::IsMember({"sev-es", "sev-snp", "native"}))
         ->type_name("NAME")
         ->capture_default_str();
-    run.add_option_function<std::string>(
-           "--memory",
-           [&options](const std::string& text) {
-               const auto size = parse_memory(text);
-               if (!size) {
-                   throw CLI::ValidationError("--memory", size.error());
-               }
-               options.memory = *size;
-           },
-           "Guest memory: bytes, K, M or G; 32M to 2G in steps of 2M")
-        ->type_name("SIZE")
-        ->default_str("256M");
-    run.add_option("--cbit", options.c_bit,
-                   "The C-bit's position: 47, as in Naples and Rome, or 51, as in Milan and later")
-        ->check(CLI::IsMember({47u, 51u}))
-        ->type_name("N")
-        ->capture_default_str();
+    cli::add_size(run, "--memory", options.memory, "Guest memory, 32M to 2G in steps of 2M",
+                  {.least = smallest_guest, .most = largest_guest});
+    cli::add_number(
+        run, "--cbit", options.c_bit,
+        "The C-bit's position: 47, as in Naples and Rome, or 51, as in Milan and later; "
+        "without it the one of the guest's file")
+        ->check(CLI::IsMember({"47", "51"}));
+    run.add_flag(
+        "--no-check", options.unjudged,
+        "Let the machine judge an IGVM file, and not this program before it: to see what a "
+        "monitor makes of a wrong one");
     run.add_flag("--la57", options.la57, "Let CPUID offer 5-level paging to the guest");
     run.add_flag("--x2apic", options.x2apic,
                  "Let CPUID offer x2APIC to the guest, and call the hypervisor KVM, without any of "
                  "its features: Linux takes x2APIC of hypervisors that it knows");
-    run.add_option("--smp", options.vcpus, "How many vCPUs")
-        ->check(CLI::Range(1u, most_vcpus))
-        ->type_name("N")
-        ->capture_default_str();
-    run.add_option_function<unsigned>(
-           "--timeout",
-           [&options](unsigned seconds) { options.timeout = std::chrono::seconds{seconds}; },
-           "Stop the guest after so many seconds")
-        ->check(CLI::Range(1u, 86'400u))
-        ->type_name("S")
-        ->default_str("60");
-    run.add_option("--trace", options.trace, "Write what the monitor sees to FILE, as JSON lines")
-        ->type_name("FILE");
+    cli::add_number(run, cli::words::vcpus, options.vcpus,
+                    "How many vCPUs; without it as many as the guest's file starts",
+                    {.least = 1, .most = most_vcpus});
+    cli::add_number(run, "--timeout", options.timeout_seconds,
+                    "Stop the guest after so many seconds; 0: never", {.most = 86'400})
+        ->type_name("S");
+    run.add_option("--trace", options.trace, "Write what the monitor sees to OUT, as JSON lines")
+        ->type_name(cli::output_file);
     run.add_option("--timeline", options.timeline,
-                   "Draw the run, VMGEXITs over time by kind, into FILE, an SVG picture")
-        ->type_name("FILE");
-    run.add_option("--gdb", options.gdb,
-                   "Wait for gdb at this port of 127.0.0.1 before the guest starts; no --timeout "
-                   "unless it is given (docs/sevsim.md says how to go on)")
-        ->check(CLI::Range(u16{1}, u16{65'535}))
+                   "Draw the run, VMGEXITs over time by kind, into OUT, an SVG picture")
+        ->type_name(cli::output_file);
+    cli::add_number(run, "--gdb", options.gdb,
+                    "Wait for gdb at this port of 127.0.0.1 before the guest starts; no --timeout "
+                    "unless it is given (docs/sevsim.md says how to go on)",
+                    {.least = 1, .most = 65'535})
         ->expected(0, 1)
         ->default_str("1234")
         ->type_name("PORT");
     run.add_option("--dump", options.dump,
-                   "Write the bytes that the guest sends to port 0x5EA to FILE; without this they "
+                   "Write the bytes that the guest sends to port 0x5EA to OUT; without this they "
                    "go nowhere")
-        ->type_name("FILE");
+        ->type_name(cli::output_file);
     run.add_flag(
         "--repeatable", options.repeatable,
         "Let time be the count of executed instructions, whatever the host does meanwhile; "
@@ -198,17 +195,15 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
 void describe_secure_processor(CLI::App& run, RunOptions& options) {
     run.add_option("--rmp", options.rmp,
                    "sev-snp: draw guest memory at the end of the run, by the states of the reverse "
-                   "map table, into FILE, an SVG picture")
-        ->type_name("FILE");
+                   "map table, into OUT, an SVG picture")
+        ->type_name(cli::output_file);
     run.add_option("--root", options.root,
                    "sev-snp: sign attestation reports with the keys of this directory, which "
                    "`sevsim certs` has made; without it each run has keys of its own")
         ->type_name("DIR");
-    run.add_option("--report-version", options.report_version,
-                   "sev-snp: the version of attestation reports: 2, 3 or 5")
-        ->check(CLI::IsMember({2u, 3u, 5u}))
-        ->type_name("N")
-        ->capture_default_str();
+    cli::add_number(run, "--report-version", options.report_version,
+                    "sev-snp: the version of attestation reports: 2, 3 or 5")
+        ->check(CLI::IsMember({"2", "3", "5"}));
     run.add_flag("--vlek", options.vlek,
                  "sev-snp: a cloud provider's VLEK signs reports, not the chip's VCEK");
     run.add_option_function<std::string>(
@@ -233,6 +228,35 @@ bool names_secure_processor(const CLI::App& run) {
         [&run](const char* name) { return run.count(name) != 0; });
 }
 
+/// What of a command line contradicts the rest of it, in words; chooses the guest.
+std::string contradiction(const CLI::App& run, const GuestNames& guest, RunOptions& options) {
+    const bool native = options.platform == "native";
+    if (!guest.choose(options)) {
+        return one_guest;
+    }
+    if (options.memory % memory_step != 0) {
+        return "--memory: expected a multiple of 2M";
+    }
+    if (names_secure_processor(run) && !options.is_snp()) {
+        return "--root, --report-version, --vlek, --host-data, --no-flash and --rmp are for "
+               "--platform sev-snp";
+    }
+    if (options.kind == GuestKind::firmware && native) {
+        return "--firmware runs on sev-es and sev-snp only";
+    }
+    if (options.vcpus != 1 && native) {
+        return "--smp starts vCPUs by the protocol of SEV-ES, so a native guest has one";
+    }
+    if (options.vcpus != 1 && options.profile) {
+        return "--profile counts instructions by a clock that all vCPUs share, so the guest has "
+               "one";
+    }
+    if (options.profile && native) {
+        return "--profile counts what a #VC costs, and a native guest takes none";
+    }
+    return {};
+}
+
 int certs_command(const std::string& directory) {
     if (const auto written = write_root(directory); !written) {
         fmt::print(stderr, "sevsim: {}\n", written.error());
@@ -247,7 +271,41 @@ int certs_command(const std::string& directory) {
     return 0;
 }
 
-int run_command(const RunOptions& options) {
+/// What follows from a run for a machine that reads.
+struct Verdict {
+    std::vector<std::string> expected;
+    std::vector<Expectation> expectations;
+    std::string tap, junit;
+
+    /// An error in words.
+    std::string write(const RunResult& result, const std::string& guest) const {
+        const auto cases  = test_cases(result, expectations);
+        std::string error = write_text(tap, to_tap(cases));
+        return error.empty() ? write_text(junit, to_junit(cases, guest, result.output)) : error;
+    }
+
+  private:
+    static std::string write_text(const std::string& path, const std::string& text) {
+        const auto* bytes  = reinterpret_cast<const u8*>(text.data());
+        const auto written = path.empty() ? std::expected<void, std::string>{}
+                                          : igvm::write_file(path, {bytes, text.size()});
+        return written ? "" : written.error();
+    }
+};
+
+void describe_verdict(CLI::App& run, Verdict& verdict) {
+    run.add_option("--expect", verdict.expected,
+                   "What the run has to come to (below); with more than one, to all of it. Exit "
+                   "status 0 then, whatever else the guest's end would say")
+        ->allow_extra_args(false)
+        ->type_name("WHAT");
+    run.add_option("--tap", verdict.tap, "Write the results as TAP, the guest's own among them")
+        ->type_name(cli::output_file);
+    run.add_option("--junit", verdict.junit, "Write them as XML as JUnit has it")
+        ->type_name(cli::output_file);
+}
+
+int run_command(const RunOptions& options, const Verdict& verdict) {
     const auto result = run_guest(options, embedded::monitor_image());
     if (!result) {
         fmt::print(stderr, "sevsim: {}\n", result.error());
@@ -257,7 +315,14 @@ int run_command(const RunOptions& options) {
     if (std::fflush(stdout) != 0) {
         return 1;
     }
-    return exit_status(*result);
+    for (const std::string& what : result->unwritten) {
+        fmt::print(stderr, "sevsim: {}\n", what);
+    }
+    if (const std::string error = verdict.write(*result, options.file); !error.empty()) {
+        fmt::print(stderr, "sevsim: {}\n", error);
+        return 1;
+    }
+    return exit_status(*result, verdict.expectations);
 }
 
 /// Started without one of the standard descriptors we would get its number for a file of our own,
@@ -288,6 +353,8 @@ int command_line(std::span<char*> arguments) {
                                   "standard output, the report after it.");
     describe_run(*run, options, guest);
     describe_secure_processor(*run, options);
+    Verdict verdict;
+    describe_verdict(*run, verdict);
     CLI::App* const certs = app.add_subcommand(
         "certs", "Make the keys and certificates of a secure processor in a directory: ARK, ASK, "
                  "VCEK and VLEK, as AMD has them, every name with TEST in it.");
@@ -297,52 +364,41 @@ int command_line(std::span<char*> arguments) {
         ->type_name("");
     try {
         app.parse(count, arguments.data());
+        if (run->parsed()) {
+            cli::check_files(*run);
+            for (const std::string& text : verdict.expected) {
+                auto expectation = expectation_of(text);
+                if (!expectation) {
+                    throw CLI::ValidationError("--expect", expectation.error());
+                }
+                verdict.expectations.push_back(std::move(*expectation));
+            }
+        }
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : wrong_use;
+        return cli::answer(app, error);
     }
     if (certs->parsed()) {
         return certs_command(root);
     }
-    if (names_secure_processor(*run) && !options.is_snp()) {
-        fmt::print(stderr,
-                   "sevsim: --root, --report-version, --vlek, --host-data, --no-flash and --rmp "
-                   "are for --platform sev-snp\n");
-        return wrong_use;
+    options.vcpus_given     = run->count("--vcpus") != 0;
+    options.c_bit_given     = run->count("--cbit") != 0;
+    const std::string wrong = contradiction(*run, guest, options);
+    if (!wrong.empty()) {
+        return cli::wrong_use(*run, wrong);
     }
+    options.timeout = std::chrono::seconds{options.timeout_seconds};
     if (options.gdb != 0) {
         if (run->count("--timeout") == 0) {
-            options.timeout = std::chrono::hours{24};
+            options.timeout = {};
         }
         fmt::print(stderr,
                    "sevsim: waiting for gdb: target remote :{}\n"
                    "sevsim: the guest's private memory lies at physical address {:#x}\n",
                    options.gdb, layout::private_base);
     }
-    if (!guest.choose(options)) {
-        fmt::print(stderr, "sevsim: {}\n", one_guest);
-        return wrong_use;
-    }
-    if (options.kind == GuestKind::firmware && options.platform == "native") {
-        fmt::print(stderr, "sevsim: --firmware runs on sev-es and sev-snp only\n");
-        return wrong_use;
-    }
-    if (options.vcpus != 1 && options.platform == "native") {
-        fmt::print(stderr,
-                   "sevsim: --smp starts vCPUs by the protocol of SEV-ES, so a native guest "
-                   "has one\n");
-        return wrong_use;
-    }
-    if (options.vcpus != 1 && options.profile) {
-        fmt::print(stderr, "sevsim: --profile counts instructions by a clock that all vCPUs share, "
-                           "so the guest has one\n");
-        return wrong_use;
-    }
-    if (options.profile && options.platform == "native") {
-        fmt::print(stderr, "sevsim: --profile counts what a #VC costs, and a native guest takes "
-                           "none\n");
-        return wrong_use;
-    }
-    return run_command(options);
+    options.keeps_output =
+        !verdict.expectations.empty() || !verdict.tap.empty() || !verdict.junit.empty();
+    return run_command(options, verdict);
 }
 
 } // namespace

@@ -6,9 +6,7 @@
 
 #include <array>
 #include <chrono>
-#include <expected>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace vestibule::sevsim {
@@ -40,6 +38,9 @@ struct RunOptions {
     u64 memory           = 256 * mib;
     unsigned vcpus       = 1;
     unsigned c_bit       = 47;    ///< 47 (Naples, Rome) or 51 (Milan and later)
+    bool vcpus_given     = false; ///< by the user; otherwise an IGVM file says how many
+    bool c_bit_given     = false; ///< likewise
+    bool unjudged        = false; ///< an IGVM file is the monitor's to judge
     bool la57            = false; ///< CPUID offers the guest 5-level paging
     bool x2apic          = false; ///< CPUID offers it, and KVM's name with it
     bool no_flash        = false; ///< all of the firmware's file is launched
@@ -48,15 +49,17 @@ struct RunOptions {
     u32 report_version = 3;         ///< of its attestation reports
     bool vlek          = false;     ///< they are signed by a VLEK, not by a VCEK
     std::array<u8, 32> host_data{}; ///< what the host has said at the launch
-    std::chrono::milliseconds timeout{60'000};
-    std::vector<std::string> allowed; ///< rules whose breach does not fail the run
-    std::string trace;                ///< empty: no trace
-    std::string timeline;             ///< empty: no picture
-    std::string rmp;                  ///< empty: no picture
-    u16 gdb         = 0;              ///< the port where gdb is waited for; 0: none
+    unsigned timeout_seconds = 60;  ///< as it was said; 0: never
+    std::chrono::milliseconds timeout{60'000}; ///< zero: never
+    std::vector<std::string> allowed;          ///< rules whose breach does not fail the run
+    std::string trace;                         ///< empty: no trace
+    std::string timeline;                      ///< empty: no picture
+    std::string rmp;                           ///< empty: no picture
+    u16 gdb         = 0;                       ///< the port where gdb is waited for; 0: none
     bool repeatable = false;
     bool profile    = false;
-    std::string dump; ///< empty: no dump
+    std::string dump;          ///< empty: no dump
+    bool keeps_output = false; ///< the guest's output stays to be looked at
     Hostility hostile;
     std::string qemu = "qemu-system-x86_64";
     std::vector<std::string> qemu_arguments;
@@ -64,8 +67,5 @@ struct RunOptions {
 
     bool is_snp() const { return platform == "sev-snp"; }
 };
-
-/// "256M" → 268435456, or what is wrong with it.
-std::expected<u64, std::string> parse_memory(std::string_view text);
 
 } // namespace vestibule::sevsim

@@ -69,7 +69,9 @@ class Loop {
   public:
     Loop(Child& child, Command& command, const Signals& signals, int keyboard)
         : child_{child}, command_{command}, signals_{signals}, keyboard_{keyboard},
-          may_take_(command.streams.size(), 0), deadline_{Clock::now() + command.timeout} {}
+          may_take_(command.streams.size(), 0),
+          deadline_{command.timeout.count() == 0 ? Clock::time_point::max()
+                                                 : Clock::now() + command.timeout} {}
 
     ProcessEnd run();
 

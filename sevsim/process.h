@@ -36,7 +36,7 @@ struct Command {
     Descriptor standard_output;
     std::vector<Descriptor> inherited; ///< what the program keeps open, under the same numbers
     std::vector<Stream> streams;
-    std::chrono::milliseconds timeout{};
+    std::chrono::milliseconds timeout{}; ///< zero: none
     /// Where the program takes orders, and the one that has it say its last words and end. When its
     /// time is up or a signal has come, it gets the order before it gets SIGTERM.
     Descriptor orders;

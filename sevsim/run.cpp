@@ -2,6 +2,7 @@
 #include "sevsim/run.h"
 
 #include "sevsim/guest_file.h"
+#include "sevsim/igvm_guest.h"
 #include "sevsim/memory_picture.h"
 #include "sevsim/process.h"
 #include "sevsim/qemu_command.h"
@@ -156,9 +157,16 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
 
 } // namespace
 
-std::expected<RunResult, std::string> run_guest(const RunOptions& options,
+std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                                                 std::span<const unsigned char> monitor) {
-    auto guest = open_guest_files(options);
+    const bool judged = asked.kind == GuestKind::igvm && !asked.unjudged;
+    const auto adapted =
+        judged ? options_for_igvm(asked) : std::expected<RunOptions, std::string>(asked);
+    if (!adapted) {
+        return std::unexpected(adapted.error());
+    }
+    const RunOptions& options = *adapted;
+    auto guest                = open_guest_files(options);
     if (!guest) {
         return std::unexpected(guest.error());
     }
@@ -200,6 +208,7 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     RecordReader reader{to_trace, Complaints{}, to_dump};
     bool output_failed = false;
     bool line_open     = false;
+    std::string kept;
     Command command;
     command.timeout   = options.timeout;
     command.keyboard  = true;
@@ -223,6 +232,10 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
     command.streams.push_back({.from = std::move(serial->read),
                                .take =
                                    [&](std::string_view bytes) {
+                                       constexpr std::size_t most_kept = 16 * mib;
+                                       if (options.keeps_output && kept.size() < most_kept) {
+                                           kept += bytes;
+                                       }
                                        output_failed |= !write_all(options.output, bytes);
                                        line_open = !bytes.ends_with('\n');
                                        return !output_failed;
@@ -247,19 +260,21 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& options,
                      .line_open     = line_open,
                      .allowed       = options.allowed,
                      .launch_digest = guest->launch_digest};
+    result.output = std::move(kept);
     if (picture.get() != nullptr) {
         picture.put(timeline(result));
     }
     if (memory.get() != nullptr) {
         memory.put(memory_picture(result));
     }
+    // What could not be written is no reason to keep the report back.
     for (OutputFile* file : {&trace, &dump, &picture, &memory}) {
         if (const auto error = file->error()) {
-            return std::unexpected(*error);
+            result.unwritten.push_back(*error);
         }
     }
     if (output_failed) {
-        return std::unexpected(std::string{"the guest's output could not be written"});
+        result.unwritten.emplace_back("the guest's output could not be written");
     }
     return result;
 }

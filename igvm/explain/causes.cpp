@@ -142,6 +142,19 @@ void add_monitor_causes(std::vector<Cause>& causes, const Plan& plan) {
         name));
 }
 
+/// Another build: a stub of another version, for another C-bit, or what else may have been
+/// launched.
+void add_other_files(std::vector<Cause>& causes, const Alternatives& alternatives) {
+    for (u32 n = 0; n < alternatives.file_names.size(); ++n) {
+        causes.push_back(plan_cause(
+            fmt::format("file {}", alternatives.file_names[n]), "file", "another --or-file",
+            [n](Plan& p) { p.other_file = n; },
+            [names = alternatives.file_names](const Plan& p) {
+                return p.other_file ? names[*p.other_file] : std::string("the file");
+            }));
+    }
+}
+
 void add_order_causes(std::vector<Cause>& causes) {
     causes.push_back(plan_cause(
         "inserts before open page runs", "order", "QEMU's IGVM loader writes page runs late",
@@ -355,6 +368,7 @@ void add_vcpu_causes(std::vector<Cause>& causes) {
                 return p.options.vcpus ? fmt::format("{}", *p.options.vcpus)
                                        : "as many as the file brings";
             }));
+        causes.back().vcpus = count;
     }
 }
 } // namespace
@@ -363,6 +377,7 @@ std::vector<Cause> causes_for(const Plan& plan, const Alternatives& alternatives
     const bool snp = plan.options.platform == PlatformType::sev_snp;
     std::vector<Cause> causes;
     add_monitor_causes(causes, plan);
+    add_other_files(causes, alternatives);
     add_order_causes(causes);
     add_type_causes(causes, snp);
     add_boot_causes(causes, plan, alternatives);

@@ -14,6 +14,7 @@ namespace vestibule::igvm {
 struct Plan {
     LaunchOptions options;
     std::optional<DirectBoot> boot;
+    std::optional<u32> other_file{}; // NOLINT(readability-redundant-member-init): may go unnamed
 };
 
 /// What a cause alters: exactly one of the three functions is there.
@@ -24,12 +25,15 @@ struct Cause {
 
     std::function<void(Plan&)> plan;
     std::function<std::string(const Plan&)> value; // of the altered thing, in words
+    u32 vcpus = 0;                                 // so many, where that is all of it
 
     std::function<void(std::vector<Step>&)> steps;
 
     std::function<void(x86::Vmsa&)> vmsa;
     bool first_vcpu = true;   // whether it is altered there,
     bool others     = true;   // and there
+    bool narrower   = false;  // whether others of its name are for fewer vCPUs
+    bool rare       = false;  // no monitor is known to do it: not tried in threes
     std::string_view field{}; // NOLINT(readability-redundant-member-init): may go unnamed
     u64 offset = 0;
     u64 size   = 0;
@@ -47,6 +51,7 @@ struct Alternatives {
     std::vector<File> kernels;
     std::vector<File> initrds;
     std::vector<std::string> command_lines;
+    std::vector<std::string> file_names{}; // NOLINT(readability-redundant-member-init): others
     std::vector<Cause> of_file{}; // NOLINT(readability-redundant-member-init): file_causes.h
 };
 

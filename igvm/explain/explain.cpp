@@ -72,8 +72,11 @@ class Explainer {
     Explainer(const Question& question, std::span<const Cause> causes)
         : question_(question), causes_(causes) {
         for (const Cause& cause : causes) {
-            (cause.is_of_vmsa() ? variations_ : arrangements_)
-                .push_back(static_cast<u16>(&cause - causes.data()));
+            const auto number = static_cast<u16>(&cause - causes.data());
+            (cause.is_of_vmsa() ? variations_ : arrangements_).push_back(number);
+            if (cause.is_of_vmsa() && !cause.rare) {
+                common_.push_back(number);
+            }
         }
     }
 
@@ -90,9 +93,11 @@ class Explainer {
   private:
     void part(unsigned arranged, unsigned varied) {
         const auto arrangements = combinations(causes_, arrangements_, arranged);
-        const auto variations   = combinations(causes_, variations_, varied);
-        std::atomic<u64> next   = 0;
-        const auto work         = [&](bool reports) {
+        constexpr unsigned most = 2; // of which rare ones are tried
+        const auto variations =
+            combinations(causes_, arranged + varied <= most ? variations_ : common_, varied);
+        std::atomic<u64> next = 0;
+        const auto work       = [&](bool reports) {
             Search search(question_, causes_);
             search.forget_numbers(variations.size());
             constexpr u64 neighbours = 48; // all counts of vCPUs at once, most often
@@ -187,6 +192,7 @@ class Explainer {
     std::span<const Cause> causes_;
     std::vector<u16> arrangements_;
     std::vector<u16> variations_;
+    std::vector<u16> common_; // of them
     std::atomic<u64> tried_       = 0;
     std::atomic<u64> found_count_ = 0;
     std::mutex mutex_; // of the rest

@@ -11,7 +11,9 @@ struct Question {
     Plan plan;
     Alternatives alternatives;
     std::function<std::expected<Launch, std::string>(const Plan&)> launch;
-    std::span<const u8> file;                  // whose pages need to be hashed but once
+    std::span<const u8> file; // whose pages need to be hashed but once
+    std::vector<std::span<const u8>>
+        others{}; // NOLINT(readability-redundant-member-init): likewise
     std::function<bool(const Chain&)> matches; // whether this is the digest that was found
     unsigned most_causes = 3;
     unsigned threads     = 1;

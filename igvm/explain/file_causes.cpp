@@ -2,9 +2,13 @@
 // knows its pages by where they lie in the file.
 #include "igvm/explain/file_causes.h"
 
+#include "igvm/format/reader.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <map>
 #include <memory>
 
 namespace vestibule::igvm {
@@ -153,12 +157,63 @@ void add_initrds(std::vector<Cause>& causes, const Launch& launch,
             }));
     }
 }
+
+/// A page of page-table entries whose C-bit is at one of two places.
+bool is_page_table(std::span<const u8> page) {
+    constexpr u64 both    = bit(47) | bit(51);
+    constexpr u64 others  = ~(both | 0x3F'FFFF'F000) & 0x0007'FFFF'FFFF'F000; // beyond 256 GiB
+    constexpr u64 present = 1;
+    u64 entries           = 0;
+    for (u64 at = 0; at < page.size(); at += sizeof(u64)) {
+        const u64 entry = load<u64>(page, at);
+        const u64 c_bit = entry & both;
+        if (entry == 0) {
+            continue;
+        }
+        if ((entry & present) == 0 || (entry & others) != 0 || c_bit == 0 || c_bit == both) {
+            return false;
+        }
+        ++entries;
+    }
+    return entries != 0;
+}
+
+void add_c_bit(std::vector<Cause>& causes, const Launch& launch) {
+    constexpr u64 both = bit(47) | bit(51);
+    const auto tables  = std::make_shared<std::map<const u8*, std::vector<u8>>>();
+    for (const Step& step : launch.steps) {
+        if (!is_page(step) || !is_page_table(step.data)) {
+            continue;
+        }
+        std::vector<u8>& page = (*tables)[step.data.data()];
+        page.assign(step.data.begin(), step.data.end());
+        for (u64 at = 0; at < page.size(); at += sizeof(u64)) {
+            const u64 entry = load<u64>(page, at);
+            const u64 moved = entry == 0 ? entry : entry ^ both;
+            std::memcpy(page.data() + at, &moved, sizeof(moved));
+        }
+    }
+    if (tables->empty()) {
+        return;
+    }
+    causes.push_back(cause_of("C-bit the other of 47 and 51 in page tables", "page tables",
+                              "built for another processor (--cbit)",
+                              [tables](std::vector<Step>& steps) {
+                                  for (Step& step : steps) {
+                                      const auto table = tables->find(step.data.data());
+                                      if (table != tables->end()) {
+                                          step.data = table->second;
+                                      }
+                                  }
+                              }));
+}
 } // namespace
 
 std::vector<Cause> file_causes(const Launch& launch, const FileAlternatives& alternatives) {
     std::vector<Cause> causes;
     add_lines(causes, launch, alternatives);
     add_initrds(causes, launch, alternatives);
+    add_c_bit(causes, launch);
     return causes;
 }
 

@@ -34,11 +34,21 @@ std::vector<Combination> combinations(std::span<const Cause> causes,
     return result;
 }
 
+/// On SNP each page is, by its type and address at least.
+static bool is_measured_by(PlatformType platform, const Step& step) {
+    return step.pages != 0
+           && (platform == PlatformType::sev_snp || step.type == PageType::normal
+               || step.type == PageType::vmsa);
+}
+
 bool Search::is_in_file(const Step& step) const {
-    const std::less<> before;
-    const u8* const first = question_.file.data();
-    return !step.data.empty() && !before(step.data.data(), first)
-           && before(step.data.data(), first + question_.file.size());
+    const auto lies_in = [&](std::span<const u8> file) {
+        const std::less<> before;
+        return !before(step.data.data(), file.data())
+               && before(step.data.data(), file.data() + file.size());
+    };
+    return !step.data.empty()
+           && (lies_in(question_.file) || std::ranges::any_of(question_.others, lies_in));
 }
 
 const Digest384& Search::contents(const Step& step) {
@@ -77,7 +87,14 @@ Search::Vcpu& Search::vcpu_of(const Step& step) {
     return vcpu;
 }
 
-const Launch* Search::launch_for(const Combination& combination) {
+Search::Search(const Question& question, std::span<const Cause> causes)
+    : question_(question), causes_(causes) {
+    for (const Cause& cause : causes) {
+        most_vcpus_ = std::max(most_vcpus_, cause.vcpus);
+    }
+}
+
+const Launch* Search::launch_for(const Combination& combination, bool with_most) {
     PlanCauses altering;
     altering.fill(no_cause);
     u64 count = 0;
@@ -86,12 +103,13 @@ const Launch* Search::launch_for(const Combination& combination) {
             altering[count++] = cause;
         }
     }
-    if (const auto known = launches_.find(altering); known != launches_.end()) {
+    const std::pair key(altering, with_most);
+    if (const auto known = launches_.find(key); known != launches_.end()) {
         return known->second ? &*known->second : nullptr;
     }
-    // All that go with the counts of vCPUs, which change fastest; but large ones are not hoarded.
-    constexpr u64 most_launches = 64;
-    constexpr u64 most_steps    = u64{1} << 18;
+    // Large ones are not hoarded.
+    constexpr u64 most_launches = 256;
+    constexpr u64 most_steps    = u64{1} << 19;
     if (launches_.size() >= most_launches || steps_kept_ > most_steps) {
         launches_.clear();
         known_vcpus_.clear();
@@ -101,8 +119,11 @@ const Launch* Search::launch_for(const Combination& combination) {
     for (const u16 cause : std::span(altering).first(count)) {
         causes_[cause].plan(plan);
     }
+    if (with_most) {
+        plan.options.vcpus = most_vcpus_;
+    }
     auto launch = question_.launch(plan);
-    auto& kept  = launches_[altering];
+    auto& kept  = launches_[key];
     if (!launch) {
         return nullptr;
     }
@@ -110,8 +131,9 @@ const Launch* Search::launch_for(const Combination& combination) {
     return &kept.emplace(std::move(*launch));
 }
 
-bool Search::arrange(const Combination& combination) {
-    const Launch* const launch = launch_for(combination);
+bool Search::arrange_steps(const Combination& combination, bool with_most) {
+    most_.reset(); // the steps become others
+    const Launch* const launch = launch_for(combination, with_most);
     if (launch == nullptr) {
         return false;
     }
@@ -122,8 +144,59 @@ bool Search::arrange(const Combination& combination) {
             causes_[cause].steps(steps_);
         }
     }
+    // A launch of nothing explains nothing, though its digest may be the expected one: zeros.
+    return std::ranges::any_of(
+        steps_, [this](const Step& step) { return is_measured_by(platform_, step); });
+}
+
+bool Search::ends_in_all_vmsas() const {
+    if (steps_.size() < most_vcpus_) {
+        return false;
+    }
+    const u64 first = steps_.size() - most_vcpus_;
+    for (u64 at = 0; at < most_vcpus_; ++at) {
+        if (steps_[first + at].type != PageType::vmsa || steps_[first + at].vcpu != at) {
+            return false;
+        }
+    }
+    return std::ranges::find(steps_, PageType::vmsa, &Step::type)
+           == steps_.begin() + static_cast<std::ptrdiff_t>(first);
+}
+
+bool Search::arrange_most(const Combination& rest) {
+    if (most_ && std::ranges::equal(most_->span(), rest.span())) {
+        return true;
+    }
+    if (!arrange_steps(rest, true) || !ends_in_all_vmsas()) {
+        return false;
+    }
     draw_head();
-    note_tail();
+    note_tail(0);
+    most_ = rest;
+    return true;
+}
+
+bool Search::arrange(const Combination& combination) {
+    Combination rest{.causes = {}, .count = 0};
+    u64 count = 0;
+    for (const u16 cause : combination.span()) {
+        if (causes_[cause].vcpus != 0) {
+            count = causes_[cause].vcpus;
+        } else {
+            rest.causes[rest.count++] = cause;
+        }
+    }
+    if (count != 0 && arrange_most(rest)) {
+        family_ += count < visible_ ? 1 : 0;
+        visible_          = count;
+        altered_.is_noted = false;
+        return true;
+    }
+    if (!arrange_steps(combination, false)) {
+        return false;
+    }
+    draw_head();
+    note_tail(steps_.size() - first_vmsa_);
     return true;
 }
 
@@ -150,7 +223,8 @@ void Search::draw_head() {
     drawn_.assign(steps_.begin(), vmsa);
 }
 
-void Search::note_tail() {
+void Search::note_tail(u64 visible) {
+    altered_.is_noted = false;
     std::swap(tail_, tail_before_);
     tail_.clear();
     for (u64 at = first_vmsa_; at < steps_.size(); ++at) {
@@ -162,12 +236,13 @@ void Search::note_tail() {
                          .pages    = step.pages,
                          .contents = is_vmsa ? Digest384{} : contents(step)});
     }
-    auto head = chains_.back().digest();
-    const bool goes_on =
-        head == head_ && tail_before_.size() <= tail_.size()
-        && std::ranges::equal(tail_before_, std::span(tail_).first(tail_before_.size()));
+    auto head          = chains_.back().digest();
+    const auto before  = std::span(tail_before_).first(visible_);
+    const bool goes_on = head == head_ && before.size() <= visible
+                         && std::ranges::equal(before, std::span(tail_).first(before.size()));
     family_ += goes_on ? 0 : 1;
-    head_ = std::move(head);
+    head_    = std::move(head);
+    visible_ = visible;
 }
 
 Search::Signature Search::signature() const {
@@ -177,7 +252,7 @@ Search::Signature Search::signature() const {
     u64& hash      = signature.back();
     hash           = 0xCBF2'9CE4'8422'2325;
     const auto add = [&](u64 value) { hash = (hash ^ value) * 0x100'0000'01B3; };
-    for (const Tail& step : tail_) {
+    for (const Tail& step : std::span(tail_).first(visible_)) {
         add(static_cast<u64>(step.type));
         add(step.gpa);
         add(step.pages);
@@ -232,20 +307,52 @@ void Search::add_varied(Chain& chain, u64 at, const Combination& combination, u6
     chain.add(step, *digest);
 }
 
-std::optional<bool> Search::matches(const Combination& combination, u64 number) {
-    for (const u16 cause : combination.span()) {
-        const bool idle = std::ranges::none_of(tail_, [&](const Tail& step) {
-            return step.vcpu != nullptr && step.vcpu->altered_by[cause];
-        });
-        if (idle) {
-            return std::nullopt;
+void Search::note_alterations() {
+    altered_.is_noted  = true;
+    altered_.has_first = altered_.has_others = false;
+    altered_.first.assign(causes_.size(), false);
+    altered_.others.assign(causes_.size(), false);
+    const Vcpu* last = nullptr; // vCPUs that are alike follow one another
+    for (const Tail& step : std::span(tail_).first(visible_)) {
+        if (step.vcpu == nullptr || step.vcpu == last) {
+            continue;
         }
+        last                                                     = step.vcpu;
+        (last->first ? altered_.has_first : altered_.has_others) = true;
+        std::vector<bool>& into = last->first ? altered_.first : altered_.others;
+        for (u64 cause = 0; cause < causes_.size(); ++cause) {
+            into[cause] = into[cause] || last->altered_by[cause];
+        }
+    }
+}
+
+/// Where one of its name for fewer vCPUs, or for all there are, says the same.
+bool Search::is_idle(u16 number) const {
+    const Cause& cause = causes_[number];
+    const bool first   = altered_.first[number];
+    const bool others  = altered_.others[number];
+    if (!cause.narrower) {
+        return !first && !others;
+    }
+    if (cause.first_vcpu && cause.others) {
+        return (!first && altered_.has_first) || (!others && altered_.has_others)
+               || (!first && !others);
+    }
+    return cause.first_vcpu ? !first || !altered_.has_others : !others || !altered_.has_first;
+}
+
+std::optional<bool> Search::matches(const Combination& combination, u64 number) {
+    if (combination.count != 0 && !altered_.is_noted) {
+        note_alterations();
+    }
+    if (std::ranges::any_of(combination.span(), [&](u16 cause) { return is_idle(cause); })) {
+        return std::nullopt;
     }
     auto& end = ends_[number];
     if (!end || end->family != family_) {
         end = Drawn{.family = family_, .links = 0, .chain = chains_.back()};
     }
-    for (; end->links < tail_.size(); ++end->links) {
+    for (; end->links < visible_; ++end->links) {
         add_varied(end->chain, end->links, combination, number);
     }
     return question_.matches(end->chain);

@@ -26,8 +26,7 @@ std::vector<Combination> combinations(std::span<const Cause> causes,
 
 class Search {
   public:
-    Search(const Question& question, std::span<const Cause> causes)
-        : question_(question), causes_(causes) {}
+    Search(const Question& question, std::span<const Cause> causes);
 
     /// Sets the arrangement; false where there is no such launch.
     bool arrange(const Combination& combination);
@@ -69,21 +68,27 @@ class Search {
     using PlanCauses              = std::array<u16, 3>;
     static constexpr u16 no_cause = 0xFFFF;
 
-    const Launch* launch_for(const Combination& combination);
+    /// With the most vCPUs that a cause has, or with as many as the combination says.
+    const Launch* launch_for(const Combination& combination, bool with_most);
+    bool arrange_steps(const Combination& combination, bool with_most);
+    bool arrange_most(const Combination& rest);
+    [[nodiscard]] bool ends_in_all_vmsas() const;
     void draw_head();
-    void note_tail();
+    void note_tail(u64 visible);
     void add_varied(Chain& chain, u64 at, const Combination& combination, u64 number);
     const Digest384& contents(const Step& step);
     [[nodiscard]] bool is_in_file(const Step& step) const;
     Vcpu& vcpu_of(const Step& step);
+    void note_alterations();
+    [[nodiscard]] bool is_idle(u16 cause) const;
     [[nodiscard]] x86::Vmsa varied(const Vcpu& vcpu, const Combination& combination) const;
 
     const Question& question_;
     std::span<const Cause> causes_;
 
     /// Neighbours often alter the plan in the same way, so that one launch serves them all.
-    std::map<PlanCauses, std::optional<Launch>> launches_; // none where there is no such launch
-    u64 steps_kept_ = 0;                                   // in all of them
+    std::map<std::pair<PlanCauses, bool>, std::optional<Launch>> launches_; // none: there is none
+    u64 steps_kept_ = 0;                                                    // in all of them
     PlatformType platform_{};
     std::vector<Step> steps_;
     u64 first_vmsa_ = 0;
@@ -106,7 +111,23 @@ class Search {
         bool operator==(const Tail&) const = default;
     };
 
+    /// What each cause alters in the arrangement: something in vCPU 0, something in the others.
+    struct Altered {
+        bool is_noted = false;
+        bool has_first; // there are such VMSAs
+        bool has_others;
+        std::vector<bool> first; // each cause
+        std::vector<bool> others;
+    };
+
+    Altered altered_;
+    /// Counts of vCPUs are most of all arrangements, and alter the tail alone: where the launch
+    /// with the most ends in all their VMSAs, it is made once, and those with fewer are its
+    /// beginning.
+    u32 most_vcpus_ = 0;
+    std::optional<Combination> most_; // of which the steps are
     std::vector<Tail> tail_;
+    u64 visible_ = 0;                        // of it
     std::vector<Tail> tail_before_;          // of the arrangement before
     std::vector<u8> head_;                   // the digest before the first VMSA
     u64 family_ = 0;                         // of arrangements whose tails continue each other

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_set>
 
 namespace vestibule::igvm {
 
@@ -48,10 +49,19 @@ const Word& word_at(u64 offset) { return *std::ranges::find(words(), offset, &Wo
 
 u64 mask_of(u64 size) { return size == sizeof(u64) ? ~u64{0} : (u64{1} << (8 * size)) - 1; }
 
-/// What a kernel may have made of a word.
+/// Each once, and in this order.
+std::vector<u64> distinct(std::vector<u64> values, const Word& word, const VmsaRiddle& riddle) {
+    std::unordered_set<u64> seen = {word_of(riddle.predicted, word.offset)};
+    std::erase_if(values, [&](u64& value) {
+        value &= mask_of(word.size);
+        return !seen.insert(value).second;
+    });
+    return values;
+}
+
+/// What a kernel may have made of a word, the likely values first.
 std::vector<u64> guesses(const Word& word, const VmsaRiddle& riddle) {
     constexpr u64 halves[]  = {0xFFFF'FFFF, 0xFFFF, 0xFFF, 0xFF, 0xFFFF'FFFF'FFFF};
-    const u64 mask          = mask_of(word.size);
     const u64 predicted     = word_of(riddle.predicted, word.offset);
     const u64 given         = word_of(riddle.given, word.offset);
     std::vector<u64> values = {given, 0, word_of(riddle.untouched, word.offset)};
@@ -63,17 +73,16 @@ std::vector<u64> guesses(const Word& word, const VmsaRiddle& riddle) {
         values.push_back(predicted ^ u64{1} << bit);
         values.push_back(given ^ u64{1} << bit);
     }
-    // Or another's place, as QEMU gives TR the base of LDTR.
+    return distinct(std::move(values), word, riddle);
+}
+
+/// Or it has been put into another's place, as QEMU gives TR the base of LDTR.
+std::vector<u64> values_of_others(const Word& word, const VmsaRiddle& riddle) {
+    std::vector<u64> values;
     for (const Word& other : words()) {
         values.push_back(word_of(riddle.given, other.offset));
     }
-    for (u64& value : values) {
-        value &= mask;
-    }
-    std::ranges::sort(values);
-    values.erase(std::ranges::unique(values).begin(), values.end());
-    std::erase(values, predicted);
-    return values;
+    return distinct(std::move(values), word, riddle);
 }
 
 /// The words that kernels are known to force something into, for guesses of two at a time.
@@ -90,6 +99,105 @@ bool is_control(const Word& word) {
         is_segment && word.offset % sizeof(x86::Segment) == offsetof(x86::Segment, attributes);
     return is_attribute || std::ranges::count(registers, word.offset) != 0;
 }
+
+class Solver {
+  public:
+    Solver(const VmsaRiddle& riddle, const VmsaMatch& matches)
+        : riddle_(riddle), matches_(matches) {}
+
+    std::optional<std::vector<VmsaWord>> solve() {
+        if (is_right(riddle_.predicted)) {
+            return std::vector<VmsaWord>{};
+        }
+        if (const auto found = one()) {
+            return std::vector{*found};
+        }
+        return two();
+    }
+
+  private:
+    bool is_right(const x86::Vmsa& guess) {
+        ++tried_;
+        return matches_(guess);
+    }
+
+    [[nodiscard]] bool is_over() const { return tried_ >= riddle_.most_guesses; }
+
+    std::optional<VmsaWord> try_word(const x86::Vmsa& base, const Word& word,
+                                     const std::vector<u64>& values) {
+        for (const u64 value : values) {
+            if (is_over()) {
+                break;
+            }
+            x86::Vmsa guess = base;
+            set_word(guess, word.offset, value);
+            if (is_right(guess)) {
+                return VmsaWord{.offset = word.offset, .value = value};
+            }
+        }
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::vector<u64> all_guesses(const Word& word) const {
+        std::vector<u64> values = guesses(word, riddle_);
+        std::ranges::copy(values_of_others(word, riddle_), std::back_inserter(values));
+        return distinct(std::move(values), word, riddle_);
+    }
+
+    /// The word that is asked for, then those that kernels alter, then the others.
+    std::optional<VmsaWord> one() {
+        std::vector<const Word*> order;
+        for (const Word& word : words()) {
+            order.push_back(&word);
+        }
+        std::ranges::sort(order, {}, [&](const Word* word) {
+            const int rank = word->offset == riddle_.focus ? 0 : is_control(*word) ? 1 : 2;
+            return std::pair(rank, word->offset);
+        });
+        for (const auto values_of : {guesses, values_of_others}) {
+            for (const Word* word : order) {
+                if (const auto found =
+                        try_word(riddle_.predicted, *word, values_of(*word, riddle_))) {
+                    return found;
+                }
+            }
+        }
+        return std::nullopt;
+    }
+
+    std::optional<std::vector<VmsaWord>> two() {
+        const auto& focus = riddle_.focus;
+        for (const Word& first : words()) {
+            if (focus ? first.offset != *focus : !is_control(first)) {
+                continue;
+            }
+            for (const u64 value : all_guesses(first)) {
+                x86::Vmsa base = riddle_.predicted;
+                set_word(base, first.offset, value);
+                for (const Word& second : words()) {
+                    if (!is_control(second) || second.offset == first.offset
+                        || (!focus && second.offset < first.offset)) {
+                        continue;
+                    }
+                    if (is_over()) {
+                        return std::nullopt;
+                    }
+                    if (const auto found = try_word(base, second, all_guesses(second))) {
+                        return std::vector{
+                            VmsaWord{.offset = first.offset, .value = value},
+                            *found
+                        };
+                    }
+                }
+            }
+        }
+        return std::nullopt;
+    }
+
+    const VmsaRiddle& riddle_;
+    const VmsaMatch& matches_;
+    u64 tried_ = 0;
+};
 } // namespace
 
 u64 word_of(const x86::Vmsa& vmsa, u64 offset) {
@@ -107,56 +215,7 @@ void set_word(x86::Vmsa& vmsa, u64 offset, u64 value) {
 
 std::optional<std::vector<VmsaWord>> solve_vmsa(const VmsaRiddle& riddle,
                                                 const VmsaMatch& matches) {
-    const x86::Vmsa& predicted     = riddle.predicted;
-    const std::optional<u64> focus = riddle.focus;
-    if (matches(predicted)) {
-        return std::vector<VmsaWord>{};
-    }
-    const auto guesses_at = [&](const Word& word) { return guesses(word, riddle); };
-    const auto try_word = [&](const x86::Vmsa& base, const Word& word) -> std::optional<VmsaWord> {
-        for (const u64 value : guesses_at(word)) {
-            x86::Vmsa guess = base;
-            set_word(guess, word.offset, value);
-            if (matches(guess)) {
-                return VmsaWord{.offset = word.offset, .value = value};
-            }
-        }
-        return std::nullopt;
-    };
-    // The word that is asked for first: most often it is the one.
-    if (focus) {
-        if (const auto found = try_word(predicted, word_at(*focus))) {
-            return std::vector{*found};
-        }
-    }
-    for (const Word& word : words()) {
-        if (const auto found = try_word(predicted, word)) {
-            return std::vector{*found};
-        }
-    }
-    for (const Word& first : words()) {
-        const bool is_first = focus ? first.offset == *focus : is_control(first);
-        if (!is_first) {
-            continue;
-        }
-        for (const u64 value : guesses_at(first)) {
-            x86::Vmsa base = predicted;
-            set_word(base, first.offset, value);
-            for (const Word& second : words()) {
-                if (!is_control(second) || second.offset == first.offset
-                    || (!focus && second.offset < first.offset)) {
-                    continue;
-                }
-                if (const auto found = try_word(base, second)) {
-                    return std::vector{
-                        VmsaWord{.offset = first.offset, .value = value},
-                        *found
-                    };
-                }
-            }
-        }
-    }
-    return std::nullopt;
+    return Solver(riddle, matches).solve();
 }
 
 } // namespace vestibule::igvm

@@ -1,6 +1,6 @@
-// What a VMSA was that nobody can read: a prediction, and a keyed digest that says of any guess
-// whether it is right. Words of the prediction are varied until one fits: values that a kernel
-// makes of what it was given, and single bits.
+// What a VMSA was that nobody can read: a prediction, and something that says of any guess whether
+// it is right: a keyed digest, or a secure processor that compares. Words of the prediction are
+// varied until one fits: values that a kernel makes of what it was given, and single bits.
 #pragma once
 
 #include "x86/vmsa.h"
@@ -26,10 +26,11 @@ struct VmsaRiddle {
     x86::Vmsa given;
     x86::Vmsa untouched;
     std::optional<u64> focus;
+    u64 most_guesses = ~u64{0}; // where each of them costs a launch
 };
 
 /// The words at which the VMSA differs from the prediction, two at the most; none where no guess is
-/// right.
+/// right, or none of those that may be made. What kernels are known to do is guessed first.
 std::optional<std::vector<VmsaWord>> solve_vmsa(const VmsaRiddle& riddle, const VmsaMatch& matches);
 
 /// A word of a VMSA, by its offset as context_values() has it.

@@ -1,10 +1,11 @@
 // See guest_policy.h.
 #include "igvm/format/guest_policy.h"
 
+#include "igvm/format/number.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace vestibule::igvm {
 
@@ -57,6 +58,8 @@ std::optional<Version> version_of(PlatformType platform) {
     }
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 std::expected<bool, std::string> on_or_off(std::string_view word, std::string_view value) {
     if (value == "on" || value == "1") {
         return true;
@@ -69,18 +72,8 @@ std::expected<bool, std::string> on_or_off(std::string_view word, std::string_vi
 
 /// "1.55" as bits 15:0.
 std::optional<u64> abi_of(std::string_view value) {
-    unsigned major        = 0;
-    unsigned minor        = 0;
-    const char* const end = value.data() + value.size();
-    const auto first      = std::from_chars(value.data(), end, major);
-    if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') {
-        return std::nullopt;
-    }
-    const auto second = std::from_chars(first.ptr + 1, end, minor);
-    if (second.ec != std::errc() || second.ptr != end || major > 0xFF || minor > 0xFF) {
-        return std::nullopt;
-    }
-    return u64{major} << 8 | minor;
+    const auto parts = numbers_between(value, '.', {.most = 0xFF});
+    return parts.size() == 2 ? std::optional(parts[0] << 8 | parts[1]) : std::nullopt;
 }
 
 std::string known_words() {
@@ -149,12 +142,9 @@ std::vector<std::string> policy_warnings(PlatformType platform, u64 policy) {
 }
 
 std::expected<u64, std::string> snp_policy_of(std::string_view text) {
-    const bool hex   = text.starts_with("0x") || text.starts_with("0X");
-    const auto own   = hex ? text.substr(2) : text;
-    u64 number       = 0;
-    const auto whole = std::from_chars(own.data(), own.data() + own.size(), number, hex ? 16 : 10);
-    if (!own.empty() && whole.ec == std::errc() && whole.ptr == own.data() + own.size()) {
-        return number;
+    // What begins as a number is one, or wrong: no word does.
+    if (!text.empty() && (text.front() == '-' || text.front() == '+' || is_digit(text.front()))) {
+        return number_of(text);
     }
     u64 policy = default_snp_policy;
     for (u64 at = 0; at <= text.size();) {

@@ -19,6 +19,8 @@
 #include <string_view>
 #include <vector>
 
+#include <unistd.h>
+
 namespace vestibule::igvm {
 
 namespace {
@@ -42,6 +44,15 @@ Number load_number(std::span<const u8> bytes) {
     return number;
 }
 
+/// OpenSSL's own asks /dev/tty, whoever sits there, and waits.
+int ask_passphrase(char* into, int size, int, void* is_locked) {
+    *static_cast<bool*>(is_locked) = true;
+    return isatty(STDIN_FILENO) == 1
+                   && EVP_read_pw_string(into, size, "Passphrase of the key: ", 0) == 0
+               ? static_cast<int>(std::strlen(into))
+               : -1;
+}
+
 /// A PEM file's key, by one of OpenSSL's readers; an error names the file.
 template <auto read>
 std::expected<OwnedKey, std::string> key_of_file(const std::string& path, std::string_view what) {
@@ -49,7 +60,13 @@ std::expected<OwnedKey, std::string> key_of_file(const std::string& path, std::s
     if (file == nullptr) {
         return std::unexpected(fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
     }
-    OwnedKey key(read(file.get(), nullptr, nullptr, nullptr));
+    bool is_locked = false;
+    OwnedKey key(read(file.get(), nullptr, ask_passphrase, &is_locked));
+    if (key == nullptr && is_locked) {
+        return std::unexpected(fmt::format("{}: found an encrypted key, expected its passphrase: "
+                                           "there is no terminal to ask for it, or it is wrong",
+                                           path));
+    }
     if (key == nullptr) {
         return std::unexpected(
             fmt::format("{}: offset 0x0: no {} key found, expected one in PEM", path, what));
@@ -154,6 +171,12 @@ std::optional<SnpSignature> read_signature(std::span<const u8> bytes) {
     store(ECDSA_SIG_get0_r(signature.get()), result.r);
     store(ECDSA_SIG_get0_s(signature.get()), result.s);
     return result;
+}
+
+PrivateKey PrivateKey::make() {
+    PrivateKey key(EVP_EC_gen("P-384"));
+    must(key.key_ != nullptr);
+    return key;
 }
 
 SnpPublicKey PrivateKey::public_key() const { return public_key_of(key_.get()); }

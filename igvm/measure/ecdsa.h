@@ -22,6 +22,9 @@ class PrivateKey {
     /// A PEM file; an error names it.
     static std::expected<PrivateKey, std::string> read(const std::string& path);
 
+    /// A fresh one, for what nobody has to recognise later.
+    static PrivateKey make();
+
     [[nodiscard]] SnpPublicKey public_key() const;
     [[nodiscard]] SnpSignature sign(std::span<const u8> message) const;
 

@@ -2,8 +2,6 @@
 // can split, is drawn by the calling thread through the batches that are ready.
 #include "igvm/measure/launch_digest.h"
 
-#include "igvm/measure/lanes.h"
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -132,7 +130,7 @@ bool Chain::equals(std::span<const u8> digest) const {
 unsigned all_threads() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatcher& watcher,
-                        const Digest384& start) {
+                        const Digest384& start, LaneWidth width) {
     Chain chain(launch.platform, start);
     const bool snp  = launch.platform == PlatformType::sev_snp;
     const auto link = [&](const Step& step, const Digest384& contents) {
@@ -151,12 +149,12 @@ std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatche
     std::vector<std::jthread> helpers;
     for (unsigned i = 1; i < threads; ++i) {
         helpers.emplace_back([&] {
-            Lanes lanes;
+            Lanes lanes(width);
             while (batches.work(lanes)) {
             }
         });
     }
-    Lanes lanes;
+    Lanes lanes(width);
     bool more = true;
     for (u64 at = 0; at < launch.steps.size(); ++at) {
         while (more && !batches.is_ready(at)) {

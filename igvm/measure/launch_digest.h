@@ -4,6 +4,7 @@
 #pragma once
 
 #include "igvm/measure/digest.h"
+#include "igvm/measure/lanes.h"
 #include "igvm/measure/launch.h"
 
 #include <functional>
@@ -58,10 +59,10 @@ using StepWatcher = std::function<void(const Step&, const Digest384& contents, c
 /// As many as this machine runs at a time.
 unsigned all_threads();
 
-/// Hashes pages on up to `threads` threads. `start` is, on SNP, the digest of what was measured
-/// before.
+/// Hashes pages on up to `threads` threads, in no wider lanes than these. `start` is, on SNP, the
+/// digest of what was measured before.
 std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatcher& watcher = {},
-                        const Digest384& start = {});
+                        const Digest384& start = {}, LaneWidth lanes = lane_width());
 
 /// What the secure processor signs for LAUNCH_MEASURE (SEV API specification, section 6.5).
 struct MeasureContext {

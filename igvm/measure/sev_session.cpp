@@ -40,7 +40,9 @@ void append(std::vector<u8>& message, u32 value) {
     }
 }
 
-/// Section 2.1: NIST SP 800-108 in counter mode by HMAC-SHA-256; one round is enough for 128 bits.
+/// Section 2.1: NIST SP 800-108 in counter mode by HMAC-SHA-256, counter and length in 32 bits,
+/// little-endian, as AMD's published firmware has it (AMD-ASPFW, sev_uapp, nist_kdf.c); one round
+/// is enough for 128 bits.
 Key128 derive(std::span<const u8> key, std::string_view label, std::span<const u8> context = {}) {
     std::vector<u8> message;
     append(message, u32{1});
@@ -85,6 +87,24 @@ std::vector<u8> agree(EVP_PKEY* own, EVP_PKEY* other) {
 
 } // namespace
 
+SevSession wrap_session(std::span<const u8> secret, const Key128& nonce, const Key128& iv,
+                        const TransportKeys& keys, u32 policy) {
+    SevSession session{};
+    std::ranges::copy(nonce, session.nonce);
+    std::ranges::copy(iv, session.wrap_iv);
+    const Key128 master = derive(secret, "sev-master-secret", nonce);
+    std::vector<u8> both;
+    append(both, keys.tek);
+    append(both, keys.tik);
+    std::ranges::copy(aes_ctr(derive(master, "sev-kek"), iv, both), session.wrapped_keys);
+    std::ranges::copy(hmac_sha256(derive(master, "sev-kik"), session.wrapped_keys),
+                      session.wrap_mac);
+    std::vector<u8> policy_bytes;
+    append(policy_bytes, policy);
+    std::ranges::copy(hmac_sha256(keys.tik, policy_bytes), session.policy_mac);
+    return session;
+}
+
 std::expected<NewSession, std::string> make_session(std::span<const u8> pdh, u32 policy) {
     if (pdh.size() != sizeof(SevCertificate)) {
         return std::unexpected(fmt::format("offset 0x0: found {:#x} bytes, expected the {:#x} of "
@@ -124,22 +144,13 @@ std::expected<NewSession, std::string> make_session(std::span<const u8> pdh, u32
     std::ranges::copy(key.qx, result.godh.qx);
     std::ranges::copy(key.qy, result.godh.qy);
 
-    SevSession& session = result.session;
-    fill_random(session.nonce);
-    fill_random(session.wrap_iv);
+    Key128 nonce;
+    Key128 iv;
+    fill_random(nonce);
+    fill_random(iv);
     fill_random(result.keys.tek);
     fill_random(result.keys.tik);
-    const Key128 master = derive(agree(own.get(), other.get()), "sev-master-secret", session.nonce);
-    std::vector<u8> keys;
-    append(keys, result.keys.tek);
-    append(keys, result.keys.tik);
-    const auto wrapped = aes_ctr(derive(master, "sev-kek"), session.wrap_iv, keys);
-    std::ranges::copy(wrapped, session.wrapped_keys);
-    std::ranges::copy(hmac_sha256(derive(master, "sev-kik"), session.wrapped_keys),
-                      session.wrap_mac);
-    std::vector<u8> policy_bytes;
-    append(policy_bytes, policy);
-    std::ranges::copy(hmac_sha256(result.keys.tik, policy_bytes), session.policy_mac);
+    result.session = wrap_session(agree(own.get(), other.get()), nonce, iv, result.keys, policy);
     return result;
 }
 

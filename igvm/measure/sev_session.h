@@ -61,6 +61,10 @@ struct NewSession {
     TransportKeys keys;
 };
 
+/// What of a session follows from the agreed secret: the keys wrapped, and the MACs.
+SevSession wrap_session(std::span<const u8> secret, const Key128& nonce, const Key128& iv,
+                        const TransportKeys& keys, u32 policy);
+
 /// Fresh keys for a platform with this PDH certificate.
 std::expected<NewSession, std::string> make_session(std::span<const u8> pdh, u32 policy);
 

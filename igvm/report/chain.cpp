@@ -11,7 +11,10 @@
 namespace vestibule::igvm {
 
 namespace {
-/// ARK's certificates as https://kdsintf.amd.com/vcek/v1/{Milan,Genoa,Turin}/cert_chain has them.
+/// SHA-256 of ARK's certificates in DER, as
+/// https://kdsintf.amd.com/vcek/v1/{Milan,Genoa,Turin}/cert_chain has them. The server was not
+/// reached from here: each value was found alike in several public verifiers, written in Rust, Go,
+/// Python and TypeScript, that pin it.
 struct Root {
     CpuGeneration generation;
     std::string_view fingerprint;
@@ -65,6 +68,12 @@ class Checker {
         return passed;
     }
 
+    /// Below a root that was named, "TEST SEV-VCEK" is a VCEK as well.
+    [[nodiscard]] bool is_called(const Certificate& certificate, std::string_view name) const {
+        const std::string subject = certificate.subject();
+        return subject == name || (!options_.roots.empty() && subject.ends_with(name));
+    }
+
     const Certificate* signature() {
         const unsigned key = report_.signing_key();
         if (key == signing_key::none) {
@@ -76,7 +85,8 @@ class Checker {
             return nullptr;
         }
         const std::string_view name = key == signing_key::vcek ? "SEV-VCEK" : "SEV-VLEK";
-        const auto leaf             = std::ranges::find(certificates_, name, &Certificate::subject);
+        const auto leaf             = std::ranges::find_if(
+            certificates_, [&](const Certificate& each) { return is_called(each, name); });
         if (leaf == certificates_.end()) {
             add("signing key", false,
                 fmt::format("found no certificate of {} among {}, expected one", name,
@@ -142,12 +152,14 @@ class Checker {
                 ? "what is reported runs"
                 : fmt::format("found a current {}: what is reported does not run", above.front()));
 
+        // A root that was named may be of products that AMD does not make.
         const auto generation = generation_named(chip.product);
-        add("product", generation == options_.generation,
-            generation == options_.generation
-                ? chip.product
-                : fmt::format("found a certificate of {}, expected one of {}", chip.product,
-                              name_of(options_.generation)));
+        const bool right =
+            generation == options_.generation || (!generation && !options_.roots.empty());
+        add("product", right,
+            right ? chip.product
+                  : fmt::format("found a certificate of {}, expected one of {}", chip.product,
+                                name_of(options_.generation)));
         if (report_.signing_key() == signing_key::vlek) {
             add("provider", !chip.provider.empty(),
                 chip.provider.empty() ? "found no csp_id, expected one in a VLEK's certificate"

@@ -2,6 +2,7 @@
 #include "igvm/report/verdict.h"
 
 #include "igvm/format/guest_policy.h"
+#include "igvm/format/number.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -37,16 +38,11 @@ u64 number_of(const Json& value, u64 most) {
     if (value.is_number_unsigned()) {
         number = value.get<u64>();
     } else if (value.is_string() && value.get<std::string>().starts_with("0x")) {
-        const auto text = value.get<std::string>();
-        u64 end         = 0;
-        try {
-            number = std::stoull(text, &end, 16);
-        } catch (const std::exception&) {
-            end = 0;
+        const auto text = igvm::number_of(value.get<std::string>());
+        if (!text) {
+            throw WrongPolicy(text.error());
         }
-        if (end != text.size()) {
-            throw WrongPolicy(fmt::format("found {}, expected a number", text));
-        }
+        number = *text;
     } else {
         throw WrongPolicy(fmt::format("found {}, expected a number", value.dump()));
     }

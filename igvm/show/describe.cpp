@@ -56,8 +56,10 @@ std::string describe(const Error& error) {
                                    ? ""
                                    : fmt::format(" (header {})", error.header_index);
     const std::string wanted = error.wanted ? fmt::format(", {:#x}", *error.wanted) : "";
-    return fmt::format("offset {:#x}{}: found {:#x}, expected {}{}", error.offset, header,
-                       error.found, error.expected(), wanted);
+    const bool is_other      = error.rule == Rule::whole_fixed_header || error.rule == Rule::magic;
+    return fmt::format("{}offset {:#x}{}: found {:#x}, expected {}{}",
+                       is_other ? "not an IGVM file: " : "", error.offset, header, error.found,
+                       error.expected(), wanted);
 }
 
 /// AMD64 APM volume 2, tables 4-3 to 4-6, with attributes as in a VMSA.

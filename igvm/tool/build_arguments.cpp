@@ -67,7 +67,8 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
         "--payload", arguments.payload,
         "What the stub enters instead of its selftest: an ELF64, a Linux bzImage or unified kernel "
         "image, or a flat binary");
-    verb.add_option("--payload-address", arguments.payload_address,
+    payload->type_name(cli::input_file);
+    cli::add_number(verb, "--payload-address", arguments.payload_address,
                     "Where a flat binary lies and is entered, or a position-independent ELF64 lies "
                     "(0x1000000)")
         ->needs(payload);
@@ -78,14 +79,13 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
             "asks for, an ELF64 without a note boot-info")
         ->needs(payload);
     verb.add_option("--initrd", arguments.initrd, "A file that the payload finds in memory")
+        ->needs(payload)
+        ->type_name(cli::input_file);
+    verb.add_option(cli::words::command_line, arguments.command_line, "The payload's command line")
         ->needs(payload);
-    verb.add_option("--cmdline", arguments.command_line, "The payload's command line")
-        ->needs(payload);
-    verb.add_option(
-            "--memory", arguments.memory,
-            "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any case "
-            "(256M), another payload if this is given")
-        ->transform(CLI::AsSizeValue(false))
+    cli::add_size(verb, "--memory", arguments.memory,
+                  "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any "
+                  "case (256M), another payload if this is given")
         ->needs(payload);
 }
 } // namespace
@@ -146,11 +146,15 @@ BuildOptions options_of(const BuildArguments& arguments) {
 }
 
 void add_build_options(CLI::App& verb, BuildArguments& arguments) {
-    verb.add_option("--out", arguments.out, "The file to write")->required();
+    verb.add_option(cli::words::output, arguments.out, "The file to write")
+        ->required()
+        ->type_name(cli::output_file);
     verb.add_option("--manifest", arguments.manifest,
-                    "Record as JSON what went in, and where it lies");
+                    "Record as JSON what went in, and where it lies")
+        ->type_name(cli::output_file);
     add_payload_options(verb, arguments);
-    verb.add_option("--stub", arguments.stub, "A guest image (ELF64) instead of the built-in one");
+    verb.add_option("--stub", arguments.stub, "A guest image (ELF64) instead of the built-in one")
+        ->type_name(cli::input_file);
     verb.add_option("--platform", arguments.platforms,
                     "Platforms that the file is for: native, sev-es, sev-snp")
         ->delimiter(',')
@@ -159,16 +163,14 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
                     "CPU mode of the first instruction: 32 (legacy protected mode, paging off), "
                     "compat (32-bit code in long mode) or 64")
         ->capture_default_str();
-    verb.add_option("--cbit", arguments.options.c_bit,
+    cli::add_number(verb, "--cbit", arguments.options.c_bit,
                     "Position of the C-bit: 47 up to EPYC Rome, 51 from Milan on; with --entry 32 "
-                    "the guest finds it")
-        ->capture_default_str();
-    verb.add_option("--base", arguments.options.base,
+                    "the guest finds it");
+    cli::add_number(verb, "--base", arguments.options.base,
                     "Where the stub lies in guest memory: the first free 2 MiB from 0x200000 on "
                     "unless it is said");
-    verb.add_option("--vcpus", arguments.options.vcpus,
-                    "vCPUs that are measured; all but the first wait in a loop of HLT")
-        ->capture_default_str();
+    cli::add_number(verb, cli::words::vcpus, arguments.options.vcpus,
+                    "vCPUs that are measured; all but the first wait in a loop of HLT");
     verb.add_option("--policy", arguments.policy,
                     "The SNP guest's policy (0x30000), or words that change that: "
                     "smt=off,debug=off,ciphertext-hiding,abi=1.55");

@@ -188,7 +188,7 @@ void add_check(CLI::App& app) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* verb =
         app.add_subcommand("check", "Say what a monitor would ignore, alter or reject in a file");
-    verb->add_option("file", arguments->file, "An IGVM file");
+    verb->add_option("file", arguments->file, "An IGVM file")->type_name(cli::input_file);
     verb->add_option("--vmm", arguments->vmm, "The monitor, one of those that --list names");
     verb->add_option("--kernel", arguments->kernel,
                      "The release of the Linux below a monitor, 6.12.38, for what goes by it");

@@ -97,8 +97,12 @@ void add_diff(CLI::App& app) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* verb = app.add_subcommand(
         "diff", "Say where two IGVM files differ: headers, pages, registers by name");
-    verb->add_option("left", arguments->left, "An IGVM file")->required();
-    verb->add_option("right", arguments->right, "Another one")->required();
+    verb->add_option("left", arguments->left, "An IGVM file")
+        ->required()
+        ->type_name(cli::input_file);
+    verb->add_option("right", arguments->right, "Another one")
+        ->required()
+        ->type_name(cli::input_file);
     verb->add_flag("--json", arguments->json, "One JSON object");
     verb->footer("Example:\n"
                  "  igvmtool diff guest.igvm guest.igvm\n"

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <map>
 
 namespace vestibule::igvm {
@@ -30,6 +31,7 @@ struct Arguments {
     std::vector<std::string> other_kernels;
     std::vector<std::string> other_initrds;
     std::vector<std::string> other_lines;
+    std::vector<std::string> other_files;
     unsigned most_causes = 3;
     bool json            = false;
 };
@@ -269,6 +271,32 @@ std::vector<std::string> lines_of(const Arguments& arguments, const Subject& sub
     return lines;
 }
 
+/// The files of --or-file.
+class OtherFiles {
+  public:
+    OtherFiles(const Arguments& arguments, const Subject& subject) {
+        if (!arguments.other_files.empty() && subject.is_firmware()) {
+            throw CLI::ValidationError("--or-file", "is for IGVM files, not for --firmware");
+        }
+        for (const std::string& path : arguments.other_files) {
+            files_.emplace_back(path);
+        }
+    }
+
+    [[nodiscard]] const File& at(u32 number) const { return files_[number].file(); }
+
+    [[nodiscard]] std::vector<std::span<const u8>> bytes() const {
+        std::vector<std::span<const u8>> all;
+        for (const OpenFile& file : files_) {
+            all.push_back(file.file().bytes());
+        }
+        return all;
+    }
+
+  private:
+    std::deque<OpenFile> files_;
+};
+
 Alternatives alternatives_of(const Arguments& arguments) {
     const auto hashes = [](const std::vector<std::string>& paths) {
         std::vector<Alternatives::File> files;
@@ -280,6 +308,7 @@ Alternatives alternatives_of(const Arguments& arguments) {
     return {.kernels       = hashes(arguments.other_kernels),
             .initrds       = hashes(arguments.other_initrds),
             .command_lines = arguments.other_lines,
+            .file_names    = arguments.other_files,
             .of_file       = {}};
 }
 
@@ -313,18 +342,24 @@ void run(const Arguments& arguments) {
     Alternatives alternatives = alternatives_of(arguments);
     alternatives.of_file      = causes_of_file(arguments, subject, *base);
     const auto lines          = lines_of(arguments, subject);
+    const OtherFiles others(arguments, subject);
     std::expected<Answer, std::string> answer;
     {
         Progress progress("tried", "hypotheses");
         answer = explain({
             .plan         = {.options = subject.options(), .boot = subject.boot()},
             .alternatives = std::move(alternatives),
-            .launch       = [&](const Plan& p) { return subject.launch(p.options, p.boot); },
-            .file         = subject.bytes(),
-            .matches      = [&](const Chain& chain) { return chain.equals(expected); },
-            .most_causes  = arguments.most_causes,
-            .threads      = threads,
-            .progress     = [&](u64 tried) { progress.at(tried); }
+            .launch =
+                [&](const Plan& p) {
+                    return p.other_file ? launch_of(others.at(*p.other_file), p.options)
+                                        : subject.launch(p.options, p.boot);
+                             },
+            .file        = subject.bytes(),
+            .others      = others.bytes(),
+            .matches     = [&](const Chain& chain) { return chain.equals(expected); },
+            .most_causes = arguments.most_causes,
+            .threads     = threads,
+            .progress    = [&](u64 tried) { progress.at(tried); }
         });
     }
     const double seconds =
@@ -355,20 +390,25 @@ void add_explain(CLI::App& app) {
                                       "The digest that was found, in hexadecimal or base64");
     verb->add_option("--report", arguments->report,
                      "An SEV-SNP attestation report (0x4a0 bytes) that holds it")
-        ->excludes(expected);
+        ->excludes(expected)
+        ->type_name(cli::input_file);
     const auto add_other = [verb](const char* name, std::vector<std::string>& values,
                                   const char* text) {
-        verb->add_option(name, values, text)->allow_extra_args(false);
+        return verb->add_option(name, values, text)->allow_extra_args(false);
     };
     verb->add_option("--host-data", arguments->host_data,
                      "What the report's host data has to be, 64 hexadecimal digits");
     add_other("--or-kernel", arguments->other_kernels,
-              "Another kernel that may have been booted; as often as you like");
-    add_other("--or-initrd", arguments->other_initrds, "Another initrd, likewise");
-    add_other("--or-append", arguments->other_lines, "Another command line, likewise");
-    verb->add_option("--depth", arguments->most_causes, "How many causes may come together")
-        ->check(CLI::Range(1, 3))
-        ->capture_default_str();
+              "Another kernel that may have been booted; as often as you like")
+        ->type_name(cli::input_file);
+    add_other("--or-initrd", arguments->other_initrds, "Another initrd, likewise")
+        ->type_name(cli::input_file);
+    add_other("--or-append,--or-cmdline", arguments->other_lines, "Another command line, likewise");
+    add_other("--or-file", arguments->other_files,
+              "Another IGVM file that may have been launched, by another stub or build, likewise")
+        ->type_name(cli::input_file);
+    cli::add_number(*verb, "--depth", arguments->most_causes, "How many causes may come together",
+                    {.least = 1, .most = 3});
     verb->add_flag("--json", arguments->json, "One JSON object");
     verb->footer("Example:\n"
                  "  igvmtool explain guest.igvm --platform sev-es --expected $(igvmtool measure "

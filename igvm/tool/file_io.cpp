@@ -165,6 +165,12 @@ std::expected<std::vector<u8>, std::string> read_file(const std::string& path) {
 }
 
 std::expected<void, std::string> write_file(const std::string& path, std::span<const u8> bytes) {
+    if (path == "-") {
+        if (!write_all(STDOUT_FILENO, bytes)) {
+            return failed("standard output", "cannot write");
+        }
+        return {};
+    }
     const std::string target = real_target(path);
     struct stat status{};
     if (stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
@@ -173,7 +179,7 @@ std::expected<void, std::string> write_file(const std::string& path, std::span<c
     const std::string temporary = fmt::format("{}.{}.tmp", target, getpid());
     const Descriptor file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file.number() < 0) {
-        return failed(temporary, "cannot create");
+        return failed(path, "cannot create");
     }
     // On disk before it gets its name, so that a crash leaves no empty file under it.
     if (!write_all(file.number(), bytes) || fsync(file.number()) != 0

@@ -41,7 +41,8 @@ class MappedFile {
 /// "-", of standard input as well.
 std::expected<std::vector<u8>, std::string> read_file(const std::string& path);
 
-/// Replaces a file in one step: whatever goes wrong, the old file or the new one is there.
+/// Replaces a file in one step: whatever goes wrong, the old file or the new one is there. "-" is
+/// standard output.
 std::expected<void, std::string> write_file(const std::string& path, std::span<const u8> bytes);
 
 } // namespace vestibule::igvm

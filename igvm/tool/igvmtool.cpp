@@ -1,4 +1,5 @@
 // igvmtool: the program around the verbs. Exit status 0 done, 1 the work failed, 2 wrong use.
+#include "cli/wrong_use.h"
 #include "igvm/show/describe.h"
 #include "igvm/tool/verbs.h"
 #include "version.h"
@@ -33,6 +34,7 @@ void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(),
 } // namespace vestibule::igvm
 
 static int run(int argc, char** argv) {
+    namespace cli = vestibule::cli;
     CLI::App app("Build, show, compare, check, measure and sign IGVM files of confidential guests.",
                  "igvmtool");
     app.set_version_flag("--version", fmt::format("igvmtool {}", vestibule::version_with_commit));
@@ -42,14 +44,16 @@ static int run(int argc, char** argv) {
         examples += fmt::format("  {}\n", verb.example);
         verb.add(app);
     }
+    for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+        // Before a verb opens anything.
+        verb->parse_complete_callback(
+            [verb] { cli::check_files(*verb, {.input = "file", .output = "--out"}); });
+    }
     app.footer(examples + "Exit status: 0 done, 1 the work failed, 2 wrong use.");
     try {
         app.parse(argc, argv);
-    } catch (const CLI::Success& success) { // --help and --version
-        return app.exit(success);
-    } catch (const CLI::ParseError& error) {
-        fmt::print(stderr, "igvmtool: {}\nTry: igvmtool --help\n", error.what());
-        return 2;
+    } catch (const CLI::ParseError& error) { // --help and --version too
+        return cli::answer(app, error);
     } catch (const vestibule::igvm::Failure& failure) {
         fmt::print(stderr, "igvmtool: {}\n", failure.what());
         return 1;

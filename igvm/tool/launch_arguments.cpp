@@ -1,12 +1,12 @@
 // See launch_arguments.h.
 #include "igvm/tool/launch_arguments.h"
 
+#include "igvm/format/number.h"
 #include "igvm/measure/cpu_types.h"
 #include "igvm/show/describe.h"
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cpuid.h>
 
 namespace vestibule::igvm {
@@ -33,14 +33,11 @@ std::optional<u32> vcpus_of(const std::string& text) {
     if (text.empty()) {
         return std::nullopt;
     }
-    u32 count               = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    if (error != std::errc() || end != text.data() + text.size() || count == 0
-        || count > max_vcpus) {
-        throw CLI::ValidationError("--vcpus",
-                                   fmt::format("found {}, expected 1 to {}", text, max_vcpus));
+    const auto count = number_of(text, {.least = 1, .most = max_vcpus});
+    if (!count) {
+        throw CLI::ValidationError("--vcpus", count.error());
     }
-    return count;
+    return static_cast<u32>(*count);
 }
 
 std::string host_names() {
@@ -76,13 +73,8 @@ u32 signature_of(const std::string& name) {
     if (name == "0") {
         return 0;
     }
-    u32 value = 0;
-    if (name.starts_with("0x")) {
-        const auto [end, error] =
-            std::from_chars(name.data() + 2, name.data() + name.size(), value, 16);
-        if (error == std::errc() && end == name.data() + name.size()) {
-            return value;
-        }
+    if (const auto value = number_of(name, {.most = ~u32{0}}); value && name.starts_with("0x")) {
+        return static_cast<u32>(*value);
     }
     throw CLI::ValidationError(
         "--vcpu-type",
@@ -93,19 +85,15 @@ u32 signature_of(const std::string& name) {
 } // namespace
 
 ApiVersion api_version_of(const std::string& text) {
-    unsigned major = 0;
-    unsigned minor = 0;
-    unsigned build = 0;
-    char end       = 0;
-    const int read = std::sscanf(text.c_str(), "%3u.%3u.%3u%c", &major, &minor, &build, &end);
-    if (read != 3 || major > 0xFF || minor > 0xFF || build > 0xFF) {
+    const auto parts = numbers_between(text, '.', {.most = 0xFF});
+    if (parts.size() != 3) {
         throw CLI::ValidationError(
             "--api",
             fmt::format("found {}, expected major.minor.build, for example 1.55.16", text));
     }
-    return {.major = static_cast<u8>(major),
-            .minor = static_cast<u8>(minor),
-            .build = static_cast<u8>(build)};
+    return {.major = static_cast<u8>(parts[0]),
+            .minor = static_cast<u8>(parts[1]),
+            .build = static_cast<u8>(parts[2])};
 }
 
 Digest256 hash_of_file(const std::string& path) { return sha256(map(path).bytes()); }
@@ -123,29 +111,34 @@ std::string monitor_names(bool firmware) {
 
 void add_launch_options(CLI::App& verb, LaunchArguments& arguments,
                         const std::string& file_option) {
-    auto* file = verb.add_option(file_option, arguments.file, "An IGVM file");
+    auto* file =
+        verb.add_option(file_option, arguments.file, "An IGVM file")->type_name(cli::input_file);
     verb.add_option("--firmware", arguments.firmware,
                     "A firmware volume (OVMF.fd) instead of an IGVM file")
-        ->excludes(file);
+        ->excludes(file)
+        ->type_name(cli::input_file);
     verb.add_option("--platform", arguments.platform,
                     "sev, sev-es or snp; without it the strongest that the file supports");
     verb.add_option("--vmm", arguments.vmm,
                     "The monitor: " + monitor_names(false) + "; for firmware " + monitor_names(true)
                         + ". Without it igvm, for firmware qemu");
-    verb.add_option("--vcpus", arguments.vcpus,
-                    "How many vCPUs; without it as many as the file brings");
+    verb.add_option(cli::words::vcpus, arguments.vcpus,
+                    "How many vCPUs; without it as many as the file brings")
+        ->type_name("N");
     verb.add_option("--vcpu-type", arguments.vcpu_type,
                     "CPU model by QEMU's name, host for this machine's, or its signature: what RDX "
                     "holds at reset")
         ->capture_default_str();
-    verb.add_option("--sev-features", arguments.sev_features,
+    cli::add_number(verb, "--sev-features", arguments.sev_features,
                     "SEV_FEATURES of every vCPU, for example 0x21 with DebugSwap");
     verb.add_option("--kernel", arguments.kernel,
                     "A kernel that the firmware boots directly, or that cloud-hypervisor starts an "
-                    "IGVM file with");
+                    "IGVM file with")
+        ->type_name(cli::input_file);
     verb.add_option("--initrd", arguments.initrd,
-                    "Its initrd; explain looks for it in an IGVM file");
-    verb.add_option("--append", arguments.append,
+                    "Its initrd; explain looks for it in an IGVM file")
+        ->type_name(cli::input_file);
+    verb.add_option(cli::words::append, arguments.append,
                     "Its command line; explain looks for it in an IGVM file");
     verb.add_option("--start-digest", arguments.start_digest,
                     "SNP: the digest of what was measured before, of a firmware volume's own pages "

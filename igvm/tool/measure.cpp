@@ -269,11 +269,14 @@ std::string in_digits(const Arguments& arguments, std::span<const u8> digest) {
 
 /// "1..64"; the same digest stands behind each count.
 void print_range(const Subject& subject, const Arguments& arguments) {
-    u32 first      = 0;
-    u32 last       = 0;
-    char end       = 0;
-    const int read = std::sscanf(arguments.vcpu_range.c_str(), "%5u..%5u%c", &first, &last, &end);
-    if (read != 2 || first == 0 || last < first || last > max_vcpus) {
+    const std::string& text = arguments.vcpu_range;
+    const u64 dots          = text.find("..");
+    const auto number       = [](std::string_view part) {
+        return static_cast<u32>(number_of(part, {.least = 1, .most = max_vcpus}).value_or(0));
+    };
+    const u32 first = number(text.substr(0, dots));
+    const u32 last  = number(text.substr(dots + 2));
+    if (first == 0 || last < first) {
         throw CLI::ValidationError(
             "--vcpus", fmt::format("found {}, expected a number from 1 to {}, or two with .. "
                                    "between them",
@@ -377,12 +380,14 @@ void add_measure(CLI::App& app) {
                      ->excludes(json);
     verb->add_flag("--base64", arguments->base64, "The digest in base64")->needs(only);
     verb->add_option("--dump-vmsa", arguments->dump_vmsa,
-                     "Write the VMSA pages that are measured to a file, one after another");
-    auto* tik    = verb->add_option("--tik", arguments->tik,
-                                    "File with the 16 bytes of the TIK: also compute LAUNCH_MEASURE");
+                     "Write the VMSA pages that are measured to a file, one after another")
+        ->type_name(cli::output_file);
+    auto* tik = verb->add_option("--tik", arguments->tik,
+                                 "File with the 16 bytes of the TIK: also compute LAUNCH_MEASURE")
+                    ->type_name(cli::input_file);
     auto* nonce  = verb->add_option("--nonce", arguments->nonce,
                                     "MNONCE, bytes 32 to 47 of LAUNCH_MEASURE, in hexadecimal");
-    auto* policy = verb->add_option("--policy", arguments->policy, "The guest's SEV policy");
+    auto* policy = cli::add_number(*verb, "--policy", arguments->policy, "The guest's SEV policy");
     auto* api    = verb->add_option("--api", arguments->api,
                                     "The secure processor's API version and build: 1.55.16");
     tik->needs(nonce)->needs(policy)->needs(api);

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include <algorithm>
 #include <memory>
 
@@ -70,6 +72,15 @@ void make(const SessionArguments& arguments) {
     const auto made = make_session(bytes_or_fail(arguments.pdh), arguments.policy);
     if (!made) {
         throw Failure(fmt::format("{}: {}", arguments.pdh, made.error()));
+    }
+    // What a guest was launched with must not be gone.
+    for (const char* end : {"_tik.bin", "_tek.bin"}) {
+        std::error_code error;
+        if (std::filesystem::exists(arguments.name + end, error)) {
+            throw Failure(fmt::format("{}{}: is there already: keys are not written over, expected "
+                                      "another --name",
+                                      arguments.name, end));
+        }
     }
     write_base64(arguments.name + "_godh.b64", bytes_of(made->godh));
     write_base64(arguments.name + "_session.b64", bytes_of(made->session));
@@ -168,8 +179,9 @@ void add_session(CLI::App& app) {
         "session", "SEV and SEV-ES: make the owner's session for a platform's LAUNCH_START");
     verb->add_option("--pdh", session->pdh,
                      "The platform's PDH certificate, 0x824 bytes, whose chain you have verified")
-        ->required();
-    verb->add_option("--policy", session->policy, "The guest's SEV policy")->capture_default_str();
+        ->required()
+        ->type_name(cli::input_file);
+    cli::add_number(*verb, "--policy", session->policy, "The guest's SEV policy");
     verb->add_option("--name", session->name,
                      "Writes NAME_godh.b64, NAME_session.b64, NAME_tik.bin and NAME_tek.bin")
         ->required();
@@ -190,7 +202,7 @@ void add_secret(CLI::App& app) {
         ->required();
     verb->add_option("--api", secret->api, "The secure processor's API version and build: 1.55.16")
         ->required();
-    verb->add_option("--policy", secret->policy, "The guest's SEV policy")->capture_default_str();
+    cli::add_number(*verb, "--policy", secret->policy, "The guest's SEV policy");
     verb->add_option("--secret", secret->secrets, "GUID:FILE, as often as you like")
         ->allow_extra_args(false)
         ->required();

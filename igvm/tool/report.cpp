@@ -254,11 +254,15 @@ void add_report(CLI::App& app) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* verb = app.add_subcommand(
         "report", "Show an SEV-SNP attestation report, and check it up to AMD's root");
-    verb->add_option("report", arguments->report, "The report, 0x4a0 bytes")->required();
-    auto* certificates = verb->add_option(
-        "--certs", arguments->certificates,
-        "Certificates of VCEK or VLEK, ASK and ARK: a folder, or files in PEM, DER "
-        "or as an extended guest request returns them");
+    verb->add_option("report", arguments->report, "The report, 0x4a0 bytes")
+        ->required()
+        ->type_name(cli::input_file);
+    auto* certificates =
+        verb->add_option(
+                "--certs", arguments->certificates,
+                "Certificates of VCEK or VLEK, ASK and ARK: a folder, or files in PEM, DER "
+                "or as an extended guest request returns them")
+            ->type_name(cli::input_file);
     verb->add_option("--root", arguments->roots,
                      "Another root to believe than AMD's: its certificate, or the SHA-256 of it")
         ->needs(certificates);
@@ -267,7 +271,8 @@ void add_report(CLI::App& app) {
         ->needs(certificates);
     verb->add_option("--policy", arguments->policy,
                      "A JSON file of what is asked for: minimum_tcb, allowed_policy, vmpl, "
-                     "measurement, host_data, id_key_digest and so on");
+                     "measurement, host_data, id_key_digest and so on")
+        ->type_name(cli::input_file);
     verb->add_option("--generation", arguments->generation,
                      "Milan, Genoa or Turin, where the report does not say it");
     add_launch_options(*verb, arguments->launch, "--guest");

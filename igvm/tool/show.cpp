@@ -17,6 +17,9 @@ struct Arguments {
 };
 
 void show(const Arguments& arguments) {
+    if (arguments.json && arguments.svg == "-") {
+        throw CLI::ValidationError("--svg", "found -, where --json goes to standard output");
+    }
     const OpenFile opened(arguments.file);
     if (!arguments.svg.empty()) {
         const std::string picture = show_svg(opened.file(), arguments.file);
@@ -37,11 +40,14 @@ void show(const Arguments& arguments) {
 void add_show(CLI::App& app) {
     auto arguments = std::make_shared<Arguments>();
     CLI::App* verb = app.add_subcommand("show", "Say what an IGVM file holds");
-    verb->add_option("file", arguments->file, "An IGVM file")->required();
+    verb->add_option("file", arguments->file, "An IGVM file")
+        ->required()
+        ->type_name(cli::input_file);
     verb->add_flag("--json", arguments->json,
                    "One JSON object; addresses, flags and registers are strings");
     verb->add_option("--svg", arguments->svg,
-                     "Draw guest memory into this file: what lies where, measured or not");
+                     "Draw guest memory into this file: what lies where, measured or not")
+        ->type_name(cli::output_or_stdout);
     verb->footer("Examples:\n"
                  "  igvmtool show guest.igvm\n"
                  "  igvmtool show guest.igvm --json\n"

@@ -234,34 +234,43 @@ void add_sign(CLI::App& app) {
         "Make an SNP ID block, which ties a launch digest to a key, and put it into an IGVM file");
     add_digest_options(*verb, arguments->digest);
     auto* id_key = verb->add_option("--id-key", arguments->id_key,
-                                    "PEM file of a private P-384 key: signs the block");
+                                    "PEM file of a private P-384 key: signs the block")
+                       ->type_name(cli::input_file);
     auto* id_public =
         verb->add_option("--id-public-key", arguments->id_public_key,
                          "PEM file of its public key, where the private one is in a module")
-            ->excludes(id_key);
+            ->excludes(id_key)
+            ->type_name(cli::input_file);
     verb->add_option("--to-be-signed", arguments->to_be_signed,
                      "Write what the ID key has to sign (ECDSA, SHA-384), and sign nothing")
-        ->excludes(id_key);
+        ->excludes(id_key)
+        ->type_name(cli::output_or_stdout);
     verb->add_option("--signature", arguments->signature,
                      "What it has signed: DER, or R and S of 48 bytes each")
-        ->needs(id_public);
+        ->needs(id_public)
+        ->type_name(cli::input_file);
     auto* author_key = verb->add_option("--author-key", arguments->author_key,
                                         "PEM file of a private P-384 key: signs the ID key")
-                           ->needs(id_key);
+                           ->needs(id_key)
+                           ->type_name(cli::input_file);
     auto* author_public = verb->add_option("--author-public-key", arguments->author_public_key,
                                            "PEM file of its public key, likewise")
-                              ->excludes(author_key);
+                              ->excludes(author_key)
+                              ->type_name(cli::input_file);
     verb->add_option("--author-to-be-signed", arguments->author_to_be_signed,
-                     "Write what the author key has to sign, and sign nothing");
+                     "Write what the author key has to sign, and sign nothing")
+        ->type_name(cli::output_or_stdout);
     verb->add_option("--author-signature", arguments->author_signature, "What it has signed")
-        ->needs(author_public);
-    verb->add_option("--out", arguments->out, "The IGVM file to write, where there is one");
+        ->needs(author_public)
+        ->type_name(cli::input_file);
+    verb->add_option(cli::words::output, arguments->out,
+                     "The IGVM file to write, where there is one")
+        ->type_name(cli::output_file);
     verb->add_option("--family-id", arguments->family_id, "32 hexadecimal digits of your choice");
     verb->add_option("--image-id", arguments->image_id, "32 hexadecimal digits of your choice");
-    verb->add_option("--block-version", arguments->block_version, "The ID block's version field")
-        ->capture_default_str();
-    verb->add_option("--guest-svn", arguments->guest_svn, "Security version of the guest")
-        ->capture_default_str();
+    cli::add_number(*verb, "--block-version", arguments->block_version,
+                    "The ID block's version field");
+    cli::add_number(*verb, "--guest-svn", arguments->guest_svn, "Security version of the guest");
     verb->add_option("--policy", arguments->policy,
                      "Guest policy to sign and to write, a number or words [the file's, or "
                      "0x30000]");

@@ -2,6 +2,9 @@
 // work as that line's callback. A verb that fails throws Failure; exit status 1.
 #pragma once
 
+#include "cli/files.h"
+#include "cli/numbers.h"
+#include "cli/words.h"
 #include "igvm/format/reader.h"
 #include "igvm/tool/file_io.h"
 

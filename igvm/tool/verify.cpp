@@ -174,7 +174,8 @@ void add_verify(CLI::App& app) {
     block->needs(auth);
     auth->needs(block);
     verb->add_option("--report", arguments->report,
-                     "An attestation report: whether it is of a guest with this block");
+                     "An attestation report: whether it is of a guest with this block")
+        ->type_name(cli::input_file);
     verb->add_flag("--json", arguments->json, "One JSON object");
     verb->footer("Example:\n  igvmtool verify signed.igvm\n"
                  "Exit status: 0 valid, 1 not valid or the work failed, 2 wrong use.");

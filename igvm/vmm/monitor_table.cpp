@@ -80,6 +80,16 @@ std::string monitors_in_markdown() {
                                                              : "where the file has them",
                         vmm.only_first_vp ? ", VP 0's registers alone" : "", vmm.source);
     }
+    out +=
+        "\nNot in it: QEMU 11.2, of which no source was found (`qemu-11.1` is the nearest); "
+        "OpenVMM on "
+        "Microsoft's hypervisor, which has loaded IGVM files for SNP since September 2026 and was "
+        "not "
+        "read; and Google's Vanadium, whose source nobody outside has. Of that one COCONUT-SVSM's "
+        "igvmbuilder says which registers a file must bring for its digest to be right (pull "
+        "request "
+        "507, by a Vanadium developer): G_PAT 0x70106, DR6 0xffff0ff0, DR7 0x400, the VMSA at "
+        "0xfffffffff000, which are those of `gce` here.\n";
     out += "\n## By kernel\n\n| kernel | SEV_FEATURES, SEV-ES | SEV_FEATURES, SNP | SNP policy |\n"
            "|---|---|---|---|\n";
     for (const KernelRow& row : kernel_rows) {

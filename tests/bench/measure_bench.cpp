@@ -1,6 +1,6 @@
 // How long measuring an SNP image takes, against OpenSSL's SHA-384 over the same bytes on as many
-// threads, and one of 256 MiB of zeros, of which there is the chain alone. The budget is that of
-// the processor's lanes. Prints one line; exit status 1 beyond the budget.
+// threads, in each width of lanes that the processor has; and one of 256 MiB of zeros, of which
+// there is the chain alone. Prints a line each; exit status 1 beyond a budget.
 #include "igvm/format/writer.h"
 #include "igvm/measure/igvm_launch.h"
 #include "igvm/measure/lanes.h"
@@ -85,19 +85,19 @@ void openssl(std::span<const u8> bytes) {
     }
 }
 
-void measure_file(std::span<const u8> bytes) {
+void measure_file(std::span<const u8> bytes, LaneWidth width) {
     // What `igvmtool measure` does once the file is in memory.
     const auto file = parse(bytes);
     const auto launch =
         launch_of(*file, {.vmm = profile_of(Vmm::qemu), .vcpus = {}, .sev_features = {}});
-    (void)measure(*launch, threads);
+    (void)measure(*launch, threads, {}, {}, width);
 }
 
 bool zeros_in_time() {
     const std::vector<u8> bytes = zeros();
     double best                 = 1e9;
     for (int round = 0; round < rounds; ++round) {
-        best = std::min(best, seconds([&] { measure_file(bytes); }));
+        best = std::min(best, seconds([&] { measure_file(bytes, lane_width()); }));
     }
     fmt::print("measure of 256 MiB of zero pages: {:.0f} ms, budget {:.0f} ms\n", best * 1e3,
                zero_time * 1e3);
@@ -107,20 +107,26 @@ bool zeros_in_time() {
 int run() {
     const std::vector<u8> bytes = image();
     const auto data             = std::span(bytes).last(image_size);
-    double own                  = 1e9;
-    double floor                = 1e9;
-    // Turn and turn about, the best of each: other work on the machine hits both alike.
-    for (int round = 0; round < rounds; ++round) {
-        floor = std::min(floor, seconds([&] { openssl(data); }));
-        own   = std::min(own, seconds([&] { measure_file(bytes); }));
+    bool good                   = true;
+    for (const LaneWidth width : {LaneWidth::none, LaneWidth::avx2, LaneWidth::avx512}) {
+        if (width > lane_width()) {
+            continue;
+        }
+        double own   = 1e9;
+        double floor = 1e9;
+        // Turn and turn about, the best of each: other work on the machine hits both alike.
+        for (int round = 0; round < rounds; ++round) {
+            floor = std::min(floor, seconds([&] { openssl(data); }));
+            own   = std::min(own, seconds([&] { measure_file(bytes, width); }));
+        }
+        const double ratio  = own / floor;
+        const double budget = budget_of(width);
+        fmt::print("measure of a 64 MiB SNP image: {:.0f} ms; OpenSSL SHA-384 of the same bytes: "
+                   "{:.0f} ms; {} threads, {}; ratio {:.2f}, budget {:.1f}\n",
+                   own * 1e3, floor * 1e3, threads, name_of(width), ratio, budget);
+        good = good && ratio <= budget;
     }
-    const double ratio  = own / floor;
-    const double budget = budget_of(lane_width());
-    fmt::print(
-        "measure of a 64 MiB SNP image: {:.0f} ms; OpenSSL SHA-384 of the same bytes: {:.0f} "
-        "ms; {} threads, {}; ratio {:.2f}, budget {:.1f}\n",
-        own * 1e3, floor * 1e3, threads, name_of(lane_width()), ratio, budget);
-    return ratio <= budget && zeros_in_time() ? 0 : 1;
+    return zeros_in_time() && good ? 0 : 1;
 }
 } // namespace
 

@@ -22,14 +22,28 @@ Session session() {
     return own;
 }
 
-Probe probe_of(const std::string& release, std::function<void(x86::Vmsa&)> alters = {}) {
+using Alters = std::function<void(x86::Vmsa&)>;
+
+Probe probe_of(const std::string& release, Alters alters, const ProbeOptions& options) {
     ModelHost host;
     host.release = release;
     host.tik     = tik;
     host.alters  = std::move(alters);
     Model model(host);
     Calls calls(model);
-    return probe(calls, kvm::open_host(calls), session());
+    return probe(calls, kvm::open_host(calls), options);
+}
+
+Probe probe_of(const std::string& release, Alters alters = {}) {
+    return probe_of(release, std::move(alters),
+                    {.platform = PlatformType::sev_es, .session = session(), .fields = {}});
+}
+
+Probe probe_snp(const std::string& release, Alters alters = {},
+                std::vector<std::string> fields = {}) {
+    return probe_of(
+        release, std::move(alters),
+        {.platform = PlatformType::sev_snp, .session = std::nullopt, .fields = std::move(fields)});
 }
 
 using Names = std::set<std::string>;
@@ -186,7 +200,80 @@ TEST(LauncherProbe, NeedsTheRightSession) {
     host.tik = {1};
     Model model(host);
     Calls calls(model);
-    EXPECT_THROW(probe(calls, kvm::open_host(calls), session()), LaunchError);
+    EXPECT_THROW(probe(calls, kvm::open_host(calls),
+                       {.platform = PlatformType::sev_es, .session = session(), .fields = {}}),
+                 LaunchError);
+}
+
+/// The firmware compares, and so each field of SNP guests is found too.
+TEST(LauncherProbe, KnownKernelsAreAsTheirProfilesOnSnp) {
+    const Probe found = probe_snp("7.1.0");
+    EXPECT_EQ(joined(others(found)), "");
+    EXPECT_EQ(found.fields.size(), probe_of("7.1.0").fields.size());
+    EXPECT_GT(found.launches, 2 * found.fields.size() - 10);
+    EXPECT_EQ(field_of(found, "rax").fate, Fate::taken);
+    EXPECT_EQ(field_of(found, "cr2").fate, Fate::dropped);
+    EXPECT_EQ(field_of(found, "dr7").fate, Fate::refused);
+    EXPECT_EQ(field_of(found, "efer").fate, Fate::altered);
+    EXPECT_EQ(field_of(found, "sysenter_esp").fate, Fate::altered);
+    EXPECT_EQ(field_of(found, "sev_features").given, 0x21u);
+    EXPECT_NE(text_of(found).find("kernel 7.1.0, sev-snp, held against kvm-7.1"), std::string::npos)
+        << text_of(found);
+}
+
+TEST(LauncherProbe, EveryFieldThatAKernelChangesOnSnp) {
+    unsigned planted = 0;
+    for (const ProbedField& field : probe_of("7.1.0").fields) {
+        if (field.fate != Fate::taken) {
+            continue;
+        }
+        ++planted;
+        const x86::Vmsa reset = igvm::reset_vmsa(
+            igvm::kvm_reset,
+            {.start_address = igvm::reset_vector, .cpu_signature = 0x600, .sev_features = 1});
+        const u64 before = igvm::word_of(reset, field.offset);
+        const Probe dropped =
+            probe_snp("7.1.0", [&](x86::Vmsa& vmsa) { igvm::set_word(vmsa, field.offset, before); },
+                      {field.name});
+        ASSERT_EQ(dropped.fields.size(), 1u);
+        EXPECT_EQ(dropped.fields[0].fate, Fate::dropped) << field.name;
+        EXPECT_FALSE(dropped.fields[0].as_predicted) << field.name;
+        EXPECT_LT(dropped.launches, 10u) << field.name;
+    }
+    EXPECT_GT(planted, 60u);
+    // A bit that is cleared takes more guesses, and one that nobody gave is found by them too.
+    const Probe cut =
+        probe_snp("7.1.0", [](x86::Vmsa& vmsa) { vmsa.r9 &= ~(u64{1} << 60); }, {"r9", "r10"});
+    EXPECT_EQ(joined(others(cut)), "");
+    const Probe low =
+        probe_snp("7.1.0", [](x86::Vmsa& vmsa) { vmsa.r9 &= ~u64{0x10}; }, {"r9", "r10"});
+    EXPECT_EQ(joined(others(low)), "r9 ");
+    EXPECT_EQ(field_of(low, "r9").fate, Fate::altered);
+    EXPECT_NE(rows_of(low).find("{probed, false, true, Effect::clear_bits, 0x10, FIELD(r9)"),
+              std::string::npos)
+        << rows_of(low);
+    const Probe forced = probe_snp("7.1.0", [](x86::Vmsa& vmsa) { vmsa.efer |= 0x800; }, {"rax"});
+    ASSERT_EQ(forced.forced.size(), 1u);
+    EXPECT_EQ(forced.forced[0].name, "efer");
+}
+
+TEST(LauncherProbe, FieldsByName) {
+    const Probe one = probe_of("7.1.0",
+                               {
+    },
+                               {.platform = PlatformType::sev_es,
+                                .session  = session(),
+                                .fields   = {"rdx", "cs.attributes"}});
+    ASSERT_EQ(one.fields.size(), 2u);
+    EXPECT_EQ(one.fields[0].name, "cs.attributes");
+    EXPECT_EQ(one.launches, 3u);
+    try {
+        probe_snp("7.1.0", {}, {"edx"});
+        ADD_FAILURE();
+    } catch (const LaunchError& error) {
+        EXPECT_EQ(std::string(error.what()), "--field: found edx, expected a field of a VMSA such "
+                                             "as rdx or cs.attributes");
+    }
 }
 
 } // namespace vestibule::launcher::test

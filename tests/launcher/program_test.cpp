@@ -3,6 +3,7 @@
 #include "tests/launcher/fixture.h"
 
 #include "igvm/measure/id_block.h"
+#include "kvm/trace.h"
 #include "launcher/program.h"
 
 #include <gtest/gtest.h>
@@ -92,6 +93,79 @@ class LauncherProgram : public testing::Test {
     std::filesystem::path directory_;
 };
 } // namespace
+
+/// The kernel would refuse these: --dry-run says so, and its status too.
+TEST_F(LauncherProgram, ADryRunOfARejectedLaunchEndsWithOne) {
+    struct Case {
+        const char* note; // empty: nothing is wrong
+        PlatformType platform;
+        u64 policy;
+        u64 second_page;
+        void (*edit)(x86::Vmsa&);
+    };
+
+    constexpr auto snp      = PlatformType::sev_snp;
+    constexpr auto es       = PlatformType::sev_es;
+    constexpr auto as_it_is = [](x86::Vmsa&) {};
+    const Case cases[]      = {
+        {"",                             snp, 0x3'0000,   0x2000, as_it_is},
+        {"",                             es,  0,          0x2000, as_it_is},
+        {"bit 17 of an SNP policy",      snp, 0x1'0000,   0x2000, as_it_is},
+        {"no bits above 25",             snp, 0x403'0000, 0x2000, as_it_is},
+        {"a migration agent",            snp, 0x7'0000,   0x2000, as_it_is},
+        {"each page is launched once",   snp, 0x3'0000,   0x1000, as_it_is},
+        {"debug registers in use",       snp, 0x3'0000,   0x2000,
+         [](x86::Vmsa& vmsa) { vmsa.dr7 = 0x401; }                        },
+        {"SEV_FEATURES has no bits but", snp, 0x3'0000,   0x2000,
+         [](x86::Vmsa& vmsa) { vmsa.sev_features |= 8; }                  },
+    };
+    for (const Case& own : cases) {
+        igvm::Writer writer;
+        const u32 mask = writer.add_platform(own.platform);
+        if (own.policy != 0) {
+            writer.add(
+                igvm::GuestPolicy{.policy = own.policy, .compatibility_mask = mask, .reserved = 0});
+        }
+        writer.add_page(igvm::test::page_data(mask, 0x1000), igvm::test::hlt_page());
+        writer.add_page(igvm::test::page_data(mask, own.second_page), igvm::test::hlt_page());
+        x86::Vmsa vmsa = plain_vmsa(own.platform);
+        own.edit(vmsa);
+        igvm::test::add_vmsa(writer, mask, vmsa);
+        write("guest.igvm", igvm::test::must_finish(writer));
+        arguments.dry_run  = true;
+        arguments.platform = own.platform == snp ? "snp" : "sev-es";
+        kvm::DryKernel kernel;
+        Program program(arguments);
+        EXPECT_EQ(program.run(kernel), own.note[0] == 0 ? 0 : 1) << own.note;
+        std::string notes;
+        for (const auto& note : program.report()["note"]) {
+            notes += note.get<std::string>() + "\n";
+        }
+        EXPECT_EQ(notes.find("rejected, ") == std::string::npos, own.note[0] == 0) << notes;
+        EXPECT_NE(notes.find(own.note), std::string::npos) << own.note << "; found: " << notes;
+        EXPECT_GT(program.report()["plan"].size(), 10u); // what would be called all the same
+    }
+}
+
+/// The trace's disk is full: the report comes all the same, and the status says that it failed.
+TEST_F(LauncherProgram, AFullTraceLosesNoReport) {
+    write("guest.igvm", launch_file(PlatformType::sev_snp, {plain_vmsa(PlatformType::sev_snp)}));
+    arguments.trace = "/dev/full";
+    Model model;
+    EXPECT_EQ(run(model), 1);
+    EXPECT_EQ(report["end"], "the guest exited with code 0");
+    EXPECT_EQ(report["error"], "/dev/full: the trace could not be written");
+}
+
+TEST_F(LauncherProgram, RefusesACommandLineWithoutAPlace) {
+    write("guest.igvm", launch_file(PlatformType::sev_snp, {plain_vmsa(PlatformType::sev_snp)}));
+    arguments.machine.command_line = "quiet";
+    Model model;
+    EXPECT_EQ(run(model), 1);
+    EXPECT_EQ(report["error"], arguments.file
+                                   + ": has no place for a command line (COMMAND_LINE), so "
+                                     "--append would have no effect");
+}
 
 TEST_F(LauncherProgram, LaunchesAndSaysWhatCameOut) {
     for (const auto& [platform, name] : {
@@ -226,7 +300,9 @@ TEST_F(LauncherProgram, WithoutJsonAnErrorIsThrown) {
     arguments.session.clear();
     arguments.trace = path("no/such/directory");
     Model other;
-    EXPECT_THROW(run(other), LaunchError);
+    EXPECT_EQ(run(other), 1);
+    EXPECT_EQ(report["error"], arguments.trace + ": cannot create: No such file or directory");
+    EXPECT_FALSE(report.contains("digest")) << "before there is work";
 }
 
 } // namespace vestibule::launcher::test

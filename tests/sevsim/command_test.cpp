@@ -20,56 +20,6 @@ const InheritedFiles files{.monitor = 11, .guest = {12}, .records = 13, .orders 
 
 } // namespace
 
-TEST(Memory, ReadsSizes) {
-    struct Case {
-        const char* text;
-        u64 bytes;
-    };
-
-    for (const Case& size : {
-             Case{"256M",       256 * mib         },
-             {"2G",         2 * gib           },
-             {"2g",         2 * gib           },
-             {"32M",        32 * mib          },
-             {"65536K",     64 * mib          },
-             {"33554432",   32 * mib          },
-             {"2147483648", u64{2'147'483'648}}
-    }) {
-        EXPECT_EQ(parse_memory(size.text), size.bytes) << size.text;
-    }
-}
-
-TEST(Memory, SaysWhatIsWrong) {
-    struct Case {
-        const char* text;
-        const char* why;
-    };
-
-    for (const Case& wrong : {
-             Case{"",                      "not a size"    },
-             {"M",                     "not a size"    },
-             {"-64M",                  "not a size"    },
-             {"64MB",                  "not a size"    },
-             {"64X",                   "not a size"    },
-             {"64 M",                  "not a size"    },
-             {"0x40M",                 "not a size"    },
-             {"6.4G",                  "not a size"    },
-             {"31M",                   "too small"     },
-             {"0",                     "too small"     },
-             {"2050M",                 "too large"     },
-             {"3G",                    "too large"     },
-             {"18014398509481984K",    "too large"     },
-             {"99999999999999999999G", "too large"     },
-             {"33M",                   "multiple of 2M"},
-             {"33554433",              "multiple of 2M"},
-    }) {
-        const auto size = parse_memory(wrong.text);
-        ASSERT_FALSE(size) << wrong.text;
-        EXPECT_NE(size.error().find(wrong.why), std::string::npos) << size.error();
-        EXPECT_NE(size.error().find(wrong.text), std::string::npos) << size.error();
-    }
-}
-
 TEST(Lies, AreFoundByTheirWholeName) {
     for (const LieDescription& lie : lies) {
         const std::string name = lie.name;

@@ -222,11 +222,11 @@ TEST(ExitStatus, IsZeroForSuccessOnly) {
         EXPECT_EQ(exit_status(without_outcome(how)), 1);
     }
     RunResult interrupted  = without_outcome(Ending::interrupted);
-    interrupted.qemu.value = 2;
+    interrupted.qemu.value = SIGINT;
     EXPECT_EQ(exit_status(interrupted), 130) << "as a shell has it";
     RunResult with_records  = ended(OutcomeKind::host);
     with_records.qemu.how   = Ending::interrupted;
-    with_records.qemu.value = 2;
+    with_records.qemu.value = SIGINT;
     EXPECT_EQ(exit_status(with_records), 130) << "where the monitor had a last word";
     RunResult broke_a_rule          = ended(OutcomeKind::exit);
     broke_a_rule.records.violations = {

@@ -1,10 +1,13 @@
 // Whole runs with shell scripts in the place of QEMU: what comes back, and that nothing stays
 // behind.
+#include "igvm/format/writer.h"
 #include "sevsim/guest_file.h"
 #include "sevsim/run.h"
+#include "x86/vmsa.h"
 
 #include <array>
 #include <csignal>
+#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -39,9 +42,10 @@ class SevsimRun : public ::testing::Test {
         std::string name = (fs::temp_directory_path() / "sevsim-test-XXXXXX").string();
         directory_       = mkdtemp(name.data());
         write("guest.igvm", std::string("IGVM") + std::string(60, '\0'));
-        options_.file    = path("guest.igvm");
-        options_.qemu    = path("qemu");
-        options_.timeout = 20s;
+        options_.file     = path("guest.igvm");
+        options_.unjudged = true; // the guest is a script
+        options_.qemu     = path("qemu");
+        options_.timeout  = 20s;
         output_ = Descriptor{open(path("output").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
         options_.output = output_.get();
     }
@@ -200,7 +204,93 @@ TEST_F(SevsimRun, SignalEndsIt) {
     ASSERT_TRUE(result);
     EXPECT_EQ(result->qemu.how, Ending::interrupted);
     EXPECT_EQ(result->qemu.value, SIGINT);
+    EXPECT_EQ(exit_status(*result), 130);
     EXPECT_TRUE(gone("pid"));
+}
+
+TEST_F(SevsimRun, WithoutATimeLimit) {
+    options_.timeout = 0ms;
+    fake_qemu("sleep 0.7; exit 7");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->qemu.how, Ending::exited);
+    EXPECT_EQ(result->qemu.value, 7);
+}
+
+/// A full disk is no reason to keep the report back.
+TEST_F(SevsimRun, FullDisksLoseNoReport) {
+    for (std::string RunOptions::* output :
+         {&RunOptions::trace, &RunOptions::dump, &RunOptions::timeline, &RunOptions::rmp}) {
+        RunOptions own = options_;
+        own.*output    = "/dev/full";
+        std::swap(own, options_);
+        fake_qemu(R"(echo '{"record":"exit","vcpu":0}' >$records
+            echo '{"record":"dump","bytes":"00 11"}' >$records
+            echo '{"record":"outcome","kind":"exit","value":0}' >$records)");
+        const auto result = run();
+        ASSERT_TRUE(result) << result.error();
+        ASSERT_TRUE(result->records.outcome);
+        EXPECT_EQ(result->records.outcome->kind, OutcomeKind::exit);
+        EXPECT_EQ(result->unwritten,
+                  std::vector<std::string>{"/dev/full: No space left on device"});
+        EXPECT_EQ(exit_status(*result), 1);
+        std::swap(own, options_);
+    }
+}
+
+/// The host judges the file, and the machine is what the file says.
+TEST_F(SevsimRun, TheFileSaysWhatTheMachineIs) {
+    options_.unjudged = false;
+    fake_qemu("echo \"$append\" >" + path("append"));
+    EXPECT_NE(failure().find("offset 0x4: found 0x0, expected format version"), std::string::npos)
+        << failure();
+    EXPECT_FALSE(fs::exists(path("append"))) << "QEMU has started";
+
+    igvm::Writer writer;
+    const u32 mask = writer.add_platform(igvm::PlatformType::sev_es);
+    x86::Vmsa vmsa{};
+    vmsa.cr0 = 0x8000'0011;
+    vmsa.cr3 = 0x1000;
+    std::vector<u8> page(sizeof(vmsa));
+    std::memcpy(page.data(), &vmsa, sizeof(vmsa));
+    for (const u16 vcpu : {u16{0}, u16{1}, u16{2}}) {
+        writer.add(igvm::VpContext{.gpa                = x86::vmsa_gpa,
+                                   .compatibility_mask = mask,
+                                   .file_offset        = 0,
+                                   .vp_index           = vcpu,
+                                   .reserved           = 0},
+                   page);
+    }
+    std::vector<u8> table(page_size);
+    const u64 entry = bit(51) | 0x2003;
+    std::memcpy(table.data() + 8, &entry, sizeof(entry));
+    writer.add_page({.gpa                = 0x1000,
+                     .compatibility_mask = mask,
+                     .file_offset        = 0,
+                     .flags              = 0,
+                     .data_type          = igvm::PageDataType::normal,
+                     .reserved           = 0},
+                    table);
+    const std::vector<u8> file = writer.finish().value();
+    write("guest.igvm", {reinterpret_cast<const char*>(file.data()), file.size()});
+    EXPECT_TRUE(run());
+    EXPECT_NE(read("append").find(" cbit=51 "), std::string::npos) << read("append");
+    EXPECT_NE(read("append").find(" smp=3"), std::string::npos) << read("append");
+
+    options_.c_bit       = 47;
+    options_.c_bit_given = true;
+    EXPECT_EQ(failure(),
+              options_.file
+                  + ": its page tables have the C-bit at 51, so --cbit 47 contradicts it");
+    options_.c_bit       = 51;
+    options_.vcpus_given = true;
+    EXPECT_EQ(failure(), options_.file + ": it starts 3 vCPUs, so --smp 1 contradicts it");
+    options_.vcpus = 3;
+    EXPECT_TRUE(run());
+    options_.platform = "sev-snp";
+    EXPECT_EQ(failure(), options_.file
+                             + ": found platforms sev-es, expected sev-snp among them (see "
+                               "--platform)");
 }
 
 TEST_F(SevsimRun, DiesWithUs) {
@@ -234,7 +324,11 @@ TEST_F(SevsimRun, GoneReaderEndsIt) {
     pipe->read.close();
     options_.output = pipe->write.get();
     fake_qemu("echo $$ >" + path("pid") + "; yes");
-    EXPECT_EQ(failure(), "the guest's output could not be written");
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->unwritten,
+              std::vector<std::string>{"the guest's output could not be written"});
+    EXPECT_EQ(exit_status(*result), 1);
     EXPECT_TRUE(gone("pid"));
 }
 

@@ -11,29 +11,51 @@ struct Exit {
     u64 code;
     const char* name;
     u64 rip;
-    u64 repeated; // so often in a row
+    u64 repeated; // so often in a row, or in turn with its neighbour
 };
 
 constexpr u64 kept = 20;
 constinit Exit exits[kept]{};
-constinit u64 seen = 0;
+constinit u64 seen   = 0;
+constinit u64 oldest = 0; // of those that are still there
+
+Exit& at(u64 n) { return exits[n % kept]; }
+
+bool alike(const Exit& one, const Exit& other) {
+    return one.kind == other.kind && one.code == other.code && one.rip == other.rip;
+}
+
+/// A guest that waits most often does two things in turn, #VC and VMGEXIT: all would be full of
+/// them.
+void fold_pair() {
+    if (seen - oldest < 4) {
+        return;
+    }
+    Exit& first  = at(seen - 4);
+    Exit& second = at(seen - 3);
+    if (alike(first, at(seen - 2)) && alike(second, at(seen - 1)) && !alike(first, second)) {
+        first.repeated += at(seen - 2).repeated;
+        second.repeated += at(seen - 1).repeated;
+        seen -= 2;
+    }
+}
 
 } // namespace
 
 void remember_exit(const char* kind, u64 code, const char* name, u64 rip) {
-    if (seen != 0) {
-        Exit& last = exits[(seen - 1) % kept];
-        if (last.kind == kind && last.code == code && last.rip == rip) {
-            ++last.repeated;
-            return;
-        }
+    const Exit exit{kind, code, name, rip, 1};
+    if (seen != oldest && alike(at(seen - 1), exit)) {
+        ++at(seen - 1).repeated;
+        return;
     }
-    exits[seen++ % kept] = {kind, code, name, rip, 1};
+    at(seen++) = exit;
+    oldest     = seen - oldest > kept ? seen - kept : oldest;
+    fold_pair();
 }
 
 void send_last_exits() {
-    for (u64 n = seen < kept ? 0 : seen - kept; n < seen; ++n) {
-        const Exit& exit = exits[n % kept];
+    for (u64 n = oldest; n < seen; ++n) {
+        const Exit& exit = at(n);
         Record("last-exit")
             .text("kind", exit.kind)
             .hex("code", exit.code)

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <random>
@@ -28,8 +29,8 @@ struct Base {
 
 using Names = std::set<std::string>;
 
-/// With something in it for each cause that an IGVM file can meet.
-Bytes varied_file(PlatformType platform, const x86::Vmsa& vmsa, u64 vmsa_gpa) {
+/// With something in it for each cause that an IGVM file can meet; the VMSA for so many vCPUs.
+Bytes varied_file(PlatformType platform, const x86::Vmsa& vmsa, u64 vmsa_gpa, u16 vmsas) {
     Writer writer;
     const bool snp = platform == PlatformType::sev_snp;
     const u32 mask = writer.add_platform(platform);
@@ -51,14 +52,16 @@ Bytes varied_file(PlatformType platform, const x86::Vmsa& vmsa, u64 vmsa_gpa) {
         writer.add_page(page_data(mask, 0x14000, PageDataType::secrets), {});
         writer.add_page(page_data(mask, 0x15000, PageDataType::cpuid_data), {});
     }
-    add_vmsa(writer, mask, vmsa, 0, vmsa_gpa);
+    for (u16 vcpu = 0; vcpu < vmsas; ++vcpu) {
+        add_vmsa(writer, mask, vmsa, vcpu, vmsa_gpa);
+    }
     writer.add_page(page_data(mask, 0x40000), page);
     return must_finish(writer);
 }
 
 Base igvm_base(PlatformType platform, Vmm vmm, const x86::Vmsa& vmsa, std::optional<u32> vcpus,
-               u64 vmsa_gpa = x86::vmsa_gpa) {
-    Base base{.bytes  = std::make_shared<const Bytes>(varied_file(platform, vmsa, vmsa_gpa)),
+               u64 vmsa_gpa = x86::vmsa_gpa, u16 vmsas = 1) {
+    Base base{.bytes  = std::make_shared<const Bytes>(varied_file(platform, vmsa, vmsa_gpa, vmsas)),
               .plan   = {},
               .launch = {}};
     base.plan.options       = options_for(platform, vmm);
@@ -116,10 +119,38 @@ std::vector<Base> bases() {
     all.back().plan.options.cpu_signature = 0xA1'0F10;
     all.push_back(firmware_base(snp, Vmm::qemu_11_1, 2, "quiet"));
     all.back().plan.options.cpu_signature = 0xA1'0F10;
+    x86::Vmsa started = odd_vmsa(1); // somewhere, and with a C-bit
+    started.cr3 |= bit(51);
+    started.cs.base = 0x80'0000;
+    started.rip     = 0xB004;
+    all.push_back(igvm_base(snp, Vmm::kvm_6_12, started, 2, x86::vmsa_gpa, 2));
     return all;
 }
 
-/// The digest of a launch with causes planted; nothing where they change nothing or cannot be.
+/// Whether a cause is the one of its name that says in which vCPUs something is altered.
+bool is_precise(const Cause& cause, const std::vector<Step>& steps) {
+    bool there[2]{};
+    bool altered[2]{};
+    for (const Step& step : steps) {
+        if (step.type != PageType::vmsa) {
+            continue;
+        }
+        const auto before = load<x86::Vmsa>(step.data);
+        auto after        = before;
+        cause.vmsa(after);
+        const bool other     = step.vcpu != 0;
+        there[other ? 1 : 0] = true;
+        altered[other ? 1 : 0] =
+            altered[other ? 1 : 0] || std::memcmp(&after, &before, sizeof(after)) != 0;
+    }
+    if (cause.first_vcpu && cause.others) {
+        return altered[0] == there[0] && altered[1] == there[1];
+    }
+    return there[0] && there[1];
+}
+
+/// The digest of a launch with causes planted; nothing where they change nothing or cannot be, or
+/// where a cause for other vCPUs has the same effect.
 std::optional<Bytes> planted(const Base& base, const std::vector<const Cause*>& causes) {
     const auto digest = [&](const std::vector<const Cause*>& these) -> std::optional<Bytes> {
         Plan plan = base.plan;
@@ -135,6 +166,11 @@ std::optional<Bytes> planted(const Base& base, const std::vector<const Cause*>& 
         for (const Cause* cause : these) {
             if (cause->steps) {
                 cause->steps(launch->steps);
+            }
+        }
+        for (const Cause* cause : these) {
+            if (cause->narrower && !is_precise(*cause, launch->steps)) {
+                return std::nullopt;
             }
         }
         for (Step& step : launch->steps) {
@@ -340,8 +376,9 @@ TEST(IgvmExplain, ATripleIsFound) {
     const auto causes = causes_for(base.plan);
     std::vector<const Cause*> chosen;
     for (const Cause& cause : causes) {
-        if (cause.name == "zero pages as ZERO" || cause.name == "SEV_FEATURES bit 5 (DebugSwap)"
-            || cause.name == "no FPU state") {
+        if (cause.name == "zero pages as ZERO"
+            || cause.name == "SEV_FEATURES bit 5 (DebugSwap) in every vCPU"
+            || cause.name == "no FPU state in every vCPU") {
             chosen.push_back(&cause);
         }
     }
@@ -377,7 +414,7 @@ TEST(IgvmExplain, SaysFieldAndBothValues) {
         EXPECT_NE(cause, causes.end()) << name;
         return text(ask(base, *planted(base, {&*cause}), 1));
     };
-    EXPECT_NE(explain("SEV_FEATURES bit 5 (DebugSwap)")
+    EXPECT_NE(explain("SEV_FEATURES bit 5 (DebugSwap) in every vCPU")
                   .find("sev_features at 0x3b0: 0x1 here, 0x21 there; Linux 6.6"),
               std::string::npos);
     EXPECT_NE(explain("4 vCPUs").find("2 here, 4 there"), std::string::npos);
@@ -393,7 +430,7 @@ TEST(IgvmExplain, SaysEveryField) {
         EXPECT_NE(cause, causes.end()) << name;
         return text(ask(base, *planted(base, {&*cause}), 1));
     };
-    EXPECT_NE(words("no FPU state")
+    EXPECT_NE(words("no FPU state in every vCPU")
                   .find("VMSA of each vCPU, mxcsr at 0x408: 0x1f80 here, 0x0 there, x87_fcw at "
                         "0x410: 0x37f here, 0x0 there; Linux before 6.10"),
               std::string::npos);
@@ -401,7 +438,8 @@ TEST(IgvmExplain, SaysEveryField) {
               std::string::npos);
     EXPECT_NE(words("RDX 0 in VP 0").find("VMSA of vCPU 0, rdx at 0x310: 0x800f12 here"),
               std::string::npos);
-    EXPECT_NE(words("SS accessed the other way").find("ss.attributes at 0x22: 0x93 here, 0x92"),
+    EXPECT_NE(words("SS accessed the other way in every vCPU")
+                  .find("ss.attributes at 0x22: 0x93 here, 0x92"),
               std::string::npos);
 }
 
@@ -418,8 +456,6 @@ TEST(IgvmExplain, WhatCausesDoToAVmsa) {
     constexpr Word words[] = {
         {"no FPU state",                                0x408, 0                    },
         {"no FPU state",                                0x410, 0                    },
-        {"no FPU state in APs",                         0x408, 0                    },
-        {"no FPU state in APs",                         0x410, 0                    },
         {"FPU as at reset",                             0x408, 0x1F80               },
         {"FPU as at reset",                             0x410, 0x37F                },
         {"FCW 0",                                       0x410, 0                    },
@@ -440,7 +476,6 @@ TEST(IgvmExplain, WhatCausesDoToAVmsa) {
         {"TR base 0",                                   0x098, 0                    },
         {"TR 16-bit against 32-bit",                    0x090, 0xFFFF'0083'0000     },
         {"CS accessed the other way",                   0x010, 0xFFFF'009A'F000     },
-        {"CS of VP 0 accessed the other way",           0x010, 0xFFFF'009A'F000     },
         {"SS accessed the other way",                   0x020, 0xFFFF'0092'0000     },
         {"data segments accessed the other way",        0x000, 0xFFFF'0092'0000     },
         {"data segments accessed the other way",        0x030, 0xFFFF'0092'0000     },
@@ -450,21 +485,21 @@ TEST(IgvmExplain, WhatCausesDoToAVmsa) {
         {"GDTR and IDTR limit 0xffff",                  0x080, 0xFFFF'0000'0000     },
         {"GDTR and IDTR limit 0",                       0x060, 0                    },
         {"GDTR and IDTR limit 0",                       0x080, 0                    },
-        {"RDX 0 in VP 0",                               0x310, 0                    },
-        {"RDX 0x600 in VP 0",                           0x310, 0x600                },
-        {"RDX of EPYC-Rome in VP 0",                    0x310, 0x83'0F10            },
-        {"RDX of EPYC-Milan in VP 0",                   0x310, 0xA0'0F11            },
-        {"RDX of EPYC-Genoa in VP 0",                   0x310, 0xA1'0F10            },
-        {"RDX of EPYC-Turin in VP 0",                   0x310, 0xB0'0F00            },
-        {"RDX of EPYC in VP 0",                         0x310, 0x80'0F12            },
-        {"RDX of the host, EPYC Genoa, in VP 0",        0x310, 0xA1'0F11            },
-        {"RDX of the host, EPYC Turin, in VP 0",        0x310, 0xB0'0F21            },
+        {"RDX 0",                                       0x310, 0                    },
+        {"RDX 0x600",                                   0x310, 0x600                },
+        {"RDX of EPYC-Rome",                            0x310, 0x83'0F10            },
+        {"RDX of EPYC-Milan",                           0x310, 0xA0'0F11            },
+        {"RDX of EPYC-Genoa",                           0x310, 0xA1'0F10            },
+        {"RDX of EPYC-Turin",                           0x310, 0xB0'0F00            },
+        {"RDX of EPYC",                                 0x310, 0x80'0F12            },
+        {"RDX of the host, EPYC Genoa,",                0x310, 0xA1'0F11            },
+        {"RDX of the host, EPYC Turin,",                0x310, 0xB0'0F21            },
         {"XCR0 0",                                      0x3E8, 0                    },
         {"XCR0 7",                                      0x3E8, 7                    },
         {"C-bit 47 in CR3",                             0x150, 0x8000'0020'0000     },
         {"C-bit 51 in CR3",                             0x150, 0x8'0000'0020'0000   },
-        {"APs at the reset vector",                     0x018, 0xFFFF'0000          },
-        {"APs at the reset vector",                     0x178, 0xFFF0               },
+        {"start at the reset vector",                   0x018, 0xFFFF'0000          },
+        {"start at the reset vector",                   0x178, 0xFFF0               },
         {"SEV_FEATURES bit 0 (SNPActive)",              0x3B0, 0                    },
         {"SEV_FEATURES bit 1 (vTOM)",                   0x3B0, 0x3                  },
         {"SEV_FEATURES bit 2 (ReflectVC)",              0x3B0, 0x5                  },
@@ -498,17 +533,105 @@ TEST(IgvmExplain, WhatCausesDoToAVmsa) {
         Bytes& page = wanted.try_emplace(word.cause, page_of(before)).first->second;
         store(page, word.offset, word.value);
     }
-    for (const auto& [name, page] : wanted) {
-        const auto cause = std::ranges::find(causes, name, &Cause::name);
-        ASSERT_NE(cause, causes.end()) << name;
-        ASSERT_TRUE(cause->vmsa) << name;
-        x86::Vmsa after = before;
-        cause->vmsa(after);
-        EXPECT_TRUE(page_of(after) == page) << name;
-        const bool first_alone  = name.contains("VP 0");
-        const bool others_alone = name.contains("APs");
-        EXPECT_EQ(cause->first_vcpu, !others_alone) << name;
-        EXPECT_EQ(cause->others, !first_alone) << name;
+
+    struct Choice {
+        std::string where;
+        bool first;
+        bool others;
+    };
+
+    const Choice choices[] = {
+        {.where = " in every vCPU", .first = true,  .others = true },
+        {.where = " in VP 0",       .first = true,  .others = false},
+        {.where = " in APs",        .first = false, .others = true }
+    };
+    u64 of_vmsa = 0;
+    for (const auto& [base, page] : wanted) {
+        for (const Choice& choice : choices) {
+            const std::string name = base + choice.where;
+            const auto cause       = std::ranges::find(causes, name, &Cause::name);
+            if (base.starts_with("SEV_FEATURES") && !(choice.first && choice.others)) {
+                EXPECT_EQ(cause, causes.end()) << name; // the guest's, not a vCPU's
+                continue;
+            }
+            ASSERT_NE(cause, causes.end()) << name;
+            ASSERT_TRUE(cause->vmsa) << name;
+            x86::Vmsa after = before;
+            cause->vmsa(after);
+            EXPECT_TRUE(page_of(after) == page) << name;
+            EXPECT_EQ(cause->first_vcpu, choice.first) << name;
+            EXPECT_EQ(cause->others, choice.others) << name;
+            ++of_vmsa;
+        }
+    }
+    EXPECT_GT(of_vmsa, 100u);
+    // And each that lies in a VMSA says where, once.
+    for (const Cause& cause : causes) {
+        EXPECT_EQ(std::ranges::count(causes, cause.name, &Cause::name), 1) << cause.name;
+        const auto says = std::ranges::count_if(choices, [&](const Choice& choice) {
+            return cause.name.ends_with(choice.where) && cause.first_vcpu == choice.first
+                   && cause.others == choice.others;
+        });
+        EXPECT_EQ(says, cause.is_of_vmsa() ? 1 : 0) << cause.name;
+    }
+}
+
+/// What monitors are known to have done to VMSAs, each from the digest of a launch that has it.
+TEST(IgvmExplain, WhatMonitorsDid) {
+    struct Done {
+        const char* who;
+        Vmm vmm; // the base, a firmware volume of three vCPUs
+        std::function<void(x86::Vmsa&, u32 vcpu)> edit;
+        Names wanted;
+    };
+
+    const Done cases[] = {
+        {.who    = "EC2 before its change",
+         .vmm    = Vmm::ec2,
+         .edit   = [](x86::Vmsa& vmsa, u32) { vmsa.rdx = 0; },
+         .wanted = {"RDX 0 in every vCPU"}                                                                                                              },
+        {.who    = "a monitor that sets VP 0's RDX alone",
+         .vmm    = Vmm::qemu,
+         .edit   = [](x86::Vmsa& vmsa, u32 vcpu) { vmsa.rdx = vcpu == 0 ? vmsa.rdx : 0; },
+         .wanted = {"RDX 0 in APs"}                                                                                                                     },
+        {.who = "QEMU 10.1's APs",
+         .vmm = Vmm::qemu,
+         .edit =
+             [](x86::Vmsa& vmsa,       u32 vcpu) {
+                 vmsa.mxcsr   = vcpu == 0 ? vmsa.mxcsr : 0;
+                 vmsa.x87_fcw = vcpu == 0 ? vmsa.x87_fcw : u16{0};
+             },                                            .wanted = {"no FPU state in APs"}                            },
+        {.who    = "KVM_SEV_ES_INIT",
+         .vmm    = Vmm::qemu,
+         .edit   = [](x86::Vmsa& vmsa, u32) { vmsa.mxcsr = vmsa.x87_fcw = 0; },
+         .wanted = {"no FPU state in every vCPU"}                                                                                                       },
+        {.who    = "EC2's CS",
+         .vmm    = Vmm::qemu,
+         .edit   = [](x86::Vmsa& vmsa,
+         u32 vcpu) { vmsa.cs.attributes = vcpu == 0 ? u16{0x9A} : vmsa.cs.attributes; },
+         .wanted = {"CS accessed the other way in VP 0"}                                                                                                },
+        {.who = "a launcher that clears PAT of the first vCPU, and CR4.MCE of the others",
+         .vmm = Vmm::qemu,
+         .edit =
+             [](x86::Vmsa& vmsa,       u32 vcpu) {
+                 vmsa.g_pat = vcpu == 0 ? 0 : vmsa.g_pat;
+                 vmsa.cr4   = vcpu == 0 ? vmsa.cr4 : vmsa.cr4 & ~x86::cr4::mce;
+             },                                            .wanted = {"G_PAT 0 in VP 0", "CR4.MCE the other way in APs"}},
+    };
+    for (const Done& done : cases) {
+        const Base base = firmware_base(PlatformType::sev_snp, done.vmm, 3, "quiet");
+        auto launch     = base.launch(base.plan);
+        ASSERT_TRUE(launch);
+        for (Step& step : launch->steps) {
+            if (step.type == PageType::vmsa) {
+                auto vmsa = load<x86::Vmsa>(step.data);
+                done.edit(vmsa, step.vcpu);
+                const auto bytes = bytes_of(vmsa);
+                step.data        = launch->owned.emplace_back(bytes.begin(), bytes.end());
+            }
+        }
+        const Answer answer = ask(base, measure(*launch, 1), 2);
+        EXPECT_TRUE(names(answer, done.wanted)) << done.who << ":\n" << text(answer);
     }
 }
 
@@ -631,6 +754,28 @@ TEST(IgvmExplain, OtherKernelsInitrdsAndLines) {
     EXPECT_NE(explain({"command line \"quiet nosmt\"", "initrd initrd-2"})
                   .find("\"quiet\" here, \"quiet nosmt\" there"),
               std::string::npos);
+}
+
+/// SNP's digest of nothing is zeros, SEV-ES's the SHA-256 of no bytes: no launch is that.
+TEST(IgvmExplain, NothingAtAllIsNoExplanation) {
+    for (const PlatformType platform : {PlatformType::sev_snp, PlatformType::sev_es}) {
+        const bool snp = platform == PlatformType::sev_snp;
+        Writer writer;
+        const u32 mask = writer.add_platform(platform);
+        writer.add_page(page_data(mask, 0x1000), hlt_page());
+        add_vmsa(writer, mask, qemu_vmsa(snp ? 1 : 0));
+        Base base{
+            .bytes = std::make_shared<const Bytes>(must_finish(writer)), .plan = {}, .launch = {}};
+        base.plan.options = options_for(platform, Vmm::igvm);
+        base.launch       = [bytes = base.bytes, file = *parse(*base.bytes)](const Plan& plan) {
+            return launch_of(file, plan.options);
+        };
+        const auto nothing = sha256({});
+        const Answer answer =
+            ask(base, snp ? Bytes(sizeof(Digest384)) : Bytes(nothing.begin(), nothing.end()), 3);
+        EXPECT_TRUE(answer.explanations.empty()) << text(answer);
+        EXPECT_GT(answer.tried, 100u);
+    }
 }
 
 TEST(IgvmExplain, TheRightDigestNeedsNoCause) {

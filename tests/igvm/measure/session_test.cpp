@@ -3,6 +3,7 @@
 #include "tests/igvm/launch_fixture.h"
 
 #include "igvm/measure/ecdsa.h"
+#include "igvm/measure/launch_digest.h"
 #include "igvm/measure/sev_session.h"
 
 #include <openssl/bn.h>
@@ -128,6 +129,28 @@ TEST(SevSession, ThePlatformGetsTheKeys) {
     const auto again = make_session(bytes_of(pdh), policy);
     EXPECT_NE(again->keys.tek, made->keys.tek);
     EXPECT_FALSE(std::ranges::equal(again->session.nonce, made->session.nonce));
+}
+
+/// Values of another implementation, the crate `sev` (src/session): keys, nonce, IV and secret
+/// of zeros. The specification has none.
+TEST(SevSession, WrapsAsOthersDo) {
+    const auto made = wrap_session(Key128{}, {}, {}, {}, 0);
+    EXPECT_EQ(to_hex(made.wrapped_keys),
+              "2137bc7f9bb8bd7c3e55a576a15d3454b3856b8ba27afadf46dcfee9f02c02c4");
+    EXPECT_EQ(to_hex(made.wrap_mac),
+              "3176c0752738bd9d5e86689534020f528c088f16238826b000b327dee6aeed7d");
+    EXPECT_EQ(to_hex(made.policy_mac),
+              "aa7855e13839dd767cd5da7c1ff5036540c9264b7a803029315e55375287b4af");
+    // And of a measurement that a platform of API 0.18 has made of an empty launch.
+    const MeasureContext context{.tik = load<Key128>(from_hex("66320db73158a35a255d051758e95ed4")),
+                                 .mnonce =
+                                     load<Key128>(from_hex("4fbe0bedbad6c86ae8f68971d103e554")),
+                                 .api_major = 0,
+                                 .api_minor = 0x12,
+                                 .build     = 0x0F,
+                                 .policy    = 0};
+    EXPECT_EQ(to_hex(launch_measure(context, sha256({}))),
+              "6faab2daae389bcd3405a05d6cafe33c0414f7bedd0bae19ba5f38b7fd1664ea");
 }
 
 TEST(SevSession, RefusesOtherCertificates) {

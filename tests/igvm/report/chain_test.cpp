@@ -60,6 +60,28 @@ Bytes leaf(const Chip& chip, const std::string& subject = "SEV-VCEK") {
 }
 } // namespace
 
+/// Names and products that AMD has not: below a root that was named they are that root's matter,
+/// and below AMD's they are wrong.
+TEST(ReportChain, NamesOfOtherRoots) {
+    Chip chip    = TestRoot::get().chip;
+    chip.product = "TEST-machine";
+    Attempt own;
+    own.certificates[0] = leaf(chip, "TEST SEV-VCEK");
+    EXPECT_EQ(own.failures(), "");
+    own.root.clear();
+    EXPECT_TRUE(contains(own.failures(), "signing key: found no certificate of SEV-VCEK"));
+    own.certificates[0] = leaf(chip);
+    EXPECT_TRUE(contains(own.failures(),
+                         "product: found a certificate of TEST-machine, expected one of Milan"));
+    // But a product of AMD's that is another one is wrong below each.
+    chip.product = "Turin-B0";
+    Attempt other;
+    other.certificates[0] = leaf(chip);
+    EXPECT_TRUE(contains(other.failures(), "product: found a certificate of Turin-B0"));
+    other.certificates[0] = leaf(TestRoot::get().chip, "SEV-VCEK-TEST");
+    EXPECT_TRUE(contains(other.failures(), "signing key: found no certificate of SEV-VCEK"));
+}
+
 TEST(ReportChain, GoodOnesPass) {
     const Attempt good;
     EXPECT_EQ(good.failures(), "");

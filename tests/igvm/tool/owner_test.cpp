@@ -237,6 +237,44 @@ TEST_F(IgvmTool, ExplainsWhatIsInAFile) {
                          "empty command line in the file"));
 }
 
+/// igvmtool's own files of other builds: another C-bit, another entry, more vCPUs.
+TEST_F(IgvmTool, ExplainsOtherBuilds) {
+    const std::string build = "build --platform sev-es,snp ";
+    ASSERT_EQ(run(build + "--out a.igvm --cbit 51").status, 0);
+    ASSERT_EQ(run(build + "--out b.igvm --cbit 47").status, 0);
+    ASSERT_EQ(run(build + "--out c.igvm --cbit 51 --entry compat").status, 0);
+    ASSERT_EQ(run(build + "--out d.igvm --cbit 51 --vcpus 3").status, 0);
+    for (const std::string platform : {"snp", "sev-es"}) {
+        const auto digest = [&](const std::string& file) {
+            const std::string line =
+                run("measure " + file + " --digest-only --platform " + platform).out;
+            return line.substr(0, line.find('\n'));
+        };
+        const auto explain = [&](const std::string& file, const std::string& more) {
+            return run("explain a.igvm --platform " + platform + more + " --expected "
+                       + digest(file));
+        };
+        const auto c_bit = explain("b.igvm", "");
+        EXPECT_EQ(c_bit.status, 0) << c_bit.errors;
+        EXPECT_TRUE(contains(c_bit.out, "C-bit the other of 47 and 51 in page tables"))
+            << c_bit.out;
+        EXPECT_EQ(explain("c.igvm", " --depth 2").status, 1);
+        const auto other = explain("c.igvm", " --or-file b.igvm --or-file c.igvm");
+        EXPECT_TRUE(contains(other.out, "file c.igvm: the file here, c.igvm there")) << other.out;
+        const auto count = explain("d.igvm", " --or-file d.igvm");
+        EXPECT_TRUE(contains(count.out, "file d.igvm")) << count.out;
+    }
+    const std::string kvm =
+        run("measure a.igvm --platform snp --vmm kvm-7.1 --vcpus 3 --digest-only")
+            .out.substr(0, 96);
+    const auto with = run("explain a.igvm --platform snp --vmm kvm-7.1 --expected " + kvm);
+    EXPECT_TRUE(contains(with.out, "3 vCPUs")) << with.out;
+    const auto zeros =
+        run("explain a.igvm --platform snp --depth 2 --expected " + std::string(96, '0'));
+    EXPECT_EQ(zeros.status, 1);
+    EXPECT_TRUE(contains(zeros.out, "No explanation")) << zeros.out;
+}
+
 /// EC2 as it was: RDX 0 in all vCPUs.
 TEST_F(IgvmTool, ExplainsTheFormerEc2) {
     write("amdsev.fd", amd_sev_volume());

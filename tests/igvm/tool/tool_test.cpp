@@ -216,7 +216,8 @@ TEST_F(IgvmTool, FailedWorkIsOneAndLosesNothing) {
 
     const auto shown = run("show " + path("guest.igvm"));
     EXPECT_EQ(shown.status, 1);
-    EXPECT_TRUE(contains(shown.errors, "guest.igvm: offset 0x0: found 0xa, expected a whole fixed"))
+    EXPECT_TRUE(contains(shown.errors,
+                         "guest.igvm: not an IGVM file: offset 0x0: found 0xa, expected a whole"))
         << shown.errors;
     EXPECT_EQ(run("show " + path("none.igvm")).status, 1);
     EXPECT_EQ(run("build --stub " + path("none.elf") + " --out " + path("guest.igvm")).status, 1);

@@ -227,6 +227,10 @@ TEST_F(IgvmTool, ExamplesWorkAsPrinted) {
         for (std::string line; std::getline(all, line);) {
             examples = line.starts_with("Example") || (examples && line.starts_with("  "));
             if (examples && line.starts_with("  ")) {
+                if (contains(line, "igvmtool session")) { // which writes over no keys
+                    std::filesystem::remove(path("vm_tik.bin"));
+                    std::filesystem::remove(path("vm_tek.bin"));
+                }
                 const auto outcome = shell("PATH=.:$PATH; " + line);
                 EXPECT_EQ(outcome.status, 0) << line << "\n" << outcome.out << outcome.errors;
                 found += contains(line, "igvmtool") ? 1 : 0;
