@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,11 @@ struct RunOptions {
     u32 report_version = 3;         ///< of its attestation reports
     bool vlek          = false;     ///< they are signed by a VLEK, not by a VCEK
     std::array<u8, 32> host_data{}; ///< what the host has said at the launch
+    // Of the launch of an SEV or SEV-ES guest:
+    std::string session;           ///< names the owner's files; empty: launched without an owner
+    u32 sev_policy    = 0;         ///< of LAUNCH_START
+    bool takes_secret = false;     ///< the guest waits for its owner's packet
+    std::optional<u64> secret_gpa; ///< where it goes; none: where the firmware says
     std::chrono::milliseconds timeout{60'000};
     std::vector<std::string> allowed; ///< rules whose breach does not fail the run
     std::string trace;                ///< empty: no trace
