@@ -52,4 +52,10 @@ struct LaunchModule {
 
 static_assert(sizeof(LaunchModule) % 8 == 0);
 
+/// For SEV and SEV-ES, in its place, where the guest's owner has sent a secret: the bytes follow.
+struct LaunchSecret {
+    u64 gpa;
+    u64 size;
+};
+
 } // namespace vestibule::sevsim

@@ -14,6 +14,7 @@
 #include "sevsim/report.h"
 #include "sevsim/rules.h"
 #include "sevsim/run.h"
+#include "sevsim/transport_keys.h"
 #include "version.h"
 
 #include <CLI/CLI.hpp>
@@ -23,6 +24,7 @@
 #include <exception>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <span>
 #include <unistd.h>
 
@@ -118,9 +120,9 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
                    "The kernel's command line; tsc_early_khz is added where it is not given")
         ->needs(kernel)
         ->type_name("TEXT");
-    run.add_option("--platform", options.platform, "sev-es, sev-snp (or snp) or native")
+    run.add_option("--platform", options.platform, "sev, sev-es, sev-snp (or snp) or native")
         ->transform([](const std::string& name) { return name == "snp" ? "sev-snp" : name; })
-        ->check(CLI::IsMember({"sev-es", "sev-snp", "native"}))
+        ->check(CLI::IsMember({"sev", "sev-es", "sev-snp", "native"}))
         ->type_name("NAME")
         ->capture_default_str();
     cli::add_size(run, "--memory", options.memory, "Guest memory, 32M to 2G in steps of 2M",
@@ -197,9 +199,10 @@ void describe_secure_processor(CLI::App& run, RunOptions& options) {
                    "sev-snp: draw guest memory at the end of the run, by the states of the reverse "
                    "map table, into OUT, an SVG picture")
         ->type_name(cli::output_file);
-    run.add_option("--root", options.root,
-                   "sev-snp: sign attestation reports with the keys of this directory, which "
-                   "`sevsim certs` has made; without it each run has keys of its own")
+    run.add_option(
+           "--root", options.root,
+           "The keys of the platform, in a directory that `sevsim certs` has made: attestation "
+           "reports are signed with them; without it each run has keys of its own")
         ->type_name("DIR");
     cli::add_number(run, "--report-version", options.report_version,
                     "sev-snp: the version of attestation reports: 2, 3 or 5")
@@ -221,44 +224,97 @@ void describe_secure_processor(CLI::App& run, RunOptions& options) {
         ->type_name("HEX");
 }
 
-/// True where options were given that only an SEV-SNP machine has.
-bool names_secure_processor(const CLI::App& run) {
-    return std::ranges::any_of(
-        std::array{"--root", "--report-version", "--vlek", "--host-data", "--no-flash", "--rmp"},
-        [&run](const char* name) { return run.count(name) != 0; });
+/// What the owner of an SEV or SEV-ES guest takes part in.
+void describe_launch(CLI::App& run, RunOptions& options) {
+    CLI::Option* const session =
+        run.add_option("--session", options.session,
+                       "sev, sev-es: launch with the owner's session in NAME_godh.b64 and "
+                       "NAME_session.b64, which `igvmtool session --pdh DIR/pdh.cert` has made for "
+                       "the platform of --root DIR, and say the measurement")
+            ->needs("--root")
+            ->type_name("NAME");
+    cli::add_number(run, "--sev-policy", options.sev_policy,
+                    "sev, sev-es: the guest policy of the session: 5 on sev-es and 1 on sev unless "
+                    "it is given")
+        ->needs(session);
+    CLI::Option* const secret =
+        run.add_flag("--secret", options.takes_secret,
+                     "sev, sev-es: wait, before the guest runs, for the packet that `igvmtool "
+                     "secret --name NAME` makes for this launch's measurement")
+            ->needs(session);
+    cli::add_number(run, "--secret-at", options.secret_gpa,
+                    "Where the secret goes in guest memory, for guests that are not firmware")
+        ->needs(secret);
+}
+
+/// What is only for some platforms: one row a platform's own options.
+struct PlatformOptions {
+    std::vector<const char*> names;
+    std::vector<std::string_view> platforms;
+};
+
+const PlatformOptions platform_options[] = {
+    {{"--root"},                                                           {"sev", "sev-es", "sev-snp"}},
+    {{"--session", "--sev-policy", "--secret", "--secret-at"},             {"sev", "sev-es"}           },
+    {{"--report-version", "--vlek", "--host-data", "--no-flash", "--rmp"}, {"sev-snp"}                 },
+};
+
+/// What is wrong with the options that were given for this platform, or nothing.
+std::string misplaced_option(const CLI::App& run, const RunOptions& options) {
+    for (const PlatformOptions& row : platform_options) {
+        if (std::ranges::find(row.platforms, options.platform) != row.platforms.end()) {
+            continue;
+        }
+        for (const char* name : row.names) {
+            if (run.count(name) != 0) {
+                return fmt::format("{} is for --platform {}, not for {}", name,
+                                   fmt::join(row.platforms, " or "), options.platform);
+            }
+        }
+    }
+    return {};
 }
 
 /// What of a command line contradicts the rest of it, in words; chooses the guest.
 std::string contradiction(const CLI::App& run, const GuestNames& guest, RunOptions& options) {
     const bool native = options.platform == "native";
+    const bool has_vc = !native && options.platform != "sev";
     if (!guest.choose(options)) {
         return one_guest;
     }
     if (options.memory % memory_step != 0) {
         return "--memory: expected a multiple of 2M";
     }
-    if (names_secure_processor(run) && !options.is_snp()) {
-        return "--root, --report-version, --vlek, --host-data, --no-flash and --rmp are for "
-               "--platform sev-snp";
+    if (std::string misplaced = misplaced_option(run, options); !misplaced.empty()) {
+        return misplaced;
+    }
+    if (!options.root.empty() && options.session.empty() && !options.is_snp()) {
+        return fmt::format("--root has no effect on {} without --session", options.platform);
     }
     if (options.kind == GuestKind::firmware && native) {
-        return "--firmware runs on sev-es and sev-snp only";
+        return "--firmware does not run on native";
     }
-    if (options.vcpus != 1 && native) {
-        return "--smp starts vCPUs by the protocol of SEV-ES, so a native guest has one";
+    if (options.vcpus != 1 && !has_vc) {
+        return fmt::format("--smp starts vCPUs by the protocol of SEV-ES, so a guest on {} has one",
+                           options.platform);
     }
     if (options.vcpus != 1 && options.profile) {
         return "--profile counts instructions by a clock that all vCPUs share, so the guest has "
                "one";
     }
-    if (options.profile && native) {
-        return "--profile counts what a #VC costs, and a native guest takes none";
+    if (options.profile && !has_vc) {
+        return fmt::format("--profile counts what a #VC costs, and a guest on {} takes none",
+                           options.platform);
     }
     return {};
 }
 
 int certs_command(const std::string& directory) {
-    if (const auto written = write_root(directory); !written) {
+    auto written = write_root(directory);
+    if (written) {
+        written = write_pdh(directory);
+    }
+    if (!written) {
         fmt::print(stderr, "sevsim: {}\n", written.error());
         return 1;
     }
@@ -266,6 +322,7 @@ int certs_command(const std::string& directory) {
         "{0}/ark.pem  the root, which signs\n"
         "{0}/ask.pem  which signs\n"
         "{0}/vcek.pem and {0}/vlek.pem, whose keys sign attestation reports\n"
+        "{0}/pdh.cert, for which owners of SEV and SEV-ES guests make sessions\n"
         "All of them are a TEST's: `sevsim run --platform sev-snp --root {0}` signs with them.\n",
         directory);
     return 0;
@@ -355,6 +412,7 @@ int command_line(std::span<char*> arguments) {
     describe_secure_processor(*run, options);
     Verdict verdict;
     describe_verdict(*run, verdict);
+    describe_launch(*run, options);
     CLI::App* const certs = app.add_subcommand(
         "certs", "Make the keys and certificates of a secure processor in a directory: ARK, ASK, "
                  "VCEK and VLEK, as AMD has them, every name with TEST in it.");
@@ -387,6 +445,11 @@ int command_line(std::span<char*> arguments) {
         return cli::wrong_use(*run, wrong);
     }
     options.timeout = std::chrono::seconds{options.timeout_seconds};
+    if (run->count("--sev-policy") == 0) {
+        constexpr u32 no_debug = 1;
+        constexpr u32 es       = 4;
+        options.sev_policy     = options.platform == "sev" ? no_debug : no_debug | es;
+    }
     if (options.gdb != 0) {
         if (run->count("--timeout") == 0) {
             options.timeout = {};

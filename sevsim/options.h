@@ -6,6 +6,7 @@
 
 #include <array>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,12 @@ struct RunOptions {
     u32 report_version = 3;         ///< of its attestation reports
     bool vlek          = false;     ///< they are signed by a VLEK, not by a VCEK
     std::array<u8, 32> host_data{}; ///< what the host has said at the launch
-    unsigned timeout_seconds = 60;  ///< as it was said; 0: never
+    // Of the launch of an SEV or SEV-ES guest:
+    std::string session;           ///< names the owner's files; empty: launched without an owner
+    u32 sev_policy    = 0;         ///< of LAUNCH_START
+    bool takes_secret = false;     ///< the guest waits for its owner's packet
+    std::optional<u64> secret_gpa; ///< where it goes; none: where the firmware says
+    unsigned timeout_seconds = 60; ///< as it was said; 0: never
     std::chrono::milliseconds timeout{60'000}; ///< zero: never
     std::vector<std::string> allowed;          ///< rules whose breach does not fail the run
     std::string trace;                         ///< empty: no trace

@@ -69,6 +69,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (options.la57) {
         line += " la57=1";
     }
+    if (options.takes_secret) {
+        line += " secret=1";
+    }
     if (options.x2apic) {
         line += " x2apic=1";
     }

@@ -7,6 +7,7 @@
 #include "sevsim/process.h"
 #include "sevsim/qemu_command.h"
 #include "sevsim/qemu_version.h"
+#include "sevsim/sev_launch.h"
 #include "sevsim/snp_launch.h"
 #include "sevsim/timeline.h"
 
@@ -83,7 +84,7 @@ class Complaints {
 struct GuestFiles {
     std::vector<OpenedFile> files;
     std::optional<u32> ap_start; ///< of firmware with more vCPUs than one (guest_file.h)
-    std::string launch_digest;   ///< of an SEV-SNP guest
+    std::string launch_digest;   ///< of an SEV-SNP guest, or one launched for its owner
 
     std::vector<int> descriptors() const {
         std::vector<int> all;
@@ -102,6 +103,37 @@ struct GuestFiles {
         return all;
     }
 };
+
+/// The launch with the owner's session: says the measurement, by which the owner knows the guest,
+/// and waits for the secret that is sent for it.
+std::expected<void, std::string> launch_for_owner(const RunOptions& options, GuestFiles& opened) {
+    const auto launch = start_sev_launch(options, opened.files);
+    if (!launch) {
+        return std::unexpected(launch.error());
+    }
+    opened.launch_digest = igvm::to_hex(launch->digest);
+    fmt::print(stderr, "sevsim: measurement {} of API {}.{}.{} and policy {:#x}\n",
+               launch->measurement(), sev_api_major, sev_api_minor, sev_build, options.sev_policy);
+    if (!options.takes_secret) {
+        return {};
+    }
+    fmt::print(stderr, "sevsim: waiting for {}_secret_header.b64 and {}_secret_payload.b64\n",
+               options.session, options.session);
+    const auto end    = std::chrono::steady_clock::now() + options.timeout;
+    const auto module = take_launch_secret(
+        options, *launch, [end, never = options.timeout == std::chrono::milliseconds::zero()] {
+            return never || std::chrono::steady_clock::now() < end;
+        });
+    if (!module) {
+        return std::unexpected(module.error());
+    }
+    auto file = memory_file(std::as_bytes(std::span{*module}));
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    opened.files.insert(opened.files.begin(), std::move(*file));
+    return {};
+}
 
 std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& options) {
     GuestFiles opened;
@@ -144,6 +176,11 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
             return std::unexpected(file.error());
         }
         opened.files.insert(opened.files.begin(), std::move(*file));
+    }
+    if (!options.session.empty()) {
+        if (const auto launched = launch_for_owner(options, opened); !launched) {
+            return std::unexpected(launched.error());
+        }
     }
     if (opened.size() + loading_space > options.memory) {
         return std::unexpected(fmt::format("{}: {} bytes do not fit into {} MiB of guest memory, "

@@ -3,13 +3,10 @@
 #include "igvm/format/guest_policy.h"
 #include "igvm/format/reader.h"
 #include "igvm/measure/digest.h"
-#include "igvm/measure/firmware_launch.h"
 #include "igvm/measure/id_block.h"
-#include "igvm/measure/igvm_launch.h"
-#include "igvm/measure/launch_digest.h"
 #include "igvm/show/describe.h"
 #include "sevsim/certificates.h"
-#include "sevsim/firmware_volume.h"
+#include "sevsim/measured_launch.h"
 
 #include <algorithm>
 #include <cstring>
@@ -51,17 +48,6 @@ class Secrets {
     bool repeatable_;
     bool failed_ = false;
 };
-
-// --- The launch of each kind of guest ---
-
-Result take_measurement(const std::expected<igvm::Launch, std::string>& launch,
-                        const std::string& path, LaunchModule& module) {
-    if (!launch) {
-        return std::unexpected(fmt::format("{}: {}", path, launch.error()));
-    }
-    std::ranges::copy(igvm::measure(*launch, igvm::all_threads()), module.measurement);
-    return {};
-}
 
 /// What SNP_LAUNCH_START makes of a policy (firmware ABI, section 4.3).
 Result check_policy(const RunOptions& options, u64 policy) {
@@ -131,13 +117,6 @@ Result take_identity(const igvm::SnpIdBlock& block, const std::string& path, Lau
     return {};
 }
 
-igvm::LaunchOptions measured_as(const RunOptions& options) {
-    igvm::LaunchOptions measured;
-    measured.platform = igvm::PlatformType::sev_snp;
-    measured.vcpus    = options.vcpus;
-    return measured;
-}
-
 Result launch_igvm(const RunOptions& options, const std::string& content, LaunchModule& module) {
     const auto file = igvm::parse(bytes_of(content));
     if (!file) {
@@ -149,11 +128,6 @@ Result launch_igvm(const RunOptions& options, const std::string& content, Launch
             fmt::format("{}: the file is not for the SEV_SNP platform", options.file));
     }
     module.policy = igvm::policy_of(*file, mask).value_or(igvm::default_snp_policy);
-    if (auto measured =
-            take_measurement(igvm::launch_of(*file, measured_as(options)), options.file, module);
-        !measured) {
-        return measured;
-    }
     for (const igvm::Header header : file->directives(mask)) {
         if (const auto block = header.as<igvm::SnpIdBlock>()) {
             return take_identity(*block, options.file, module);
@@ -162,14 +136,9 @@ Result launch_igvm(const RunOptions& options, const std::string& content, Launch
     return {};
 }
 
-/// The pages below a volume of variables that is flash are not launched.
-std::string launched_part(const RunOptions& options, const std::string& content) {
-    return options.no_flash ? content : content.substr(variables_size(bytes_of(content)));
-}
-
 Result launch_firmware(const RunOptions& options, const std::string& content,
                        LaunchModule& module) {
-    const std::string launched = launched_part(options, content);
+    const std::string launched = launched_firmware(options, content);
     const auto firmware        = parse_guest_firmware(launched, options.file);
     if (!firmware) {
         return std::unexpected(firmware.error());
@@ -196,36 +165,20 @@ Result launch_firmware(const RunOptions& options, const std::string& content,
         module.sections[module.section_count++] = {
             .gpa = section.gpa, .size = section.size, .type = static_cast<u32>(section.type)};
     }
-    igvm::FirmwareLaunchOptions measured{.launch     = measured_as(options),
-                                         .hash_table = std::nullopt};
-    measured.launch.vmm = igvm::profile_of(igvm::Vmm::qemu); // of whose -bios this is the machine
-    return take_measurement(igvm::launch_of(*firmware, measured), options.file, module);
-}
-
-/// Nobody else launches a kernel like this, so there is no digest that it must have: the chain over
-/// the pages of kernel, command line and initrd, one behind the other.
-void launch_kernel(const std::vector<OpenedFile>& files, LaunchModule& module) {
-    igvm::Chain chain{igvm::PlatformType::sev_snp};
-    u64 gpa = 0;
-    for (const OpenedFile& file : files) {
-        std::string content = read_file(file);
-        content.resize((content.size() + page_size - 1) / page_size * page_size);
-        for (u64 at = 0; at < content.size(); at += page_size, gpa += page_size) {
-            chain.add({.type = igvm::PageType::normal,
-                       .gpa  = gpa,
-                       .data = bytes_of(content).subspan(at, page_size),
-                       .what = "page"});
-        }
-    }
-    std::ranges::copy(chain.digest(), module.measurement);
+    return {};
 }
 
 Result launch(const RunOptions& options, const std::vector<OpenedFile>& files,
               LaunchModule& module) {
+    const auto digest = measured_launch(options, files);
+    if (!digest) {
+        return std::unexpected(digest.error());
+    }
+    std::ranges::copy(*digest, module.measurement);
     switch (options.kind) {
     case GuestKind::igvm: return launch_igvm(options, read_file(files.front()), module);
     case GuestKind::firmware: return launch_firmware(options, read_file(files.front()), module);
-    case GuestKind::kernel: launch_kernel(files, module); return {};
+    case GuestKind::kernel: return {};
     }
     return {};
 }

@@ -13,6 +13,7 @@ namespace {
 constexpr Guid footer_guid   = guid("96b582de-1fb2-45f7-baea-a366c55a082d");
 constexpr Guid reset_guid    = guid("00f771de-1a7e-4fcb-890e-68c77e2fb44e");
 constexpr Guid hashes_guid   = guid("7255371f-3a3b-4b04-927b-1da6efa8d454");
+constexpr Guid secret_guid   = guid("4c2eb361-7d9b-4cc3-8081-127c90d3d294");
 constexpr Guid metadata_guid = guid("dc886566-984a-4798-a75e-5585a7bf67cc");
 
 /// From the table's end to the volume's: the reset vector.
@@ -100,7 +101,8 @@ std::expected<Firmware, FirmwareError> parse_firmware(std::span<const u8> bytes)
         || bytes.size() > largest_volume) {
         return failed(0, bytes.size(), "a volume of whole pages, of 16 MiB at the most");
     }
-    Firmware firmware{.bytes = bytes, .reset_address = {}, .hash_table = {}, .sections = {}};
+    Firmware firmware{
+        .bytes = bytes, .reset_address = {}, .hash_table = {}, .secret_area = {}, .sections = {}};
     u64 end = bytes.size() - behind_table;
     if (load<Guid>(bytes, end - sizeof(Guid)) != footer_guid) {
         return firmware;
@@ -124,9 +126,10 @@ std::expected<Firmware, FirmwareError> parse_firmware(std::span<const u8> bytes)
         const auto name     = load<Guid>(bytes, tail + sizeof(u16));
         const u64 data      = end - length;
         const u64 data_size = length - entry_tail;
-        const bool short_of = (name == reset_guid || name == metadata_guid)
-                                  ? data_size < sizeof(u32)
-                                  : name == hashes_guid && data_size < sizeof(HashTableArea);
+        const bool short_of =
+            (name == reset_guid || name == metadata_guid)
+                ? data_size < sizeof(u32)
+                : (name == hashes_guid || name == secret_guid) && data_size < sizeof(HashTableArea);
         if (short_of) {
             return failed(tail, length, "a longer entry of this kind");
         }
@@ -134,6 +137,8 @@ std::expected<Firmware, FirmwareError> parse_firmware(std::span<const u8> bytes)
             firmware.reset_address = load<u32>(bytes, data);
         } else if (name == hashes_guid) {
             firmware.hash_table = load<HashTableArea>(bytes, data);
+        } else if (name == secret_guid) {
+            firmware.secret_area = load<SecretArea>(bytes, data);
         } else if (name == metadata_guid) {
             auto found = metadata(bytes, data);
             if (!found) {

@@ -32,10 +32,17 @@ struct HashTableArea {
     u32 size;
 };
 
+/// Where LAUNCH_SECRET is to put its table of secrets (SEV and SEV-ES).
+struct SecretArea {
+    u32 gpa;
+    u32 size;
+};
+
 struct Firmware {
     std::span<const u8> bytes;
     std::optional<u32> reset_address;        // where vCPUs but the first start on SEV-ES and SNP
     std::optional<HashTableArea> hash_table; // for kernel hashes
+    std::optional<SecretArea> secret_area;
     std::optional<std::vector<FirmwareSection>> sections; // none: not made for SNP
 
     /// It ends where 32-bit addresses end.

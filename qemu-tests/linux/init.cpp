@@ -100,11 +100,18 @@ void use_disk() {
     check(read_back, "disk read");
     std::memset(buffer, 0, block);
     std::memcpy(buffer, written, sizeof written);
-    bool wrote = pwrite(disk, buffer, block, block) == block;
+    const ssize_t put = pwrite(disk, buffer, block, block);
     std::memset(buffer, 0xFF, block);
-    wrote = wrote && pread(disk, buffer, block, block) == block
-            && std::memcmp(buffer, written, sizeof written) == 0;
-    check(wrote, "disk write");
+    const ssize_t got = pread(disk, buffer, block, block);
+    const bool same   = std::memcmp(buffer, written, sizeof written) == 0;
+    check(put == block && got == block && same, "disk write");
+    if (!same) {
+        std::printf("init: wrote %zd bytes, read %zd, which begin with", put, got);
+        for (int n = 0; n < 16; ++n) {
+            std::printf(" %02x", static_cast<unsigned char>(buffer[n]));
+        }
+        std::printf(" and end with %02x\n", static_cast<unsigned char>(buffer[block - 1]));
+    }
     close(disk);
 }
 

@@ -37,7 +37,7 @@ void mask_legacy_interrupts() {
 }
 
 /// The files, moved out of low memory, which is to be the guest's, each at a page boundary. What
-/// the secure processor is given for a launch for SEV-SNP comes first.
+/// the secure processor is given comes first: for a launch for SEV-SNP, or an owner's secret.
 GuestFiles take_files(const MultibootInformation& information, const Options& options) {
     std::span<u8> files[4];
     if ((information.flags & MultibootInformation::has_modules) == 0
@@ -53,10 +53,13 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
         to += (size + page_size - 1) & ~(page_size - 1);
     }
     set_hidden_end(reinterpret_cast<u64>(to));
-    if (!options.is_snp()) {
+    if (options.is_snp()) {
+        take_launch_module(files[0]);
+    } else if (options.secret) {
+        take_launch_secret(files[0]);
+    } else {
         return {files[0], files[1], files[2]};
     }
-    take_launch_module(files[0]);
     return {files[1], files[2], files[3]};
 }
 
@@ -72,6 +75,9 @@ void load_guest(const GuestFiles& files, const MultibootInformation& information
     }
     if (options.guest != GuestKind::igvm && !options.is_native()) {
         encrypt_shared_memory();
+    }
+    if (options.secret) {
+        put_launch_secret();
     }
     if (options.is_snp()) {
         nested::end_launch();

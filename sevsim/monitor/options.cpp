@@ -76,6 +76,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "no-flash") {
         return parse_switch(value, options.no_flash);
     }
+    if (key == "secret") {
+        return parse_switch(value, options.secret);
+    }
     if (key == "x2apic") {
         return parse_switch(value, options.x2apic);
     }

@@ -10,10 +10,10 @@ namespace vestibule::sevsim {
 /// Kept small: each has a stack and a page or two of the monitor's memory.
 inline constexpr unsigned most_vcpus = 8;
 
-enum class Platform : u8 { native, sev_es, sev_snp };
+enum class Platform : u8 { native, sev, sev_es, sev_snp };
 
 /// As the host command writes them, by Platform.
-inline constexpr const char* platform_names[] = {"native", "sev-es", "sev-snp"};
+inline constexpr const char* platform_names[] = {"native", "sev", "sev-es", "sev-snp"};
 
 /// What the guest's file is.
 enum class GuestKind : u8 { igvm, kernel, firmware };
@@ -29,6 +29,7 @@ struct Options {
     bool la57               = false; // CPUID offers the guest 5-level paging
     bool x2apic             = false; // CPUID offers it, and names a hypervisor that has it
     bool no_flash           = false; // all of the firmware's file is launched
+    bool secret             = false; // the guest's owner has sent one (SEV and SEV-ES)
     bool trace              = false;
     bool profile            = false;
     bool dump               = false;
@@ -37,6 +38,9 @@ struct Options {
     Hostility hostile;
 
     bool is_native() const { return platform == Platform::native; }
+
+    /// Its registers are its own: what is intercepted becomes #VC.
+    bool has_vc() const { return platform == Platform::sev_es || is_snp(); }
 
     bool is_snp() const { return platform == Platform::sev_snp; }
 

@@ -57,7 +57,8 @@ CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
             return {x86::cpuid_sev | x86::cpuid_sev_es | x86::cpuid_snp | vmpls | coherent,
                     c_bit_word(vcpu.options) | vmpl_count | no_eviction, asids, 1};
         }
-        return {x86::cpuid_sev | x86::cpuid_sev_es, c_bit_word(vcpu.options), asids, 1};
+        return {x86::cpuid_sev | (vcpu.options.has_vc() ? x86::cpuid_sev_es : 0),
+                c_bit_word(vcpu.options), asids, 1};
     }
     // The processor underneath knows fewer extended leaves than the one that it plays.
     const u32 native_last = x86::Cpu::cpuid(leaf_number::extended_first).eax;

@@ -93,8 +93,8 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::Header& header,
     const bool is_snp         = vcpu.options.is_snp();
     const bool is_shared      = (page.flags & igvm::PageData::shared) != 0;
     const bool is_large       = (page.flags & igvm::PageData::is_2mb_page) != 0;
-    if (vcpu.options.platform == Platform::sev_es && (page.flags & unencrypted) != 0) {
-        refuse(header, "an unmeasured or shared page: SEV-ES launches none");
+    if (!vcpu.options.is_native() && !is_snp && (page.flags & unencrypted) != 0) {
+        refuse(header, "an unmeasured or shared page: SEV and SEV-ES launch none");
     }
     if (!is_guest_memory(page.gpa + (is_large ? x86::large_page_size - page_size : 0))) {
         refuse(header, "the page lies outside guest memory: try more (--memory)");
@@ -196,6 +196,7 @@ struct PlatformRow {
 constexpr PlatformRow platform_rows[] = {
     // by Platform
     {igvm::PlatformType::native,  "the file is not for the NATIVE platform" },
+    {igvm::PlatformType::sev,     "the file is not for the SEV platform"    },
     {igvm::PlatformType::sev_es,  "the file is not for the SEV-ES platform" },
     {igvm::PlatformType::sev_snp, "the file is not for the SEV-SNP platform"},
 };

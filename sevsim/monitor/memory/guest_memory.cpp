@@ -94,11 +94,27 @@ bool is_prefix(u8 byte) {
     }
 }
 
-/// The byte behind a linear address, or nullptr.
-const u8* private_byte(Vcpu& vcpu, u64 linear) {
-    const u64 gpa = translate(vcpu, linear);
-    return gpa == nowhere ? nullptr : private_memory(vcpu.without_c_bit(gpa));
-}
+/// The guest's private memory by linear address: one walk for all the bytes of a page.
+class PrivateBytes {
+  public:
+    explicit PrivateBytes(Vcpu& own) : vcpu_{own} {}
+
+    /// The byte behind a linear address, or nullptr.
+    const u8* at(u64 linear) {
+        const u64 page = linear & ~(page_size - 1);
+        if (page != page_) {
+            const u64 gpa = translate(vcpu_, page);
+            memory_       = gpa == nowhere ? nullptr : private_memory(vcpu_.without_c_bit(gpa));
+            page_         = page;
+        }
+        return memory_ == nullptr ? nullptr : memory_ + linear % page_size;
+    }
+
+  private:
+    Vcpu& vcpu_;
+    u64 page_         = nowhere; // which is no page's address
+    const u8* memory_ = nullptr;
+};
 
 /// The linear address `offset` bytes from the guest's RIP.
 u64 code_address(Vcpu& vcpu, u64 offset) {
@@ -114,8 +130,9 @@ bool translate_linear(Vcpu& vcpu, u64 linear, u64& gpa) {
 }
 
 bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count) {
+    PrivateBytes bytes{vcpu};
     for (u64 n = 0; n < count; ++n) {
-        const u8* at = private_byte(vcpu, linear + n);
+        const u8* at = bytes.at(linear + n);
         if (at == nullptr) {
             return false;
         }
@@ -125,8 +142,9 @@ bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count) {
 }
 
 u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count) {
+    PrivateBytes code{vcpu};
     for (u64 n = 0; n < count; ++n) {
-        const u8* at = private_byte(vcpu, code_address(vcpu, n));
+        const u8* at = code.at(code_address(vcpu, n));
         if (at == nullptr) {
             return n;
         }
@@ -136,7 +154,7 @@ u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count) {
 }
 
 bool read_code_before(Vcpu& vcpu, u8& byte) {
-    const u8* at = private_byte(vcpu, code_address(vcpu, ~u64{0}));
+    const u8* at = PrivateBytes{vcpu}.at(code_address(vcpu, ~u64{0}));
     byte         = at != nullptr ? *at : u8{0};
     return at != nullptr;
 }

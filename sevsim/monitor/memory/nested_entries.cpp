@@ -32,6 +32,10 @@ void make_views() {
     shared_view.pointers  = new_table();
 }
 
+View region_of(PageTable& regions, u64 gpa) {
+    return {next_table(regions, x86::table_index(gpa, 4))};
+}
+
 PageTableEntry& directory_entry(View view, u64 gpa) {
     return next_table(*view.pointers, x86::table_index(gpa, 3))->entry[x86::table_index(gpa, 2)];
 }

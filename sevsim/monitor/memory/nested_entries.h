@@ -22,6 +22,9 @@ void make_views();
 
 x86::PageTable* new_table();
 
+/// The 512 GiB around a guest-physical address, below a table of such regions.
+View region_of(x86::PageTable& regions, u64 gpa);
+
 /// The entry for the 2 MiB around a guest-physical address.
 x86::PageTableEntry& directory_entry(View view, u64 gpa);
 

@@ -33,6 +33,8 @@ struct Roots {
     PageTable* legacy_nx;
 };
 
+constinit PageTable* far_devices = nullptr; // the shared view's 512 GiB regions
+
 constinit Roots roots[reverse_map::vmpl_count]{}; // by VMPL
 
 /// The gigabyte around `gpa`, at its own address.
@@ -95,6 +97,7 @@ Roots encrypted_roots(const Options& options, View view) {
     shared_table->entry[0].value =
         no_effect ? private_half : layout::physical(shared_view.pointers) | table_flags;
     private_table->entry[0].value = private_half;
+    far_devices                   = shared_table;
     Roots made{shared_table, private_table, nullptr, nullptr};
     if (has_five_levels()) {
         made.long_mode = five_level_root(shared_table);
@@ -269,6 +272,33 @@ u8* shared_memory(u64 gpa) {
     }
     need_shared_noise(gpa);
     return layout::at_physical(gpa);
+}
+
+u8* hypervisors_view(u64 gpa, bool write) {
+    if (!is_guest_memory(gpa)) {
+        return nullptr;
+    }
+    map_shared(gpa, write);
+    return layout::at_physical(gpa);
+}
+
+bool map_device(u64 gpa, bool is_private) {
+    constexpr u64 region_size = u64{512} << 30;
+    if (device_register(gpa) == nullptr) {
+        return false;
+    }
+    const u64 page = gpa & ~(page_size - 1);
+    if (gpa < region_size) {
+        page_entry(is_private ? private_view : shared_view, page).value =
+            page | page_flags | PageTableEntry::no_execute;
+        return true;
+    }
+    if (is_private) {
+        return false; // nothing is there but what firmware has put there: 64-bit BARs
+    }
+    page_entry(region_of(*far_devices, gpa), gpa).value =
+        page | page_flags | PageTableEntry::no_execute;
+    return true;
 }
 
 bool is_shared(u64 gpa) {

@@ -62,6 +62,13 @@ u8* private_memory(u64 gpa);
 /// memory.
 u8* shared_memory(u64 gpa);
 
+/// One byte of guest memory for a hypervisor that reads or writes it without the guest's key: the
+/// shared view, which a write makes the page's contents. nullptr where there is no memory.
+u8* hypervisors_view(u64 gpa, bool write);
+
+/// Puts a device's own page where a plain SEV guest looks for it; false where none can be.
+bool map_device(u64 gpa, bool is_private);
+
 /// True where the guest last wrote through its shared view; under SEV-SNP, where the page is
 /// shared.
 bool is_shared(u64 gpa);

@@ -7,10 +7,13 @@
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/hypervisor/places.h"
+#include "sevsim/monitor/hypervisor/visible_exits.h"
 #include "sevsim/monitor/memory/guest_memory.h"
+#include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/control_registers.h"
 #include "sevsim/monitor/processor/deliver_vc.h"
+#include "sevsim/monitor/processor/efer.h"
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/processor/real_mode.h"
 #include "sevsim/monitor/processor/rmp_instructions.h"
@@ -43,19 +46,14 @@ void set_halves(Vcpu& vcpu, u64 value) {
     vcpu.skip_instruction(msr_length);
 }
 
-/// EFER of a guest under SVM always has SVME set beneath; the guest does not see that.
 void access_efer(Vcpu& vcpu, bool write, u64 value) {
-    x86::Vmsa& state = vcpu.state();
     if (!write) {
-        set_halves(vcpu, state.efer & ~x86::efer::svme);
-        return;
-    }
-    if ((value & x86::efer::svme) != 0) {
+        set_halves(vcpu, read_efer(vcpu));
+    } else if (write_efer(vcpu, value)) {
+        vcpu.skip_instruction(msr_length);
+    } else {
         inject(vcpu, event::exception(x86::exception::general_protection, 0));
-        return;
     }
-    state.efer = (value & ~x86::efer::lma) | (state.efer & x86::efer::lma) | x86::efer::svme;
-    vcpu.skip_instruction(msr_length);
 }
 
 /// RDMSR and WRMSR: three registers are the CPU's own business, the rest is #VC.
@@ -142,15 +140,26 @@ void raise_not_validated(Vcpu& vcpu) {
 }
 
 void handle_nested_fault(Vcpu& vcpu) {
+    const bool is_visible = vcpu.options.platform == Platform::sev;
     switch (resolve_nested_fault(vcpu, vcpu.vmcb.exitinfo1, vcpu.vmcb.exitinfo2)) {
     case NestedFault::resolved: redeliver(vcpu); return;
-    case NestedFault::mmio: reflect(vcpu, ExitCode::npf); return;
+    case NestedFault::mmio:
+        if (is_visible) {
+            execute_mmio(vcpu);
+        } else {
+            reflect(vcpu, ExitCode::npf);
+        }
+        return;
     case NestedFault::not_validated: raise_not_validated(vcpu); return;
     case NestedFault::vmpl_permission:
         end_run_by_stop("its VMPL may not do that with this page, which no hypervisor can change");
     case NestedFault::fetch_from_device:
         end_run_by_stop("it executes or walks an address where there is no memory");
-    case NestedFault::firmware_write: end_run_by_stop("it writes to its firmware, which is a ROM");
+    case NestedFault::firmware_write:
+        if (is_visible && execute_flash_write(vcpu)) {
+            return;
+        }
+        end_run_by_stop("it writes to its firmware, which is a ROM");
     }
 }
 
@@ -254,6 +263,27 @@ constexpr ExitRow encrypted_exits[] = {
     {vmexit::vmrun + 2,               vmexit::skinit,                  handle_svm_instruction},
 };
 
+constexpr ExitRow sev_exits[] = {
+    {exit_value(ExitCode::ioio),    exit_value(ExitCode::ioio),    execute_port          },
+    {exit_value(ExitCode::msr),     exit_value(ExitCode::msr),     execute_msr           },
+    {exit_value(ExitCode::vmmcall), exit_value(ExitCode::vmmcall), execute_vmmcall       },
+    {exit_value(ExitCode::cpuid),   exit_value(ExitCode::cpuid),   execute_cpuid         },
+    {vmexit::npf,                   vmexit::npf,                   handle_nested_fault   },
+    {vmexit::hlt,                   vmexit::hlt,                   handle_hlt            },
+    {vmexit::nmi,                   vmexit::nmi,                   handle_nmi            },
+    {vmexit::cr_read,               vmexit::cr_read + 15,          read_control_register },
+    {vmexit::cr_write,              vmexit::cr_write + 15,         write_control_register},
+    {vmexit::cr0_sel_write,         vmexit::cr0_sel_write,         write_control_register},
+    {exit_value(ExitCode::rdpmc),   exit_value(ExitCode::rdpmc),   execute_rdpmc         },
+    {exit_value(ExitCode::invd),    exit_value(ExitCode::invd),    execute_cache_flush   },
+    {exit_value(ExitCode::wbinvd),  exit_value(ExitCode::wbinvd),  execute_cache_flush   },
+    {exit_value(ExitCode::monitor), exit_value(ExitCode::mwait),   refuse_instruction    },
+    {vmexit::iret,                  vmexit::iret,                  handle_iret           },
+    {vmexit::shutdown,              vmexit::shutdown,              handle_shutdown       },
+    {vmexit::vmrun,                 vmexit::vmrun,                 handle_svm_instruction},
+    {vmexit::vmrun + 2,             vmexit::skinit,                handle_svm_instruction},
+};
+
 constexpr ExitRow native_exits[] = {
     {exit_value(ExitCode::ioio), exit_value(ExitCode::ioio), handle_native_port    },
     {vmexit::npf,                vmexit::npf,                handle_nested_fault   },
@@ -292,6 +322,16 @@ bool handle_by_table(Vcpu& vcpu, const ExitRow (&rows)[count]) {
     return false;
 }
 
+bool handle_by_platform(Vcpu& vcpu) {
+    switch (vcpu.options.platform) {
+    case Platform::native: return handle_by_table(vcpu, native_exits);
+    case Platform::sev: return handle_by_table(vcpu, sev_exits);
+    case Platform::sev_es:
+    case Platform::sev_snp: break;
+    }
+    return handle_by_table(vcpu, encrypted_exits);
+}
+
 } // namespace
 
 void raise_vc(Vcpu& vcpu, u64 exit_code) {
@@ -319,9 +359,11 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 void handle_exit(Vcpu& vcpu) {
     vcpu.may_halt    = false;
     const u64 code   = vcpu.vmcb.exitcode;
+    if (code != vmexit::npf) { // one instruction may need several walks
+        nested::drop_aliases();
+    }
     const u64 rip    = vcpu.state().rip;
-    const bool known = vcpu.options.is_native() ? handle_by_table(vcpu, native_exits)
-                                                : handle_by_table(vcpu, encrypted_exits);
+    const bool known = handle_by_platform(vcpu);
     if (known) {
         if (vcpu.state().rip == rip) {
             step_back_to_sti(vcpu);

@@ -56,7 +56,7 @@ void pass_on(Vcpu& vcpu, u8 vector) {
 
 } // namespace
 
-void step_over_intercepts(Vcpu& vcpu) {
+bool step_instruction(Vcpu& vcpu) {
     constexpr u64 breakpoints = 0xF; // of DR6, those that were met
     const u64 rip             = vcpu.state().rip;
     const u64 dr6             = vcpu.state().dr6;
@@ -68,7 +68,8 @@ void step_over_intercepts(Vcpu& vcpu) {
     if (code == vmexit::npf) {
         if (resolve_nested_fault(vcpu, vcpu.vmcb.exitinfo1, vcpu.vmcb.exitinfo2)
             != NestedFault::resolved) {
-            end_run_by_stop("SMSW or LMSW of an address where there is no memory");
+            end_run_by_stop("an instruction that is executed alone reaches an address where there "
+                            "is no memory");
         }
     } else if (code >= vmexit::exception && code < vmexit::exception + x86::exception::count) {
         const auto vector = static_cast<u8>(code - vmexit::exception);
@@ -78,7 +79,11 @@ void step_over_intercepts(Vcpu& vcpu) {
         } else {
             pass_on(vcpu, vector);
         }
+        return vector == x86::exception::debug;
     } // else something is pending, which the guest takes on its next entry
+    return done;
 }
+
+void step_over_intercepts(Vcpu& vcpu) { (void)step_instruction(vcpu); }
 
 } // namespace vestibule::sevsim

@@ -46,12 +46,15 @@ void pass_through(Msr msr) {
     msr_permissions[index / 4] &= static_cast<u8>(~(3u << (index % 4 * 2)));
 }
 
-void intercept_for_sev_es(Vmcb& vmcb, const Options& options) {
+/// What an encrypted guest's hypervisor intercepts. That of a plain SEV guest leaves DR7 alone.
+void intercept_for_encrypted(Vmcb& vmcb, const Options& options) {
     using namespace intercept;
-    vmcb.intercept_dr_read  = 1u << 7;
-    vmcb.intercept_dr_write = 1u << 7;
-    vmcb.intercept_misc1    = nmi | rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
-    vmcb.intercept_misc2    = vmrun | vmmcall | vmload | vmsave | stgi | clgi | skinit | wbinvd
+    if (options.has_vc()) {
+        vmcb.intercept_dr_read  = 1u << 7;
+        vmcb.intercept_dr_write = 1u << 7;
+    }
+    vmcb.intercept_misc1 = nmi | rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
+    vmcb.intercept_misc2 = vmrun | vmmcall | vmload | vmsave | stgi | clgi | skinit | wbinvd
                            | intercept::monitor | mwait;
     if (options.hostile.lie == Lie::tsc_exits) {
         vmcb.intercept_misc1 |= rdtsc;
@@ -113,7 +116,7 @@ void initialise(Vcpu& vcpu, const Options& options) {
     if (options.is_native()) {
         intercept_for_native(vmcb);
     } else {
-        intercept_for_sev_es(vmcb, options);
+        intercept_for_encrypted(vmcb, options);
     }
     if (options.is_snp()) {
         vmcb.intercept_exceptions = 1u << x86::exception::invalid_opcode; // rmp_instructions.h

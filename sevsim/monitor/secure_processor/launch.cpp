@@ -1,8 +1,11 @@
 #include "sevsim/monitor/secure_processor/launch.h"
 
 #include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "x86/cpu.h"
+
+#include <algorithm>
 
 namespace vestibule::sevsim {
 
@@ -10,6 +13,8 @@ namespace {
 
 constinit LaunchModule module{};
 constinit std::span<const u8> certificate_table{};
+constinit std::span<const u8> secret{};
+constinit u64 secret_gpa = 0;
 
 /// As far as this machine's firmware fills it in.
 struct SecretsPage {
@@ -44,6 +49,31 @@ void take_launch_module(std::span<const u8> bytes) {
         end_run_by_monitor_error("certificates that are not there");
     }
     certificate_table = bytes.subspan(sizeof module, module.certificates_size);
+}
+
+void take_launch_secret(std::span<const u8> bytes) {
+    LaunchSecret place{};
+    if (bytes.size() < sizeof place) {
+        end_run_by_monitor_error("started without the secret that it was to have");
+    }
+    memcpy(&place, bytes.data(), sizeof place);
+    if (place.size > bytes.size() - sizeof place) {
+        end_run_by_monitor_error("a secret that is not there");
+    }
+    secret_gpa = place.gpa;
+    secret     = bytes.subspan(sizeof place, place.size);
+}
+
+void put_launch_secret() {
+    for (u64 at = 0; at < secret.size();) {
+        const u64 gpa   = secret_gpa + at;
+        const u64 count = std::min(secret.size() - at, page_size - gpa % page_size);
+        if (gpa < secret_gpa || !is_guest_memory(gpa)) {
+            end_run_by_monitor_error("the secret's place is not guest memory: see --secret-at");
+        }
+        memcpy(private_memory(gpa), &secret[at], count);
+        at += count;
+    }
 }
 
 const LaunchModule& launch_module() { return module; }

@@ -13,6 +13,12 @@ void take_launch_module(std::span<const u8> bytes);
 
 const LaunchModule& launch_module();
 
+/// The secret of a plain SEV or SEV-ES guest's owner, as the host command has decrypted it.
+void take_launch_secret(std::span<const u8> bytes);
+
+/// LAUNCH_SECRET: puts it into the guest's memory, which is loaded by now.
+void put_launch_secret();
+
 /// The table that an extended guest request is answered with: certificates for the key that signs
 /// reports (GHCB specification, exit 0x80000012).
 std::span<const u8> certificates();

@@ -1,0 +1,99 @@
+#include "sevsim/measured_launch.h"
+
+#include "igvm/format/reader.h"
+#include "igvm/measure/firmware_launch.h"
+#include "igvm/measure/igvm_launch.h"
+#include "igvm/measure/launch_digest.h"
+#include "igvm/show/describe.h"
+#include "sevsim/firmware_volume.h"
+
+#include <fmt/format.h>
+#include <utility>
+
+namespace vestibule::sevsim {
+
+namespace {
+
+using Launched = std::expected<std::vector<u8>, std::string>;
+
+std::span<const u8> bytes_of(const std::string& text) {
+    return {reinterpret_cast<const u8*>(text.data()), text.size()};
+}
+
+Launched measure(const RunOptions& options,
+                 const std::expected<igvm::Launch, std::string>& launch) {
+    if (!launch) {
+        return std::unexpected(fmt::format("{}: {}", options.file, launch.error()));
+    }
+    return igvm::measure(*launch, igvm::all_threads());
+}
+
+igvm::LaunchOptions measured_as(const RunOptions& options) {
+    igvm::LaunchOptions measured;
+    measured.platform = measured_platform(options);
+    measured.vcpus    = options.vcpus;
+    return measured;
+}
+
+Launched measure_igvm(const RunOptions& options, const std::string& content) {
+    const auto file = igvm::parse(bytes_of(content));
+    if (!file) {
+        return std::unexpected(fmt::format("{}: {}", options.file, igvm::describe(file.error())));
+    }
+    return measure(options, igvm::launch_of(*file, measured_as(options)));
+}
+
+Launched measure_firmware(const RunOptions& options, const std::string& content) {
+    const std::string launched = launched_firmware(options, content);
+    const auto firmware        = parse_guest_firmware(launched, options.file);
+    if (!firmware) {
+        return std::unexpected(firmware.error());
+    }
+    igvm::FirmwareLaunchOptions measured{.launch     = measured_as(options),
+                                         .hash_table = std::nullopt};
+    measured.launch.vmm = igvm::profile_of(igvm::Vmm::qemu); // of whose -bios this is the machine
+    return measure(options, igvm::launch_of(*firmware, measured));
+}
+
+Launched measure_kernel(const RunOptions& options, const std::vector<OpenedFile>& files) {
+    igvm::Launch launch;
+    launch.platform = measured_platform(options);
+    u64 gpa         = 0;
+    for (const OpenedFile& file : files) {
+        std::string content = read_file(file);
+        content.resize((content.size() + page_size - 1) / page_size * page_size);
+        launch.owned.emplace_back(content.begin(), content.end());
+        const std::span<const u8> pages{launch.owned.back()};
+        for (u64 at = 0; at < pages.size(); at += page_size, gpa += page_size) {
+            launch.steps.push_back({.type = igvm::PageType::normal,
+                                    .gpa  = gpa,
+                                    .data = pages.subspan(at, page_size),
+                                    .what = "page"});
+        }
+    }
+    return igvm::measure(launch, igvm::all_threads());
+}
+
+} // namespace
+
+igvm::PlatformType measured_platform(const RunOptions& options) {
+    if (options.is_snp()) {
+        return igvm::PlatformType::sev_snp;
+    }
+    return options.platform == "sev" ? igvm::PlatformType::sev : igvm::PlatformType::sev_es;
+}
+
+Launched measured_launch(const RunOptions& options, const std::vector<OpenedFile>& files) {
+    switch (options.kind) {
+    case GuestKind::igvm: return measure_igvm(options, read_file(files.front()));
+    case GuestKind::firmware: return measure_firmware(options, read_file(files.front()));
+    case GuestKind::kernel: return measure_kernel(options, files);
+    }
+    std::unreachable();
+}
+
+std::string launched_firmware(const RunOptions& options, const std::string& content) {
+    return options.no_flash ? content : content.substr(variables_size(bytes_of(content)));
+}
+
+} // namespace vestibule::sevsim
