@@ -139,9 +139,3 @@ add_test(NAME qemu.results
   COMMAND sh -c "$<TARGET_FILE:sevsim> run ${selftest} --junit ${results}.xml --tap ${results}.tap > ${results}.log && grep '<testsuite ' ${results}.xml && grep -c '<testcase ' ${results}.xml && sed -n '2p;33,$p' ${results}.tap")
 set_tests_properties(qemu.results PROPERTIES PASS_REGULAR_EXPRESSION
   "tests=\"32\" failures=\"0\" errors=\"0\" skipped=\"0\">\n32\n1..32\nok 31 - guest: [^\n]*\nok 32 - sevsim: the guest ends well\n")
-# Ctrl-C: the whole report, and a shell's status.
-image_file(loop loop 64)
-add_test(NAME qemu.interrupted
-  COMMAND sh -c "{ $<TARGET_FILE:sevsim> run ${loop} & sleep 4; kill -INT $!; wait $!; echo status $?; } 2>&1")
-set_tests_properties(qemu.interrupted PROPERTIES PASS_REGULAR_EXPRESSION
-  "The last exits.*Registers.*Outcome: interrupted by SIGINT\nstatus 130\n")

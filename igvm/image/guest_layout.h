@@ -18,6 +18,7 @@ struct GuestContents {
     // NOLINTBEGIN(readability-redundant-member-init): may go unnamed
     std::span<const u8> enter_pvh  = {}; // what enters a PVH kernel (boot/pvh)
     std::span<const u8> jump_table = {}; // what enters a Linux kernel with vCPUs (boot/jump_table)
+
     // NOLINTEND(readability-redundant-member-init)
 
     // NOLINTEND(readability-redundant-member-init)

@@ -83,9 +83,10 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
         ->type_name(cli::input_file);
     verb.add_option(cli::words::command_line, arguments.command_line, "The payload's command line")
         ->needs(payload);
-    cli::add_size(verb, "--memory", arguments.memory,
-                  "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any "
-                  "case (256M), another payload if this is given")
+    cli::add_size(
+        verb, "--memory", arguments.memory,
+        "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any "
+        "case (256M), another payload if this is given")
         ->needs(payload);
 }
 } // namespace

@@ -25,7 +25,8 @@ void split_private_block(u64 page);
 void alias_private(u64 gpa);
 
 /// Has those pages show shared data again, to which a table of the early boot may have turned: a
-/// walk that still needs one comes back. To be called where the guest has done an instruction since.
+/// walk that still needs one comes back. To be called where the guest has done an instruction
+/// since.
 void drop_aliases();
 
 /// How many pages have been mapped by map_shared().

@@ -357,8 +357,8 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 }
 
 void handle_exit(Vcpu& vcpu) {
-    vcpu.may_halt    = false;
-    const u64 code   = vcpu.vmcb.exitcode;
+    vcpu.may_halt  = false;
+    const u64 code = vcpu.vmcb.exitcode;
     if (code != vmexit::npf) { // one instruction may need several walks
         nested::drop_aliases();
     }

@@ -119,7 +119,7 @@ std::vector<Base> bases() {
     all.back().plan.options.cpu_signature = 0xA1'0F10;
     all.push_back(firmware_base(snp, Vmm::qemu_11_1, 2, "quiet"));
     all.back().plan.options.cpu_signature = 0xA1'0F10;
-    x86::Vmsa started = odd_vmsa(1); // somewhere, and with a C-bit
+    x86::Vmsa started                     = odd_vmsa(1); // somewhere, and with a C-bit
     started.cr3 |= bit(51);
     started.cs.base = 0x80'0000;
     started.rip     = 0xB004;
