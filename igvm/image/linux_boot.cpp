@@ -192,6 +192,7 @@ LinuxKernel kernel_without_header() {
 static std::vector<E820Entry> memory_map(const ZeroPageContents& contents) {
     const u64 stub_end = contents.stub + contents.stub_size;
     std::vector<E820Entry> map;
+    map.reserve(contents.accepted.size() + 1);
     for (const boot::MemoryRange& range : contents.accepted) {
         map.push_back({.address = range.base, .size = range.size, .type = E820Entry::ram});
     }
