@@ -15,6 +15,8 @@ extern u8 snp_vc_entry[]; // boot/snp/entry64.asm
 
 [[clang::preserve_none]] void vc_runtime_handler(vc::Frame& frame); // boot/interrupts.cpp
 [[clang::preserve_none]] void snp_vc_handler(vc::Frame& frame);
+[[clang::preserve_none]] void snp_serve_cpuid(vc::Frame& frame);
+[[clang::preserve_none]] void snp_fail_early(vc::Frame& frame);
 }
 #pragma GCC visibility pop
 
@@ -23,6 +25,7 @@ namespace vestibule::boot {
 namespace {
 
 constinit snp::CpuidTable table{};
+constinit bool has_ghcb_page = false;
 
 /// The reason why this #VC is no CPUID to be served from the page; its set is 0 where it is one.
 ghcb::Reason refusal(const vc::Frame& frame) {
@@ -42,20 +45,13 @@ ghcb::Reason refusal(const vc::Frame& frame) {
     return {};
 }
 
-/// Ends the guest over a #VC that comes before there is a GHCB page.
-[[noreturn, gnu::noinline]] void fail_early(const vc::Frame& frame) {
-    if (frame.error_code == static_cast<u64>(x86::ExitCode::page_not_validated)) {
-        fail_at(frame, ghcb::reason::vc_page_unvalidated);
-    }
-    fail_at(frame, {ghcb::reason::set_early_exit, ghcb::exit_as_reason_code(frame.error_code)});
-}
-
 } // namespace
 
 void install_snp_handler() {
     auto* const gate = reinterpret_cast<x86::InterruptGate*>(x86::Cpu::sidt().base)
                        + x86::exception::vmm_communication;
-    *gate = x86::InterruptGate::to(address_of(snp_vc_entry), code64_selector);
+    *gate         = x86::InterruptGate::to(address_of(snp_vc_entry), code64_selector);
+    has_ghcb_page = vc_context().ghcb.page != nullptr;
 }
 
 const snp::CpuidTable& open_cpuid_table(u64 c_bit) {
@@ -69,15 +65,9 @@ const snp::CpuidTable& open_cpuid_table(u64 c_bit) {
 
 } // namespace vestibule::boot
 
-void snp_vc_handler(vc::Frame& frame) {
+/// Apart, so that what is not CPUID pays for no register of it.
+[[gnu::noinline, clang::preserve_none]] void snp_serve_cpuid(vc::Frame& frame) {
     using namespace boot;
-    if (frame.error_code != static_cast<u64>(x86::ExitCode::cpuid)) {
-        if (vc_context().ghcb.page == nullptr) {
-            fail_early(frame);
-        }
-        vc_runtime_handler(frame);
-        return;
-    }
     if (const ghcb::Reason reason = refusal(frame); reason.set != 0) {
         fail_at(frame, reason);
     }
@@ -94,4 +84,22 @@ void snp_vc_handler(vc::Frame& frame) {
     frame.rdx = answer.edx;
     frame.rip += 2;
     frame.rflags &= ~x86::rflags::rf;
+}
+
+/// Ends the guest over a #VC that comes before there is a GHCB page.
+[[gnu::noinline, clang::preserve_none]] void snp_fail_early(vc::Frame& frame) {
+    const bool taken = frame.error_code == static_cast<u64>(x86::ExitCode::page_not_validated);
+    boot::fail_at(frame, taken ? ghcb::reason::vc_page_unvalidated
+                               : ghcb::Reason{ghcb::reason::set_early_exit,
+                                              ghcb::exit_as_reason_code(frame.error_code)});
+}
+
+void snp_vc_handler(vc::Frame& frame) {
+    if (frame.error_code == static_cast<u64>(x86::ExitCode::cpuid)) {
+        [[clang::musttail]] return snp_serve_cpuid(frame);
+    }
+    if (boot::has_ghcb_page) [[likely]] {
+        [[clang::musttail]] return vc_runtime_handler(frame);
+    }
+    [[clang::musttail]] return snp_fail_early(frame);
 }

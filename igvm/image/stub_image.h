@@ -71,6 +71,6 @@ struct StubImage {
     }
 };
 
-std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> elf);
+std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file);
 
 } // namespace vestibule::igvm

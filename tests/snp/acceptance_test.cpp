@@ -33,9 +33,9 @@ struct Size {
 
 TEST_F(AcceptanceTest, KeepsItsBudgetAtEachSize) {
     constexpr Size sizes[] = {
-        {gib / 4,  3,      600     },
-        {2 * gib,  2 * 3,  2 * 600 },
-        {16 * gib, 16 * 3, 16 * 600},
+        {gib / 4,  3,  600 },
+        {2 * gib,  6,  1200},
+        {16 * gib, 48, 9600},
     };
     for (const Size& size : sizes) {
         SnpCpu::reset();
