@@ -189,7 +189,7 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     }
     kernel::ZeroPage page;
     kernel::make_zero_page(*contents_.linux(), layout_.at.zero_page, told, page);
-    auto map = memory_map(ram(platform), layout_.at.in_use());
+    auto map = memory_map(ram(platform), layout_.at.in_use(platform));
     kernel::add_memory_map(map.data(), static_cast<u32>(map.size()), page);
     return {std::begin(page), std::end(page)};
 }
@@ -206,7 +206,7 @@ std::vector<u8> PageMaker::jump_table(const Payload& payload) const {
 std::vector<u8> PageMaker::pvh_entry(PlatformType platform) const {
     return make_pvh_entry(contents_.enter_pvh, layout_.at.pvh_entry.base, contents_.payload->entry,
                           command_line(), layout_.at.initrd,
-                          memory_map(ram(platform), layout_.at.in_use()));
+                          memory_map(ram(platform), layout_.at.in_use(platform)));
 }
 
 void PageMaker::add_payload() {

@@ -82,7 +82,7 @@ struct Placement {
     boot::MemoryRange initrd{};
 
     /// What stays in use behind the payload's back, ascending.
-    [[nodiscard]] std::vector<kernel::MemoryRange> in_use() const;
+    [[nodiscard]] std::vector<kernel::MemoryRange> in_use(PlatformType platform) const;
 };
 
 /// Refers to the bytes of image and contents, which must outlive it.

@@ -193,7 +193,7 @@ Problem Placer::check_memory() const {
 
 } // namespace
 
-std::vector<kernel::MemoryRange> Placement::in_use() const {
+std::vector<kernel::MemoryRange> Placement::in_use(PlatformType platform) const {
     using kernel::MemoryType;
     std::vector<kernel::MemoryRange> ranges;
     const auto add = [&](u64 first, u64 end, MemoryType type) {
@@ -203,9 +203,13 @@ std::vector<kernel::MemoryRange> Placement::in_use() const {
     };
     const u64 tables     = acpi_tables != 0 ? acpi_tables : base + image_size;
     const u64 tables_end = acpi_tables != 0 ? acpi_tables + page_size : tables;
-    add(base, tables, MemoryType::reserved);
-    add(tables, tables_end, MemoryType::acpi); // which Linux reads as private memory
-    add(tables_end, base + image_size, MemoryType::reserved);
+    // Linux reads ACPI's memory as private, and what is reserved as a device's, shared; of an
+    // SEV-SNP guest it reads more than the tables: secrets and CPUID page.
+    const MemoryType stub =
+        platform == PlatformType::sev_snp ? MemoryType::acpi : MemoryType::reserved;
+    add(base, tables, stub);
+    add(tables, tables_end, MemoryType::acpi);
+    add(tables_end, base + image_size, stub);
     add(jump_table, jump_table != 0 ? jump_table + page_size : 0, MemoryType::reserved);
     add(pvh_entry.base, end_of(pvh_entry), MemoryType::reserved);
     std::ranges::sort(ranges, {}, &kernel::MemoryRange::base);

@@ -130,14 +130,14 @@ void use_high_address() {
                 reinterpret_cast<unsigned long>(mapped) >> 47 != 0 ? "5 levels" : "4 levels");
 }
 
-/// A #VC from user mode.
+/// A #VC from user mode, but of a plain SEV guest: it is told of SEV, and where the C-bit is.
 void use_cpuid() {
     unsigned eax = 0;
     unsigned ebx = 0;
     unsigned ecx = 0;
     unsigned edx = 0;
     __cpuid(0x8000001F, eax, ebx, ecx, edx);
-    check((eax & 0xA) == 0xA && ecx != 0, "CPUID in user mode");
+    check((eax & 0x2) != 0 && (ebx & 0x3F) != 0 && ecx != 0, "CPUID in user mode");
 }
 
 } // namespace

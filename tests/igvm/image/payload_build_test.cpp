@@ -335,9 +335,9 @@ TEST(IgvmPayloadBuild, LinuxFindsItsZeroPage) {
     ASSERT_GE(map.size(), 7U);
     EXPECT_EQ(map[0], (E820{0, 0x4'0000, 1}));
     EXPECT_EQ(map[1], (E820{0x8'0000, 0x2'0000, 1}));
-    EXPECT_EQ(map[2], (E820{0x20'0000, 0xE000, 2})) << "the stub";
+    EXPECT_EQ(map[2], (E820{0x20'0000, 0xE000, 3})) << "the stub";
     EXPECT_EQ(map[3], (E820{0x20'E000, 0x1000, 3})) << "its ACPI tables";
-    EXPECT_EQ(map[4], (E820{0x20'F000, 0x1000, 2})) << "more of the stub";
+    EXPECT_EQ(map[4], (E820{0x20'F000, 0x1000, 3})) << "more of the stub";
     EXPECT_EQ(map[5], (E820{0x40'0000, 0x20'1000, 1})) << "the initrd";
     EXPECT_EQ(map[6].address, 0x80'0000U) << "the rest of its last block is nobody's";
     EXPECT_EQ(map.back().address + map.back().size, 0x400'0000U);
