@@ -139,3 +139,10 @@ add_test(NAME qemu.results
   COMMAND sh -c "$<TARGET_FILE:sevsim> run ${selftest} --junit ${results}.xml --tap ${results}.tap > ${results}.log && grep '<testsuite ' ${results}.xml && grep -c '<testcase ' ${results}.xml && sed -n '2p;33,$p' ${results}.tap")
 set_tests_properties(qemu.results PROPERTIES PASS_REGULAR_EXPRESSION
   "tests=\"32\" failures=\"0\" errors=\"0\" skipped=\"0\">\n32\n1..32\nok 31 - guest: [^\n]*\nok 32 - sevsim: the guest ends well\n")
+
+# The launch with an owner: session, measurement, secret.
+image_file(owned vestibule 64)
+add_test(NAME qemu.owner_launch
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/owner_launch $<TARGET_FILE:sevsim> $<TARGET_FILE:igvmtool> ${owned} sev-es)
+set_tests_properties(qemu.owner_launch PROPERTIES TIMEOUT 90
+  PASS_REGULAR_EXPRESSION "Launch digest [0-9a-f]*\\.\n.*exited with code 0")
