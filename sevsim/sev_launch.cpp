@@ -78,7 +78,7 @@ std::expected<void, std::string> check_policy(const RunOptions& options) {
 std::expected<void, std::string> find_secret_area(const RunOptions& options,
                                                   const std::vector<OpenedFile>& files,
                                                   SevLaunch& launch) {
-    constexpr u64 most = 16 * 1024; // of one LAUNCH_SECRET
+    constexpr u64 most = u64{16} * 1024; // of one LAUNCH_SECRET
     launch.secret_room = most;
     if (options.secret_gpa) {
         launch.secret_gpa = *options.secret_gpa;
@@ -93,13 +93,14 @@ std::expected<void, std::string> find_secret_area(const RunOptions& options,
     if (!firmware) {
         return std::unexpected(firmware.error());
     }
-    if (!firmware->secret_area) {
+    const std::optional<igvm::SecretArea>& area = firmware->secret_area;
+    if (!area) {
         return file_error(options.file,
                           "no place for secrets (GUID 4c2eb361-7d9b-4cc3-8081-127c90d3d294): "
                           "expected --secret-at GPA, or OVMF's AmdSev build");
     }
-    launch.secret_gpa  = firmware->secret_area->gpa;
-    launch.secret_room = std::min<u64>(most, firmware->secret_area->size);
+    launch.secret_gpa  = area->gpa;
+    launch.secret_room = std::min<u64>(most, area->size);
     return {};
 }
 

@@ -21,8 +21,6 @@ struct GuestContents {
 
     // NOLINTEND(readability-redundant-member-init)
 
-    // NOLINTEND(readability-redundant-member-init)
-
     [[nodiscard]] const kernel::LinuxKernel* linux() const {
         return payload != nullptr && payload->linux ? &*payload->linux : nullptr;
     }

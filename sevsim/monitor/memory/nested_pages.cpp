@@ -13,11 +13,6 @@ namespace {
 
 constinit u64 shared_page_count = 0;
 
-/// More than one instruction can need: walks of every level for all the pages that it touches.
-constexpr unsigned most_aliases = 64;
-constinit u64 aliases[most_aliases]{};
-constinit unsigned alias_count = 0;
-
 // A page shows its contents through one view only. An entry that is not present is either 0 or
 // this: what the page held in this view was destroyed by a write through the other one, so that the
 // next look finds noise. An entry that is present but not writable is a look at a page whose
@@ -114,22 +109,7 @@ void map_shared(u64 gpa, bool write) {
 void alias_private(u64 gpa) {
     const u64 page = gpa & ~(page_size - 1);
     map_private(page, true);
-    if (alias_count == most_aliases) {
-        drop_aliases();
-    }
-    aliases[alias_count++]              = page;
     page_entry(shared_view, page).value = (layout::private_base + page) | page_flags;
-    ++generation;
-}
-
-void drop_aliases() {
-    if (alias_count == 0) {
-        return;
-    }
-    for (unsigned n = 0; n < alias_count; ++n) {
-        page_entry(shared_view, aliases[n]).value = destroyed;
-    }
-    alias_count = 0;
     ++generation;
 }
 

@@ -21,13 +21,10 @@ void map_shared(u64 gpa, bool write);
 void split_private_block(u64 page);
 
 /// A walk or a fetch through a mapping without the C-bit: the CPU treats both as private, so this
-/// page of the shared view shows the private one, until drop_aliases().
+/// page of the shared view shows the private one.
+/// Limit: a page that serves first as shared data and then as a table, or the reverse, shows one
+/// face only.
 void alias_private(u64 gpa);
-
-/// Has those pages show shared data again, to which a table of the early boot may have turned: a
-/// walk that still needs one comes back. To be called where the guest has done an instruction
-/// since.
-void drop_aliases();
 
 /// How many pages have been mapped by map_shared().
 u64 shared_pages();

@@ -9,7 +9,6 @@
 #include "sevsim/monitor/hypervisor/places.h"
 #include "sevsim/monitor/hypervisor/visible_exits.h"
 #include "sevsim/monitor/memory/guest_memory.h"
-#include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/control_registers.h"
 #include "sevsim/monitor/processor/deliver_vc.h"
@@ -359,9 +358,6 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 void handle_exit(Vcpu& vcpu) {
     vcpu.may_halt  = false;
     const u64 code = vcpu.vmcb.exitcode;
-    if (code != vmexit::npf) { // one instruction may need several walks
-        nested::drop_aliases();
-    }
     const u64 rip    = vcpu.state().rip;
     const bool known = handle_by_platform(vcpu);
     if (known) {
