@@ -10,9 +10,9 @@
 
 namespace vestibule::sevsim {
 
-/// Runs the guest under `monitor`; its serial output goes to options.output, complaints about the
+/// Runs the guest under `monitor`; its serial output goes to asked.output, complaints about the
 /// monitor's records to standard error. An error if it could not be started.
-std::expected<RunResult, std::string> run_guest(const RunOptions& options,
+std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                                                 std::span<const unsigned char> monitor);
 
 } // namespace vestibule::sevsim
