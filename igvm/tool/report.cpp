@@ -1,6 +1,7 @@
 // igvmtool report: an attestation report field by field, from its signature up to AMD's root, and
 // whether it is what a policy asks for. No network: what is missing is named.
 #include "igvm/measure/launch_digest.h"
+#include "igvm/measure/sev_session.h"
 #include "igvm/report/verdict.h"
 #include "igvm/tool/launch_arguments.h"
 #include "igvm/tool/verbs.h"
@@ -57,7 +58,9 @@ std::vector<Certificate> certificates_of(const Arguments& arguments) {
         std::vector<std::string> files;
         for (const auto& entry : std::filesystem::directory_iterator(path)) {
             const std::string end = entry.path().extension();
-            if (std::ranges::count(ends, end) != 0) {
+            // A platform's PDH lies there too, and is of the SEV API's own form.
+            const bool is_pdh = end == ".cert" && entry.file_size() == sizeof(SevCertificate);
+            if (std::ranges::count(ends, end) != 0 && !is_pdh) {
                 files.push_back(entry.path());
             }
         }
