@@ -356,8 +356,8 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 }
 
 void handle_exit(Vcpu& vcpu) {
-    vcpu.may_halt  = false;
-    const u64 code = vcpu.vmcb.exitcode;
+    vcpu.may_halt    = false;
+    const u64 code   = vcpu.vmcb.exitcode;
     const u64 rip    = vcpu.state().rip;
     const bool known = handle_by_platform(vcpu);
     if (known) {
