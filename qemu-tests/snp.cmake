@@ -100,7 +100,7 @@ set_tests_properties(qemu.snp_rmp PROPERTIES PASS_REGULAR_EXPRESSION
   "\n7\n.*shared: 1 pages.*validated: 2[0-9] pages.*VMSA: 2 pages")
 add_test(NAME qemu.snp_options
   COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};--vlek" -DSTATUS=2
-    "-DWANT=are for --platform sev-snp" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+    "-DWANT=is for --platform sev-snp" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 add_test(NAME qemu.snp_host_data
   COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};--platform;snp;--host-data;123"
     -DSTATUS=2 "-DWANT=expected 64 hexadecimal digits" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)

@@ -279,8 +279,7 @@ bool ends_well(const RunResult& result) {
 
 int exit_status(const RunResult& result) {
     const RunRecords& records = result.records;
-    const bool has_end        = records.outcome && records.outcome->kind != OutcomeKind::host;
-    if (!has_end && result.qemu.how == Ending::interrupted) {
+    if (result.qemu.how == Ending::interrupted) {
         constexpr int by_signal = 128; // as a shell has it
         return by_signal + result.qemu.value;
     }
