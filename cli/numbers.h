@@ -31,17 +31,16 @@ CLI::Option* add(CLI::App& app, const std::string& names, T& into, const std::st
     using Number = typename Plain<T>::type;
     range.most   = std::min<u64>(range.most, std::numeric_limits<Number>::max());
     // The name as --help has it first: what a message begins with.
-    const std::string name = names.substr(0, names.find(','));
-    return app.add_option_function<std::string>(
-        names,
-        [&into, name, range, read](const std::string& value) {
-            const auto number = read(value, range);
-            if (!number) {
-                throw CLI::ValidationError(name, number.error());
-            }
-            into = static_cast<Number>(*number);
-        },
-        text);
+    const std::string name         = names.substr(0, names.find(','));
+    const CLI::callback_t callback = [&into, name, range, read](const CLI::results_t& values) {
+        const auto number = read(values.front(), range);
+        if (!number) {
+            throw CLI::ValidationError(name, number.error());
+        }
+        into = static_cast<Number>(*number);
+        return true;
+    };
+    return app.add_option(names, callback, text)->type_name("TEXT")->expected(1);
 }
 } // namespace detail
 
