@@ -99,7 +99,7 @@ std::string to_junit(const std::vector<TestCase>& cases, std::string_view name,
                                        "errors=\"0\" skipped=\"{}\">\n",
                                      igvm::xml_escaped(name), cases.size(), failures, skipped);
     for (const TestCase& test : cases) {
-        text += fmt::format("  <testcase classname=\"{}\" name=\"{}\"", test.group,
+        text += fmt::format(R"(  <testcase classname="{}" name="{}")", test.group,
                             igvm::xml_escaped(test.name));
         if (test.skipped) {
             text += fmt::format("><skipped message=\"{}\"/></testcase>\n",
