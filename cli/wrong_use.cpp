@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <numeric>
 
 namespace vestibule::cli {
 
@@ -15,7 +14,9 @@ using Words = std::vector<std::string>;
 /// Letters to change, insert or leave out (Levenshtein).
 unsigned distance(std::string_view one, std::string_view other) {
     std::vector<unsigned> row(other.size() + 1);
-    std::iota(row.begin(), row.end(), 0u);
+    for (std::size_t j = 0; j < row.size(); ++j) {
+        row[j] = static_cast<unsigned>(j);
+    }
     for (std::size_t i = 1; i <= one.size(); ++i) {
         unsigned diagonal = row[0];
         row[0]            = static_cast<unsigned>(i);
