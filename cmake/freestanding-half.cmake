@@ -19,7 +19,8 @@ set(freestanding_args
   -DCMAKE_TOOLCHAIN_FILE=${CMAKE_SOURCE_DIR}/cmake/freestanding.cmake
   -DCMAKE_BUILD_TYPE=Release
   -DCMAKE_COMPILE_WARNING_AS_ERROR=${CMAKE_COMPILE_WARNING_AS_ERROR}
-  -DVESTIBULE_GENERATED_DIR=${CMAKE_BINARY_DIR}/generated)
+  -DVESTIBULE_GENERATED_DIR=${CMAKE_BINARY_DIR}/generated
+  -DVESTIBULE_TESTS=${VESTIBULE_TESTS})
 
 # What runs in 32-bit legacy mode is a third build, for i386, which leaves flat binaries that the
 # images for that entry include (boot/entry32.asm). The library has none of it.
@@ -86,5 +87,7 @@ vestibule_generated(boot_info_offsets.h boot/print_boot_info.cpp c)
 vestibule_asm_constants(guest_asm boot/asm_constants.cpp)
 if(NOT VESTIBULE_LIBRARY_ONLY)
   vestibule_asm_constants(monitor_asm sevsim/monitor/asm_constants.cpp)
-  vestibule_asm_constants(oracle_asm qemu-tests/guests/oracle/asm_constants.cpp)
+  if(VESTIBULE_TESTS)
+    vestibule_asm_constants(oracle_asm qemu-tests/guests/oracle/asm_constants.cpp)
+  endif()
 endif()

@@ -1,8 +1,8 @@
 // How long igvmtool takes for a 4 MiB file: whole programs, started and ended, with reading and
 // writing their files. Status 1 where the fastest run of one takes longer than the budget of 20 ms.
 //
-//     cmake --preset release && cmake --build --preset release --target igvmtool igvm_speed
-//     build/release/tests/bench/igvm_speed
+//     cmake --preset bench && cmake --build --preset bench --target igvmtool igvm_speed
+//     build/bench/tests/bench/igvm_speed
 //
 // Writing includes fsync(2), so that where the file goes decides: the directory is TMPDIR, or /tmp.
 #include "igvm/tool/file_io.h"
