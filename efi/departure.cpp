@@ -37,7 +37,7 @@ Problem Departure::prepare() {
     return no_problem;
 }
 
-Problem Departure::exit_boot_services() {
+Problem Departure::exit_boot_services(const Moves& moves) {
     // The key is of the map as it is at that moment, and the firmware's own event handlers may
     // change the map until then; after a first refusal they are off. So a second attempt must be
     // made, and none more is of use but where the buffer had become too small.
@@ -55,6 +55,10 @@ Problem Departure::exit_boot_services() {
         }
         if (status != EFI_SUCCESS) {
             break;
+        }
+        if (!moves.are_free({map_.at(), size_}, descriptor_size_)
+            || !moves.leave_alone(map_.extent())) {
+            return problem(Trouble::no_end, "the firmware keeps memory that the payload wants");
         }
         status = services().ExitBootServices(firmware.image, key);
         if (status == EFI_SUCCESS) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "efi/memory_map.h"
+#include "efi/moves.h"
 #include "efi/pages.h"
 #include "efi/problem.h"
 
@@ -14,9 +15,10 @@ class Departure {
     /// be other allocations the map itself is not worth having.
     Problem prepare();
 
-    /// Gets the map and ends boot services. Where they did not end, only the services for memory
-    /// may be used any more.
-    Problem exit_boot_services();
+    /// Gets the map and ends boot services, unless the map says that the firmware keeps memory to
+    /// which something is to be moved. Where they did not end, only the services for memory may be
+    /// used any more.
+    Problem exit_boot_services(const Moves& moves);
 
     /// What the map calls the memory at an address; EfiMaxMemoryType where it knows nothing of it.
     [[nodiscard]] u32 type_at(u64 address) const;

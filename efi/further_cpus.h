@@ -22,6 +22,9 @@ class FurtherCpus {
     void open(const Machine& machine, const Departure& departure,
               boot::PayloadHeader& header) const;
 
+    /// What it has taken, which stays in use.
+    [[nodiscard]] Extent memory() const { return memory_.extent(); }
+
   private:
     Pages memory_; // the way's code and page tables
     u32 count_ = 0;

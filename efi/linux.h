@@ -21,6 +21,9 @@ class LinuxEntry {
     void describe(const kernel::LinuxKernel& kernel, const boot::PayloadHeader& header,
                   const Departure& departure, Extent stub) const;
 
+    /// What it has taken, which stays in use.
+    [[nodiscard]] Extent memory() const { return memory_.extent(); }
+
   private:
     Pages memory_;
 };

@@ -120,6 +120,18 @@ Problem run() {
             return wrong;
         }
     }
+    if (header != nullptr && payload.moves().are_there()) {
+        const Extent kept[] = {region.extent(), payload.initrd(), pvh_entry.memory(),
+                               linux_entry.memory(), further_cpus.memory()};
+        for (const Extent& own : kept) {
+            if (!payload.moves().leave_alone(own)) {
+                return problem(Trouble::memory, "too little memory beside that of the payload");
+            }
+        }
+        if (Problem wrong = payload.moves().place(*header); wrong.is_there()) {
+            return wrong;
+        }
+    }
     if (Problem wrong = wait_for_key(config.timeout); wrong.is_there()) {
         return wrong;
     }
@@ -130,7 +142,7 @@ Problem run() {
     if (Problem wrong = departure.prepare(); wrong.is_there()) {
         return wrong;
     }
-    if (Problem wrong = departure.exit_boot_services(); wrong.is_there()) {
+    if (Problem wrong = departure.exit_boot_services(payload.moves()); wrong.is_there()) {
         return wrong;
     }
     if (header != nullptr) {

@@ -70,17 +70,40 @@ void insert_pieces(Extent memory, MemoryType type, const InUse& in_use, Ranges& 
 
 } // namespace
 
+EFI_MEMORY_DESCRIPTOR descriptor_at(Bytes map, u64 offset) {
+    EFI_MEMORY_DESCRIPTOR descriptor;
+    __builtin_memcpy(&descriptor, map.data + offset, sizeof(descriptor));
+    return descriptor;
+}
+
+Extent extent_of(const EFI_MEMORY_DESCRIPTOR& descriptor) {
+    const u64 base  = descriptor.PhysicalStart;
+    const u64 pages = descriptor.NumberOfPages;
+    return {.base = base,
+            .end  = pages > (~u64{0} - base) / page_size ? base : base + pages * page_size};
+}
+
+bool is_free_later(Bytes map, u64 stride, Extent wanted) {
+    // Descriptors do not overlap and need not ascend: what they have of it adds up to all of it.
+    u64 free = 0;
+    for (u64 at = 0; map.hold(at, sizeof(EFI_MEMORY_DESCRIPTOR)); at += stride) {
+        const EFI_MEMORY_DESCRIPTOR descriptor = descriptor_at(map, at);
+        const Extent piece                     = common(extent_of(descriptor), wanted);
+        if (piece.base < piece.end) {
+            if (!is_usable(descriptor.Type)) {
+                return false;
+            }
+            free += piece.end - piece.base;
+        }
+    }
+    return free == wanted.end - wanted.base;
+}
+
 u32 convert_map(Bytes map, u64 stride, const InUse& in_use, MemoryRange* ranges) {
     Ranges result{.at = ranges};
     for (u64 at = 0; map.hold(at, sizeof(EFI_MEMORY_DESCRIPTOR)); at += stride) {
-        EFI_MEMORY_DESCRIPTOR descriptor;
-        __builtin_memcpy(&descriptor, map.data + at, sizeof(descriptor));
-        const u64 base = descriptor.PhysicalStart;
-        if (descriptor.NumberOfPages > (~u64{0} - base) / page_size) {
-            continue; // no such memory: it would end beyond 2^64
-        }
-        insert_pieces({.base = base, .end = base + descriptor.NumberOfPages * page_size},
-                      type_of(descriptor.Type), in_use, result);
+        const EFI_MEMORY_DESCRIPTOR descriptor = descriptor_at(map, at);
+        insert_pieces(extent_of(descriptor), type_of(descriptor.Type), in_use, result);
     }
     result.merge_neighbours();
     return result.count;

@@ -21,6 +21,19 @@ struct InUse {
 /// How many ranges `descriptors` of them make at most: an extent cuts one into three.
 constexpr u64 most_ranges(u64 descriptors) { return descriptors + u64{2} * InUse::count; }
 
+/// What two extents share; nothing where the end is not above the base.
+constexpr Extent common(Extent a, Extent b) {
+    return {.base = a.base > b.base ? a.base : b.base, .end = a.end < b.end ? a.end : b.end};
+}
+
+EFI_MEMORY_DESCRIPTOR descriptor_at(Bytes map, u64 offset);
+
+/// A descriptor's memory; empty where it would end beyond 2^64, since there is no such memory.
+Extent extent_of(const EFI_MEMORY_DESCRIPTOR& descriptor);
+
+/// Whether all of `wanted` is free once boot services have ended, by a map as below.
+bool is_free_later(Bytes map, u64 stride, Extent wanted);
+
 /// Writes the ranges of `map`, whose descriptors are `stride` bytes apart, to `ranges`, where there
 /// is room for most_ranges() of them. Returns how many there are.
 u32 convert_map(Bytes map, u64 stride, const InUse& in_use, MemoryRange* ranges);

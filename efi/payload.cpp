@@ -16,14 +16,15 @@ constexpr u64 page_up(u64 address) { return page_down(address + page_size - 1); 
 
 Problem not_free(Text path, u64 first, u64 end) {
     return problem(Trouble::memory, path, " wants memory from ", Hex{first}, " to ", Hex{end},
-                   ", which is not all there or not free");
+                   ", which is not all there, or the firmware keeps some of it, or there is no "
+                   "room for a copy: link it to another address, or make it position-independent");
 }
 
 /// Copies the segments to their places and zeroes the rest of them.
-void load_segments(Bytes file, const elf::Image& image, u64 bias) {
+void load_segments(Bytes file, const elf::Image& image, u64 bias, const Moves& moves) {
     for (u32 i = 0; i < image.segment_count; ++i) {
         const elf::Segment& segment = image.segments[i];
-        auto* const place           = reinterpret_cast<u8*>(segment.place + bias);
+        u8* const place             = moves.now_at(segment.place + bias);
         __builtin_memcpy(place, file.data + segment.offset, segment.file_size);
         __builtin_memset(place + segment.file_size, 0, segment.memory_size - segment.file_size);
     }
@@ -44,12 +45,16 @@ Problem Payload::choose(const Config& config, Form form, bool has_pvh_note) {
     return fault.is_there() ? of_file(config.payload, fault) : no_problem;
 }
 
+bool Payload::take(Pages& memory, u64 address, u64 bytes) {
+    return memory.allocate_at(address, bytes, EfiLoaderCode) || moves_.add(address, bytes);
+}
+
 Problem Payload::place_elf(const Config& config, const elf::Image& image, u64& bias) {
     if (image.position_independent) {
         const u64 size = image.end() - image.base();
         if (config.address != 0) {
             bias = config.address - image.base();
-            return memory_[0].allocate_at(config.address, size, EfiLoaderCode)
+            return take(memory_[0], config.address, size)
                        ? no_problem
                        : not_free(config.payload, config.address, config.address + size);
         }
@@ -71,7 +76,7 @@ Problem Payload::place_elf(const Config& config, const elf::Image& image, u64& b
         for (++i; i < image.segment_count && page_down(image.segments[i].place) <= end; ++i) {
             end = page_up(image.segments[i].end());
         }
-        if (!memory_[used++].allocate_at(first, end - first, EfiLoaderCode)) {
+        if (!take(memory_[used++], first, end - first)) {
             return not_free(config.payload, first, end);
         }
     }
@@ -92,7 +97,7 @@ Problem Payload::relocate(Text path, const elf::Image& image, u64 bias) const {
         if (!word.is_there) {
             return no_problem;
         }
-        auto* const place = reinterpret_cast<u8*>(word.place + bias);
+        u8* const place = moves_.now_at(word.place + bias);
         if (!word.has_value) {
             __builtin_memcpy(&word.value, place, sizeof(word.value));
         }
@@ -123,7 +128,7 @@ Problem Payload::load_elf(const Config& config) {
     if (Problem wrong = place_elf(config, image, bias); wrong.is_there()) {
         return wrong;
     }
-    load_segments(bytes_, image, bias);
+    load_segments(bytes_, image, bias, moves_);
     if (protocol_ == Protocol::linux64) {
         linux_ = kernel::kernel_without_header();
     }
@@ -143,12 +148,12 @@ Problem Payload::load_flat(const Config& config) {
                        "for it");
     }
     const u64 size = page_up(bytes_.size);
-    if (size > four_gib - config.address
-        || !memory_[0].allocate_at(config.address, size, EfiLoaderCode)) {
+    if (size > four_gib - config.address || !take(memory_[0], config.address, size)) {
         return not_free(config.payload, config.address, config.address + size);
     }
-    __builtin_memcpy(memory_[0].at(), bytes_.data, bytes_.size);
-    __builtin_memset(memory_[0].at(bytes_.size), 0, size - bytes_.size);
+    u8* const place = moves_.now_at(config.address);
+    __builtin_memcpy(place, bytes_.data, bytes_.size);
+    __builtin_memset(place + bytes_.size, 0, size - bytes_.size);
     place_ = {.base = config.address, .size = size, .entry = config.address};
     return no_problem;
 }

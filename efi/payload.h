@@ -4,6 +4,7 @@
 
 #include "boot/hand_over/header.h"
 #include "efi/config.h"
+#include "efi/moves.h"
 #include "efi/pages.h"
 #include "efi/volume.h"
 #include "elf/image.h"
@@ -23,6 +24,12 @@ class Payload {
     /// By which it is to be entered.
     [[nodiscard]] kernel::Protocol protocol() const { return protocol_; }
 
+    /// What of it lies elsewhere until the firmware is gone.
+    [[nodiscard]] Moves& moves() { return moves_; }
+
+    /// Of what else lies in memory when it is entered: none where a copy goes.
+    [[nodiscard]] Extent initrd() const { return initrd_.extent(); }
+
     /// Of the protocol linux64.
     [[nodiscard]] const kernel::LinuxKernel& linux() const { return linux_; }
 
@@ -41,12 +48,14 @@ class Payload {
     Problem load_bzimage(const Config& config, Bytes file, u64 offset);
 
     Problem choose(const Config& config, kernel::Form form, bool has_pvh_note);
+    bool take(Pages& memory, u64 address, u64 bytes);
     Problem place_elf(const Config& config, const elf::Image& image, u64& bias);
     Problem relocate(Text path, const elf::Image& image, u64 bias) const;
     Problem load_initrd(Volume& volume, const Config& config);
 
     Pages file_;
     Pages memory_[elf::Image::max_segments]; // of neighbouring segments together
+    Moves moves_;
     Pages initrd_;
     Bytes bytes_;
     Bytes carried_initrd_; // in the file, which stays for them

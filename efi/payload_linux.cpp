@@ -25,19 +25,18 @@ Problem Payload::load_bzimage(const Config& config, Bytes file, u64 offset) {
     const u64 wanted = linux_.preferred_address;
     const u64 size   = linux_.memory_size;
     if (!memory_[0].allocate_at(wanted, size, EfiLoaderCode)) {
-        if (linux_.alignment == 0) {
+        if (linux_.alignment == 0 && !moves_.add(wanted, size)) {
             return problem(Trouble::memory, config.payload, " wants memory from ", Hex{wanted},
                            " to ", Hex{wanted + size}, " and cannot be moved");
         }
-        if (!memory_[0].allocate(size, linux_.alignment, EfiLoaderCode)) {
+        if (linux_.alignment != 0 && !memory_[0].allocate(size, linux_.alignment, EfiLoaderCode)) {
             return problem(Trouble::memory, "too little memory: ", config.payload, " needs ", size,
                            " bytes below 4 GiB");
         }
     }
-    __builtin_memcpy(memory_[0].at(), file.data + linux_.offset, file.size - linux_.offset);
-    place_ = {.base  = memory_[0].base(),
-              .size  = memory_[0].size(),
-              .entry = memory_[0].base() + kernel::entry64_offset};
+    const u64 base = memory_[0].size() != 0 ? memory_[0].base() : wanted;
+    __builtin_memcpy(moves_.now_at(base), file.data + linux_.offset, file.size - linux_.offset);
+    place_ = {.base = base, .size = size, .entry = base + kernel::entry64_offset};
     return no_problem;
 }
 

@@ -20,6 +20,9 @@ class PvhEntry {
     /// `stub` is what stays in use of the stub's region.
     void describe(const boot::PayloadHeader& header, const Departure& departure, Extent stub) const;
 
+    /// What it has taken, which stays in use.
+    [[nodiscard]] Extent memory() const { return memory_.extent(); }
+
   private:
     Pages memory_;
 };

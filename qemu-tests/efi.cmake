@@ -12,25 +12,25 @@ function(efi_volume name configuration)
 endfunction()
 
 # efi_test(<name> VOLUMES <image>... STATUS <n> WANT <regex>... [REJECT <regex>...]
-#          [ARGS <argument>...])
+#          [ARGS <argument>...] [BEFORE <program> <argument>...]): what makes the volumes runs it.
 function(efi_test name)
-  cmake_parse_arguments(ARG "" "STATUS" "VOLUMES;WANT;REJECT;ARGS" ${ARGN})
+  cmake_parse_arguments(ARG "" "STATUS" "VOLUMES;WANT;REJECT;ARGS;BEFORE" ${ARGN})
   set(command qemu-system-x86_64 -accel tcg -cpu EPYC -bios ${ovmf} -display none -serial stdio
     -nic none -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=1 ${ARG_ARGS})
   foreach(volume IN LISTS ARG_VOLUMES)
     list(APPEND command -drive file=${volume},format=raw,if=virtio,readonly=on)
   endforeach()
   add_test(NAME efi.${name}
-    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}"
-      "-DREJECT=${ARG_REJECT}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 200)
+    COMMAND ${ARG_BEFORE} ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${ARG_STATUS}
+      "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 200 SKIP_RETURN_CODE 77)
 endfunction()
 
 # efi_sevsim_test(<name> <image> [MEMORY <size>] [PROCESSORS <n>] [TERMINATION <name> | POWER_OFF]
-#                 WANT <regex>... [REJECT <regex>...]): the rules that OVMF breaks are those of
+#                 WANT <regex>... [REJECT <regex>...] [BEFORE <program> <argument>...]): the rules that OVMF breaks are those of
 # qemu.ovmf. The guest exits with code 0, asks for that termination, or powers off.
 function(efi_sevsim_test name volume)
-  cmake_parse_arguments(ARG "POWER_OFF" "MEMORY;PROCESSORS;TERMINATION" "WANT;REJECT" ${ARGN})
+  cmake_parse_arguments(ARG "POWER_OFF" "MEMORY;PROCESSORS;TERMINATION" "WANT;REJECT;BEFORE" ${ARGN})
   if(NOT ARG_MEMORY)
     set(ARG_MEMORY 256M)
   endif()
@@ -53,11 +53,11 @@ function(efi_sevsim_test name volume)
     -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
   set(reject ${ARG_REJECT} ghcb-private ghcb-extra-input ghcb-exit-info)
   add_sevsim_test(NAME efi.${name}
-    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${status}
+    COMMAND ${ARG_BEFORE} ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${status}
       "-DWANT=${ARG_WANT};memory encryption  SEV-ES, SEV_STATUS 0x3;C-bit              47;${outcome};vmgexit-interruptible +1  .allowed."
       "-DREJECT=${reject}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 300)
+  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
 endfunction()
 
 # The selftest, from the volume that every build makes.
@@ -134,6 +134,13 @@ efi_test(uki VOLUMES ${dir}/uki.img ARGS -m 128 STATUS 1 WANT ${told_linux})
 efi_test(flat VOLUMES ${dir}/flat.img ARGS -m 128 STATUS 1 WANT "flat: boot info\n")
 efi_test(pie_placed VOLUMES ${dir}/pie_placed.img ARGS -m 128 STATUS 1 WANT ${told_efi}
   REJECT "payload: NO")
+# Where the firmware's boot services still have their own things: copied there when they have gone.
+efi_volume(flat_moved "payload = flat.bin\naddress = 0x1000000\n" flat.bin=${payload_dir}/flat.bin)
+efi_volume(pie_moved "payload = tell_pie.elf\naddress = 0xF00000\n${payload_conf}" ${payload_files})
+efi_test(flat_moved VOLUMES ${dir}/flat_moved.img ARGS -m 128 STATUS 1 WANT "flat: boot info\n")
+efi_test(pie_moved VOLUMES ${dir}/pie_moved.img ARGS -m 128 STATUS 1 WANT ${told_efi}
+  REJECT "payload: NO")
+efi_sevsim_test(sev_es_pie_moved ${dir}/pie_moved.img MEMORY 128M WANT ${told_efi} REJECT "payload: NO")
 
 # Further processors of an SEV-ES guest, out of the firmware's hands into the stub's mailbox.
 efi_volume(state "payload = state.elf\n" state.elf=${payload_dir}/state.elf)
@@ -158,6 +165,30 @@ efi_sevsim_test(sev_es_linux ${dir}/linux.img MEMORY 512M PROCESSORS 2 POWER_OFF
     "init: timer: ok" "init: CPUID in user mode: ok" "init: online processors: 2" "init: [0-9]+ failed"
     "0x80000005 +AP jump table +- +2 "
   REJECT "timer: FAILED") # the disk is not the one that this init looks for
+
+# The same kernel as the ELF file that its bzImage carries, linked at 16 MiB, where the firmware still has
+# its own things when the payload is placed.
+string(REPLACE "payload = vmlinuz" "payload = vmlinux\nprotocol = linux" vmlinux_conf "${debian_conf}")
+efi_volume(linux_vmlinux "${vmlinux_conf}" vmlinux=${debian_vmlinux}
+  initrd=${CMAKE_CURRENT_BINARY_DIR}/linux/initrd.cpio)
+add_dependencies(efi_volume_linux_vmlinux debian_vmlinux linux_initrd)
+efi_test(linux_vmlinux VOLUMES ${dir}/linux_vmlinux.img ARGS -m 512 -smp 2 STATUS 0
+  WANT "init: user space" "init: timer: ok" "init: online processors: 2")
+efi_sevsim_test(sev_es_linux_vmlinux ${dir}/linux_vmlinux.img MEMORY 512M PROCESSORS 2 POWER_OFF
+  WANT "init: kernel log: Memory Encryption Features active: AMD SEV SEV-ES"
+    "init: timer: ok" "init: CPUID in user mode: ok" "init: online processors: 2"
+  REJECT "timer: FAILED")
+# And as a unified kernel image that Debian's own program has made.
+foreach(machine linux sev_es_linux)
+  set(before_${machine} BEFORE ${CMAKE_CURRENT_SOURCE_DIR}/efi/uki ${dir}/${machine}_uki ${debian_kernel}
+    ${CMAKE_CURRENT_BINARY_DIR}/linux/initrd.cpio ${VESTIBULE_MAKE_ESP} ${VESTIBULE_BOOTX64})
+endforeach()
+efi_test(linux_uki ${before_linux} VOLUMES ${dir}/linux_uki/uki.img ARGS -m 512 STATUS 0
+  WANT "init: user space" "init: timer: ok")
+efi_sevsim_test(sev_es_linux_uki ${dir}/sev_es_linux_uki/uki.img ${before_sev_es_linux} MEMORY 512M POWER_OFF
+  WANT "init: kernel log: Memory Encryption Features active: AMD SEV SEV-ES" "init: timer: ok"
+    "init: CPUID in user mode: ok"
+  REJECT "timer: FAILED")
 
 # ExitBootServices refused (qemu-tests/efi/exit_hook.cpp): the memory map is asked for again, and its
 # key is another one. Where boot services never end, nobody may be asked to write on the console, but

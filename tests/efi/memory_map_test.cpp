@@ -70,6 +70,31 @@ TEST(EfiMemoryMap, Types) {
            {{0x1000, 0x1000, reserved, 0}});
 }
 
+TEST(EfiMemoryMap, WhatIsFreeLater) {
+    const auto free = [](const std::vector<Row>& rows, u64 base, u64 end) {
+        const auto map = map_of(rows);
+        return is_free_later({map.data(), map.size()}, stride, {.base = base, .end = end});
+    };
+    // Not in order, and with the runtime's (6) and ACPI's (9) neighbours.
+    const std::vector<Row> rows = {
+        {7, 0x20'0000, 0x100           },
+        {4, 0x10'0000, 0x100           },
+        {6, 0x30'0000, 1               },
+        {3, 0x30'1000, 1               },
+        {9, 0x0F'F000, 1               },
+        {7, 0x40'0000, ~u64{0} / 0x1000},
+    };
+    EXPECT_TRUE(free(rows, 0x10'0000, 0x30'0000));
+    EXPECT_TRUE(free(rows, 0x1F'F000, 0x20'1000));
+    EXPECT_TRUE(free(rows, 0x30'1000, 0x30'2000));
+    EXPECT_FALSE(free(rows, 0x0F'F000, 0x10'1000)) << "ACPI's tables";
+    EXPECT_FALSE(free(rows, 0x2F'F000, 0x30'2000)) << "the runtime's in the middle";
+    EXPECT_FALSE(free(rows, 0x30'1000, 0x30'3000)) << "its end is nowhere";
+    EXPECT_FALSE(free(rows, 0x00'0000, 0x00'1000)) << "nowhere";
+    EXPECT_FALSE(free(rows, 0x40'0000, 0x40'1000)) << "a descriptor that ends beyond 2^64";
+    EXPECT_FALSE(free({}, 0x40'0000, 0x40'1000)) << "no map";
+}
+
 TEST(EfiMemoryMap, AscendsAndMerges) {
     using enum MemoryType;
     expect(convert({
