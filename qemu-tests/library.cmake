@@ -130,11 +130,13 @@ add_test(NAME qemu.library_sweep
 set_tests_properties(qemu.library_sweep PROPERTIES TIMEOUT 3600)
 # The same at instructions, in the stub's handlers too.
 image_file(own_entry library_own_entry 64)
+image_file(own_msrs library_own_msrs 64)
 foreach(entry 32 compat 64)
   image_file(stub_${entry} vestibule ${entry})
 endforeach()
 add_test(NAME qemu.instruction_sweep
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/instruction_sweep $<TARGET_FILE:sevsim>
     ${CMAKE_CURRENT_BINARY_DIR}/instruction_sweep stub-32=${stub_32} stub-compat=${stub_compat}
-    stub-64=${stub_64} entries=${nmis} handle-vc=${own_entry})
+    stub-64=${stub_64} entries=${nmis} own-msrs=${own_msrs}
+    handle-vc=${own_entry})
 set_tests_properties(qemu.instruction_sweep PROPERTIES TIMEOUT 100000)

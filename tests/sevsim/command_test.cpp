@@ -50,6 +50,9 @@ TEST(Lies, AreReadWithWhatTheyTake) {
              {"vc-at-entry:0@18446744073709551615", Lie::vc_at_entry, 0, ~u64{0}},
              {"vc-within:0x72@3+0x10", Lie::vc_within, 0x72, 3, 16},
              {"event-within:0x123456789a@1+200", Lie::event_within, 0x12'3456'789A, 1, 200},
+             {"msr-within:0xc0000082@2+9", Lie::msr_within, 0xC000'0082, 2, 9},
+             {"refused:6@3", Lie::refused, 6, 3},
+             {"unanswered@3", Lie::unanswered, 0, 3},
              {"event-walk:0x80000312@0x72", Lie::event_walk, 0x8000'0312, 0x72},
     }) {
         Hostility read;
@@ -98,6 +101,9 @@ TEST(Lies, AreRefusedWithTheReason) {
              {"vc-within:0x72@1+1+1",     "expected @N"           },
              {"vc-within@1+1",            "expected NAME:CODE@N"  },
              {"event-within:@1+1",        "expected NAME:WORD@N"  },
+             {"msr-within:0x10@1",        "expected @N+K"         },
+             {"refused@1",                "expected NAME:CODE@N"  },
+             {"unanswered",               "expected @N"           },
     }) {
         Hostility read;
         const char* said = read_hostility(wrong.text.data(), wrong.text.size(), read);
@@ -109,7 +115,8 @@ TEST(Lies, AreRefusedWithTheReason) {
 TEST(QemuCommand, PassesHostilityOnAsItWasAsked) {
     for (const char* text :
          {"no-sev", "nmi@12", "vc:0x7b@20", "vc-at-entry:0x0@3", "vc-within:0x72@3+17",
-          "event-within:0x80000312@1+2", "event-walk:0x80000312@114"}) {
+          "event-within:0x80000312@1+2", "event-walk:0x80000312@114", "msr-within:0xc0000082@2+9",
+          "refused:0x6@3", "unanswered@3"}) {
         RunOptions options;
         EXPECT_EQ(read_hostility(text, std::string_view{text}.size(), options.hostile), nullptr);
         EXPECT_TRUE(monitor_command_line(options).ends_with(std::string{" hostile="} + text))

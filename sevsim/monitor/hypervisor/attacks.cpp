@@ -32,6 +32,17 @@ bool attacked_answer(const Options& options, u64& word) {
     return is_chosen(options, Lie::exception, answers);
 }
 
+bool refuses_answer(const Options& options, u64& reason) {
+    static constinit u64 answers = 0;
+    reason                       = options.hostile.code;
+    return is_chosen(options, Lie::refused, answers);
+}
+
+bool leaves_unanswered(const Options& options) {
+    static constinit u64 vmgexits = 0;
+    return is_chosen(options, Lie::unanswered, vmgexits);
+}
+
 void attack_at_entry(Vcpu& vcpu) {
     static constinit u64 entries = 0;
     if (is_chosen(vcpu.options, Lie::vc_at_entry, entries)) {

@@ -12,6 +12,12 @@ u64 attacked_vc(const Options& options, u64 exit_code);
 /// Whether this answer through the GHCB page asks for an exception, and by which word.
 bool attacked_answer(const Options& options, u64& word);
 
+/// Whether this answer through the GHCB page is a refusal, and for which reason.
+bool refuses_answer(const Options& options, u64& reason);
+
+/// Whether this VMGEXIT is passed over.
+bool leaves_unanswered(const Options& options);
+
 /// Before each entry of the guest: may have it take a #VC or an NMI at the instruction that it
 /// stands at.
 void attack_at_entry(Vcpu& vcpu);

@@ -121,12 +121,18 @@ void finish(GhcbView& ghcb, const Event& event, const Answer& answer) {
 /// What a hypervisor may do to the answer's first words.
 void attack_answer(const Options& options, GhcbView& ghcb, const Answer& answer) {
     u64 exception = 0;
+    u64 reason    = 0;
     if (answer.kind == Answer::Kind::done && tells(options, Lie::exitinfo1_upper)) {
         ghcb.put(field::exit_info_1, ~u64{0xFFFF'FFFF} | response_done);
     }
     if (attacked_answer(options, exception)) {
         ghcb.put(field::exit_info_1, response_exception);
         ghcb.put(field::exit_info_2, exception);
+    }
+    if (refuses_answer(options, reason)) {
+        ghcb.clear_valid();
+        ghcb.put(field::exit_info_1, response_malformed);
+        ghcb.put(field::exit_info_2, reason);
     }
 }
 

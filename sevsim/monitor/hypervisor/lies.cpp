@@ -1,9 +1,16 @@
 #include "sevsim/monitor/hypervisor/lies.h"
 
+#include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/records.h"
 #include "x86/sev.h"
 
 namespace vestibule::sevsim {
+
+namespace {
+
+constinit bool stands_at_msr = false; // the guest has come to the place of Lie::msr_within
+
+} // namespace
 
 bool tells(const Options& options, Lie lie) {
     if (options.hostile.lie != lie) {
@@ -46,7 +53,14 @@ u64 told_cpuid_response(const Options& options, u64 honest) {
 }
 
 bool takes_msr(const Options& options, u32 number) {
-    return options.hostile.lie == Lie::msr && options.hostile.code == number;
+    const Lie lie = options.hostile.lie;
+    return (lie == Lie::msr || (lie == Lie::msr_within && stands_at_msr))
+           && options.hostile.code == number;
+}
+
+void take_msr(const Options& options) {
+    stands_at_msr = true;
+    intercept_msr(static_cast<u32>(options.hostile.code));
 }
 
 u32 told_port_value(const Options& options, u16 port, u32 honest) {

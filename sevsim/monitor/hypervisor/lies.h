@@ -22,6 +22,9 @@ u64 told_cpuid_response(const Options& options, u64 honest);
 /// Whether the guest's accesses to this MSR are intercepted although an honest hypervisor leaves it
 /// alone; and what it is told that the register holds.
 bool takes_msr(const Options& options, u32 number);
+
+/// From here on it is, where Lie::msr_within waited for its place.
+void take_msr(const Options& options);
 inline constexpr u64 forged_msr_value = 0x0000'5A5A'0F0F'1234;
 
 /// What the guest is told that a port holds.

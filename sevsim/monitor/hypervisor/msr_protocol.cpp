@@ -1,4 +1,5 @@
 // The hypervisor's side of the GHCB MSR protocol (GHCB specification, section 2.3.1).
+#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/cpuid.h"
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
@@ -166,6 +167,9 @@ void serve_vmgexit(Vcpu& vcpu) {
     }
     if (vcpu.state().cpl == 3) {
         report_violation(Rule::vmgexit_user, "VMGEXIT at CPL 3");
+    }
+    if (leaves_unanswered(vcpu.options)) {
+        return;
     }
     if ((vcpu.ghcb_msr & 0xFFF) == 0) {
         serve_ghcb_page(vcpu, vcpu.ghcb_msr);

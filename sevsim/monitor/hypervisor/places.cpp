@@ -3,6 +3,7 @@
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/processor/exits.h"
+#include "sevsim/monitor/recording/records.h"
 
 namespace vestibule::sevsim {
 
@@ -31,6 +32,16 @@ void inject_event(Vcpu& vcpu, u64 word) {
     }
 }
 
+void trace_step(Vcpu& vcpu) {
+    if (vcpu.options.trace) {
+        Record("step")
+            .number("vcpu", vcpu.index)
+            .number("instruction", steps.instruction)
+            .hex("rip", vcpu.state().rip)
+            .end();
+    }
+}
+
 /// The exception that the guest has earned while it was stepped: it goes on by its own IDT.
 void pass_on(Vcpu& vcpu, u8 vector) {
     if (vector == x86::exception::page_fault) {
@@ -47,7 +58,8 @@ void note_delivered_vc(const Options& options, u64 exit_code) {
     static constinit u64 vcs   = 0;
     static constinit u64 walks = 0;
     const Hostility& hostile   = options.hostile;
-    const bool is_within       = hostile.lie == Lie::vc_within || hostile.lie == Lie::event_within;
+    const bool is_within       = hostile.lie == Lie::vc_within || hostile.lie == Lie::event_within
+                           || hostile.lie == Lie::msr_within;
     if (is_within && ++vcs == hostile.at) {
         start(hostile.within);
     } else if (hostile.lie == Lie::event_walk && exit_code == hostile.at) {
@@ -63,13 +75,16 @@ void attack_at_place(Vcpu& vcpu) {
         const Hostility& hostile = vcpu.options.hostile;
         steps.under_way          = false;
         (void)tells(vcpu.options, hostile.lie);
-        if (hostile.lie == Lie::vc_within) {
+        if (hostile.lie == Lie::msr_within) {
+            take_msr(vcpu.options);
+        } else if (hostile.lie == Lie::vc_within) {
             raise_vc(vcpu, hostile.code);
         } else {
             inject_event(vcpu, hostile.code);
         }
         return;
     }
+    trace_step(vcpu);
     steps.rip        = vcpu.state().rip;
     steps.own_flag   = vcpu.state().rflags & x86::rflags::tf;
     steps.exceptions = vcpu.vmcb.intercept_exceptions;

@@ -1,5 +1,6 @@
 // Attacks at an instruction: from the delivery of a chosen #VC on the guest is single-stepped,
-// until it stands where the event is to come (sevsim/lies.h: vc-within, event-within, event-walk).
+// until it stands where the event is to come (sevsim/lies.h: vc-within, event-within, event-walk,
+// msr-within).
 // A real hypervisor steps its guest by timer interrupts, and sees no more of it than that it has
 // come out.
 #pragma once

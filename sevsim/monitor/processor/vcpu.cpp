@@ -37,13 +37,22 @@ constexpr Msr passed_through[] = {
     Msr::xss,
 };
 
-/// Clears both intercept bits of an MSR (APM volume 2, section 15.11).
+/// Both intercept bits of an MSR (APM volume 2, section 15.11).
+struct MsrPermission {
+    u8& byte;
+    u8 bits;
+};
+
+MsrPermission permission_of(u32 number) {
+    const u32 index = number < 0x2000            ? number
+                      : (number >> 16) == 0xC000 ? 0x2000 + (number & 0x1FFF)
+                                                 : 0x4000 + (number & 0x1FFF);
+    return {msr_permissions[index / 4], static_cast<u8>(3u << (index % 4 * 2))};
+}
+
 void pass_through(Msr msr) {
-    const u32 number = static_cast<u32>(msr);
-    const u32 index  = number < 0x2000            ? number
-                       : (number >> 16) == 0xC000 ? 0x2000 + (number & 0x1FFF)
-                                                  : 0x4000 + (number & 0x1FFF);
-    msr_permissions[index / 4] &= static_cast<u8>(~(3u << (index % 4 * 2)));
+    const MsrPermission permission = permission_of(static_cast<u32>(msr));
+    permission.byte &= static_cast<u8>(~permission.bits);
 }
 
 /// What an encrypted guest's hypervisor intercepts. That of a plain SEV guest leaves DR7 alone.
@@ -155,6 +164,11 @@ void reset(Vcpu& vcpu) {
     vcpu.registers     = {};
     vcpu.registers.rdx = Cpu::cpuid(1).eax; // family, model, stepping
     vcpu.set_cr3(0);
+}
+
+void intercept_msr(u32 number) {
+    const MsrPermission permission = permission_of(number);
+    permission.byte |= permission.bits;
 }
 
 bool is_passed_through(Msr msr) {

@@ -113,6 +113,9 @@ void set_host_save_area(unsigned processor);
 /// the reset vector.
 void reset(Vcpu& vcpu);
 
+/// Has the guest leave at each RDMSR and WRMSR of this register from now on.
+void intercept_msr(u32 number);
+
 /// True for an MSR that the guest reads and writes without anyone seeing it.
 bool is_passed_through(x86::Msr msr);
 
