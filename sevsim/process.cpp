@@ -127,13 +127,13 @@ ProcessEnd Loop::run() {
 void Loop::wait() {
     const bool look_for_room = input_.into && !input_.typed && !input_may_take_;
     std::vector<pollfd> polled{
-        {.fd = signals_.descriptor(),         .events = POLLIN, .revents = 0},
-        {.fd = status_ ? -1 : child_.pidfd(), .events = POLLIN, .revents = 0},
+        {.fd = signals_.descriptor(),                        .events = POLLIN, .revents = 0},
+        {.fd = status_ ? -1 : child_.pidfd(),                .events = POLLIN, .revents = 0},
         {.fd      = !input_.into    ? -1
                     : look_for_room ? input_.into.get()
                                     : STDIN_FILENO,
          .events  = static_cast<short>(look_for_room ? POLLOUT : POLLIN),
-         .revents = 0},
+         .revents = 0                                                                      },
     };
     const std::size_t first_stream = polled.size();
     for (std::size_t i = 0; i < command_.streams.size(); ++i) {
@@ -207,8 +207,8 @@ void Loop::serve_input() {
     input_may_take_ = false;
     std::array<char, PIPE_BUF> bytes; // what a pipe that polls as writable takes without blocking
     const ssize_t got = read(STDIN_FILENO, bytes.data(), bytes.size());
-    // What is typed for a guest that reads nothing has no room in the end and is lost, as on a serial
-    // line. A program that has ended takes nothing.
+    // What is typed for a guest that reads nothing has no room in the end and is lost, as on a
+    // serial line. A program that has ended takes nothing.
     if (got <= 0
         || (write(input_.into.get(), bytes.data(), static_cast<std::size_t>(got)) < 0
             && errno == EPIPE)) {
@@ -285,9 +285,8 @@ std::expected<ProcessEnd, std::string> run_process(Command command) {
         typed = terminal->ours();
         piped = !typed && isatty(STDIN_FILENO) == 0 && fcntl(STDIN_FILENO, F_GETFD) >= 0;
     }
-    auto input = typed || piped
-                     ? Pipe::open()
-                     : Pipe{Descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)}, {}};
+    auto input = typed || piped ? Pipe::open()
+                                : Pipe{Descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)}, {}};
     if (!input) {
         return std::unexpected(input.error());
     }
@@ -303,7 +302,10 @@ std::expected<ProcessEnd, std::string> run_process(Command command) {
     command.standard_output.close();
     command.inherited.clear();
     input->read.close();
-    return Loop{*child, command, signals, {std::move(input->write), typed}}.run();
+    return Loop{
+        *child, command, signals, {std::move(input->write), typed}
+    }
+        .run();
 }
 
 } // namespace vestibule::sevsim

@@ -41,8 +41,8 @@ struct Command {
     /// time is up or a signal has come, it gets the order before it gets SIGTERM.
     Descriptor orders;
     std::string end_order;
-    /// Our standard input goes to the program: what is typed if we have the terminal, and what comes by a
-    /// pipe or out of a file, as fast as the program takes it.
+    /// Our standard input goes to the program: what is typed if we have the terminal, and what
+    /// comes by a pipe or out of a file, as fast as the program takes it.
     bool takes_input = false;
     /// Asked after each read: the program has said all that counts, and has a moment left to end.
     std::function<bool()> finished = [] { return false; };
