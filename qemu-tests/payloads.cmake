@@ -64,6 +64,13 @@ foreach(entry 32 compat 64)
   payload_test(pvh_${entry} pvh.elf BUILD --entry ${entry} --memory 64M ${files} RUN --memory 64M
     WANT "pvh: C-bit 47\n" ${told_pvh_by_igvmtool} "Violations: none")
 endforeach()
+# With further vCPUs, of which ACPI's tables and the AP jump table tell.
+foreach(entry 32 compat 64)
+  payload_test(pvh_vcpus_${entry} pvh.elf BUILD --entry ${entry} --vcpus 4 --memory 64M ${files}
+    RUN --smp 4 --memory 64M
+    WANT "pvh: C-bit 47\n" ${told_pvh_by_igvmtool} "pvh: processors 4\n" "pvh: an AP jump table\n"
+      "has started\n.*has started\n.*has started\n" "0x80000005 +AP jump table +- +2 " "Violations: none")
+endforeach()
 payload_test(pvh_native pvh.elf BUILD --payload-protocol pvh --memory 64M ${files}
   RUN --platform native --memory 64M WANT "pvh: C-bit 0\n" ${told_pvh_by_igvmtool} "#VC 0, VMGEXIT 0")
 
