@@ -93,7 +93,7 @@ payload_refused(parameters "PARAMETER_AREA at offset 0x[0-9a-f]+: what a loader 
   --payload-address 0x1000000 --parameters memory-map)
 
 # What boot info promises of the CPU, of memory and of further vCPUs, in each mode of entry.
-set(state "state: SSE\n" "state: the local APIC\n" "state: the gate of #VC in another IDT\n"
+set(state "state: SSE\n" "state: the local APIC\n" "state: 3 to 4 GiB shared but for memory\n" "state: the gate of #VC in another IDT\n"
   "Violations: none")
 foreach(entry 32 compat 64)
   payload_test(state_${entry} state.elf BUILD --entry ${entry} --vcpus 4 RUN --smp 4
