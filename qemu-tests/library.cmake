@@ -38,6 +38,11 @@ foreach(host no-information no-sev-es exitinfo1-upper)
       WANT ${all_ok} "Violations: none" REJECT "not ok")
   endforeach()
 endforeach()
+# With a measured C-bit there is nothing to ask.
+sevsim_test(library_measured_c_bit library_measured STATUS 0
+  WANT "^round\nround\nno NMI\n" ${well} REJECT "SEV information")
+sevsim_test(library_measured_c_bit_no-information library_measured STATUS 0
+  ARGS --hostile no-information WANT "^round\nround\nno NMI\n" ${well})
 # A host without SEV information refuses NMI complete too, which the library ignores.
 sevsim_test(library_nmi_complete_refused library_self_nmis STATUS 0 ARGS --hostile no-information
   WANT "^round\nround\n(two NMIs|another number of NMIs)\n" ${well})
