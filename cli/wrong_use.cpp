@@ -1,6 +1,8 @@
 // See wrong_use.h.
 #include "cli/wrong_use.h"
 
+#include "cli/option_values.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,9 +31,9 @@ unsigned distance(std::string_view one, std::string_view other) {
     return row.back();
 }
 
-Words verbs_of(const CLI::App& app) {
+Words verb_names(const CLI::App& app) {
     Words names;
-    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (const CLI::App* verb : verbs_of(app)) {
         names.push_back(verb->get_name());
     }
     return names;
@@ -45,12 +47,6 @@ Words options_of(const CLI::App& verb) {
         }
     }
     return names;
-}
-
-/// "igvmtool build"
-std::string name_of(const CLI::App& verb) {
-    return verb.get_parent() == nullptr ? verb.get_name()
-                                        : name_of(*verb.get_parent()) + " " + verb.get_name();
 }
 
 std::string unknown(std::string_view what, const std::string& word, const Words& known) {
@@ -75,13 +71,13 @@ std::string words_of(const CLI::App& app, const CLI::App& verb, const CLI::Parse
             return unknown("option", left.substr(0, left.find('=')), options_of(verb));
         }
         if (!is_verb && app.get_require_subcommand_min() > 0 && app.get_subcommands().empty()) {
-            return unknown("verb", left, verbs_of(app));
+            return unknown("verb", left, verb_names(app));
         }
         return fmt::format("unexpected argument {}", left);
     }
     if (!is_verb && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr
         && app.get_require_subcommand_min() > 0 && app.get_subcommands().empty()) {
-        return fmt::format("expected a verb: {}", joined(verbs_of(app)));
+        return fmt::format("expected a verb: {}", joined(verb_names(app)));
     }
     return error.what();
 }
@@ -98,7 +94,7 @@ std::string nearest(std::string_view word, const Words& known) {
 
 int wrong_use(const CLI::App& verb, std::string_view what) {
     constexpr int status   = 2;
-    const std::string name = name_of(verb);
+    const std::string name = full_name(verb);
     fmt::print(stderr, "{}: {}\nTry: {} --help\n", name.substr(0, name.find(' ')), what, name);
     return status;
 }

@@ -1,6 +1,7 @@
 // sevlaunch: the command line.
 #include "cli/files.h"
 #include "cli/numbers.h"
+#include "cli/pages.h"
 #include "cli/words.h"
 #include "cli/wrong_use.h"
 #include "kvm/linux_kernel.h"
@@ -146,6 +147,7 @@ int command_line(int argc, char** argv) {
         "sevlaunch");
     describe(app, arguments);
     const CLI::App* probing = describe_probe(app, probe_arguments);
+    cli::add_pages(app);
     try {
         app.parse(argc, argv);
         if (!probing->parsed()) {

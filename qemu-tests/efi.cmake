@@ -110,7 +110,11 @@ efi_test(pvh_alone_64_mib VOLUMES ${dir}/pvh_alone.img ARGS -m 64 STATUS 1
   WANT ${told_pvh} "pvh: command line ..\n" "pvh: modules 0\n" "usable MiB 5[7-9]\n"
   REJECT "pvh: NO")
 efi_sevsim_test(sev_es_pvh ${dir}/sev_es_pvh.img MEMORY 64M
-  WANT ${told_pvh} ${told_pvh_files} "pvh: C-bit 47\n" "usable MiB 5[7-9]\n" REJECT "pvh: NO")
+  WANT ${told_pvh} ${told_pvh_files} "pvh: C-bit 47\n" "usable MiB 5[7-9]\n" "pvh: processors 1\n"
+  REJECT "pvh: NO")
+efi_sevsim_test(sev_es_pvh_processors ${dir}/sev_es_pvh.img PROCESSORS 2
+  WANT "pvh: processors 2\n" "pvh: an AP jump table\n" "pvh: a processor has started\n"
+  REJECT "pvh: NO")
 
 # The other forms. Each is the same file that igvmtool takes in qemu.payload_*.
 set(payload_files_linux ${payload_files} bzimage.bin=${payload_dir}/bzimage.bin

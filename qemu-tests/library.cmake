@@ -8,7 +8,7 @@ sevsim_test(library_user_vmgexit library_user_vmgexit STATUS 1
   WANT "^started\ndone\n" "vmgexit-user +1 " "ghcb-missing-input +1 " "exited with code 0"
   REJECT "changed")
 # Which rights user mode has: by protection key, by IOPL and I/O permission map.
-set(with_pku -- -cpu "EPYC,phys-bits=48,nrip-save=off,+pku")
+set(with_pku -- -cpu "EPYC,phys-bits=48,nrip-save=off,+pku,+pks")
 sevsim_test(library_protection_keys library_protection_keys STATUS 0 ARGS ${with_pku}
   WANT "protection keys\ndone\n" ${well})
 sevsim_test(library_user_ports library_user_ports STATUS 0 WANT "^user ports\ndone\n" ${well})
@@ -38,6 +38,14 @@ foreach(host no-information no-sev-es exitinfo1-upper)
       WANT ${all_ok} "Violations: none" REJECT "not ok")
   endforeach()
 endforeach()
+# With a measured C-bit there is nothing to ask.
+sevsim_test(library_measured_c_bit library_measured STATUS 0
+  WANT "^round\nround\nno NMI\n" ${well} REJECT "SEV information")
+sevsim_test(library_measured_c_bit_no-information library_measured STATUS 0
+  ARGS --hostile no-information WANT "^round\nround\nno NMI\n" ${well})
+# A host without SEV information refuses NMI complete too, which the library ignores.
+sevsim_test(library_nmi_complete_refused library_self_nmis STATUS 0 ARGS --hostile no-information
+  WANT "^round\nround\n(two NMIs|another number of NMIs)\n" ${well})
 foreach(host no-sev-es exitinfo1-upper)
   sevsim_test(selftest_32_${host} vestibule ENTRY 32 STATUS 0 ARGS --hostile ${host}
     WANT ${all_ok} "Violations: none" REJECT "not ok")

@@ -64,6 +64,13 @@ foreach(entry 32 compat 64)
   payload_test(pvh_${entry} pvh.elf BUILD --entry ${entry} --memory 64M ${files} RUN --memory 64M
     WANT "pvh: C-bit 47\n" ${told_pvh_by_igvmtool} "Violations: none")
 endforeach()
+# With further vCPUs, of which ACPI's tables and the AP jump table tell.
+foreach(entry 32 compat 64)
+  payload_test(pvh_vcpus_${entry} pvh.elf BUILD --entry ${entry} --vcpus 4 --memory 64M ${files}
+    RUN --smp 4 --memory 64M
+    WANT "pvh: C-bit 47\n" ${told_pvh_by_igvmtool} "pvh: processors 4\n" "pvh: an AP jump table\n"
+      "has started\n.*has started\n.*has started\n" "0x80000005 +AP jump table +- +2 " "Violations: none")
+endforeach()
 payload_test(pvh_native pvh.elf BUILD --payload-protocol pvh --memory 64M ${files}
   RUN --platform native --memory 64M WANT "pvh: C-bit 0\n" ${told_pvh_by_igvmtool} "#VC 0, VMGEXIT 0")
 
@@ -86,7 +93,7 @@ payload_refused(parameters "PARAMETER_AREA at offset 0x[0-9a-f]+: what a loader 
   --payload-address 0x1000000 --parameters memory-map)
 
 # What boot info promises of the CPU, of memory and of further vCPUs, in each mode of entry.
-set(state "state: SSE\n" "state: the local APIC\n" "state: the gate of #VC in another IDT\n"
+set(state "state: SSE\n" "state: the local APIC\n" "state: 3 to 4 GiB shared but for memory\n" "state: the gate of #VC in another IDT\n"
   "Violations: none")
 foreach(entry 32 compat 64)
   payload_test(state_${entry} state.elf BUILD --entry ${entry} --vcpus 4 RUN --smp 4

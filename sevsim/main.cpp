@@ -1,6 +1,7 @@
 // sevsim: an SEV-ES and SEV-SNP machine in software. The command line.
 #include "cli/files.h"
 #include "cli/numbers.h"
+#include "cli/pages.h"
 #include "cli/words.h"
 #include "cli/wrong_use.h"
 #include "igvm/format/hex.h"
@@ -420,6 +421,7 @@ int command_line(std::span<char*> arguments) {
     certs->add_option("DIR", root, "The directory, where none of its files is yet")
         ->required()
         ->type_name("");
+    cli::add_pages(app);
     try {
         app.parse(count, arguments.data());
         if (run->parsed()) {

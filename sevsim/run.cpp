@@ -247,9 +247,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     bool line_open     = false;
     std::string kept;
     Command command;
-    command.timeout   = options.timeout;
-    command.keyboard  = true;
-    command.arguments = qemu_command(
+    command.timeout     = options.timeout;
+    command.takes_input = true;
+    command.arguments   = qemu_command(
         options,
         {kernel->descriptor.get(), guest->descriptors(), records->write.get(), orders->read.get()},
         needs);

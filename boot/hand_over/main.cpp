@@ -81,7 +81,7 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
         told.ram_count = header.ram_count;
     }
     if (info.platform != boot::Platform::native) {
-        boot::share_device_memory(told);
+        boot::share_device_memory<x86::Cpu>(told);
         told.vc_handler  = vc_handler();
         told.vc_selector = boot::code64_selector;
         if (header.vcpus > 1) {

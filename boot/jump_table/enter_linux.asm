@@ -1,5 +1,5 @@
-; The AP jump table of a Linux kernel that igvmtool has placed (boot/jump_table/record.h), with the code
-; around it: the first vCPU comes through here on its way to the kernel and tells the hypervisor where
+; The AP jump table of a Linux or PVH kernel that igvmtool has placed (boot/jump_table/record.h), with the
+; code around it: the first vCPU comes through here on its way to the kernel and tells the hypervisor where
 ; the table is; each further one follows it. Placed at one address, for SEV-ES guests alone.
 %include "guest_asm.inc"
 
@@ -56,10 +56,10 @@ begin:
         mov     ds, eax
         mov     es, eax
         mov     ss, eax
-        mov     edi, [entry]
+        mov     eax, [entry]            ; RDI is the boot info still, for boot/pvh/enter.asm
         mov     esi, [zero_page]
         push    0x10
-        push    rdi
+        push    rax
         retfq
 
 ; A further vCPU, out of the mailbox. It puts the same there for the next one: kernels of SEV-ES guests

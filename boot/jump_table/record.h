@@ -2,12 +2,10 @@
 // a page of whose first words the kernel makes a far pointer, IP and CS, before it sends INIT and
 // SIPI. A vCPU that waits in AP reset hold then goes on there, in real mode. Two flat binaries that
 // are placed below 1 MiB, where real mode reaches, by who places a payload, and stay in use:
-//   - enter_linux.asm, in front of a Linux kernel that igvmtool has placed, is such a page, to
-//   which
-//     it takes the vCPUs from the stub's own waiting place (boot/hand_over/ap.asm);
+//   - enter_linux.asm, in front of a Linux or PVH kernel that igvmtool has placed, is such a page,
+//     to which it takes the vCPUs from the stub's own waiting place (boot/hand_over/ap.asm);
 //   - arrive.asm is where the firmware's table leads to for a payload that BOOTX64.EFI has placed:
-//   from
-//     real mode to the stub's waiting place.
+//     from real mode to the stub's waiting place.
 #pragma once
 
 #include "x86/types.h"
@@ -23,7 +21,7 @@ struct LinuxRecord {
     u16 ip; // the table
     u16 cs;
     u32 reserved;
-    u32 entry; // of the kernel,
+    u32 entry; // of the kernel, or of what enters a PVH kernel (boot/pvh),
     u32 zero_page;
     // Then the first vCPU's way in: a payload with boot info.
 };

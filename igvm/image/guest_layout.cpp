@@ -128,10 +128,10 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     header.version = PayloadHeader::current_version;
     header.kind    = boot::PayloadKind::boot_info;
     header.entry   = contents_.payload->entry;
-    if (contents_.is_pvh()) {
-        header.entry = layout_.at.pvh_entry.base;
-    } else if (layout_.at.jump_table != 0 && platform == PlatformType::sev_es) {
+    if (layout_.at.jump_table != 0 && platform == PlatformType::sev_es) {
         header.entry = layout_.at.jump_table + boot::jump_table::linux_entry;
+    } else if (contents_.is_pvh()) {
+        header.entry = layout_.at.pvh_entry.base;
     } else if (contents_.linux() != nullptr) {
         header.kind = boot::PayloadKind::linux64;
     }
@@ -196,7 +196,8 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
 
 std::vector<u8> PageMaker::jump_table(const Payload& payload) const {
     boot::jump_table::LinuxRecord record{};
-    record.entry     = static_cast<u32>(payload.entry); // which ends below 4 GiB
+    record.entry     = static_cast<u32>(contents_.is_pvh() ? layout_.at.pvh_entry.base
+                                                           : payload.entry); // below 4 GiB
     record.zero_page = static_cast<u32>(layout_.at.zero_page);
     std::vector<u8> page(contents_.jump_table.begin(), contents_.jump_table.end());
     std::memcpy(page.data(), &record, sizeof(record));
@@ -206,6 +207,7 @@ std::vector<u8> PageMaker::jump_table(const Payload& payload) const {
 std::vector<u8> PageMaker::pvh_entry(PlatformType platform) const {
     return make_pvh_entry(contents_.enter_pvh, layout_.at.pvh_entry.base, contents_.payload->entry,
                           command_line(), layout_.at.initrd,
+                          platform == PlatformType::native ? 0 : layout_.at.acpi_tables,
                           memory_map(ram(platform), layout_.at.in_use(platform)));
 }
 

@@ -17,7 +17,7 @@ struct GuestContents {
     std::string_view command_line;
     // NOLINTBEGIN(readability-redundant-member-init): may go unnamed
     std::span<const u8> enter_pvh  = {}; // what enters a PVH kernel (boot/pvh)
-    std::span<const u8> jump_table = {}; // what enters a Linux kernel with vCPUs (boot/jump_table)
+    std::span<const u8> jump_table = {}; // what enters one, or Linux, with vCPUs (boot/jump_table)
 
     // NOLINTEND(readability-redundant-member-init)
 
@@ -75,8 +75,8 @@ struct Placement {
     u64 secrets_page = 0;
     std::vector<ParameterPage> parameters; // a page each
     boot::MemoryRange pvh_entry{};
-    u64 jump_table  = 0; // of a Linux kernel under SEV-ES with further vCPUs
-    u64 acpi_tables = 0; // of a Linux kernel in an encrypted guest, which nobody else tells
+    u64 jump_table  = 0; // of a Linux or PVH kernel under SEV-ES with further vCPUs
+    u64 acpi_tables = 0; // of such a kernel in an encrypted guest, which nobody else tells
     boot::MemoryRange initrd{};
 
     /// What stays in use behind the payload's back, ascending.

@@ -19,7 +19,8 @@ u64 pvh_entry_size(std::span<const u8> code, u64 ranges) {
 }
 
 std::vector<u8> make_pvh_entry(std::span<const u8> code, u64 gpa, u64 entry, u64 command_line,
-                               const boot::MemoryRange& initrd, std::span<const MemoryRange> map) {
+                               const boot::MemoryRange& initrd, u64 rsdp,
+                               std::span<const MemoryRange> map) {
     const u64 told = told_at(code.size());
     const u64 list = told + sizeof(PvhTold);
     std::vector<u8> bytes(list + map.size_bytes());
@@ -29,7 +30,7 @@ std::vector<u8> make_pvh_entry(std::span<const u8> code, u64 gpa, u64 entry, u64
     record.entry      = static_cast<u32>(entry); // of a payload, which ends below 4 GiB
     record.start_info = static_cast<u32>(gpa + told);
     std::memcpy(bytes.data(), &record, sizeof(record));
-    const PvhTold all = kernel::tell_pvh(gpa + told, initrd.base, initrd.size, command_line, 0,
+    const PvhTold all = kernel::tell_pvh(gpa + told, initrd.base, initrd.size, command_line, rsdp,
                                          gpa + list, static_cast<u32>(map.size()));
     std::memcpy(&bytes[told], &all, sizeof(all));
     std::memcpy(&bytes[list], map.data(), map.size_bytes());

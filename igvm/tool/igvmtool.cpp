@@ -1,4 +1,5 @@
 // igvmtool: the program around the verbs. Exit status 0 done, 1 the work failed, 2 wrong use.
+#include "cli/pages.h"
 #include "cli/wrong_use.h"
 #include "igvm/show/describe.h"
 #include "igvm/tool/verbs.h"
@@ -50,6 +51,7 @@ static int run(int argc, char** argv) {
             [verb] { cli::check_files(*verb, {.input = "file", .output = "--out"}); });
     }
     app.footer(examples + "Exit status: 0 done, 1 the work failed, 2 wrong use.");
+    cli::add_pages(app);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) { // --help and --version too

@@ -1,6 +1,7 @@
 // A PVH kernel that says what it was handed, once it has come to 64-bit mode (pvh.asm). In an
 // SEV-ES guest it links the library, as a kernel does that has no #VC handler of its own.
 #include "kernel/pvh.h"
+#include "include/vestibule/calls.h"
 #include "include/vestibule/vestibule.h"
 #include "qemu-tests/payloads/say.h"
 #include "x86/page_table.h"
@@ -187,6 +188,59 @@ void tell_memory(const StartInfo& info) {
           "no RAM at the reset vector");
 }
 
+/// The local APICs that ACPI's MADT calls enabled (ACPI specification 6.5, section 5.2.12).
+u32 count_processors(u64 rsdp) {
+    const auto word = []<class T>(u64 at, T) { return *reinterpret_cast<const T*>(at); };
+    const u64 xsdt  = word(rsdp + 24, u64{});
+    u32 count       = 0;
+    for (u64 at = xsdt + 36; at + 8 <= xsdt + word(xsdt + 4, u32{}); at += 8) {
+        const u64 table = u64{word(at, u32{})} | u64{word(at + 4, u32{})} << 32;
+        if (!begins_with(table, "APIC")) {
+            continue;
+        }
+        const u64 end = table + word(table + 4, u32{});
+        for (u64 entry = table + 44; entry + 2 <= end; entry += word(entry + 1, u8{})) {
+            count += word(entry, u8{}) == 0 && (word(entry + 4, u32{}) & 1) != 0 ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+/// Each other processor, by the AP jump table that the hypervisor knows the address of (GHCB
+/// specification, section 4.3), in real mode.
+void start_processors(u32 count) {
+    constexpr u64 apic     = 0xFEE0'0000;
+    constexpr u64 icr_low  = apic + 0x300;
+    constexpr u64 icr_high = apic + 0x310;
+    constexpr u32 orders[] = {0x4500, 0x4600}; // INIT, STARTUP
+    constexpr u64 page     = 0x8000;
+    constexpr u64 arrived  = page + 0x10;
+    constexpr u8 real[]    = {0xF0, 0x2E, 0xFF, 0x06, 0x10, 0x00, // LOCK INC WORD [CS:0x10]
+                              0xF4, 0xEB, 0xFD};                  // HLT, and again
+    u64 table              = 0;
+    must(vestibule_ap_jump_table(&cpu, &table));
+    check(table != 0 && table < four_gib, "an AP jump table");
+    if (table == 0 || table >= four_gib) {
+        return;
+    }
+    for (u64 n = 0; n < sizeof(real); ++n) {
+        reinterpret_cast<volatile u8*>(page)[n] = real[n];
+    }
+    auto& number                            = *reinterpret_cast<volatile u16*>(arrived);
+    number                                  = 0;
+    *reinterpret_cast<volatile u32*>(table) = static_cast<u32>(page >> 4) << 16; // CS:IP
+    for (u32 id = 1; id < count; ++id) {
+        for (const u32 order : orders) {
+            vestibule_mmio_write(&cpu, icr_high, 4, id << 24);
+            vestibule_mmio_write(&cpu, icr_low, 4, order);
+        }
+        for (u64 patience = 50'000'000; patience != 0 && number != id; --patience) {
+            x86::Cpu::pause();
+        }
+        check(number == id, "a processor has started");
+    }
+}
+
 } // namespace
 
 void pvh_main() {
@@ -213,6 +267,11 @@ void pvh_main() {
         write("pvh: nobody knows an RSDP\n");
     } else {
         check(begins_with(info.rsdp, "RSD PTR "), "RSDP");
+        const u32 processors = count_processors(info.rsdp);
+        tell("pvh: processors ", processors);
+        if (processors > 1 && c_bit != 0) {
+            start_processors(processors);
+        }
     }
     tell_memory(info);
     end_run();

@@ -4,6 +4,7 @@
 #include "boot/boot_info.h"
 #include "qemu-tests/payloads/say.h"
 #include "x86/cpu.h"
+#include "x86/page_table.h"
 
 using namespace vestibule;
 using namespace vestibule::payloads;
@@ -75,6 +76,50 @@ void tell_ram(const vestibule_boot_info& info) {
     check(holds == (info.ram_count != 0), "the payload is in RAM");
 }
 
+bool reaches(u64 at, u64 base, u64 size) {
+    return size != 0 && base < at + x86::large_page_size && base + size > at;
+}
+
+/// Whether the 2 MiB at an address hold anything that the payload was told of as memory.
+bool holds_memory(const vestibule_boot_info& info, u64 at) {
+    const auto* ram = reinterpret_cast<const vestibule_memory_range*>(info.ram);
+    for (u64 n = 0; n < info.ram_count; ++n) {
+        if (reaches(at, ram[n].base, ram[n].size)) {
+            return true;
+        }
+    }
+    // UEFI specification 2.10, section 7.2: type, base, pages; all but the two of devices.
+    for (u64 offset = 0; offset < info.efi_memory_map_size; offset += info.efi_descriptor_size) {
+        const u64* descriptor = reinterpret_cast<const u64*>(info.efi_memory_map + offset);
+        const u32 type        = low_half(descriptor[0]);
+        if (type != 11 && type != 12 && reaches(at, descriptor[1], descriptor[3] * page_size)) {
+            return true;
+        }
+    }
+    return reaches(at, info.payload_base, info.payload_size)
+           || reaches(at, info.initrd, info.initrd_size)
+           || reaches(at, info.image_base, x86::large_page_size);
+}
+
+/// Whether the stub's tables map all of 3 to 4 GiB shared but for what is memory.
+bool device_memory_is_shared(const vestibule_boot_info& info) {
+    constexpr u64 first = u64{3} << 30;
+    constexpr u64 end   = u64{4} << 30;
+    const u64 addresses = x86::PageTableEntry::address_mask & ~info.c_bit;
+    u64 table           = x86::Cpu::cr3() & addresses;
+    table = reinterpret_cast<const x86::PageTable*>(table)->entry[0].value & addresses;
+    table = reinterpret_cast<const x86::PageTable*>(table)->entry[3].value & addresses;
+    const auto& entries = reinterpret_cast<const x86::PageTable*>(table)->entry;
+    for (u64 at = first; at < end; at += x86::large_page_size) {
+        const bool is_private =
+            (entries[(at - first) / x86::large_page_size].value & info.c_bit) != 0;
+        if (is_private != holds_memory(info, at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool waits_for(const volatile u64& word, u64 wanted) {
     for (u64 n = 0; n < patience && word != wanted; ++n) {
         x86::Cpu::pause();
@@ -121,6 +166,7 @@ void payload_start(const vestibule_boot_info& info) {
         check(true, "the gate of #VC in another IDT");
         check((device_register(apic_version) & 0xF0) == 0x10 && device_register(apic_id) == 0,
               "the local APIC");
+        check(device_memory_is_shared(info), "3 to 4 GiB shared but for memory");
     }
     tell_ram(info);
     tell("state: vCPUs ", info.vcpus);

@@ -1,7 +1,8 @@
 // Protection keys (APM volume 2, section 5.6.7): a process gives its own code a key that may only
 // be executed, and its data keys that may not be read or written. The library reads that code all
-// the same, and of data it takes no more than the process could. To be run on a CPU with PKU. Exit
-// code 0 if all is as it should be.
+// the same, and of data it takes no more than the process could. Keys of supervisor pages are
+// refused. To be run on a CPU with PKU and PKS. Exit code 0 if all is as it should be.
+#include "ghcb/termination.h"
 #include "qemu-tests/guests/library/machine.h"
 #include "qemu-tests/guests/library/user.h"
 
@@ -10,12 +11,14 @@ using namespace vestibule::guests;
 
 namespace {
 
-constexpr u64 iopl3        = u64{3} << 12;
-constexpr u32 all_denied   = 0x5555'5555; // access-disable for each of 16 keys
-constexpr unsigned key     = 5;
-constexpr u32 deny_access  = 1U << (2 * key);
-constexpr u32 deny_write   = 2U << (2 * key);
-constexpr u16 scratch      = 0x81;
+constexpr u64 iopl3            = u64{3} << 12;
+constexpr u32 all_denied       = 0x5555'5555; // access-disable for each of 16 keys
+constexpr unsigned key         = 5;
+constexpr u32 deny_access      = 1U << (2 * key);
+constexpr u32 deny_write       = 2U << (2 * key);
+constexpr u16 scratch          = 0x81;
+constexpr auto setup_processor = static_cast<vestibule_reason>(
+    ghcb::reason::setup_processor.set << 8 | ghcb::reason::setup_processor.code);
 constexpr u32 user_present = 5; // of a #PF's error code: a right that the page's key does not give
 constexpr u32 by_key       = 1 << 5;
 
@@ -114,6 +117,11 @@ extern "C" [[noreturn]] void stub_main() {
         run_string(insb, all_denied & ~deny_access, 0, cs, "INSB, other keys denied");
     }
     check(vendor == x86::Cpu::cpuid(0).ebx, "CPUID");
+    // Keys of supervisor pages are nobody's that the library starts for, who has it started again.
+    x86::Cpu::set_cr4(x86::Cpu::cr4() | x86::cr4::pks);
+    check(vestibule_cpu_start(&machine.cpu, &setup) == setup_processor, "a start with CR4.PKS");
+    x86::Cpu::set_cr4(x86::Cpu::cr4() & ~x86::cr4::pks);
+    check(vendor == x86::Cpu::cpuid(0).ebx, "CPUID behind a refused start");
     say("done");
     end_run();
 }

@@ -430,6 +430,41 @@ TEST(IgvmPayloadBuild, PvhFindsItsStartInfo) {
               std::string::npos);
 }
 
+/// The same page stands in front of the kernel's way in, and ACPI's tables say how many there are.
+TEST(IgvmPayloadBuild, PvhFindsFurtherVcpus) {
+    BuildOptions options{
+        .platforms = {PlatformType::native, PlatformType::sev_es, PlatformType::sev_snp},
+        .vcpus     = 3,
+        .memory    = u64{64}
+          << 20
+    };
+    const Built result = run_build(pvh_executable().finish(), options);
+    ASSERT_EQ(result.error, "");
+    const u64 way_in = result.header(PlatformType::native).entry;
+    EXPECT_EQ(result.header(PlatformType::sev_es).entry, 0x9'F010u);
+    EXPECT_EQ(result.header(PlatformType::sev_snp).entry, way_in);
+    const Bytes table = result.page(PlatformType::sev_es, 0x9'F000);
+    EXPECT_EQ(load<u32>(table, 0), 0u) << "IP and CS are the kernel's to fill in";
+    EXPECT_EQ(load<u32>(table, 8), way_in);
+    const auto rsdp = [&](const Built& built, PlatformType platform) {
+        const Bytes page = built.page(platform, way_in);
+        return load<u64>(page, load<u32>(page, 12) - way_in + 32);
+    };
+    EXPECT_EQ(rsdp(result, PlatformType::native), 0u);
+    for (const auto platform : {PlatformType::sev_es, PlatformType::sev_snp}) {
+        EXPECT_EQ(rsdp(result, platform), result.built.layout.at.acpi_tables);
+        EXPECT_EQ(load<u64>(result.page(platform, rsdp(result, platform)), 0),
+                  0x2052'5450'2044'5352u)
+            << "\"RSD PTR \"";
+    }
+    expect_clean(result, Vmm::qemu);
+    options.vcpus     = 1;
+    const Built alone = run_build(pvh_executable().finish(), options);
+    EXPECT_EQ(alone.header(PlatformType::sev_es).entry, way_in);
+    EXPECT_EQ(rsdp(alone, PlatformType::sev_es), 0u);
+    EXPECT_TRUE(alone.page(PlatformType::sev_es, 0x9'F000).empty());
+}
+
 /// With what only an SEV-SNP guest has: a page of code with the record of its launch.
 static Bytes snp_elf() {
     Elf elf = good_elf();
