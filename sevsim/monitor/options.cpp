@@ -87,6 +87,9 @@ bool apply(Text key, Text value, Options& options) {
         options.vcpus         = static_cast<unsigned>(number);
         return understood;
     }
+    if (key == "counted-time") {
+        return parse_switch(value, options.counted_time);
+    }
     if (key == "trace") {
         return parse_switch(value, options.trace);
     }

@@ -30,6 +30,7 @@ struct Options {
     bool x2apic             = false; // CPUID offers it, and names a hypervisor that has it
     bool no_flash           = false; // all of the firmware's file is launched
     bool secret             = false; // the guest's owner has sent one (SEV and SEV-ES)
+    bool counted_time       = false; // the machine's clock counts instructions (--repeatable)
     bool trace              = false;
     bool profile            = false;
     bool dump               = false;

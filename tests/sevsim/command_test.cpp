@@ -193,6 +193,7 @@ TEST(QemuCommand, CountsInstructionsForARepeatableRun) {
     const auto command = qemu_command(options, files, {.files_size = 1});
     EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
     EXPECT_EQ(value_of(command, "-append").find("profile"), std::string::npos);
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" counted-time=1"));
 }
 
 TEST(QemuCommand, HasAProcessorForEachVcpu) {

@@ -43,7 +43,7 @@ struct PortAccess {
 
 u32 read_port(Vcpu& vcpu, PortAccess access) {
     return told_port_value(vcpu.options, access.port(),
-                           read_guest_port(access.port(), access.size()));
+                           read_guest_port(vcpu.options, access.port(), access.size()));
 }
 
 Answer serve_string(Vcpu& vcpu, GhcbView& ghcb, PortAccess access) {

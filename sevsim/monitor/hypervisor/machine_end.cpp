@@ -109,6 +109,11 @@ u16 moved_power_management(u16 port) {
     return base == 0 ? port : static_cast<u16>(base + (port - begin));
 }
 
+bool is_power_management_timer(u16 port, unsigned size) {
+    constexpr u16 timer = 8; // ACPI specification, section 4.8.3.3
+    return size == 4 && (port & 0x3F) == timer && power_management_base() == port - timer;
+}
+
 void watch_for_machine_end(u16 port, unsigned size, u32 value) {
     if (resets(port, size, value)) {
         end_run_by_reset();

@@ -14,6 +14,9 @@ void watch_for_machine_end(u16 port, unsigned size, u32 value);
 /// does), so they are taken away as after a reset.
 void reset_power_management();
 
+/// True for the ACPI power management timer, where the guest has put it.
+bool is_power_management_timer(u16 port, unsigned size);
+
 /// QEMU has made its ACPI tables when SeaBIOS asked for them, and they name the place that SeaBIOS
 /// gave to the ACPI registers. Firmware has moved them since; whoever goes by the tables finds them
 /// there all the same: the port that they are at now.

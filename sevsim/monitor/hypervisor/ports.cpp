@@ -26,9 +26,21 @@ bool is_monitor_port(u16 port, unsigned size) {
 /// (docs/specs/acpi_mem_hotplug.txt). There is one, but it is the monitor's.
 bool is_memory_hotplug(u16 port) { return port >= 0xA00 && port < 0xA18; }
 
+/// Firmware waits by reading a timer until enough time has gone by. Where the clock counts
+/// instructions, none goes by between two reads but theirs, a few microseconds: the fewer the
+/// monitor needs for a read, the more of them there are, each of three VMRUNs. So a read takes
+/// longer there, in a loop that costs next to nothing.
+void let_time_pass() {
+    constexpr u32 microseconds = 20;
+    constexpr u32 rounds       = microseconds * 1000 / 2; // of two instructions, a nanosecond each
+    for (u32 n = 0; n < rounds; ++n) {
+        asm volatile("");
+    }
+}
+
 } // namespace
 
-u32 read_guest_port(u16 port, unsigned size) {
+u32 read_guest_port(const Options& options, u16 port, unsigned size) {
     if (is_monitor_port(port, size)) {
         return ~u32{0};
     }
@@ -37,6 +49,9 @@ u32 read_guest_port(u16 port, unsigned size) {
         return filtered;
     }
     port = moved_power_management(port);
+    if (options.counted_time && is_power_management_timer(port, size)) {
+        let_time_pass();
+    }
     switch (size) {
     case 1: return x86::Cpu::in8(port);
     case 2: return x86::Cpu::in16(port);

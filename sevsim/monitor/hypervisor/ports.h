@@ -7,7 +7,7 @@
 namespace vestibule::sevsim {
 
 /// `size` is 1, 2 or 4 bytes.
-u32 read_guest_port(u16 port, unsigned size);
+u32 read_guest_port(const Options& options, u16 port, unsigned size);
 void write_guest_port(const Options& options, u16 port, unsigned size, u32 value);
 
 } // namespace vestibule::sevsim

@@ -107,7 +107,7 @@ bool move_element(Vcpu& vcpu, PortExit access, u64 linear) {
             return false;
         }
     }
-    u32 value = access.is_in() ? read_guest_port(access.port(), size) : 0;
+    u32 value = access.is_in() ? read_guest_port(vcpu.options, access.port(), size) : 0;
     for (unsigned n = 0; n < size; ++n) {
         u8 nowhere   = 0xFF;
         u8& byte     = bytes[n] == nullptr ? nowhere : *bytes[n];
@@ -161,7 +161,8 @@ void execute_port(Vcpu& vcpu) {
     }
     const u64 rax = vcpu.state().rax;
     if (access.is_in()) {
-        vcpu.state().rax = access.merge(rax, read_guest_port(access.port(), access.size()));
+        vcpu.state().rax =
+            access.merge(rax, read_guest_port(vcpu.options, access.port(), access.size()));
     } else {
         const u64 mask = bit(8 * access.size()) - 1;
         write_guest_port(vcpu.options, access.port(), access.size(), low_half(rax & mask));
