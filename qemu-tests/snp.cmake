@@ -90,6 +90,13 @@ report_test(root ROOT ARGS --report-version 5 --vlek --host-data
   deadbeef00000000000000000000000000000000000000000000000000000000
   WANT "version 5, .* host data deadbeef, VLEK: verified")
 
+# The digest in reports, over files, numbers of vCPUs, places and policies.
+add_test(NAME qemu.snp_digest_matrix
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/digest_matrix $<TARGET_FILE:sevsim> $<TARGET_FILE:igvmtool>
+    $<TARGET_FILE:report_check> ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_report.elf ${snp_root}
+    ${CMAKE_CURRENT_BINARY_DIR}/digest_matrix)
+set_tests_properties(qemu.snp_digest_matrix PROPERTIES FIXTURES_REQUIRED snp_root TIMEOUT 600)
+
 # The picture of the reverse map table, of a guest that has pages in each state; and what is for
 # SEV-SNP alone.
 set(picture ${CMAKE_CURRENT_BINARY_DIR}/rmp.svg)
