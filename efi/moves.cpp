@@ -69,9 +69,12 @@ bool Moves::add(u64 address, u64 bytes) {
         if (descriptor.Type != EfiConventionalMemory || piece.base >= piece.end) {
             continue;
         }
-        if (piece_count_ == most_pieces
-            || !pieces_[piece_count_++].allocate_at(piece.base, piece.end - piece.base,
-                                                    EfiLoaderCode)) {
+        if (piece_count_ == most_pieces) {
+            return false;
+        }
+        Pages& taken = pieces_[piece_count_];
+        ++piece_count_;
+        if (!taken.allocate_at(piece.base, piece.end - piece.base, EfiLoaderCode)) {
             return false;
         }
     }
