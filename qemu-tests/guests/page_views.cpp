@@ -13,6 +13,8 @@ namespace {
 
 constinit PageTable directory{};
 constinit PageTable table{};
+constinit PageTable early_table{};
+constinit PageTable later_root{};
 alignas(page_size) constinit u8 page[page_size]{};
 
 constexpr u64 views          = u64{8} << 30; // a linear address that the stub does not map
@@ -22,18 +24,53 @@ PageTable& table_behind(PageTableEntry entry, u64 c_bit) {
     return *reinterpret_cast<PageTable*>(entry.address(c_bit));
 }
 
+constexpr u64 flags = PageTableEntry::present | PageTableEntry::writable;
+
+u64 address(const void* object) { return reinterpret_cast<u64>(object); }
+
+PageTable& root(u64 c_bit) {
+    return *reinterpret_cast<PageTable*>(x86::Cpu::cr3() & ~c_bit & PageTableEntry::address_mask);
+}
+
 /// The page with the C-bit at `views`, without it in the page after.
 void map_views(u64 c_bit) {
-    constexpr u64 flags      = PageTableEntry::present | PageTableEntry::writable;
-    const auto address       = [](const void* object) { return reinterpret_cast<u64>(object); };
     table.entry[0].value     = address(page) | flags | c_bit;
     table.entry[1].value     = address(page) | flags;
     directory.entry[0].value = address(&table) | flags | c_bit;
-    PageTable& root =
-        *reinterpret_cast<PageTable*>(x86::Cpu::cr3() & ~c_bit & PageTableEntry::address_mask);
-    table_behind(root.entry[0], c_bit).entry[x86::table_index(views, 3)].value =
+    table_behind(root(c_bit).entry[0], c_bit).entry[x86::table_index(views, 3)].value =
         address(&directory) | flags | c_bit;
     x86::Cpu::set_cr3(x86::Cpu::cr3());
+}
+
+/// Has the page walked through `early_table`, which the table above it names without the C-bit.
+void walk_early_table(u64 c_bit) {
+    early_table.entry[0].value = address(page) | flags | c_bit;
+    directory.entry[1].value   = address(&early_table) | flags;
+    (void)*reinterpret_cast<volatile u64*>(views + x86::large_page_size);
+    directory.entry[1].value = 0;
+}
+
+/// Other tables, of which `early_table` is none: it is a page of shared memory at `views` + 8 KiB.
+void leave_early_table(u64 c_bit) {
+    later_root.entry[0]  = root(c_bit).entry[0]; // all that there is
+    table.entry[2].value = address(&early_table) | flags;
+    x86::Cpu::set_cr3(address(&later_root) | c_bit);
+}
+
+/// IN of a byte by a call whose GHCB page is the one at `gpa`, of which `view` is the shared view.
+u8 read_port_by(volatile u64* view, u64 gpa, u16 port) {
+    constexpr u64 in_byte_64 = 0x0211; // SW_EXITINFO1
+    constexpr unsigned rax   = static_cast<unsigned>(guests::Field::rax) / sizeof(u64);
+    const ghcb::Page& call = guests::prepare(x86::ExitCode::ioio, (u64{port} << 16) | in_byte_64, 0,
+                                             guests::always_valid);
+    const auto* const words = reinterpret_cast<const volatile u64*>(&call);
+    for (unsigned n = 0; n <= last_word; ++n) {
+        view[n] = words[n];
+    }
+    view[rax] = 0;
+    x86::Cpu::wrmsr(x86::Msr::ghcb, gpa);
+    x86::Cpu::vmgexit();
+    return static_cast<u8>(view[rax]);
 }
 
 /// The first and the last word of the page through one of the views.
@@ -75,5 +112,15 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
     checks.that(private_view.holds(third), "private data does not stay");
     checks.that(!shared_view.shows_any_of(second), "shared data outlives a private write");
     checks.that(!shared_view.shows_any_of(third), "private data shows through the shared view");
+
+    // A table of the early boot, whose page is shared memory later, as Linux's are.
+    constexpr u16 com1_scratch = 0x3FF;
+    constexpr u8 letter        = 0x5A;
+    walk_early_table(info.c_bit);
+    leave_early_table(info.c_bit);
+    guests::raw_out(com1_scratch, letter);
+    auto* const shared_table = reinterpret_cast<volatile u64*>(views + 2 * page_size);
+    checks.that(read_port_by(shared_table, address(&early_table), com1_scratch) == letter,
+                "what was a page table shows no shared data");
     checks.end();
 }

@@ -13,6 +13,10 @@ namespace {
 
 constinit u64 shared_page_count = 0;
 
+/// Bit n of word n / 64: page n of the shared view shows the private one.
+constinit u64 aliases[most_memory / page_size / 64]{};
+constinit u64 alias_count = 0;
+
 // A page shows its contents through one view only. An entry that is not present is either 0 or
 // this: what the page held in this view was destroyed by a write through the other one, so that the
 // next look finds noise. An entry that is present but not writable is a look at a page whose
@@ -109,7 +113,27 @@ void map_shared(u64 gpa, bool write) {
 void alias_private(u64 gpa) {
     const u64 page = gpa & ~(page_size - 1);
     map_private(page, true);
-    page_entry(shared_view, page).value = (layout::private_base + page) | page_flags;
+    PageTableEntry& entry = page_entry(shared_view, page);
+    entry.value           = (layout::private_base + page) | page_flags | (entry.value & destroyed);
+    u64& word             = aliases[page / page_size / 64];
+    const u64 mask        = bit(page / page_size % 64);
+    alias_count += (word & mask) == 0 ? 1 : 0;
+    word |= mask;
+    ++generation;
+}
+
+void drop_aliases() {
+    if (alias_count == 0) {
+        return;
+    }
+    for (u64 n = 0; alias_count != 0; ++n) {
+        u64& word = aliases[n / 64];
+        if ((word & bit(n % 64)) != 0) {
+            word &= ~bit(n % 64);
+            --alias_count;
+            page_entry(shared_view, n * page_size).value &= destroyed;
+        }
+    }
     ++generation;
 }
 

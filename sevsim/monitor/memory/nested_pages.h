@@ -9,6 +9,8 @@ namespace vestibule::sevsim::nested {
 inline constexpr u64 video_begin = 0xA'0000;
 inline constexpr u64 video_end   = 0xC'0000;
 
+inline constexpr u64 most_memory = u64{2} << 30; // of a guest
+
 /// Makes the page at `gpa` there in the private view; what it holds, where `write` is not set, may
 /// stand in the other view.
 void map_private(u64 gpa, bool write);
@@ -21,10 +23,14 @@ void map_shared(u64 gpa, bool write);
 void split_private_block(u64 page);
 
 /// A walk or a fetch through a mapping without the C-bit: the CPU treats both as private, so this
-/// page of the shared view shows the private one.
-/// Limit: a page that serves first as shared data and then as a table, or the reverse, shows one
-/// face only.
+/// page of the shared view shows the private one, until drop_aliases().
+/// Limit: until then it shows no shared data, also where none of the guest's tables names it any
+/// more.
 void alias_private(u64 gpa);
+
+/// Has those pages show shared data again, to which a table of the early boot may have turned; a
+/// walk that still needs one faults anew. To be called where the guest has other tables.
+void drop_aliases();
 
 /// How many pages have been mapped by map_shared().
 u64 shared_pages();

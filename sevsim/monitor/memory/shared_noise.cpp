@@ -9,10 +9,8 @@ namespace vestibule::sevsim {
 
 namespace {
 
-constexpr u64 most_memory = u64{2} << 30;
-
 /// Bit n of word n / 64: page n is still without noise.
-constinit u64 without[most_memory / page_size / 64]{};
+constinit u64 without[nested::most_memory / page_size / 64]{};
 constinit u64 pages_without = 0;
 
 void fill(u64 page) {
@@ -23,7 +21,7 @@ void fill(u64 page) {
 }
 
 bool has_none(u64 page) {
-    return page < most_memory / page_size && (without[page / 64] & bit(page % 64)) != 0;
+    return page < nested::most_memory / page_size && (without[page / 64] & bit(page % 64)) != 0;
 }
 
 void fill_all() {

@@ -9,6 +9,7 @@
 #include "sevsim/monitor/hypervisor/places.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/own_tables.h"
 #include "sevsim/monitor/processor/control_registers.h"
@@ -159,6 +160,10 @@ void run(Vcpu& vcpu) {
         monitor_lock.acquire();
         set_reported_vcpu(vcpu);
         profile_run(vcpu);
+        if (vcpu.left_tables) {
+            vcpu.left_tables = false;
+            nested::drop_aliases();
+        }
         if (end_step(vcpu)) {
             continue;
         }

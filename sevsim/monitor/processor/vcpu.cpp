@@ -103,8 +103,9 @@ u64& Vcpu::general_register(unsigned number) {
 }
 
 void Vcpu::set_cr3(u64 value) {
-    owns_cr3    = false; // until intercept_control_registers() says so
-    stale_tlb   = true;
+    owns_cr3  = false; // until intercept_control_registers() says so
+    stale_tlb = true;
+    left_tables |= ((cr3 ^ value) & ~c_bit() & x86::PageTableEntry::address_mask) != 0;
     cr3         = value;
     state().cr3 = !options.is_native() && is_long_mode() ? value | c_bit() : value;
 }

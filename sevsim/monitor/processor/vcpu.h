@@ -45,6 +45,7 @@ struct Vcpu {
     u8 woken;           // its processor need not sleep any longer (processors.h); 0 once it knows
     bool stale_tlb;     // its translations have changed since it was last entered
     u64 seen_tables;    // nested::generation when it was last entered
+    bool left_tables;   // CR3 has another address than when it was last entered
     bool may_halt;      // HLT is let through until the next exit
     bool owns_cr3;      // CR3 is what the guest wrote, and not intercepted (control_registers.h)
     u64 emulated;       // instructions that the monitor did in the guest's place
