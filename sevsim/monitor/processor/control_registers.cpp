@@ -1,9 +1,11 @@
 #include "sevsim/monitor/processor/control_registers.h"
 
 #include "sevsim/monitor/memory/guest_memory.h"
+#include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/single_step.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "x86/cpu.h"
+#include "x86/page_table.h"
 
 namespace vestibule::sevsim {
 
@@ -102,10 +104,25 @@ bool set_control_register(Vcpu& vcpu, unsigned number, u64 value) {
 } // namespace
 
 void intercept_control_registers(Vcpu& vcpu) {
-    constexpr u16 both           = intercept::cr0 | intercept::cr3;
-    vcpu.owns_cr3                = vcpu.is_64_bit_code() && (vcpu.cr3 & vcpu.c_bit()) != 0;
-    vcpu.vmcb.intercept_cr_read  = vcpu.owns_cr3 ? u16{0} : both;
-    vcpu.vmcb.intercept_cr_write = vcpu.owns_cr3 ? intercept::cr0 : both;
+    constexpr u16 both = intercept::cr0 | intercept::cr3;
+    // The nested tables show the root's page without the C-bit too (alias_private), but to all
+    // VMPLs alike.
+    const bool has_c_bit = (vcpu.cr3 & vcpu.c_bit()) != 0;
+    const bool finds_root =
+        has_c_bit
+        || (vcpu.vmpl == 0 && is_guest_memory(vcpu.cr3 & x86::PageTableEntry::address_mask));
+    vcpu.owns_cr3 = vcpu.is_64_bit_code() && finds_root;
+    // Firmware goes from here to 16-bit code without an exit: see read_control_register().
+    const u16 owned_reads       = vcpu.options.counted_time && !has_c_bit ? intercept::cr0 : u16{0};
+    vcpu.vmcb.intercept_cr_read = vcpu.owns_cr3 ? owned_reads : both;
+    vcpu.vmcb.intercept_cr_write = vcpu.owns_cr3 ? u16{0} : both;
+    if (vcpu.owns_cr3) {
+        vcpu.vmcb.intercept_misc1 |= intercept::cr0_sel;
+        vcpu.state().cr3 = vcpu.cr3;
+    } else {
+        vcpu.vmcb.intercept_misc1 &= ~intercept::cr0_sel;
+        vcpu.state().cr3 = vcpu.is_long_mode() ? vcpu.cr3 | vcpu.c_bit() : vcpu.cr3;
+    }
 }
 
 void read_control_register(Vcpu& vcpu) {

@@ -18,6 +18,7 @@ class TrapFlag {
         vcpu.vmcb.intercept_cr_read    = 0;
         vcpu.vmcb.intercept_cr_write   = 0;
         vcpu.vmcb.intercept_exceptions = ~u32{0};
+        vcpu.vmcb.intercept_misc1 &= ~intercept::cr0_sel;
         vcpu.vmcb.intercept_misc1 |= intercept::intr | intercept::nmi | intercept::init;
         vcpu.state().rflags |= x86::rflags::tf;
     }

@@ -36,6 +36,7 @@ inline constexpr u16 cr3 = 1u << 3;
 inline constexpr u32 intr     = 1u << 0;
 inline constexpr u32 nmi      = 1u << 1;
 inline constexpr u32 init     = 1u << 3;
+inline constexpr u32 cr0_sel  = 1u << 5; // writes of CR0 that change other bits than TS and MP
 inline constexpr u32 rdtsc    = 1u << 14;
 inline constexpr u32 rdpmc    = 1u << 15;
 inline constexpr u32 cpuid    = 1u << 18;
