@@ -50,12 +50,18 @@ u64 read_entry(u64 gpa, unsigned size) {
     return entry;
 }
 
-/// The guest-physical address behind a linear one, with the C-bit as its page's entry has it;
-/// `nowhere` where it is not mapped.
-u64 translate(Vcpu& vcpu, u64 linear) {
+/// Where a walk leads, what all of its entries have in common, and the last one.
+struct Walk {
+    u64 gpa; // with the C-bit as the page's entry has it; `nowhere` where there is no page
+    u64 common = ~u64{0};
+    u64 last   = ~u64{0};
+};
+
+Walk walk(Vcpu& vcpu, u64 linear) {
     if ((vcpu.state().cr0 & x86::cr0::pg) == 0) {
-        return linear & 0xFFFF'FFFF;
+        return {.gpa = linear & 0xFFFF'FFFF};
     }
+    u64 common          = ~u64{0};
     const Paging paging = paging_of(vcpu);
     unsigned index_bits = paging.first_index_bits;
     u64 table           = paging.root;
@@ -63,18 +69,38 @@ u64 translate(Vcpu& vcpu, u64 linear) {
         const u64 index = (linear >> shift) & (bit(index_bits) - 1);
         const u64 entry = read_entry(table + index * paging.entry_size, paging.entry_size);
         if ((entry & PageTableEntry::present) == 0) {
-            return nowhere;
+            return {.gpa = nowhere};
         }
+        common &= entry;
         const u64 address = entry & PageTableEntry::address_mask;
         const bool large =
             (entry & PageTableEntry::large) != 0 && (paging.large_shifts & bit(shift)) != 0;
         if (shift == 12 || large) {
             const u64 offset_mask = bit(shift) - 1;
-            return (address & ~offset_mask) | (linear & offset_mask);
+            return {(address & ~offset_mask) | (linear & offset_mask), common, entry};
         }
         table      = vcpu.without_c_bit(address);
         index_bits = paging.index_bits;
     }
+}
+
+u64 translate(Vcpu& vcpu, u64 linear) { return walk(vcpu, linear).gpa; }
+
+/// The private memory behind a linear address, of which the CPU could read or write so many bytes
+/// without any fault and without a change to an entry; otherwise nullptr.
+u8* memory_as_cpu(Vcpu& vcpu, u64 linear, u64 count, bool write) {
+    constexpr u64 to_write = PageTableEntry::writable | PageTableEntry::accessed;
+    if (linear % page_size + count > page_size) {
+        return nullptr;
+    }
+    const Walk found = walk(vcpu, linear);
+    const u64 needed = write ? to_write : PageTableEntry::accessed;
+    if (found.gpa == nowhere || (found.common & needed) != needed
+        || (found.common & PageTableEntry::user) != 0 || (found.gpa & vcpu.c_bit()) == 0
+        || (write && (found.last & PageTableEntry::dirty) == 0)) {
+        return nullptr;
+    }
+    return open_private_memory(vcpu.without_c_bit(found.gpa));
 }
 
 bool is_prefix(u8 byte) {
@@ -139,6 +165,22 @@ bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count) {
         static_cast<u8*>(to)[n] = *at;
     }
     return true;
+}
+
+bool read_as_cpu(Vcpu& vcpu, u64 linear, void* to, u64 count) {
+    const u8* memory = memory_as_cpu(vcpu, linear, count, false);
+    if (memory != nullptr) {
+        memcpy(to, memory, count);
+    }
+    return memory != nullptr;
+}
+
+bool write_as_cpu(Vcpu& vcpu, u64 linear, const void* from, u64 count) {
+    u8* memory = memory_as_cpu(vcpu, linear, count, true);
+    if (memory != nullptr) {
+        memcpy(memory, from, count);
+    }
+    return memory != nullptr;
 }
 
 u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count) {

@@ -15,6 +15,12 @@ bool read_code_before(Vcpu& vcpu, u8& byte);
 /// Reads the guest's private memory at a linear address; false where some of it is not there.
 bool read_private(Vcpu& vcpu, u64 linear, void* to, u64 count);
 
+/// Read or write the guest's private memory at a linear address as its CPU does for itself, at CPL
+/// 0, in long mode. False, with nothing changed, where that would fault, set a bit in the guest's
+/// tables or cross into another page, or where the memory shows its contents through another view.
+bool read_as_cpu(Vcpu& vcpu, u64 linear, void* to, u64 count);
+bool write_as_cpu(Vcpu& vcpu, u64 linear, const void* from, u64 count);
+
 /// Where a linear address leads by the guest's own tables, with the C-bit as they have it; false
 /// where it is not mapped.
 bool translate_linear(Vcpu& vcpu, u64 linear, u64& gpa);

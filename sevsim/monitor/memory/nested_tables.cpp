@@ -266,6 +266,16 @@ u8* private_memory(u64 gpa) {
     return layout::at_physical(layout::private_base + gpa);
 }
 
+u8* open_private_memory(u64 gpa) {
+    constexpr u64 open = PageTableEntry::present | PageTableEntry::writable;
+    if (!is_guest_memory(gpa) || !directory_entry(private_view, gpa).is_present()) {
+        return nullptr;
+    }
+    const PageTableEntry& directory = directory_entry(private_view, gpa);
+    const u64 entry = directory.is_large() ? directory.value : page_entry(private_view, gpa).value;
+    return (entry & open) == open ? layout::at_physical(layout::private_base + gpa) : nullptr;
+}
+
 u8* shared_memory(u64 gpa) {
     if (!is_guest_memory(gpa)) {
         return nullptr;

@@ -62,6 +62,10 @@ u8* private_memory(u64 gpa);
 /// memory.
 u8* shared_memory(u64 gpa);
 
+/// The guest's private memory at `gpa`, where the nested tables let VMPL 0 write to it as it is;
+/// otherwise nullptr.
+u8* open_private_memory(u64 gpa);
+
 /// One byte of guest memory for a hypervisor that reads or writes it without the guest's key: the
 /// shared view, which a write makes the page's contents. nullptr where there is no memory.
 u8* hypervisors_view(u64 gpa, bool write);

@@ -6,6 +6,7 @@
 #include "sevsim/monitor/processor/deliver_vc.h"
 
 #include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/processor/direct_delivery.h"
 #include "sevsim/monitor/recording/outcome.h"
 
 namespace vestibule::sevsim {
@@ -100,6 +101,12 @@ bool deliver_vc(Vcpu& vcpu, u64 exit_code) {
         }
         inject(vcpu, event::exception(x86::exception::double_fault, 0));
         return false;
+    }
+    // A profile counts the instructions of the guest alone, and lies go by single steps and
+    // entries.
+    const bool is_plain = !vcpu.options.profile && vcpu.options.hostile.lie == Lie::none;
+    if (is_plain && deliver_directly(vcpu, exit_code)) {
+        return true;
     }
     Attempt attempt = Attempt::again;
     while (attempt == Attempt::again) {
