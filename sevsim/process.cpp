@@ -65,10 +65,16 @@ class Signals {
     void (*pipe_before_)(int);
 };
 
+/// What goes from our standard input to the program's.
+struct Input {
+    Descriptor into;    ///< its write end; empty: nothing (any more)
+    bool typed = false; ///< by somebody; otherwise it is a pipe or a file, of which nothing is lost
+};
+
 class Loop {
   public:
-    Loop(Child& child, Command& command, const Signals& signals, int keyboard)
-        : child_{child}, command_{command}, signals_{signals}, keyboard_{keyboard},
+    Loop(Child& child, Command& command, const Signals& signals, Input input)
+        : child_{child}, command_{command}, signals_{signals}, input_{std::move(input)},
           may_take_(command.streams.size(), 0),
           deadline_{command.timeout.count() == 0 ? Clock::time_point::max()
                                                  : Clock::now() + command.timeout} {}
@@ -78,7 +84,7 @@ class Loop {
   private:
     void wait();
     void serve_stream(std::size_t index);
-    void serve_keyboard();
+    void serve_input();
     void clock_ran_out();
     void end(Ending how, int value);
     bool streams_open() const;
@@ -86,7 +92,8 @@ class Loop {
     Child& child_;
     Command& command_;
     const Signals& signals_;
-    int keyboard_; ///< the write end of the program's standard input, or -1
+    Input input_;
+    bool input_may_take_ = false; ///< a look at input_.into has shown that it can be written to
     /// By stream: a look at `into` has shown that it can be written to.
     std::vector<char> may_take_;
     Clock::time_point deadline_; ///< of what comes next: our SIGTERM, our SIGKILL, giving up
@@ -118,10 +125,15 @@ ProcessEnd Loop::run() {
 }
 
 void Loop::wait() {
+    const bool look_for_room = input_.into && !input_.typed && !input_may_take_;
     std::vector<pollfd> polled{
-        {.fd = signals_.descriptor(),              .events = POLLIN, .revents = 0},
-        {.fd = status_ ? -1 : child_.pidfd(),      .events = POLLIN, .revents = 0},
-        {.fd = keyboard_ >= 0 ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0},
+        {.fd = signals_.descriptor(),         .events = POLLIN, .revents = 0},
+        {.fd = status_ ? -1 : child_.pidfd(), .events = POLLIN, .revents = 0},
+        {.fd      = !input_.into    ? -1
+                    : look_for_room ? input_.into.get()
+                                    : STDIN_FILENO,
+         .events  = static_cast<short>(look_for_room ? POLLOUT : POLLIN),
+         .revents = 0},
     };
     const std::size_t first_stream = polled.size();
     for (std::size_t i = 0; i < command_.streams.size(); ++i) {
@@ -152,7 +164,7 @@ void Loop::wait() {
         status_ = child_.reap();
     }
     if (polled[2].revents != 0) {
-        serve_keyboard();
+        serve_input();
     }
     for (std::size_t i = 0; i < command_.streams.size(); ++i) {
         if (polled[first_stream + i].revents != 0) {
@@ -187,15 +199,21 @@ void Loop::serve_stream(std::size_t index) {
     }
 }
 
-void Loop::serve_keyboard() {
-    std::array<char, 64> keys;
-    const ssize_t got = read(STDIN_FILENO, keys.data(), keys.size());
-    if (got <= 0) {
-        keyboard_ = -1;
+void Loop::serve_input() {
+    if (!input_.typed && !input_may_take_) {
+        input_may_take_ = true;
         return;
     }
-    // Not blocking: what a guest that reads nothing has no room for is lost, as on a serial line.
-    (void)!write(keyboard_, keys.data(), static_cast<std::size_t>(got));
+    input_may_take_ = false;
+    std::array<char, PIPE_BUF> bytes; // what a pipe that polls as writable takes without blocking
+    const ssize_t got = read(STDIN_FILENO, bytes.data(), bytes.size());
+    // What is typed for a guest that reads nothing has no room in the end and is lost, as on a serial
+    // line. A program that has ended takes nothing.
+    if (got <= 0
+        || (write(input_.into.get(), bytes.data(), static_cast<std::size_t>(got)) < 0
+            && errno == EPIPE)) {
+        input_.into.close();
+    }
 }
 
 void Loop::clock_ran_out() {
@@ -260,16 +278,20 @@ std::expected<ProcessEnd, std::string> run_process(Command command) {
         return std::unexpected(fmt::format("no signalfd: {}", std::strerror(errno)));
     }
     std::optional<TerminalForGuest> terminal;
-    if (command.keyboard) {
+    bool typed = false;
+    bool piped = false;
+    if (command.takes_input) {
         terminal.emplace();
+        typed = terminal->ours();
+        piped = !typed && isatty(STDIN_FILENO) == 0 && fcntl(STDIN_FILENO, F_GETFD) >= 0;
     }
-    const bool keyboard = terminal && terminal->ours();
-    auto input =
-        keyboard ? Pipe::open() : Pipe{Descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)}, {}};
+    auto input = typed || piped
+                     ? Pipe::open()
+                     : Pipe{Descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)}, {}};
     if (!input) {
         return std::unexpected(input.error());
     }
-    if (keyboard) {
+    if (typed || piped) {
         fcntl(input->write.get(), F_SETFL, O_NONBLOCK);
     }
     auto child = spawn(command.arguments,
@@ -281,7 +303,7 @@ std::expected<ProcessEnd, std::string> run_process(Command command) {
     command.standard_output.close();
     command.inherited.clear();
     input->read.close();
-    return Loop{*child, command, signals, input->write.get()}.run();
+    return Loop{*child, command, signals, {std::move(input->write), typed}}.run();
 }
 
 } // namespace vestibule::sevsim

@@ -41,7 +41,9 @@ struct Command {
     /// time is up or a signal has come, it gets the order before it gets SIGTERM.
     Descriptor orders;
     std::string end_order;
-    bool keyboard = false; ///< what is typed goes to the program, if we have the terminal
+    /// Our standard input goes to the program: what is typed if we have the terminal, and what comes by a
+    /// pipe or out of a file, as fast as the program takes it.
+    bool takes_input = false;
     /// Asked after each read: the program has said all that counts, and has a moment left to end.
     std::function<bool()> finished = [] { return false; };
 };

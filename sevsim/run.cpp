@@ -248,7 +248,7 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     std::string kept;
     Command command;
     command.timeout   = options.timeout;
-    command.keyboard  = true;
+    command.takes_input = true;
     command.arguments = qemu_command(
         options,
         {kernel->descriptor.get(), guest->descriptors(), records->write.get(), orders->read.get()},

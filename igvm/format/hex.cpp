@@ -84,12 +84,13 @@ std::vector<u8> from_base64(std::string_view text) {
 }
 
 std::vector<u8> from_hex_or_base64(std::string_view text, u64 size) {
-    for (auto bytes : {from_hex(text), from_base64(text)}) {
-        if (bytes.size() == size) {
-            return bytes;
-        }
+    // What reads as hexadecimal is that: 64 digits, a SHA-256, are base64 for 48 bytes too, a
+    // SHA-384.
+    auto bytes = from_hex(text);
+    if (bytes.empty()) {
+        bytes = from_base64(text);
     }
-    return {};
+    return bytes.size() == size ? bytes : std::vector<u8>{};
 }
 
 } // namespace vestibule::igvm

@@ -22,7 +22,7 @@ std::string to_base64(std::span<const u8> bytes);
 /// Empty where the text is not whole groups of four digits, padded.
 std::vector<u8> from_base64(std::string_view text);
 
-/// So many bytes in either; empty where it is neither. A text of one length is not both.
+/// So many bytes in either; empty where it is neither. A text that is both is hexadecimal.
 std::vector<u8> from_hex_or_base64(std::string_view text, u64 size);
 
 } // namespace vestibule::igvm

@@ -62,9 +62,15 @@ std::vector<u8> expected_digest(const Arguments& arguments, PlatformType platfor
     const u64 right = snp ? sizeof(Digest384) : sizeof(Digest256);
     auto digest     = from_hex_or_base64(arguments.expected, right);
     if (digest.empty()) {
-        throw CLI::ValidationError(
-            "--expected", fmt::format("found {}, expected {} hexadecimal digits for {}",
-                                      arguments.expected, 2 * right, igvm::name_of(platform)));
+        const u64 other  = snp ? sizeof(Digest256) : sizeof(Digest384);
+        const bool fits  = !from_hex_or_base64(arguments.expected, other).empty();
+        const auto* hint = !fits ? ""
+                           : snp ? "; of SEV-ES it would be: --platform sev-es"
+                                 : "; of SEV-SNP it would be: --platform sev-snp";
+        throw CLI::ValidationError("--expected",
+                                   fmt::format("found {}, expected {} hexadecimal digits for {}{}",
+                                               arguments.expected, 2 * right,
+                                               igvm::name_of(platform), hint));
     }
     return digest;
 }

@@ -48,9 +48,18 @@ class SevsimRun : public ::testing::Test {
         options_.timeout  = 20s;
         output_ = Descriptor{open(path("output").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
         options_.output = output_.get();
+        input_from("/dev/null"); // ours may be a pipe that nobody closes
     }
 
-    ~SevsimRun() override { fs::remove_all(directory_); }
+    ~SevsimRun() override {
+        dup2(input_before_.get(), STDIN_FILENO);
+        fs::remove_all(directory_);
+    }
+
+    static void input_from(const std::string& file) {
+        const Descriptor input{open(file.c_str(), O_RDONLY | O_CLOEXEC)};
+        dup2(input.get(), STDIN_FILENO);
+    }
 
     std::string path(const std::string& name) const { return (directory_ / name).string(); }
 
@@ -104,6 +113,7 @@ class SevsimRun : public ::testing::Test {
     fs::path directory_;
     RunOptions options_;
     Descriptor output_;
+    Descriptor input_before_{fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)};
 };
 
 } // namespace
@@ -127,6 +137,19 @@ exit 1
 )");
     EXPECT_EQ(result->records.malformed, 0u);
     EXPECT_EQ(exit_status(*result), 0); // isa-debug-exit can never make QEMU's status 0
+}
+
+TEST_F(SevsimRun, PassesOnMuchInputInOrder) {
+    std::string lines;
+    for (int number = 0; number < 100'000; ++number) {
+        lines += std::to_string(number) + '\n';
+    }
+    write("input", lines);
+    fake_qemu("sleep 0.2; cat >" + path("taken")); // longer than a pipe takes all of it
+    input_from(path("input"));
+    const auto result = run();
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_EQ(read("taken"), lines);
 }
 
 TEST_F(SevsimRun, PassesOnMuchOutputInOrder) {

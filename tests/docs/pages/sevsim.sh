@@ -1,0 +1,19 @@
+# What docs/sevsim.md takes for granted: a kernel that runs to its end, a disk, a guest.
+leave 'scripts/*' 'it needs the network'
+leave 'cmake *' 'this is what was built'
+leave 'build/test/*' 'the command before it is the same with other names'
+leave '*--firmware *' 'qemu.ovmf, qemu.ovmf_snp and qemu.from_disk do it'
+leave '*--qemu *' 'qemu-sid.* do it'
+leave '*--platform sev --kernel *' 'qemu.linux_sev does it'
+leave '*root=/dev/vda*' 'qemu.linux does it, with an initrd'
+leave '*--secret*' 'qemu.owner_launch does it'
+leave 'sevsim run guest.igvm --gdb 1234' 'qemu.gdb does it'
+leave 'gdb *' 'qemu.gdb does it'
+before 'sevsim run --kernel vmlinuz --initrd *' '
+    cp "$TREE/build/debian-kernel/vmlinuz" vmlinuz
+    cp "$BUILD/qemu-tests/linux/initrd.cpio" initrd.img'
+outcome 1 'sevsim run --kernel vmlinuz --initrd *' # it breaks the rule that docs/sevsim.md names
+before 'sevsim run guest.igvm' 'igvmtool build --out guest.igvm --cbit 47 --platform native,sev-es,sev-snp'
+before 'sevsim certs root' 'rm -rf root && cp "$BUILD/qemu-tests/snp_report.igvm" guest.igvm'
+before 'sevsim run guest.igvm --junit *' '
+    igvmtool build --out guest.igvm --cbit 47 --platform native,sev-es,sev-snp'

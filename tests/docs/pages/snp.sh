@@ -1,0 +1,1 @@
+# docs/snp.md takes nothing for granted.
