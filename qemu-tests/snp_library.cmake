@@ -42,5 +42,5 @@ snp_test(attack_svsm-not-run library_svsm_svsm STATUS 1 ARGS --hostile svsm-not-
 # (docs/budgets.md).
 snp_image(file snp_library_svsm_memory)
 add_sevsim_test(NAME qemu.budget_snp_library_cpuid
-  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${file} -DBUDGETS=CPUID=220
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${file} -DBUDGETS=CPUID=150
     "-DARGS=--platform;sev-snp" -P ${CMAKE_CURRENT_SOURCE_DIR}/instructions.cmake)

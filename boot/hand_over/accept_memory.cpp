@@ -1,7 +1,9 @@
 #include "boot/hand_over/accept_memory.h"
 
+#include "boot/attest/attest.h"
 #include "boot/fatal.h"
 #include "boot/hand_over/snp_launch.h"
+#include "boot/image.h"
 #include "boot/interrupts.h"
 #include "snp/acceptance.h"
 
@@ -36,6 +38,16 @@ void record_loaded(snp::AcceptanceRecord& record, Range loaded) {
     if (!record.add(loaded)) {
         fail(ghcb::reason::snp_accepted_already);
     }
+}
+
+/// The stub's image up to before `end`: what igvmtool places behind it is loaded with it, and of it
+/// what asks for a report only where one is wanted.
+void record_image(snp::AcceptanceRecord& record, u64 base, u64 end) {
+    if (attest_record.wanted == 0) {
+        record_loaded(record, {base, address_of(attest_start)});
+        base = address_of(attest_end);
+    }
+    record_loaded(record, {base, end});
 }
 
 /// An IGVM file's required memory is assigned to the guest before it starts, page by page. It
@@ -82,21 +94,20 @@ void accept_memory(BootInfo& told, const PayloadHeader& header) {
     }
     const u32 encryption_ebx = Cpu::cpuid(x86::cpuid_leaf::memory_encryption).ebx;
     snp::AcceptanceRecord record{ranges, most_ranges};
-    // What igvmtool places behind the image is loaded with it.
-    const u64 image_end = vmsa_pages(told, header);
-    record_loaded(record, {told.image_base, image_end});
+    const u64 end_of_image = vmsa_pages(told, header);
+    record_image(record, told.image_base, end_of_image);
     for (u32 n = 0; n < snp_launch.loaded_count; ++n) {
         record_loaded(record, range_of(snp_launch.loaded[n]));
     }
     accept_promised(record, encryption_ebx);
     if (header.vcpus > 1) {
         const u64 size = (header.vcpus - 1) * page_size;
-        if (size > told.image_base + x86::large_page_size - image_end) {
+        if (size > told.image_base + x86::large_page_size - end_of_image) {
             fail(ghcb::reason::snp_ap_creation);
         }
-        require(snp::accept_rest<Cpu>(vc_context().ghcb, record, {image_end, image_end + size},
-                                      snp::acceptance_of(encryption_ebx, false),
-                                      [](u64 gpa) { return gpa; }));
+        require(snp::accept_rest<Cpu>(
+            vc_context().ghcb, record, {end_of_image, end_of_image + size},
+            snp::acceptance_of(encryption_ebx, false), [](u64 gpa) { return gpa; }));
     }
     if (header.kind == PayloadKind::linux64) {
         clear_rom();

@@ -1,6 +1,8 @@
 #include "boot/selftest/snp_cases.h"
 
+#include "boot/attest/attest.h"
 #include "boot/interrupts.h"
+#include "boot/selftest/console.h"
 #include "snp/cpuid_page.h"
 #include "snp/page_state.h"
 #include "snp/registration.h"
@@ -143,7 +145,43 @@ void test_cpuid_missing(Tap& tap) {
     tap.result("SNP: CPUID of what the CPUID page has not is zero", difference);
 }
 
+/// As `basenc --base16 -d` reads them.
+void write_digit(unsigned value) {
+    write(static_cast<char>(value < 10 ? '0' + value : 'A' + value - 10));
+}
+
+void write_line(const char* name, const u8* bytes, u64 size) {
+    write(name);
+    for (u64 n = 0; n < size; ++n) {
+        write_digit(bytes[n] >> 4);
+        write_digit(bytes[n] & 15u);
+    }
+    write('\n');
+}
+
+/// Over the data of the launch, by this VMPL; who reads the console verifies it.
+void test_report(Tap& tap, const BootInfo& info) {
+    constexpr u64 report_size    = 0x4A0; // 56860, table "Attestation Report"
+    constexpr u64 report_data_at = 0x50;
+    constexpr u64 vmpl_at        = 0x30;
+    auto& told                   = const_cast<BootInfo&>(info); // the stub's own
+    boot::attest(told);
+    const auto* const report = reinterpret_cast<const u8*>(told.report);
+    Difference difference    = compare("size", told.report_size, report_size);
+    difference               = first_of(difference, compare("VMPL", report[vmpl_at], told.vmpl));
+    for (u64 n = 0; n < boot::AttestRecord::data_size; ++n) {
+        difference = first_of(difference, compare("REPORT_DATA", report[report_data_at + n],
+                                                  attest_record.report_data[n]));
+    }
+    tap.result("SNP: an attestation report over the data of the launch", difference);
+    write_line("# report ", report, told.report_size);
+    write_line("# certificates ", reinterpret_cast<const u8*>(told.certificates),
+               told.certificates_size);
+}
+
 } // namespace
+
+unsigned snp_case_count() { return attest_record.wanted != 0 ? 9 : 8; }
 
 bool cpuid_by_page(const BootInfo& info, u32 leaf, CpuidResult& result) {
     const snp::CpuidPage& known = cpuid_page(info);
@@ -165,6 +203,9 @@ void test_snp(Tap& tap, const BootInfo& info) {
     test_cpuid_silent(tap);
     test_cpuid_functions(tap, info);
     test_cpuid_missing(tap);
+    if (attest_record.wanted != 0) {
+        test_report(tap, info);
+    }
 }
 
 } // namespace vestibule::selftest

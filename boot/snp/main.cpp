@@ -8,6 +8,7 @@
 #include "boot/interrupts.h"
 #include "boot/page_tables.h"
 #include "boot/snp/handler.h"
+#include "boot/snp/share.h"
 #include "ghcb/msr_protocol.h"
 #include "ghcb/open.h"
 #include "ghcb/sev_status.h"
@@ -16,7 +17,6 @@
 #include "snp/page_state.h"
 #include "snp/registration.h"
 #include "snp/rmpadjust.h"
-#include "x86/page_table.h"
 
 using namespace vestibule;
 using x86::Cpu;
@@ -57,32 +57,12 @@ u16 negotiate(u64 c_bit) {
     return version;
 }
 
-/// Takes the C-bit from the mapping of a page of the image, of which no cache line is left.
-void map_shared(u64 page, u64 c_bit) {
-    const u64 root = Cpu::cr3();
-    const u64 bits = x86::PageTableEntry::address_mask & ~c_bit;
-    u64 table      = root & bits;
-    unsigned level = 4;
-    for (; level > 1; --level) {
-        table = reinterpret_cast<const x86::PageTable*>(table)
-                    ->entry[x86::table_index(page, level)]
-                    .value
-                & bits;
-    }
-    reinterpret_cast<x86::PageTable*>(table)->entry[x86::table_index(page, 1)].value &= ~c_bit;
-    Cpu::set_cr3(root);
-}
-
 /// The GHCB page: taken back, shared, registered, and answered.
 void open_snp_ghcb(ghcb::Channel& channel, u16 version, u64 c_bit) {
-    const u64 gpa            = boot::address_of(&ghcb_page);
-    constexpr u64 cache_line = 64;
-    for (u64 offset = 0; offset < page_size; offset += cache_line) {
-        Cpu::flush_cache_line(reinterpret_cast<const u8*>(gpa) + offset);
-    }
-    require(snp::rescind_page<Cpu>(gpa));
+    const u64 gpa = boot::address_of(&ghcb_page);
+    boot::take_back(gpa);
     require(snp::change_page_by_msr<Cpu>(gpa, snp::PageOperation::make_shared));
-    map_shared(gpa, c_bit);
+    boot::map_shared(gpa, c_bit);
     require(snp::register_ghcb<Cpu>(gpa));
     channel = {.page = &ghcb_page, .gpa = gpa, .backup = &ghcb_backup, .version = version};
     ghcb::announce<Cpu>(channel);

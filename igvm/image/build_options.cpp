@@ -46,6 +46,10 @@ std::optional<std::string> wrong_option(const BuildOptions& options) {
     if ((options.snp_policy & must_be_one) == 0) {
         return fmt::format("policy: found {:#x}, expected one with bit 17 set", options.snp_policy);
     }
+    if (options.report_data && !options.is_for(PlatformType::sev_snp)) {
+        return "an attestation report is an SEV-SNP guest's: expected the platform sev-snp among "
+               "others";
+    }
     if (options.memory % page_size != 0 || options.memory <= kernel::high_memory_start
         || options.memory > payload_limit) {
         return fmt::format("memory: found {:#x} bytes, expected more than 1 MiB, up to 4 GiB, in "

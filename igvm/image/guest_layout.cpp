@@ -1,6 +1,7 @@
 // See guest_layout.h: what stands at the places that guest_placement.cpp has found.
 #include "igvm/image/guest_layout.h"
 
+#include "boot/attest/record.h"
 #include "boot/hand_over/snp_launch.h"
 #include "boot/initial_tables.h"
 #include "boot/jump_table/record.h"
@@ -48,6 +49,8 @@ class PageMaker {
     void add_required();
     /// What of all pages an SEV-SNP guest is told (boot/hand_over/snp_launch.h). To be called last.
     [[nodiscard]] std::optional<std::string> fill_snp_launch();
+    /// Which report it is to have made (boot/attest/record.h).
+    [[nodiscard]] std::optional<std::string> fill_attest_record();
 
   private:
     [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
@@ -58,6 +61,9 @@ class PageMaker {
     [[nodiscard]] MemoryRange high_memory() const;
     [[nodiscard]] std::vector<MemoryRange> ram(PlatformType platform) const;
     [[nodiscard]] u64 parameter(HeaderType type) const;
+    [[nodiscard]] bool has_report() const;
+    template <class Record>
+    void fill_record(u64 address, const Record& record);
 
     const StubImage& image_;
     const BuildOptions& options_;
@@ -89,7 +95,7 @@ void PageMaker::add_stub() {
                       .content  = Content(segment.data),
                       .platform = {}};
         if (segment.snp) {
-            if (options_.is_for(PlatformType::sev_snp)) {
+            if (options_.is_for(PlatformType::sev_snp) && (!segment.attest || has_report())) {
                 placed.platform = PlatformType::sev_snp;
                 layout_.pages.push_back(std::move(placed));
             }
@@ -115,6 +121,11 @@ void PageMaker::add_stub() {
             }
         }
     }
+}
+
+/// The selftest tries one in any case.
+bool PageMaker::has_report() const {
+    return options_.report_data.has_value() || contents_.payload == nullptr;
 }
 
 u64 PageMaker::parameter(HeaderType type) const {
@@ -309,8 +320,42 @@ std::optional<std::string> PageMaker::fill_snp_launch() {
     record.accepted_count = static_cast<u32>(memory.accepted.size());
     std::ranges::copy(memory.loaded, record.loaded);
     std::ranges::copy(memory.accepted, record.accepted);
+    fill_record(*image_.snp_launch, record);
+    return std::nullopt;
+}
+
+std::optional<std::string> PageMaker::fill_attest_record() {
+    using boot::AttestRecord;
+    if (!options_.is_for(PlatformType::sev_snp)) {
+        return std::nullopt;
+    }
+    const bool is_told =
+        contents_.payload == nullptr || (contents_.linux() == nullptr && !contents_.is_pvh());
+    if (options_.report_data && !is_told) {
+        return "an attestation report is handed over by boot info, which this payload's protocol "
+               "does "
+               "not have: it asks for one itself";
+    }
+    if (!image_.attest_record) {
+        return options_.report_data
+                   ? std::optional<std::string>("the image makes no attestation report: expected "
+                                                "the symbol attest_record")
+                   : std::nullopt;
+    }
+    AttestRecord record{};
+    record.version = AttestRecord::current_version;
+    record.wanted  = has_report() ? 1 : 0;
+    std::ranges::copy(options_.report_data.value_or(std::array<u8, AttestRecord::data_size>{}),
+                      record.report_data);
+    fill_record(*image_.attest_record, record);
+    return std::nullopt;
+}
+
+/// At `address` from the image's base.
+template <class Record>
+void PageMaker::fill_record(u64 address, const Record& record) {
     for (Placed& placed : layout_.pages) {
-        const u64 at = layout_.at.base + *image_.snp_launch - placed.gpa;
+        const u64 at = layout_.at.base + address - placed.gpa;
         if (at < placed.content.size()) {
             const auto old = placed.content.bytes();
             std::vector<u8> bytes(old.begin(), old.end());
@@ -318,7 +363,6 @@ std::optional<std::string> PageMaker::fill_snp_launch() {
             placed.content = Content(std::move(bytes));
         }
     }
-    return std::nullopt;
 }
 
 } // namespace
@@ -335,8 +379,10 @@ std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOp
     maker.add_stub();
     maker.add_payload();
     maker.add_required();
-    if (auto problem = maker.fill_snp_launch()) {
-        return std::unexpected(std::move(*problem));
+    for (const auto fill : {&PageMaker::fill_snp_launch, &PageMaker::fill_attest_record}) {
+        if (auto problem = (maker.*fill)()) {
+            return std::unexpected(std::move(*problem));
+        }
     }
     std::ranges::sort(layout.pages, {}, [](const Placed& placed) {
         return std::pair(placed.gpa, placed.platform); // which name a page once

@@ -155,6 +155,7 @@ void add_build(CLI::App& app) {
         "Examples:\n"
         "  igvmtool build --out guest.igvm --platform sev-es --cbit 47\n"
         "  igvmtool build --out snp.igvm --platform sev-snp --vcpus 2 --policy 0xb0000\n"
+        "  igvmtool build --out proof.igvm --platform sev-snp --attest 6e6f6e6365\n"
         "  igvmtool build --out guest.igvm --payload kernel.elf --initrd initrd.img "
         "--cmdline 'console=ttyS0' --manifest guest.json\n"
         "  igvmtool build --out linux.igvm --payload bzImage --initrd initrd.img --memory 512M\n"

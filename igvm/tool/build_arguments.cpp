@@ -138,6 +138,7 @@ BuildOptions options_of(const BuildArguments& arguments) {
         }
         options.snp_policy = *policy;
     }
+    options.report_data  = report_data_of(arguments.report);
     options.memory       = arguments.memory.value_or(options.memory);
     options.tells_memory = arguments.memory.has_value();
     if (const auto wrong = wrong_option(options)) {
@@ -175,6 +176,9 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
     verb.add_option("--policy", arguments.policy,
                     "The SNP guest's policy (0x30000), or words that change that: "
                     "smt=off,debug=off,ciphertext-hiding,abi=1.55");
+    add_report_data_options(verb, arguments.report,
+                            "Have the SEV-SNP guest ask for an attestation report over SHA-512 of "
+                            "this nonce, for boot info; the selftest prints it");
     verb.add_option("--parameters", arguments.parameters,
                     "What the loader is to tell the guest, unmeasured: memory-map, vp-count")
         ->delimiter(',');
