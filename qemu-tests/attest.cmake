@@ -1,7 +1,8 @@
 # A report that `igvmtool build --attest` has a guest make, out of the selftest's lines on the console or
 # out of what a payload sends on, verified by igvmtool and by the openssl program:
 #   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DROOT=<directory of sevsim certs> -DWORK=<directory>
-#     [-DBUILD=<argument>;...] [-DRUN=<argument>;...] [-DVMPL=<n>] [-DTABLE=<yes or no>] -P attest.cmake
+#     [-DBUILD=<argument>;...] [-DRUN=<argument>;...] [-DPLATFORM=<list>] -DVMPL=<n>
+#     -DTABLE=<yes or no> -P attest.cmake
 # TABLE: whether certificates have come with it.
 function(run)
   cmake_parse_arguments(ARG "" "STATUS;WANT;OUTPUT" "COMMAND" ${ARGN})
@@ -13,11 +14,14 @@ function(run)
   set(output "${output}" PARENT_SCOPE)
 endfunction()
 
+if(NOT PLATFORM)
+  set(PLATFORM native,sev-es,sev-snp)
+endif()
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
 file(WRITE ${WORK}/key "the key that the payload is known by\n")
 set(attest --attest 6e6f6e6365 --attest-key key)
-run(STATUS 0 COMMAND ${IGVMTOOL} build --out proof.igvm --cbit 47 --platform native,sev-es,sev-snp ${attest}
+run(STATUS 0 COMMAND ${IGVMTOOL} build --out proof.igvm --cbit 47 --platform ${PLATFORM} ${attest}
   --policy smt=off ${BUILD})
 run(STATUS 0 COMMAND ${SEVSIM} run --platform sev-snp --root ${ROOT} proof.igvm --dump dump ${RUN}
   WANT "Violations: none.*Outcome: the guest exited with code 0")
@@ -46,10 +50,10 @@ run(STATUS 0 COMMAND ${report} ${guest} ${attest} --openssl proof
 run(STATUS 0 COMMAND ${report} WANT "vmpl +${VMPL}\n")
 run(STATUS 1 COMMAND ${report} ${guest} --attest 6e6f6e6366 --attest-key key WANT "FAILS  report data: found ")
 run(STATUS 1 COMMAND ${report} ${guest} --attest 6e6f6e6365 WANT "FAILS  report data: found ")
-run(STATUS 0 COMMAND ${IGVMTOOL} build --out other.igvm --cbit 47 --platform native,sev-es,sev-snp
+run(STATUS 0 COMMAND ${IGVMTOOL} build --out other.igvm --cbit 47 --platform ${PLATFORM}
   --attest 6e6f6e6366 --attest-key key --policy smt=off ${BUILD})
 run(STATUS 1 COMMAND ${report} --guest other.igvm --platform snp WANT "FAILS  measurement: ")
-run(STATUS 0 COMMAND ${IGVMTOOL} build --out other.igvm --cbit 47 --platform native,sev-es,sev-snp ${attest}
+run(STATUS 0 COMMAND ${IGVMTOOL} build --out other.igvm --cbit 47 --platform ${PLATFORM} ${attest}
   ${BUILD})
 run(STATUS 1 COMMAND ${report} --guest other.igvm --platform snp
   WANT "passes measurement: .*FAILS  policy: found 0x20000, expected 0x30000 of other.igvm")

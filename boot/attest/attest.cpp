@@ -110,8 +110,8 @@ void attest(BootInfo& told) {
     require(snp::open_messages(messages, *reinterpret_cast<snp::SecretsPage*>(told.secrets_page),
                                vmpl, page_at(shared.request), page_at(shared.response)));
     snp::ReportBuffer buffer; // filled in at run time: nobody relocates a constant with an address
-    buffer.bytes = report;
-    buffer.size  = sizeof report;
+    buffer.bytes          = report;
+    buffer.size           = sizeof report;
     bool has_certificates = false;
     require(ask(channel, request_for(vmpl), buffer, has_certificates));
     messages.key.forget(); // the payload's conversation begins with the secrets page

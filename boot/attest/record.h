@@ -17,8 +17,10 @@ struct AttestRecord {
     u32 version; // in the image as it is linked
     u32 wanted;  // 0: the code that asks for a report was not loaded
     u8 report_data[data_size];
+    u32 vcpus; // that the file starts: for the selftest, which has no other record
+    u32 reserved;
 };
 
-static_assert(sizeof(AttestRecord) == 72);
+static_assert(sizeof(AttestRecord) == 80);
 
 } // namespace vestibule::boot

@@ -9,6 +9,7 @@
 #include "boot/page_tables.h"
 #include "boot/snp/handler.h"
 #include "boot/snp/share.h"
+#include "boot/snp/vmpl.h"
 #include "ghcb/msr_protocol.h"
 #include "ghcb/open.h"
 #include "ghcb/sev_status.h"
@@ -16,7 +17,6 @@
 #include "snp/features.h"
 #include "snp/page_state.h"
 #include "snp/registration.h"
-#include "snp/rmpadjust.h"
 
 using namespace vestibule;
 using x86::Cpu;
@@ -87,14 +87,15 @@ void snp_main() {
     (void)boot::open_cpuid_table(c_bit);
     const u16 version = negotiate(c_bit);
     boot::load_page_tables(c_bit);
+    boot_info.image_base   = boot::address_of(image_start);
+    boot_info.image_size   = boot::address_of(image_end) - boot_info.image_base;
+    boot_info.cpuid_page   = boot::address_of(image_end);
+    boot_info.secrets_page = boot_info.cpuid_page + page_size;
+    boot::find_vmpl(boot_info);
     ghcb::Channel& channel = boot::vc_context().ghcb;
     open_snp_ghcb(channel, version, c_bit);
     boot::install_runtime_handler();
     boot::install_snp_handler();
-    if (!snp::is_at_vmpl0<Cpu>(boot::address_of(&boot_info) & ~(page_size - 1))) {
-        boot::fail(ghcb::reason::snp_not_vmpl0);
-    }
-
     boot_info.magic        = VESTIBULE_BOOT_INFO_MAGIC;
     boot_info.version      = 1;
     boot_info.size         = sizeof(boot::BootInfo);
@@ -103,9 +104,5 @@ void snp_main() {
     boot_info.c_bit        = c_bit;
     boot_info.ghcb_gpa     = channel.gpa;
     boot_info.sev_status   = status.value;
-    boot_info.image_base   = boot::address_of(image_start);
-    boot_info.image_size   = boot::address_of(image_end) - boot_info.image_base;
-    boot_info.cpuid_page   = boot::address_of(image_end);
-    boot_info.secrets_page = boot_info.cpuid_page + page_size;
     payload_main(boot_info);
 }

@@ -1,7 +1,7 @@
 #include "boot/snp/share.h"
 
 #include "boot/fatal.h"
-#include "snp/pvalidate.h"
+#include "boot/snp/vmpl.h"
 #include "x86/page_table.h"
 
 namespace vestibule::boot {
@@ -13,7 +13,7 @@ void take_back(u64 page) {
     for (u64 offset = 0; offset < page_size; offset += cache_line) {
         Cpu::flush_cache_line(reinterpret_cast<const u8*>(page) + offset);
     }
-    const ghcb::Outcome rescinded = snp::rescind_page<Cpu>(page);
+    const ghcb::Outcome rescinded = set_validated({page, page + page_size}, false);
     if (!rescinded.is_done()) {
         fail(rescinded.reason);
     }

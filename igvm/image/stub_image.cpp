@@ -235,7 +235,7 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file) {
         }
         const u32 version = load<u32>(record, offsetof(SnpLaunch, version));
         if (version != SnpLaunch::current_version) {
-            return refuse("a record of the SEV-SNP launch of version 1", 0, version);
+            return refuse("a record of the SEV-SNP launch of version 2", 0, version);
         }
     }
     if (image.attest_record) {

@@ -1,5 +1,5 @@
-// SHA-256, SHA-384, SHA-512 and HMAC by OpenSSL's libcrypto, as values. Algorithms are fetched once and
-// contexts reused: a launch digest is many short messages.
+// SHA-256, SHA-384, SHA-512 and HMAC by OpenSSL's libcrypto, as values. Algorithms are fetched once
+// and contexts reused: a launch digest is many short messages.
 #pragma once
 
 #include "igvm/format/hex.h"

@@ -50,8 +50,9 @@ void print_summary(const BuildArguments& arguments, const BuiltFile& file) {
         std::string rest;
         for (const auto& [pages, name] : {
                  std::pair(count.initrd, "initrd"),
-                 {count.snp,  "CPUID and secrets"},
-                 {count.vmsa, "VMSA"             }
+                 {count.snp,     "CPUID and secrets"},
+                 {count.service, "service"          },
+                 {count.vmsa,    "VMSA"             }
         }) {
             rest += pages != 0 ? fmt::format(" + {} {}", pages, name) : "";
         }
@@ -118,6 +119,17 @@ void build_file(const BuildArguments& arguments) {
         if (arguments.command_line.empty()) {
             contents.command_line = payload.command_line;
         }
+    }
+
+    const Input service_file(arguments.service);
+    std::optional<StubImage> service;
+    if (!arguments.service.empty()) {
+        auto image_of_it = read_stub_image(service_file.bytes());
+        if (!image_of_it) {
+            throw Failure(fmt::format("{}: {}", arguments.service, describe(image_of_it.error())));
+        }
+        service          = std::move(*image_of_it);
+        contents.service = &*service;
     }
 
     u64 pages = 0;

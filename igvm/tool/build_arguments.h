@@ -20,6 +20,8 @@ struct BuildArguments {
     std::string entry                  = "64";
     std::vector<std::string> parameters;
     std::string policy;
+    std::optional<u64> vmpl;
+    std::string service;
     ReportDataArguments report;
     std::optional<u64> memory;
     BuildOptions options;

@@ -38,6 +38,9 @@ static ordered_json json_of(const BuildOptions& options, const std::string& entr
         {"vp_count",   options.vp_count       },
         {"memory",     hex(options.memory)    }
     };
+    if (options.vmpl != 0) {
+        object["vmpl"] = options.vmpl;
+    }
     if (options.report_data) {
         object["report_data"] = to_hex(*options.report_data);
     }

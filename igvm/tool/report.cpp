@@ -342,8 +342,7 @@ void add_report(CLI::App& app) {
     verb->add_flag("--json", arguments->json, "One JSON object");
     verb->footer("Example:\n"
                  "  igvmtool report report.bin\n"
-                 "  igvmtool report report.bin --certs root --root root/ark.pem --guest proof.igvm "
-                 "--attest 6e6f6e6365\n"
+                 "  igvmtool report report.bin --openssl proof\n"
                  "Exit status: 0 all checks pass, 1 one does not or the work failed, 2 wrong use.");
     verb->callback([arguments] { show_report(*arguments); });
 }

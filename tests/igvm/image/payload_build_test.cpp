@@ -566,6 +566,7 @@ TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
     const Bytes page  = result.page(PlatformType::sev_snp, 0x20'C000);
     const auto record = load<boot::SnpLaunch>(page, 0x10);
     EXPECT_EQ(record.version, boot::SnpLaunch::current_version);
+    EXPECT_EQ(record.image_pages * page_size, result.built.layout.at.image_size);
     ASSERT_EQ(record.loaded_count, 1U);
     EXPECT_EQ(record.loaded[0].base, 0x100'0000U);
     EXPECT_EQ(record.loaded[0].size, 0x3000U);
