@@ -1,5 +1,6 @@
 // Prints what the guest's assembly needs to know of the C++ types, as NASM definitions. Runs on the
 // build machine, before anything freestanding is built.
+#include "boot/attest/record.h"
 #include "boot/entry_state.h"
 #include "boot/gdt.h"
 #include "boot/hand_over/header.h"
@@ -93,6 +94,8 @@ static constexpr vestibule::x86::NasmConstant constants[] = {
     {"AP_RESET_HOLD", vestibule::ghcb::msr_protocol::ap_reset_hold_request},
     {"PAYLOAD_HEADER_VERSION", vestibule::boot::PayloadHeader::current_version},
     {"PAYLOAD_HEADER_SIZE", vestibule::boot::PayloadHeader::size},
+    {"ATTEST_RECORD_VERSION", vestibule::boot::AttestRecord::current_version},
+    {"ATTEST_RECORD_SIZE", sizeof(vestibule::boot::AttestRecord)},
     {"SNP_LAUNCH_VERSION", vestibule::boot::SnpLaunch::current_version},
     {"SNP_LAUNCH_SIZE", sizeof(vestibule::boot::SnpLaunch)},
     {"REGISTERS_RAX", offsetof(Registers, rax)},

@@ -106,6 +106,16 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint64_t validated_count;
     uint32_t vmpl; /* SEV-SNP: this code's */
     uint32_t reserved2;
+
+    /* SEV-SNP, from `igvmtool build --attest`: an attestation report (56860, table "Attestation
+     * Report") over the data that was said there, and the table of certificates that came with it
+     * (GHCB specification, exit 0x80000012). Nobody vouches for the table but the certificates'
+     * signatures; `certificates` is 0 where the host has none, more than 16 KiB, or a table whose
+     * entries point out of it. */
+    uint64_t report;
+    uint64_t report_size;
+    uint64_t certificates;
+    uint64_t certificates_size;
 };
 
 struct vestibule_memory_range { // NOLINT(readability-identifier-naming)
@@ -130,7 +140,7 @@ struct vestibule_ap_mailbox { // NOLINT(readability-identifier-naming)
 namespace vestibule::boot {
 using BootInfo = ::vestibule_boot_info;
 
-static_assert(sizeof(BootInfo) == 256);
+static_assert(sizeof(BootInfo) == 288);
 } // namespace vestibule::boot
 
 /// The entry of a payload that is linked into the image; it finds the stub's fields alone filled

@@ -51,10 +51,15 @@ constexpr Offset offsets[] = {
     FIELD(VALIDATED, validated),
     FIELD(VALIDATED_COUNT, validated_count),
     FIELD(VMPL, vmpl),
+    FIELD(REPORT, report),
+    FIELD(REPORT_SIZE, report_size),
+    FIELD(CERTIFICATES, certificates),
+    FIELD(CERTIFICATES_SIZE, certificates_size),
 };
 #undef FIELD
 
-static_assert(offsetof(vestibule_boot_info, vmpl) + sizeof(uint64_t) == sizeof(vestibule_boot_info),
+static_assert(offsetof(vestibule_boot_info, certificates_size) + sizeof(uint64_t)
+                  == sizeof(vestibule_boot_info),
               "the table ends before the structure does");
 
 } // namespace

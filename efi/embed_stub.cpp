@@ -16,11 +16,11 @@ using namespace vestibule;
 namespace {
 
 /// From the page behind the page tables, which the application makes, to the end of what the file
-/// has; the rest is the stub's to clear.
+/// has; the rest is the stub's to clear. A kernel that EFI starts gets no report from the stub.
 std::vector<u8> flat(const igvm::StubImage& image) {
     std::vector<u8> bytes;
     for (const igvm::StubSegment& segment : image.segments) {
-        if (!segment.data.empty()) {
+        if (!segment.data.empty() && !segment.attest) {
             bytes.resize(segment.address - page_size);
             bytes.insert(bytes.end(), segment.data.begin(), segment.data.end());
         }

@@ -13,6 +13,8 @@ namespace vestibule::ghcb {
 struct Reason {
     u8 set;
     u8 code;
+
+    constexpr bool operator==(const Reason&) const = default;
 };
 
 namespace reason {

@@ -16,25 +16,12 @@ vestibule::u8 vestibule_is_xss_intercepted();
 
 namespace vestibule::library {
 
-struct Cpu : x86::Cpu {
+struct Cpu : x86::Cpu, snp::SvsmExit {
     static constexpr bool serves_kernel = true;
 
     /// A #GP that arrives behind it becomes the answer, as if it had been asked for in the page.
     static void vmgexit_with(volatile void* page) {
         asm volatile("call vestibule_vmgexit" : : "D"(page) : "memory", "cc");
-    }
-
-    /// VMGEXIT with registers that another VMPL reads and writes.
-    static void vmgexit_with_registers(snp::SvsmRegisters& registers) {
-        register u64 r8 asm("r8") = registers.r8;
-        register u64 r9 asm("r9") = registers.r9;
-        asm volatile(".byte 0xF3, 0x0F, 0x01, 0xD9"
-                     : "+a"(registers.rax), "+c"(registers.rcx), "+d"(registers.rdx), "+r"(r8),
-                       "+r"(r9)
-                     :
-                     : "memory");
-        registers.r8 = r8;
-        registers.r9 = r9;
     }
 
     /// One access of 1, 2, 4 or 8 bytes, never split; false where it raised an exception: whatever

@@ -30,11 +30,11 @@ vestibule_vc_entry:
 vestibule_vc_entry_start:
         push    r15
         save_aligned
-        lea     rdi, [THE_FRAME]
-        load_block rsi
-        movzx   edx, byte [rsi + CPU_VCS]
-        inc     byte [rsi + CPU_VCS]
-        call    vestibule_vc            ; (frame, block, #VCs before this one)
+        lea     r12, [THE_FRAME]
+        load_block r13
+        movzx   r14d, byte [r13 + CPU_VCS]
+        inc     byte [r13 + CPU_VCS]
+        call    vestibule_vc            ; (frame, block, #VCs before this one), which keeps no register
         load_block rdi
         dec     byte [rdi + CPU_VCS]
         restore_and_return

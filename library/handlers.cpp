@@ -24,8 +24,48 @@ namespace {
 
 } // namespace
 
-void vestibule_vc(vc::Frame& frame, PerCpu& cpu, u32 before);
+// The entry pops all registers, so none is worth being saved once more: arguments are in R12, R13,
+// R14.
+[[clang::preserve_none]] void vestibule_vc(vc::Frame& frame, PerCpu& cpu, u32 before);
 }
+
+namespace {
+
+// Tail calls want the same parameters throughout.
+
+/// Any #VC.
+[[gnu::noinline, clang::preserve_none]] void serve(vc::Frame& frame, PerCpu& cpu, u32 /*before*/) {
+    Outcome outcome = vc::handle<library::Cpu, vc::FramePlace::as_pushed>(frame, cpu.context);
+    if (outcome.kind == Outcome::Kind::raise) {
+        outcome = vc::deliver<library::Cpu>(frame, outcome.vector, outcome.error_code);
+    }
+    if (outcome.kind == Outcome::Kind::terminate) {
+        end_at(frame, cpu, outcome.reason);
+    }
+}
+
+/// CPUID of an SEV-SNP guest's kernel, for which no table of opcodes and no GHCB page is needed. It
+/// checks what vc::handle does, and leaves to that what is not plain.
+[[gnu::noinline, clang::preserve_none]] void serve_cpuid(vc::Frame& frame, PerCpu& cpu,
+                                                         u32 before) {
+    const auto* code = reinterpret_cast<const volatile u8*>(frame.rip);
+    // SECURITY (WeSee): both bytes, whatever the exit code says. Not before the code segment is
+    // known to be the kernel's: of a #VC without an error code, and of user code, RIP is anything.
+    if (frame.cs != cpu.context.kernel_code64 || !vc::is_whole(frame)
+        || (frame.rflags & x86::rflags::tf) != 0 || code[0] != 0x0F || code[1] != 0xA2)
+        [[unlikely]] {
+        [[clang::musttail]] return serve(frame, cpu, before);
+    }
+    const Outcome outcome = vc::answer_from_page<library::Cpu>(frame, cpu.context);
+    if (!outcome.is_done()) [[unlikely]] {
+        end_at(frame, cpu, outcome.reason);
+    }
+    constexpr u8 length = 2;
+    frame.rip += length;
+    frame.rflags &= ~x86::rflags::rf;
+}
+
+} // namespace
 
 void vestibule_vc(vc::Frame& frame, PerCpu& cpu, u32 before) {
     // SECURITY: the hypervisor can raise #VC in the handler itself, by an injection or by taking
@@ -35,13 +75,11 @@ void vestibule_vc(vc::Frame& frame, PerCpu& cpu, u32 before) {
         || (cpu.under_way.leaving != 0 && cpu.under_way.mcs == 0) || library::in_vc_entry(frame)) {
         end_at(frame, cpu, ghcb::reason::vc_on_vc_stack);
     }
-    Outcome outcome = vc::handle<library::Cpu, vc::FramePlace::as_pushed>(frame, cpu.context);
-    if (outcome.kind == Outcome::Kind::raise) {
-        outcome = vc::deliver<library::Cpu>(frame, outcome.vector, outcome.error_code);
+    if (frame.error_code == static_cast<u64>(x86::ExitCode::cpuid)
+        && cpu.context.cpuid_table != nullptr) {
+        [[clang::musttail]] return serve_cpuid(frame, cpu, before);
     }
-    if (outcome.kind == Outcome::Kind::terminate) {
-        end_at(frame, cpu, outcome.reason);
-    }
+    [[clang::musttail]] return serve(frame, cpu, before);
 }
 
 uint8_t vestibule_handle_vc(vestibule_cpu* cpu, vestibule_frame* frame, int gs_is_swapped) {

@@ -58,3 +58,40 @@ vestibule_reason vestibule_svsm_versions(const vestibule_svsm* svsm, uint32_t pr
     }
     return library::as_reason(outcome);
 }
+
+namespace {
+
+snp::SvsmBuffer buffer_of(const vestibule_svsm_buffer& buffer) {
+    return {.gpa = buffer.gpa, .size = buffer.size, .reserved = 0};
+}
+
+} // namespace
+
+vestibule_reason vestibule_svsm_attest(const vestibule_svsm* svsm,
+                                       vestibule_svsm_attestation* attestation) {
+    if ((attestation->report.reserved | attestation->nonce.reserved | attestation->manifest.reserved
+         | attestation->certificates.reserved)
+        != 0) {
+        return library::public_reason(reason::call_argument);
+    }
+    const bool is_single = attestation->is_single != 0;
+    snp::SvsmAttestationRequest request{.report       = buffer_of(attestation->report),
+                                        .nonce        = buffer_of(attestation->nonce),
+                                        .manifest     = buffer_of(attestation->manifest),
+                                        .certificates = buffer_of(attestation->certificates),
+                                        .service      = {},
+                                        .manifest_version =
+                                            is_single ? attestation->manifest_version : 0,
+                                        .reserved = 0};
+    for (unsigned n = 0; n < sizeof request.service; ++n) {
+        request.service[n] = is_single ? attestation->service[n] : u8{0};
+    }
+    const library::InterruptsOff off;
+    const ghcb::Outcome outcome = snp::attest_by_svsm<library::Cpu>(
+        library::svsm_of(*svsm),
+        is_single ? snp::SvsmAttestation::single_service : snp::SvsmAttestation::services, request);
+    attestation->report.size       = request.report.size;
+    attestation->manifest.size     = request.manifest.size;
+    attestation->certificates.size = request.certificates.size;
+    return library::as_reason(outcome);
+}

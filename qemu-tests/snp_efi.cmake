@@ -16,7 +16,7 @@ function(efi_snp_test name volume)
   set_tests_properties(efi.${name} PROPERTIES TIMEOUT 300)
 endfunction()
 efi_snp_test(snp_selftest ${VESTIBULE_ESP} STATUS 0
-  WANT "1\\.\\.39\r?\n" "\nok 39 - SNP: " "exited with code 0")
+  WANT "1\\.\\.40\r?\n" "\nok 40 - SNP: " "exited with code 0")
 efi_volume(snp_payload "payload = tell_pie.elf\n${payload_conf}" ${payload_files})
 efi_snp_test(snp_payload ${dir}/snp_payload.img STATUS 0
   WANT ${told_efi} "platform 2\n" "exited with code 0")

@@ -30,6 +30,9 @@ attack_test(certificates-table 0 "^${served}reason 25A\nno pages would do\n"
 attack_test(vcpu-not-started 0 "^${served}.*\ndone\nno vCPU\ndone\n" "exited with code 0")
 attack_test(vcpu-not-destroyed 0 "^${served}.*\ndone\na vCPU\nreason 267\n"
   "exited with code 0")
+# The processor runs nothing but the page that RMPADJUST has made a VMSA; one that was replaced is lost.
+attack_test(vcpu-other-vmsa 0 "^${served}.*\ndone\nno vCPU\ndone\n" "exited with code 0")
+attack_test(vcpu-vmsa-altered 1 "^${served}.*\ndone\nno vCPU\n" "VC_PAGE_UNVALIDATED|reason 267")
 
 # The same kernels at VMPL 1, below a service at VMPL 0 (qemu-tests/guests/snp_svsm).
 snp_test(svsm_memory library_svsm_memory STATUS 0 WANT "^memory\n" "0x16 +RUN_VMPL " ${well})
@@ -42,5 +45,5 @@ snp_test(attack_svsm-not-run library_svsm_svsm STATUS 1 ARGS --hostile svsm-not-
 # (docs/budgets.md).
 snp_image(file snp_library_svsm_memory)
 add_sevsim_test(NAME qemu.budget_snp_library_cpuid
-  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${file} -DBUDGETS=CPUID=220
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${file} -DBUDGETS=CPUID=150
     "-DARGS=--platform;sev-snp" -P ${CMAKE_CURRENT_SOURCE_DIR}/instructions.cmake)

@@ -148,12 +148,9 @@ ghcb::Outcome ask_for_rest(PageStateList<Cpu>& list, const AcceptanceRecord& rec
     }
 }
 
-/// Validates what of `wanted` is in no record yet, and records it. `linear_of(gpa)` gives the
-/// private mapping of that page, or of the 2 MiB that begin there, as long as it is not called
-/// again. Contents are undefined afterwards.
-template <class Cpu, class LinearOf>
-ghcb::Outcome validate_rest(AcceptanceRecord& record, Range wanted, Acceptance how,
-                            LinearOf linear_of) {
+/// Validates what of `wanted` is in no record yet, by `validate(range)`, and records it.
+template <class Validate>
+ghcb::Outcome validate_rest_by(AcceptanceRecord& record, Range wanted, Validate validate) {
     for (;;) {
         const Range gap = record.first_gap(wanted);
         if (gap.base == gap.end) {
@@ -163,19 +160,31 @@ ghcb::Outcome validate_rest(AcceptanceRecord& record, Range wanted, Acceptance h
         if (!record.add(gap)) {
             return ghcb::Outcome::terminate(ghcb::reason::snp_accepted_already);
         }
-        for (u64 at = gap.base; at < gap.end;) {
-            const RmpPageSize size      = largest_at(at, gap.end);
-            const u64 linear            = linear_of(at);
-            const ghcb::Outcome outcome = set_validated<Cpu>(linear, size, true);
-            if (!outcome.is_done()) {
-                return outcome;
-            }
-            if (how.evicts) {
+        const ghcb::Outcome outcome = validate(gap);
+        if (!outcome.is_done()) {
+            return outcome;
+        }
+    }
+}
+
+/// By the instruction. `linear_of(gpa)` gives the private mapping of that page, or of the 2 MiB
+/// that begin there, as long as it is not called again. Contents are undefined afterwards.
+template <class Cpu, class LinearOf>
+ghcb::Outcome validate_rest(AcceptanceRecord& record, Range wanted, Acceptance how,
+                            LinearOf linear_of) {
+    return validate_rest_by(record, wanted, [&](Range gap) {
+        ghcb::Outcome outcome = ghcb::Outcome::done();
+        for (u64 at = gap.base; at < gap.end && outcome.is_done();) {
+            const RmpPageSize size = largest_at(at, gap.end);
+            const u64 linear       = linear_of(at);
+            outcome                = set_validated<Cpu>(linear, size, true);
+            if (outcome.is_done() && how.evicts) {
                 evict<Cpu>(linear, bytes_of(size));
             }
             at += bytes_of(size);
         }
-    }
+        return outcome;
+    });
 }
 
 /// Both, of one range.

@@ -62,6 +62,22 @@ struct SvsmRegisters {
     u64 r9  = 0;
 };
 
+/// For a Cpu that is to call one.
+struct SvsmExit {
+    /// VMGEXIT with registers that another VMPL reads and writes.
+    static void vmgexit_with_registers(SvsmRegisters& registers) {
+        register u64 r8 asm("r8") = registers.r8;
+        register u64 r9 asm("r9") = registers.r9;
+        asm volatile(".byte 0xF3, 0x0F, 0x01, 0xD9"
+                     : "+a"(registers.rax), "+c"(registers.rcx), "+d"(registers.rdx), "+r"(r8),
+                       "+r"(r9)
+                     :
+                     : "memory");
+        registers.r8 = r8;
+        registers.r9 = r9;
+    }
+};
+
 struct Svsm {
     volatile SvsmCallingArea* area; // mapped private
     u64 area_gpa;
@@ -157,6 +173,55 @@ template <class Cpu>
 ghcb::Outcome delete_svsm_vcpu(const Svsm& svsm, u64 vmsa_gpa) {
     SvsmRegisters registers{.rcx = vmsa_gpa};
     return ask_svsm<Cpu>(svsm, SvsmCore::delete_vcpu, registers);
+}
+
+/// Memory that an attestation call reads or writes.
+struct SvsmBuffer {
+    u64 gpa;
+    u32 size;
+    u32 reserved;
+};
+
+/// What such a call asks for; in the calling area's buffer.
+struct SvsmAttestationRequest {
+    SvsmBuffer report;
+    SvsmBuffer nonce;
+    SvsmBuffer manifest;
+    SvsmBuffer certificates;
+    u8 service[16]; // of `single_service` alone, as is the version
+    u32 manifest_version;
+    u32 reserved;
+};
+
+static_assert(sizeof(SvsmAttestationRequest) == 88);
+static_assert(sizeof(SvsmAttestationRequest) <= sizeof(SvsmCallingArea::buffer));
+
+/// A report of VMPL 0 whose REPORT_DATA cover nonce and manifest, and both with the host's
+/// certificates in the request's buffers. Sizes out: what there is; where it is refused for want of
+/// room, what it takes, and 0 for any other reason.
+template <class Cpu>
+ghcb::Outcome attest_by_svsm(const Svsm& svsm, SvsmAttestation code,
+                             SvsmAttestationRequest& request) {
+    const auto* words = reinterpret_cast<const u64*>(&request);
+    for (unsigned n = 0; n < sizeof request / sizeof(u64); ++n) {
+        svsm.area->buffer[n] = words[n];
+    }
+    SvsmRegisters registers{.rcx = svsm.area_gpa + offsetof(SvsmCallingArea, buffer)};
+    const ghcb::Outcome outcome =
+        call_svsm<Cpu>(svsm, SvsmProtocol::attestation, static_cast<u32>(code), registers);
+    if (!outcome.is_done()) {
+        return outcome;
+    }
+    const bool is_made  = registers.rax == svsm_result::success;
+    const bool has_size = is_made || registers.rax == svsm_result::invalid_parameter;
+    // An SVSM is trusted, and all the same no size of it is believed beyond the room there is.
+    const bool fits = registers.rcx <= request.manifest.size
+                      && registers.rdx <= request.certificates.size
+                      && registers.r8 <= request.report.size;
+    request.manifest.size     = has_size ? low_half(registers.rcx) : 0;
+    request.certificates.size = has_size ? low_half(registers.rdx) : 0;
+    request.report.size       = has_size ? low_half(registers.r8) : 0;
+    return is_made && fits ? outcome : ghcb::Outcome::terminate(ghcb::reason::svsm_refused);
 }
 
 /// PVALIDATE by the SVSM: a list in the calling area's buffer, a header and an entry a page.

@@ -61,7 +61,7 @@ template <class Cpu>
             }
         } else if (Cpu::serves_kernel && event.quick == Quick::cpuid
                    && context.cpuid_table != nullptr) {
-            return {.outcome = answer_from_page<Cpu>(frame, context), .length = length};
+            return {.outcome = serve_from_page<Cpu>(frame, context), .length = length};
         } else if (event.quick == Quick::never
                    || low_half(frame.rax) == x86::cpuid_leaf::extended_state) {
             return not_here;

@@ -1,8 +1,11 @@
 #include "boot/hand_over/accept_memory.h"
 
+#include "boot/attest/attest.h"
 #include "boot/fatal.h"
 #include "boot/hand_over/snp_launch.h"
+#include "boot/image.h"
 #include "boot/interrupts.h"
+#include "boot/snp/vmpl.h"
 #include "snp/acceptance.h"
 
 namespace vestibule::boot {
@@ -38,26 +41,59 @@ void record_loaded(snp::AcceptanceRecord& record, Range loaded) {
     }
 }
 
+/// The stub's image up to before `end`: what igvmtool places behind it is loaded with it, and of it
+/// what asks for a report only where one is wanted.
+void record_image(snp::AcceptanceRecord& record, u64 base, u64 end) {
+    if (attest_record.wanted == 0) {
+        record_loaded(record, {base, address_of(attest_start)});
+        base = address_of(attest_end);
+    }
+    record_loaded(record, {base, end});
+}
+
 /// An IGVM file's required memory is assigned to the guest before it starts, page by page. It
 /// begins at 1 MiB (igvm/image/guest_layout.cpp).
 snp::Acceptance acceptance_of(Range range, u32 encryption_ebx) {
     return snp::acceptance_of(encryption_ebx, range.base >= u64{1} << 20);
 }
 
-/// All that was promised, first asked for and then validated, so that lists are filled.
-void accept_promised(snp::AcceptanceRecord& record, u32 encryption_ebx) {
+ghcb::Outcome validate_rest(snp::AcceptanceRecord& record, Range wanted, snp::Acceptance how) {
+    return snp::validate_rest_by(record, wanted, [how](Range gap) {
+        const ghcb::Outcome outcome = set_validated(gap, true);
+        if (outcome.is_done() && how.evicts) {
+            snp::evict<Cpu>(gap.base, gap.end - gap.base);
+        }
+        return outcome;
+    });
+}
+
+struct Wanted {
+    Range range;
+    snp::Acceptance how;
+};
+
+/// What was promised, in its order, and as the last pages for VMSAs, which no file requires.
+Wanted wanted(u32 n, Range vmsas, u32 encryption_ebx) {
+    if (n == snp_launch.accepted_count) {
+        return {vmsas, snp::acceptance_of(encryption_ebx, false)};
+    }
+    const Range range = range_of(snp_launch.accepted[n]);
+    return {range, acceptance_of(range, encryption_ebx)};
+}
+
+/// First asked for and then validated, so that lists are filled.
+void accept_all(snp::AcceptanceRecord& record, Range vmsas, u32 encryption_ebx) {
     {
         snp::PageStateList<Cpu> list{vc_context().ghcb};
-        for (u32 n = 0; n < snp_launch.accepted_count; ++n) {
-            const Range range = range_of(snp_launch.accepted[n]);
-            require(snp::ask_for_rest(list, record, range, acceptance_of(range, encryption_ebx)));
+        for (u32 n = 0; n <= snp_launch.accepted_count; ++n) {
+            const Wanted next = wanted(n, vmsas, encryption_ebx);
+            require(snp::ask_for_rest(list, record, next.range, next.how));
         }
         require(list.send());
     }
-    for (u32 n = 0; n < snp_launch.accepted_count; ++n) {
-        const Range range = range_of(snp_launch.accepted[n]);
-        require(snp::validate_rest<Cpu>(record, range, acceptance_of(range, encryption_ebx),
-                                        [](u64 gpa) { return gpa; }));
+    for (u32 n = 0; n <= snp_launch.accepted_count; ++n) {
+        const Wanted next = wanted(n, vmsas, encryption_ebx);
+        require(validate_rest(record, next.range, next.how));
     }
 }
 
@@ -71,9 +107,8 @@ void clear_rom() {
 
 } // namespace
 
-u64 vmsa_pages(const BootInfo& info, const PayloadHeader& header) {
-    const u64 last = header.zero_page > info.secrets_page ? header.zero_page : info.secrets_page;
-    return last + page_size;
+u64 vmsa_pages(const BootInfo& info) {
+    return info.image_base + snp_launch.image_pages * page_size;
 }
 
 void accept_memory(BootInfo& told, const PayloadHeader& header) {
@@ -82,22 +117,16 @@ void accept_memory(BootInfo& told, const PayloadHeader& header) {
     }
     const u32 encryption_ebx = Cpu::cpuid(x86::cpuid_leaf::memory_encryption).ebx;
     snp::AcceptanceRecord record{ranges, most_ranges};
-    // What igvmtool places behind the image is loaded with it.
-    const u64 image_end = vmsa_pages(told, header);
-    record_loaded(record, {told.image_base, image_end});
+    const u64 end_of_image = vmsa_pages(told);
+    record_image(record, told.image_base, end_of_image);
     for (u32 n = 0; n < snp_launch.loaded_count; ++n) {
         record_loaded(record, range_of(snp_launch.loaded[n]));
     }
-    accept_promised(record, encryption_ebx);
-    if (header.vcpus > 1) {
-        const u64 size = (header.vcpus - 1) * page_size;
-        if (size > told.image_base + x86::large_page_size - image_end) {
-            fail(ghcb::reason::snp_ap_creation);
-        }
-        require(snp::accept_rest<Cpu>(vc_context().ghcb, record, {image_end, image_end + size},
-                                      snp::acceptance_of(encryption_ebx, false),
-                                      [](u64 gpa) { return gpa; }));
+    const u64 size = header.vcpus > 1 ? (header.vcpus - 1) * page_size : 0;
+    if (size > told.image_base + x86::large_page_size - end_of_image) {
+        fail(ghcb::reason::snp_ap_creation);
     }
+    accept_all(record, {end_of_image, end_of_image + size}, encryption_ebx);
     if (header.kind == PayloadKind::linux64) {
         clear_rom();
     }

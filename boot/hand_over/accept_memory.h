@@ -10,8 +10,9 @@ namespace vestibule::boot {
 /// validated then. Ends the guest where that fails.
 void accept_memory(BootInfo& told, const PayloadHeader& header);
 
-/// Validated pages for the VMSAs of further vCPUs, one each, behind the image: never at a multiple
+/// Validated pages for the VMSAs of further vCPUs, one each, behind the image and
+/// what the launch has put there: never at a multiple
 /// of 2 MiB (snp/ap_creation.h).
-u64 vmsa_pages(const BootInfo& info, const PayloadHeader& header);
+u64 vmsa_pages(const BootInfo& info);
 
 } // namespace vestibule::boot

@@ -40,7 +40,7 @@ void create_aps(const BootInfo& info, const PayloadHeader& header) {
     if ((features & snp::feature::ap_creation) == 0) {
         return;
     }
-    u64 page = vmsa_pages(info, header);
+    u64 page = vmsa_pages(info);
     for (u32 n = 1; n < header.vcpus; ++n, page += page_size) {
         x86::Vmsa& vmsa = zeroed(page);
         snp::make_vmsa<Cpu>(vmsa, {.rip = reinterpret_cast<u64>(&entry_ap[0]),

@@ -1,5 +1,6 @@
 // The payload that enters another one: it zeroes the memory that nobody loaded, completes the boot
 // info and jumps to where igvmtool's record says.
+#include "boot/attest/attest.h"
 #include "boot/gdt.h"
 #include "boot/hand_over/accept_memory.h"
 #include "boot/hand_over/create_aps.h"
@@ -91,6 +92,9 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
                 boot::create_aps(info, header);
             }
         }
+    }
+    if (info.platform == boot::Platform::sev_snp && attest_record.wanted != 0) {
+        boot::attest(told);
     }
     enable_sse();
     reinterpret_cast<void (*)(const boot::BootInfo&)>(header.entry)(told);

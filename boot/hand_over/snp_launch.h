@@ -8,13 +8,13 @@
 namespace vestibule::boot {
 
 struct SnpLaunch {
-    static constexpr u32 current_version = 1;
+    static constexpr u32 current_version = 2;
     static constexpr u32 most            = 31;
 
     u32 version; // in the image as it is linked
     u32 loaded_count;
     u32 accepted_count;
-    u32 reserved;
+    u32 image_pages; // from the image's first on, with what igvmtool has placed behind it
     /// Loaded pages outside of the stub's 2 MiB, ascending. In an image that firmware has started
     /// there are none: its map says what it has accepted.
     MemoryRange loaded[most];

@@ -323,7 +323,7 @@ constexpr unsigned case_count =
 
 bool run_all_cases(const BootInfo& info) {
     const bool is_snp = info.platform == boot::Platform::sev_snp;
-    Tap tap{case_count + (is_snp ? snp_case_count : 0)};
+    Tap tap{case_count + (is_snp ? snp_case_count() : 0)};
     test_cpuid_leaves(tap, info);
     test_cpuid_encryption(tap, info);
     test_cpuid_xcr0(tap);

@@ -1,10 +1,16 @@
 #include "boot/selftest/snp_cases.h"
 
+#include "boot/attest/attest.h"
+#include "boot/gdt.h"
 #include "boot/interrupts.h"
+#include "boot/selftest/console.h"
+#include "boot/snp/vmpl.h"
+#include "snp/ap_creation.h"
 #include "snp/cpuid_page.h"
 #include "snp/page_state.h"
 #include "snp/registration.h"
 #include "snp/rmpadjust.h"
+#include "snp/vmsa.h"
 
 namespace vestibule::selftest {
 
@@ -34,13 +40,14 @@ const snp::CpuidPage& cpuid_page(const BootInfo& info) {
     return *reinterpret_cast<const snp::CpuidPage*>(info.cpuid_page);
 }
 
-/// The words of an answer of PVALIDATE as one.
-u64 word_of(RmpResult result) { return u64{result.code} << 1 | (result.unchanged ? 1 : 0); }
-
-void test_vmpl(Tap& tap) {
-    tap.result("SNP: this code runs at VMPL 0",
+void test_vmpl(Tap& tap, const BootInfo& info) {
+    tap.result("SNP: this code runs at the VMPL that boot info names",
                compare("RMPADJUST of VMPL 1",
-                       snp::is_at_vmpl0<Cpu>(reinterpret_cast<u64>(&page)) ? 1 : 0, 1));
+                       snp::is_at_vmpl0<Cpu>(reinterpret_cast<u64>(&page)) ? 1 : 0,
+                       info.vmpl == 0 ? 1 : 0));
+    write("# VMPL ");
+    write_decimal(info.vmpl);
+    write('\n');
 }
 
 /// As it was, and as it would be with the address in the GHCB MSR afterwards.
@@ -58,19 +65,18 @@ void test_registration(Tap& tap, const BootInfo& info) {
 
 /// To the hypervisor and back: PVALIDATE tells of each change, and what the page held is gone.
 Difference change_page(ghcb::Outcome (*change)(u64 gpa, PageOperation operation)) {
-    constexpr u64 secret  = 0x5EC4'E700'5EC4'E7FF;
-    const u64 gpa         = reinterpret_cast<u64>(&page);
-    auto* const words     = reinterpret_cast<volatile u64*>(page);
-    words[0]              = secret;
-    Difference difference = compare("PVALIDATE, taking it back",
-                                    word_of(Cpu::pvalidate(gpa, RmpPageSize::small, false)), 0);
+    constexpr u64 secret = 0x5EC4'E700'5EC4'E7FF;
+    const u64 gpa        = reinterpret_cast<u64>(&page);
+    auto* const words    = reinterpret_cast<volatile u64*>(page);
+    words[0]             = secret;
+    Difference difference =
+        compare("PVALIDATE, taking it back", boot::set_validated({gpa, gpa + page_size}, false));
     difference =
         first_of(difference, compare("to shared", change(gpa, PageOperation::make_shared)));
     difference =
         first_of(difference, compare("to private", change(gpa, PageOperation::make_private)));
-    difference =
-        first_of(difference,
-                 compare("PVALIDATE", word_of(Cpu::pvalidate(gpa, RmpPageSize::small, true)), 0));
+    difference = first_of(difference,
+                          compare("PVALIDATE", boot::set_validated({gpa, gpa + page_size}, true)));
     if (!difference.found()) {
         const u64 seen = words[0];
         difference     = compare("the secret is gone", seen != secret ? 1 : 0, 1);
@@ -92,9 +98,13 @@ void test_page_state(Tap& tap) {
 
 /// The page lies in 2 MiB of which much was loaded page by page.
 void test_size_mismatch(Tap& tap, const BootInfo& info) {
-    tap.result("SNP: PVALIDATE of 2 MiB that are no large page",
-               compare("code", Cpu::pvalidate(info.image_base, RmpPageSize::large, true).code,
-                       RmpResult::fail_size_mismatch));
+    constexpr const char* name = "SNP: PVALIDATE of 2 MiB that are no large page";
+    if (info.vmpl != 0) {
+        tap.skip(name, "below VMPL 0 the instruction is the service's");
+        return;
+    }
+    tap.result(name, compare("code", Cpu::pvalidate(info.image_base, RmpPageSize::large, true).code,
+                             RmpResult::fail_size_mismatch));
 }
 
 /// A word that any call would change in the page, and the MSR that any request would write.
@@ -143,7 +153,91 @@ void test_cpuid_missing(Tap& tap) {
     tap.result("SNP: CPUID of what the CPUID page has not is zero", difference);
 }
 
+// --- A further vCPU ---
+
+alignas(page_size) constinit x86::Vmsa ap_vmsa{};
+alignas(8) constinit volatile u64 ap_arrived = 0;
+
+/// Where it begins: counts in what RDI points to, and waits for nothing.
+[[gnu::naked]] void ap_main() {
+    asm volatile("lock incq (%rdi)\n"
+                 "1: cli\n"
+                 "hlt\n"
+                 "jmp 1b");
+}
+
+/// APIC ID 1, from a VMSA of this code's own, and ended again.
+void test_ap(Tap& tap, const BootInfo& info) {
+    constexpr const char* name = "SNP: a further vCPU starts from a VMSA made here, and ends";
+    if (info.vmpl != 0) {
+        tap.skip(name, "below VMPL 0 the service makes VMSAs");
+        return;
+    }
+    if (attest_record.vcpus < 2) {
+        tap.skip(name, "the file starts one vCPU");
+        return;
+    }
+    ghcb::Channel& channel = boot::vc_context().ghcb;
+    snp::make_vmsa<Cpu>(ap_vmsa, {.rip           = reinterpret_cast<u64>(&ap_main),
+                                  .rsp           = 0,
+                                  .rdi           = reinterpret_cast<u64>(&ap_arrived),
+                                  .cr3           = Cpu::cr3(),
+                                  .code_selector = boot::code64_selector,
+                                  .vmpl          = 0});
+    const u64 vmsa_page = reinterpret_cast<u64>(&ap_vmsa);
+    const snp::ApStart start{.apic_id      = 1,
+                             .vmsa_gpa     = vmsa_page,
+                             .vmsa_linear  = vmsa_page,
+                             .sev_features = ap_vmsa.sev_features};
+    Difference difference =
+        compare("creation", snp::create_ap<Cpu>(channel, start, snp::ApRequest::create));
+    constexpr u64 patience = 100'000'000;
+    for (u64 n = 0; n < patience && ap_arrived == 0 && !difference.found(); ++n) {
+        Cpu::pause();
+    }
+    difference = first_of(difference, compare("arrivals", ap_arrived, 1));
+    tap.result(name,
+               first_of(difference, compare("its VMSA is taken back",
+                                            snp::destroy_ap<Cpu>(channel, start) ? 1 : 0, 1)));
+}
+
+/// As `basenc --base16 -d` reads them.
+void write_digit(unsigned value) {
+    write(static_cast<char>(value < 10 ? '0' + value : 'A' + value - 10));
+}
+
+void write_line(const char* name, const u8* bytes, u64 size) {
+    write(name);
+    for (u64 n = 0; n < size; ++n) {
+        write_digit(bytes[n] >> 4);
+        write_digit(bytes[n] & 15u);
+    }
+    write('\n');
+}
+
+/// Over the data of the launch, by this VMPL; who reads the console verifies it.
+void test_report(Tap& tap, const BootInfo& info) {
+    constexpr u64 report_size    = 0x4A0; // 56860, table "Attestation Report"
+    constexpr u64 report_data_at = 0x50;
+    constexpr u64 vmpl_at        = 0x30;
+    auto& told                   = const_cast<BootInfo&>(info); // the stub's own
+    boot::attest(told);
+    const auto* const report = reinterpret_cast<const u8*>(told.report);
+    Difference difference    = compare("size", told.report_size, report_size);
+    difference               = first_of(difference, compare("VMPL", report[vmpl_at], told.vmpl));
+    for (u64 n = 0; n < boot::AttestRecord::data_size; ++n) {
+        difference = first_of(difference, compare("REPORT_DATA", report[report_data_at + n],
+                                                  attest_record.report_data[n]));
+    }
+    tap.result("SNP: an attestation report over the data of the launch", difference);
+    write_line("# report ", report, told.report_size);
+    write_line("# certificates ", reinterpret_cast<const u8*>(told.certificates),
+               told.certificates_size);
+}
+
 } // namespace
+
+unsigned snp_case_count() { return attest_record.wanted != 0 ? 10 : 9; }
 
 bool cpuid_by_page(const BootInfo& info, u32 leaf, CpuidResult& result) {
     const snp::CpuidPage& known = cpuid_page(info);
@@ -158,13 +252,17 @@ bool cpuid_by_page(const BootInfo& info, u32 leaf, CpuidResult& result) {
 }
 
 void test_snp(Tap& tap, const BootInfo& info) {
-    test_vmpl(tap);
+    test_vmpl(tap, info);
     test_registration(tap, info);
     test_page_state(tap);
     test_size_mismatch(tap, info);
     test_cpuid_silent(tap);
     test_cpuid_functions(tap, info);
     test_cpuid_missing(tap);
+    test_ap(tap, info);
+    if (attest_record.wanted != 0) {
+        test_report(tap, info);
+    }
 }
 
 } // namespace vestibule::selftest

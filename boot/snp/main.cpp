@@ -8,6 +8,8 @@
 #include "boot/interrupts.h"
 #include "boot/page_tables.h"
 #include "boot/snp/handler.h"
+#include "boot/snp/share.h"
+#include "boot/snp/vmpl.h"
 #include "ghcb/msr_protocol.h"
 #include "ghcb/open.h"
 #include "ghcb/sev_status.h"
@@ -15,8 +17,6 @@
 #include "snp/features.h"
 #include "snp/page_state.h"
 #include "snp/registration.h"
-#include "snp/rmpadjust.h"
-#include "x86/page_table.h"
 
 using namespace vestibule;
 using x86::Cpu;
@@ -57,32 +57,12 @@ u16 negotiate(u64 c_bit) {
     return version;
 }
 
-/// Takes the C-bit from the mapping of a page of the image, of which no cache line is left.
-void map_shared(u64 page, u64 c_bit) {
-    const u64 root = Cpu::cr3();
-    const u64 bits = x86::PageTableEntry::address_mask & ~c_bit;
-    u64 table      = root & bits;
-    unsigned level = 4;
-    for (; level > 1; --level) {
-        table = reinterpret_cast<const x86::PageTable*>(table)
-                    ->entry[x86::table_index(page, level)]
-                    .value
-                & bits;
-    }
-    reinterpret_cast<x86::PageTable*>(table)->entry[x86::table_index(page, 1)].value &= ~c_bit;
-    Cpu::set_cr3(root);
-}
-
 /// The GHCB page: taken back, shared, registered, and answered.
 void open_snp_ghcb(ghcb::Channel& channel, u16 version, u64 c_bit) {
-    const u64 gpa            = boot::address_of(&ghcb_page);
-    constexpr u64 cache_line = 64;
-    for (u64 offset = 0; offset < page_size; offset += cache_line) {
-        Cpu::flush_cache_line(reinterpret_cast<const u8*>(gpa) + offset);
-    }
-    require(snp::rescind_page<Cpu>(gpa));
+    const u64 gpa = boot::address_of(&ghcb_page);
+    boot::take_back(gpa);
     require(snp::change_page_by_msr<Cpu>(gpa, snp::PageOperation::make_shared));
-    map_shared(gpa, c_bit);
+    boot::map_shared(gpa, c_bit);
     require(snp::register_ghcb<Cpu>(gpa));
     channel = {.page = &ghcb_page, .gpa = gpa, .backup = &ghcb_backup, .version = version};
     ghcb::announce<Cpu>(channel);
@@ -107,14 +87,15 @@ void snp_main() {
     (void)boot::open_cpuid_table(c_bit);
     const u16 version = negotiate(c_bit);
     boot::load_page_tables(c_bit);
+    boot_info.image_base   = boot::address_of(image_start);
+    boot_info.image_size   = boot::address_of(image_end) - boot_info.image_base;
+    boot_info.cpuid_page   = boot::address_of(image_end);
+    boot_info.secrets_page = boot_info.cpuid_page + page_size;
+    boot::find_vmpl(boot_info);
     ghcb::Channel& channel = boot::vc_context().ghcb;
     open_snp_ghcb(channel, version, c_bit);
     boot::install_runtime_handler();
     boot::install_snp_handler();
-    if (!snp::is_at_vmpl0<Cpu>(boot::address_of(&boot_info) & ~(page_size - 1))) {
-        boot::fail(ghcb::reason::snp_not_vmpl0);
-    }
-
     boot_info.magic        = VESTIBULE_BOOT_INFO_MAGIC;
     boot_info.version      = 1;
     boot_info.size         = sizeof(boot::BootInfo);
@@ -123,9 +104,5 @@ void snp_main() {
     boot_info.c_bit        = c_bit;
     boot_info.ghcb_gpa     = channel.gpa;
     boot_info.sev_status   = status.value;
-    boot_info.image_base   = boot::address_of(image_start);
-    boot_info.image_size   = boot::address_of(image_end) - boot_info.image_base;
-    boot_info.cpuid_page   = boot::address_of(image_end);
-    boot_info.secrets_page = boot_info.cpuid_page + page_size;
     payload_main(boot_info);
 }

@@ -85,6 +85,20 @@ void add_vp_context(Writer& writer, const Target& target, const BuildOptions& op
     }
 }
 
+/// The one vCPU of the launch runs the service, which is told of the guest
+/// (boot/snp/service_launch.h).
+void add_service_context(Writer& writer, const Target& target, const Layout& layout, u64 entry) {
+    const u64 base = layout.at.service.base;
+    x86::Vmsa vmsa = initial_vmsa(target.platform, boot::Entry::long64, base, base + entry);
+    vmsa.rdi       = layout.at.service_launch;
+    writer.add(VpContext{.gpa                = x86::vmsa_gpa,
+                         .compatibility_mask = target.mask,
+                         .file_offset        = 0,
+                         .vp_index           = 0,
+                         .reserved           = 0},
+               bytes_of(vmsa));
+}
+
 unsigned& counter(PageCount& count, Part part) {
     switch (part) {
     case Part::page_tables: return count.page_tables;
@@ -92,6 +106,7 @@ unsigned& counter(PageCount& count, Part part) {
     case Part::initrd: return count.initrd;
     case Part::cpuid_page:
     case Part::secrets_page: return count.snp;
+    case Part::service: return count.service;
     case Part::hand_over:
     case Part::payload:
     case Part::zero_page:
@@ -163,6 +178,11 @@ std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildO
         }
     }
 
+    if (layout->at.service.size != 0) {
+        add_service_context(writer, targets[0], *layout, contents.service->entry);
+        result.pages[0].vmsa = 1;
+        targets.clear();
+    }
     for (u64 i = 0; i < targets.size(); ++i) {
         const bool snp = targets[i].platform == PlatformType::sev_snp;
         const auto at =

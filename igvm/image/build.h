@@ -17,10 +17,11 @@ struct PageCount {
     unsigned payload     = 0; // with what enters it
     unsigned initrd      = 0;
     unsigned snp         = 0; // CPUID and secrets page
+    unsigned service     = 0; // at VMPL 0, with the guest's VMSA
     unsigned vmsa        = 0;
 
     [[nodiscard]] unsigned all() const {
-        return page_tables + stub + payload + initrd + snp + vmsa;
+        return page_tables + stub + payload + initrd + snp + service + vmsa;
     }
 };
 

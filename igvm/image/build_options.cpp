@@ -46,6 +46,29 @@ std::optional<std::string> wrong_option(const BuildOptions& options) {
     if ((options.snp_policy & must_be_one) == 0) {
         return fmt::format("policy: found {:#x}, expected one with bit 17 set", options.snp_policy);
     }
+    if (options.report_data && !options.is_for(PlatformType::sev_snp)) {
+        return "an attestation report is an SEV-SNP guest's: expected the platform sev-snp among "
+               "others";
+    }
+    if (options.vmpl != 0) {
+        constexpr u8 lowest = 3;
+        if (options.vmpl > lowest) {
+            return fmt::format("VMPL: found {}, expected 0 to {}", options.vmpl, lowest);
+        }
+        if (options.platforms != std::vector{PlatformType::sev_snp}) {
+            return "only an SEV-SNP guest has a service at VMPL 0: expected the platform sev-snp "
+                   "alone";
+        }
+        if (options.entry != boot::Entry::long64) {
+            return "below VMPL 0 the stub is entered in 64-bit mode: expected the entry 64";
+        }
+        if (options.vcpus != 1) {
+            return fmt::format(
+                "vCPUs: found {}, expected 1: below VMPL 0 the payload starts further "
+                "ones, by the service",
+                options.vcpus);
+        }
+    }
     if (options.memory % page_size != 0 || options.memory <= kernel::high_memory_start
         || options.memory > payload_limit) {
         return fmt::format("memory: found {:#x} bytes, expected more than 1 MiB, up to 4 GiB, in "

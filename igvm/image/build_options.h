@@ -1,10 +1,12 @@
 // What a file is built for, beside what is in it.
 #pragma once
 
+#include "boot/attest/record.h"
 #include "boot/entry_state.h"
 #include "igvm/format/format.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +25,10 @@ struct BuildOptions {
     bool vp_count           = false;
     u64 memory              = u64{256} << 20; // of a guest that is told
     bool tells_memory       = false;          // a payload other than Linux is, too
+    u8 vmpl                 = 0;              // of an SEV-SNP guest; others have none
+    /// REPORT_DATA of the attestation report that an SEV-SNP guest is to have made.
+    std::optional<std::array<u8, boot::AttestRecord::data_size>> report_data =
+        {}; // NOLINT(readability-redundant-member-init)
 
     [[nodiscard]] bool is_for(PlatformType platform) const {
         return std::ranges::find(platforms, platform) != platforms.end();

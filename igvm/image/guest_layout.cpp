@@ -1,9 +1,11 @@
 // See guest_layout.h: what stands at the places that guest_placement.cpp has found.
 #include "igvm/image/guest_layout.h"
 
+#include "boot/attest/record.h"
 #include "boot/hand_over/snp_launch.h"
 #include "boot/initial_tables.h"
 #include "boot/jump_table/record.h"
+#include "boot/snp/service_launch.h"
 #include "igvm/image/acpi_tables.h"
 #include "igvm/image/initial_state.h"
 #include "igvm/image/memory_map.h"
@@ -30,8 +32,8 @@ static std::vector<u8> bytes_of(const T& value) {
 
 std::string_view name_of(Part part) {
     constexpr std::string_view names[] = {
-        "page tables", "stub",          "hand-over",  "payload",      "initrd",     "zero page",
-        "PVH entry",   "AP jump table", "CPUID page", "secrets page", "ACPI tables"};
+        "page tables", "stub",          "hand-over",  "payload",      "initrd",      "zero page",
+        "PVH entry",   "AP jump table", "CPUID page", "secrets page", "ACPI tables", "service"};
     return names[static_cast<unsigned>(part)];
 }
 
@@ -45,9 +47,14 @@ class PageMaker {
     void add_page_tables();
     void add_stub();
     void add_payload();
+    void add_service();
     void add_required();
     /// What of all pages an SEV-SNP guest is told (boot/hand_over/snp_launch.h). To be called last.
     [[nodiscard]] std::optional<std::string> fill_snp_launch();
+    /// Which report it is to have made (boot/attest/record.h).
+    [[nodiscard]] std::optional<std::string> fill_attest_record();
+    /// What a service at VMPL 0 is told of all of them (boot/snp/service_launch.h).
+    [[nodiscard]] std::optional<std::string> fill_service_launch();
 
   private:
     [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
@@ -58,6 +65,9 @@ class PageMaker {
     [[nodiscard]] MemoryRange high_memory() const;
     [[nodiscard]] std::vector<MemoryRange> ram(PlatformType platform) const;
     [[nodiscard]] u64 parameter(HeaderType type) const;
+    [[nodiscard]] bool has_report() const;
+    template <class Record>
+    void fill_record(u64 address, const Record& record);
 
     const StubImage& image_;
     const BuildOptions& options_;
@@ -88,8 +98,15 @@ void PageMaker::add_stub() {
                       .gpa      = layout_.at.base + segment.address,
                       .content  = Content(segment.data),
                       .platform = {}};
+        // Below VMPL 0 the stub cannot validate what it clears before it has a stack to call the
+        // service on.
+        if (options_.vmpl != 0 && segment.memory_size > segment.data.size()) {
+            std::vector<u8> whole(segment.data.begin(), segment.data.end());
+            whole.resize(whole_pages(segment.memory_size));
+            placed.content = Content(std::move(whole));
+        }
         if (segment.snp) {
-            if (options_.is_for(PlatformType::sev_snp)) {
+            if (options_.is_for(PlatformType::sev_snp) && (!segment.attest || has_report())) {
                 placed.platform = PlatformType::sev_snp;
                 layout_.pages.push_back(std::move(placed));
             }
@@ -115,6 +132,11 @@ void PageMaker::add_stub() {
             }
         }
     }
+}
+
+/// The selftest tries one in any case.
+bool PageMaker::has_report() const {
+    return options_.report_data.has_value() || contents_.payload == nullptr;
 }
 
 u64 PageMaker::parameter(HeaderType type) const {
@@ -271,9 +293,45 @@ void PageMaker::add_payload() {
     }
 }
 
+/// All of it is loaded, what it clears too: nobody validates memory for it.
+void PageMaker::add_service() {
+    if (layout_.at.service.size == 0) {
+        return;
+    }
+    const auto add = [&](u64 gpa, Content content) {
+        layout_.pages.push_back({.part     = Part::service,
+                                 .gpa      = gpa,
+                                 .content  = std::move(content),
+                                 .platform = PlatformType::sev_snp});
+    };
+    const u64 base = layout_.at.service.base;
+    x86::PageTable tables{};
+    boot::map_image(tables, base, bit(options_.c_bit));
+    add(base, Content(bytes_of(tables)));
+    for (const StubSegment& segment : contents_.service->segments) {
+        std::vector<u8> whole(segment.data.begin(), segment.data.end());
+        whole.resize(whole_pages(segment.memory_size));
+        add(base + segment.address, Content(std::move(whole)));
+    }
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): lay_out() has looked
+    const u64 entry = layout_.at.base + image_.entry64_snp_validated.value();
+    x86::Vmsa vmsa =
+        initial_vmsa(PlatformType::sev_snp, boot::Entry::long64, layout_.at.base, entry);
+    vmsa.vmpl            = options_.vmpl;
+    std::vector<u8> page = bytes_of(vmsa);
+    page.resize(page_size);
+    add(layout_.at.guest_vmsa, Content(std::move(page)));
+    add(layout_.at.service_launch, Content(std::vector<u8>(page_size)));
+}
+
 void PageMaker::add_required() {
+    if (layout_.at.service.size != 0) {
+        layout_.required.push_back(
+            {.base = layout_.at.service.base, .size = whole_pages(layout_.at.service.size)});
+    }
     if (contents_.has_memory_map() || options_.tells_memory) { // all that its map promises
         layout_.required.push_back(high_memory());
+        std::ranges::sort(layout_.required, {}, &MemoryRange::base);
         return;
     }
     const MemoryRange payload =
@@ -307,10 +365,82 @@ std::optional<std::string> PageMaker::fill_snp_launch() {
     record.version        = SnpLaunch::current_version;
     record.loaded_count   = static_cast<u32>(memory.loaded.size());
     record.accepted_count = static_cast<u32>(memory.accepted.size());
+    record.image_pages    = static_cast<u32>(layout_.at.image_size / page_size);
     std::ranges::copy(memory.loaded, record.loaded);
     std::ranges::copy(memory.accepted, record.accepted);
+    fill_record(*image_.snp_launch, record);
+    return std::nullopt;
+}
+
+std::optional<std::string> PageMaker::fill_attest_record() {
+    using boot::AttestRecord;
+    if (!options_.is_for(PlatformType::sev_snp)) {
+        return std::nullopt;
+    }
+    const bool is_told =
+        contents_.payload == nullptr || (contents_.linux() == nullptr && !contents_.is_pvh());
+    if (options_.report_data && !is_told) {
+        return "an attestation report is handed over by boot info, which this payload's protocol "
+               "does "
+               "not have: it asks for one itself";
+    }
+    if (!image_.attest_record) {
+        return options_.report_data
+                   ? std::optional<std::string>("the image makes no attestation report: expected "
+                                                "the symbol attest_record")
+                   : std::nullopt;
+    }
+    AttestRecord record{};
+    record.version = AttestRecord::current_version;
+    record.wanted  = has_report() ? 1 : 0;
+    record.vcpus   = options_.vcpus;
+    std::ranges::copy(options_.report_data.value_or(std::array<u8, AttestRecord::data_size>{}),
+                      record.report_data);
+    fill_record(*image_.attest_record, record);
+    return std::nullopt;
+}
+
+std::optional<std::string> PageMaker::fill_service_launch() {
+    using boot::ServiceLaunch;
+    if (layout_.at.service.size == 0) {
+        return std::nullopt;
+    }
+    std::vector<MemoryRange> loaded;
+    for (const Placed& placed : layout_.pages) {
+        if (placed.part != Part::service) {
+            loaded.push_back({.base = placed.gpa, .size = whole_pages(placed.content.size())});
+        }
+    }
+    std::ranges::sort(loaded, {}, &MemoryRange::base);
+    std::vector<MemoryRange> merged;
+    for (const MemoryRange& range : loaded) {
+        if (!merged.empty() && merged.back().base + merged.back().size == range.base) {
+            merged.back().size += range.size;
+        } else {
+            merged.push_back(range);
+        }
+    }
+    if (merged.size() > ServiceLaunch::most) {
+        return fmt::format("the payload lies in too many pieces: expected at most {} for a service "
+                           "at VMPL 0",
+                           ServiceLaunch::most);
+    }
+    ServiceLaunch record{};
+    record.vmsa         = layout_.at.guest_vmsa;
+    record.secrets_page = layout_.at.secrets_page;
+    record.cpuid_page   = layout_.at.cpuid_page;
+    record.vmpl         = options_.vmpl;
+    record.loaded_count = static_cast<u32>(merged.size());
+    std::ranges::copy(merged, record.loaded);
+    fill_record(layout_.at.service_launch - layout_.at.base, record);
+    return std::nullopt;
+}
+
+/// At `address` from the image's base.
+template <class Record>
+void PageMaker::fill_record(u64 address, const Record& record) {
     for (Placed& placed : layout_.pages) {
-        const u64 at = layout_.at.base + *image_.snp_launch - placed.gpa;
+        const u64 at = layout_.at.base + address - placed.gpa;
         if (at < placed.content.size()) {
             const auto old = placed.content.bytes();
             std::vector<u8> bytes(old.begin(), old.end());
@@ -318,13 +448,16 @@ std::optional<std::string> PageMaker::fill_snp_launch() {
             placed.content = Content(std::move(bytes));
         }
     }
-    return std::nullopt;
 }
 
 } // namespace
 
 std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
                                            const GuestContents& contents) {
+    if (options.vmpl != 0 && !image.entry64_snp_validated) {
+        return std::unexpected("the image does not run below VMPL 0: expected the symbol "
+                               "entry64_snp_validated");
+    }
     auto at = place(image, options, contents);
     if (!at) {
         return std::unexpected(std::move(at.error()));
@@ -334,9 +467,13 @@ std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOp
     maker.add_page_tables();
     maker.add_stub();
     maker.add_payload();
+    maker.add_service();
     maker.add_required();
-    if (auto problem = maker.fill_snp_launch()) {
-        return std::unexpected(std::move(*problem));
+    for (const auto fill : {&PageMaker::fill_snp_launch, &PageMaker::fill_attest_record,
+                            &PageMaker::fill_service_launch}) {
+        if (auto problem = (maker.*fill)()) {
+            return std::unexpected(std::move(*problem));
+        }
     }
     std::ranges::sort(layout.pages, {}, [](const Placed& placed) {
         return std::pair(placed.gpa, placed.platform); // which name a page once

@@ -18,6 +18,7 @@ struct GuestContents {
     // NOLINTBEGIN(readability-redundant-member-init): may go unnamed
     std::span<const u8> enter_pvh  = {}; // what enters a PVH kernel (boot/pvh)
     std::span<const u8> jump_table = {}; // what enters one, or Linux, with vCPUs (boot/jump_table)
+    const StubImage* service       = nullptr; // what runs at VMPL 0, where the guest does not
 
     // NOLINTEND(readability-redundant-member-init)
 
@@ -45,6 +46,7 @@ enum class Part : u8 {
     cpuid_page,
     secrets_page,
     acpi_tables,
+    service,
 };
 
 std::string_view name_of(Part part);
@@ -78,6 +80,9 @@ struct Placement {
     u64 jump_table  = 0; // of a Linux or PVH kernel under SEV-ES with further vCPUs
     u64 acpi_tables = 0; // of such a kernel in an encrypted guest, which nobody else tells
     boot::MemoryRange initrd{};
+    boot::MemoryRange service{}; // at VMPL 0, with what stands behind its image
+    u64 service_launch = 0;      // a boot::ServiceLaunch
+    u64 guest_vmsa     = 0;      // which the service makes one
 
     /// What stays in use behind the payload's back, ascending.
     [[nodiscard]] std::vector<kernel::MemoryRange> in_use(PlatformType platform) const;

@@ -34,6 +34,7 @@ class Placer {
     Problem place_jump_table();
     Problem place_pvh_entry();
     Problem place_initrd();
+    Problem place_service();
     [[nodiscard]] Problem check_command_line() const;
     [[nodiscard]] Problem check_memory() const;
 
@@ -167,6 +168,41 @@ Problem Placer::place_initrd() {
     return std::nullopt;
 }
 
+/// In 2 MiB of its own, behind what a payload is told of RAM. Behind its image: what it is told,
+/// and the guest's VMSA, which is not at a multiple of 2 MiB then.
+Problem Placer::place_service() {
+    if (options_.vmpl == 0) {
+        return std::nullopt;
+    }
+    constexpr u64 pages_behind = 2;
+    if (contents_.service == nullptr) {
+        return fmt::format("a guest at VMPL {} needs a service at VMPL 0: expected its image",
+                           options_.vmpl);
+    }
+    if (contents_.has_memory_map()) {
+        return "below VMPL 0 a payload is entered by boot info: found a Linux or PVH kernel";
+    }
+    const u64 size = contents_.service->size + pages_behind * page_size;
+    if (size > x86::large_page_size) {
+        return fmt::format("the service's image leaves no room in its 2 MiB for {} pages behind it",
+                           pages_behind);
+    }
+    constexpr u64 block_mask = x86::large_page_size - 1;
+    u64 base                 = options_.tells_memory ? (options_.memory + block_mask) & ~block_mask
+                                                     : u64{x86::large_page_size};
+    for (; base < payload_limit; base += x86::large_page_size) {
+        const MemoryRange own{.base = base, .size = x86::large_page_size};
+        if (boot::is_loadable_base(base) && !overlap(own, region()) && !overlap(own, payload())
+            && !overlap(own, at_.initrd)) {
+            at_.service        = {.base = base, .size = size};
+            at_.service_launch = base + contents_.service->size;
+            at_.guest_vmsa     = at_.service_launch + page_size;
+            return std::nullopt;
+        }
+    }
+    return "the payload leaves no room for the service's 2 MiB";
+}
+
 Problem Placer::check_command_line() const {
     u64 limit = sizeof(PayloadHeader::command_line) - 1;
     if (contents_.linux() != nullptr && contents_.linux()->command_line_limit != 0) {
@@ -224,7 +260,7 @@ std::expected<Placement, std::string> place(const StubImage& image, const BuildO
     Placer placer(image, options, contents);
     for (const auto step :
          {&Placer::place_stub, &Placer::place_behind_image, &Placer::place_jump_table,
-          &Placer::place_pvh_entry, &Placer::place_initrd}) {
+          &Placer::place_pvh_entry, &Placer::place_initrd, &Placer::place_service}) {
         if (auto problem = (placer.*step)()) {
             return std::unexpected(std::move(*problem));
         }

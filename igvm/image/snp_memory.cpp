@@ -63,7 +63,7 @@ SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
     SnpMemory memory;
     for (const Placed& placed : layout.pages) {
         const MemoryRange range{.base = placed.gpa, .size = whole_pages(placed.content.size())};
-        if (!overlap(range, region)
+        if (!overlap(range, region) && placed.part != Part::service
             && placed.platform.value_or(PlatformType::sev_snp) == PlatformType::sev_snp) {
             memory.loaded.push_back(range);
         }
@@ -80,7 +80,8 @@ SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
              base += x86::large_page_size) {
             const MemoryRange block{.base = base, .size = x86::large_page_size};
             const auto touches = [&](const MemoryRange& range) { return overlap(block, range); };
-            if (base != region.base && std::ranges::none_of(memory.loaded, touches)) {
+            if (base != region.base && base != layout.at.service.base
+                && std::ranges::none_of(memory.loaded, touches)) {
                 accepted.push_back(block);
             }
         }

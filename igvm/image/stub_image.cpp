@@ -3,6 +3,7 @@
 // entry points that the ELF header does not name.
 #include "igvm/image/stub_image.h"
 
+#include "boot/attest/record.h"
 #include "boot/hand_over/header.h"
 #include "boot/hand_over/snp_launch.h"
 #include "igvm/format/reader.h"
@@ -67,7 +68,8 @@ static std::expected<StubSegment, ImageError> read_segment(std::span<const u8> f
                        .memory_size = segment.memory_size,
                        .executable  = (segment.flags & elf::flag_executable) != 0,
                        .payload     = (segment.flags & StubSegment::payload_flag) != 0,
-                       .snp         = (segment.flags & StubSegment::snp_flag) != 0};
+                       .snp         = (segment.flags & StubSegment::snp_flag) != 0,
+                       .attest      = (segment.flags & StubSegment::attest_flag) != 0};
 }
 
 /// The string at offset `name` of the string table that is section `table`.
@@ -115,6 +117,7 @@ static std::optional<ImageError> read_entry_points(std::span<const u8> file,
                      {"entry32_snp",           &image.entry32_snp          },
                      {"entry64_snp_validated", &image.entry64_snp_validated},
                      {"snp_launch",            &image.snp_launch           },
+                     {"attest_record",         &image.attest_record        },
                      {"payload_header",        &image.payload_header       }
             }) {
                 if (name == own) {
@@ -178,7 +181,8 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file) {
                     .entry_compat_snp      = {},
                     .entry32_snp           = {},
                     .entry64_snp_validated = {},
-                    .snp_launch            = {}};
+                    .snp_launch            = {},
+                    .attest_record         = {}};
     for (u64 i = 0; i < header->program_header_count; ++i) {
         const u64 at     = header->program_headers + i * sizeof(elf::ProgramHeader);
         const auto entry = load<elf::ProgramHeader>(file, at);
@@ -231,7 +235,19 @@ std::expected<StubImage, ImageError> read_stub_image(std::span<const u8> file) {
         }
         const u32 version = load<u32>(record, offsetof(SnpLaunch, version));
         if (version != SnpLaunch::current_version) {
-            return refuse("a record of the SEV-SNP launch of version 1", 0, version);
+            return refuse("a record of the SEV-SNP launch of version 2", 0, version);
+        }
+    }
+    if (image.attest_record) {
+        using boot::AttestRecord;
+        const auto record = data_at(image, *image.attest_record);
+        if (record.size() < sizeof(AttestRecord)) {
+            return refuse("a record of the attestation report in the file's part of a segment", 0,
+                          *image.attest_record);
+        }
+        const u32 version = load<u32>(record, offsetof(AttestRecord, version));
+        if (version != AttestRecord::current_version) {
+            return refuse("a record of the attestation report of version 1", 0, version);
         }
     }
     return image;

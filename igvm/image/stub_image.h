@@ -10,7 +10,9 @@
 //   - where the symbol payload_header is defined, igvmtool says there what payload it has placed
 //     (boot/hand_over/header.h);
 //   - p_flags bit 0x00100000 marks a segment as payload, all others are the stub's; 0x00200000 one
-//     that only an SEV-SNP guest has, in which snp_launch may be (boot/hand_over/snp_launch.h);
+//     that only an SEV-SNP guest has, in which snp_launch (boot/hand_over/snp_launch.h) and
+//     attest_record (boot/attest/record.h) may be; 0x00400000 one that only a guest has that is to
+//     have a report made;
 //   - entry64_snp, entry_compat_snp and entry32_snp are the entry points for such a guest.
 // Memory beyond a segment's file size is for the stub to clear: it is not in the IGVM file.
 #pragma once
@@ -29,10 +31,12 @@ struct StubSegment {
     u64 memory_size;
     bool executable;
     bool payload;
-    bool snp; // for SEV-SNP only
+    bool snp;    // for SEV-SNP only
+    bool attest; // where a report is wanted only
 
     static constexpr u32 payload_flag = 0x0010'0000; // of those that PF_MASKOS leaves to the system
     static constexpr u32 snp_flag     = 0x0020'0000;
+    static constexpr u32 attest_flag  = 0x0040'0000;
 };
 
 struct StubImage {
@@ -50,6 +54,7 @@ struct StubImage {
     std::optional<u64> entry32_snp;
     std::optional<u64> entry64_snp_validated; // where all of the image's memory is validated
     std::optional<u64> snp_launch;            // a boot::SnpLaunch, within such a segment's data
+    std::optional<u64> attest_record;         // a boot::AttestRecord, likewise
 
     /// Where the image is entered in that mode, if it can be.
     [[nodiscard]] std::optional<u64> entry_point(boot::Entry mode) const {

@@ -89,6 +89,13 @@ Digest384 sha384(std::span<const u8> bytes) {
 
 #pragma GCC diagnostic pop
 
+Digest512 sha512(std::span<const u8> bytes) {
+    Digest512 digest;
+    must(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha512(), nullptr)
+         == 1);
+    return digest;
+}
+
 Digest256 hmac_sha256(std::span<const u8> key, std::span<const u8> message) {
     Digest256 digest;
     must(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), message.data(),

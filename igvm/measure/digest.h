@@ -1,5 +1,5 @@
-// SHA-256, SHA-384 and HMAC by OpenSSL's libcrypto, as values. Algorithms are fetched once and
-// contexts reused: a launch digest is many short messages.
+// SHA-256, SHA-384, SHA-512 and HMAC by OpenSSL's libcrypto, as values. Algorithms are fetched once
+// and contexts reused: a launch digest is many short messages.
 #pragma once
 
 #include "igvm/format/hex.h"
@@ -14,6 +14,7 @@ namespace vestibule::igvm {
 
 using Digest256 = std::array<u8, 32>;
 using Digest384 = std::array<u8, 48>;
+using Digest512 = std::array<u8, 64>;
 
 enum class HashAlgorithm : u8 { sha256, sha384 };
 
@@ -40,6 +41,7 @@ class Hasher {
 
 Digest256 sha256(std::span<const u8> bytes);
 Digest384 sha384(std::span<const u8> bytes);
+Digest512 sha512(std::span<const u8> bytes);
 Digest256 hmac_sha256(std::span<const u8> key, std::span<const u8> message);
 
 } // namespace vestibule::igvm

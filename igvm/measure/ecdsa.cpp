@@ -198,12 +198,7 @@ SnpSignature PrivateKey::sign(std::span<const u8> message) const {
     return result;
 }
 
-bool is_signed(const SnpPublicKey& key, const SnpSignature& signature,
-               std::span<const u8> message) {
-    const OwnedKey point = p384_key(key);
-    if (point == nullptr) {
-        return false;
-    }
+std::vector<u8> der_of(const SnpSignature& signature) {
     const Signature numbers(ECDSA_SIG_new());
     must(numbers != nullptr
          && ECDSA_SIG_set0(numbers.get(), load_number(signature.r).release(),
@@ -212,8 +207,18 @@ bool is_signed(const SnpPublicKey& key, const SnpSignature& signature,
     u8* der        = nullptr;
     const int size = i2d_ECDSA_SIG(numbers.get(), &der);
     must(size > 0);
-    const std::vector<u8> bytes(der, der + size);
+    std::vector<u8> bytes(der, der + size);
     OPENSSL_free(der);
+    return bytes;
+}
+
+bool is_signed(const SnpPublicKey& key, const SnpSignature& signature,
+               std::span<const u8> message) {
+    const OwnedKey point = p384_key(key);
+    if (point == nullptr) {
+        return false;
+    }
+    const std::vector<u8> bytes = der_of(signature);
     const Digester digester(EVP_MD_CTX_new());
     must(digester != nullptr
          && EVP_DigestVerifyInit(digester.get(), nullptr, EVP_sha384(), nullptr, point.get()) == 1);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 using EVP_PKEY = struct evp_pkey_st;
 
@@ -44,6 +45,9 @@ std::expected<SnpPublicKey, std::string> read_public_key(const std::string& path
 /// As modules and openssl give it: in DER, or R and S of 48 bytes each, the first byte first. None
 /// where it is neither.
 std::optional<SnpSignature> read_signature(std::span<const u8> bytes);
+
+/// In DER, as OpenSSL reads and writes signatures.
+std::vector<u8> der_of(const SnpSignature& signature);
 
 /// False as well for a key that is no point of the curve.
 bool is_signed(const SnpPublicKey& key, const SnpSignature& signature, std::span<const u8> message);

@@ -50,8 +50,9 @@ void print_summary(const BuildArguments& arguments, const BuiltFile& file) {
         std::string rest;
         for (const auto& [pages, name] : {
                  std::pair(count.initrd, "initrd"),
-                 {count.snp,  "CPUID and secrets"},
-                 {count.vmsa, "VMSA"             }
+                 {count.snp,     "CPUID and secrets"},
+                 {count.service, "service"          },
+                 {count.vmsa,    "VMSA"             }
         }) {
             rest += pages != 0 ? fmt::format(" + {} {}", pages, name) : "";
         }
@@ -120,6 +121,17 @@ void build_file(const BuildArguments& arguments) {
         }
     }
 
+    const Input service_file(arguments.service);
+    std::optional<StubImage> service;
+    if (!arguments.service.empty()) {
+        auto image_of_it = read_stub_image(service_file.bytes());
+        if (!image_of_it) {
+            throw Failure(fmt::format("{}: {}", arguments.service, describe(image_of_it.error())));
+        }
+        service          = std::move(*image_of_it);
+        contents.service = &*service;
+    }
+
     u64 pages = 0;
     for (const Block& block : payload.blocks) {
         pages += block.content.size() / page_size;
@@ -155,6 +167,7 @@ void add_build(CLI::App& app) {
         "Examples:\n"
         "  igvmtool build --out guest.igvm --platform sev-es --cbit 47\n"
         "  igvmtool build --out snp.igvm --platform sev-snp --vcpus 2 --policy 0xb0000\n"
+        "  igvmtool build --out proof.igvm --platform sev-snp --attest 6e6f6e6365\n"
         "  igvmtool build --out guest.igvm --payload kernel.elf --initrd initrd.img "
         "--cmdline 'console=ttyS0' --manifest guest.json\n"
         "  igvmtool build --out linux.igvm --payload bzImage --initrd initrd.img --memory 512M\n"

@@ -138,6 +138,14 @@ BuildOptions options_of(const BuildArguments& arguments) {
         }
         options.snp_policy = *policy;
     }
+    constexpr u64 most_vmpls = 255; // wrong_option() says what is right
+    options.vmpl             = static_cast<u8>(std::min(arguments.vmpl.value_or(0), most_vmpls));
+    if ((options.vmpl != 0) != !arguments.service.empty()) {
+        throw CLI::ValidationError(
+            "--vmpl", "below VMPL 0 a service is needed, and only there: expected both "
+                      "--vmpl of 1 to 3 and --svsm, or neither");
+    }
+    options.report_data  = report_data_of(arguments.report);
     options.memory       = arguments.memory.value_or(options.memory);
     options.tells_memory = arguments.memory.has_value();
     if (const auto wrong = wrong_option(options)) {
@@ -175,6 +183,16 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
     verb.add_option("--policy", arguments.policy,
                     "The SNP guest's policy (0x30000), or words that change that: "
                     "smt=off,debug=off,ciphertext-hiding,abi=1.55");
+    cli::add_number(verb, "--vmpl", arguments.vmpl,
+                    "The VMPL of the SEV-SNP guest: below 0 it runs under the service of --svsm");
+    verb.add_option(
+            "--svsm", arguments.service,
+            "A guest image (ELF64) that runs at VMPL 0 in the same file and serves the guest "
+            "by the SVSM specification (docs/snp.md)")
+        ->type_name(cli::input_file);
+    add_report_data_options(verb, arguments.report,
+                            "Have the SEV-SNP guest ask for an attestation report over SHA-512 of "
+                            "this nonce, for boot info; the selftest prints it");
     verb.add_option("--parameters", arguments.parameters,
                     "What the loader is to tell the guest, unmeasured: memory-map, vp-count")
         ->delimiter(',');

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "igvm/image/build.h"
+#include "igvm/tool/report_data.h"
 #include "igvm/tool/verbs.h"
 
 namespace vestibule::igvm {
@@ -19,6 +20,9 @@ struct BuildArguments {
     std::string entry                  = "64";
     std::vector<std::string> parameters;
     std::string policy;
+    std::optional<u64> vmpl;
+    std::string service;
+    ReportDataArguments report;
     std::optional<u64> memory;
     BuildOptions options;
 };

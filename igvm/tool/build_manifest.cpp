@@ -28,7 +28,7 @@ static ordered_json json_of(const BuildOptions& options, const std::string& entr
     for (const PlatformType platform : options.platforms) {
         platforms.push_back(name_of(platform));
     }
-    return {
+    ordered_json object{
         {"platforms",  platforms              },
         {"entry",      entry                  },
         {"c_bit",      options.c_bit          },
@@ -38,6 +38,13 @@ static ordered_json json_of(const BuildOptions& options, const std::string& entr
         {"vp_count",   options.vp_count       },
         {"memory",     hex(options.memory)    }
     };
+    if (options.vmpl != 0) {
+        object["vmpl"] = options.vmpl;
+    }
+    if (options.report_data) {
+        object["report_data"] = to_hex(*options.report_data);
+    }
+    return object;
 }
 
 static ordered_json json_of(const Placed& placed) {

@@ -1,9 +1,11 @@
 // igvmtool report: an attestation report field by field, from its signature up to AMD's root, and
 // whether it is what a policy asks for. No network: what is missing is named.
+#include "igvm/measure/id_block.h"
 #include "igvm/measure/launch_digest.h"
 #include "igvm/measure/sev_session.h"
 #include "igvm/report/verdict.h"
 #include "igvm/tool/launch_arguments.h"
+#include "igvm/tool/report_data.h"
 #include "igvm/tool/verbs.h"
 
 #include <fmt/format.h>
@@ -26,6 +28,8 @@ struct Arguments {
     std::string at;
     std::string generation;
     LaunchArguments launch;
+    ReportDataArguments data;
+    std::string openssl;
     bool json = false;
 };
 
@@ -133,6 +137,25 @@ CpuGeneration generation_or_fail(const Arguments& arguments, const AttestationRe
     return generation_of(certificates).value_or(CpuGeneration::milan);
 }
 
+/// The policy that the file wants, which is no part of the measurement.
+void add_file_policy(std::vector<ReportCheck>& checks, const Subject& subject,
+                     const AttestationReport& report) {
+    if (subject.file() == nullptr) { // firmware, to which the monitor gives one
+        return;
+    }
+    const auto wanted =
+        policy_of(*subject.file(), subject.file()->mask_of(subject.options().platform));
+    if (!wanted) {
+        return;
+    }
+    const bool same = *wanted == report.policy;
+    checks.push_back({.name   = "policy",
+                      .passed = same,
+                      .words  = same ? fmt::format("that of {}", subject.path())
+                                     : fmt::format("found {:#x}, expected {:#x} of {}",
+                                                   report.policy, *wanted, subject.path())});
+}
+
 /// The measurement against what the launch must give.
 void add_measurement(std::vector<ReportCheck>& checks, const Arguments& arguments,
                      const AttestationReport& report) {
@@ -156,6 +179,33 @@ void add_measurement(std::vector<ReportCheck>& checks, const Arguments& argument
                         : fmt::format("found another, expected {} of {} by {}: "
                                        "igvmtool explain looks for the reason",
                                       to_hex(digest), subject.path(), subject.options().vmm.name)});
+    add_file_policy(checks, subject, report);
+}
+
+void add_report_data(std::vector<ReportCheck>& checks, const Arguments& arguments,
+                     const AttestationReport& report) {
+    const auto wanted = report_data_of(arguments.data);
+    if (!wanted) {
+        return;
+    }
+    const bool same = std::ranges::equal(*wanted, report.report_data);
+    checks.push_back({.name   = "report data",
+                      .passed = same,
+                      .words  = same ? std::string("SHA-512 of what --attest says")
+                                     : fmt::format("found {}, expected {}",
+                                                   to_hex(report.report_data), to_hex(*wanted))});
+}
+
+/// Two files by which `openssl dgst` can do again what was done here.
+void write_for_openssl(const Arguments& arguments, std::span<const u8> report) {
+    const auto write = [&](std::string_view end, std::span<const u8> bytes) {
+        if (const auto written = write_file(arguments.openssl + std::string(end), bytes);
+            !written) {
+            throw Failure(written.error());
+        }
+    };
+    write(".signed", report.first(signed_report_size));
+    write(".signature", der_of(load<AttestationReport>(report).signature));
 }
 
 void print_text(const AttestationReport& report, CpuGeneration generation,
@@ -240,6 +290,10 @@ void show_report(const Arguments& arguments) {
         std::ranges::move(*verdict, std::back_inserter(checks));
     }
     add_measurement(checks, arguments, *report);
+    add_report_data(checks, arguments, *report);
+    if (!arguments.openssl.empty()) {
+        write_for_openssl(arguments, bytes);
+    }
     const bool passed  = std::ranges::all_of(checks, &ReportCheck::passed);
     const bool vouched = !arguments.certificates.empty();
     if (arguments.json) {
@@ -279,9 +333,16 @@ void add_report(CLI::App& app) {
     verb->add_option("--generation", arguments->generation,
                      "Milan, Genoa or Turin, where the report does not say it");
     add_launch_options(*verb, arguments->launch, "--guest");
+    add_report_data_options(*verb, arguments->data,
+                            "The nonce over whose SHA-512 the report has to be");
+    verb->add_option("--openssl", arguments->openssl,
+                     "Write OUT.signed and OUT.signature: `openssl dgst -sha384 -verify KEY.pem "
+                     "-signature OUT.signature OUT.signed` checks the signature")
+        ->type_name(cli::output_file);
     verb->add_flag("--json", arguments->json, "One JSON object");
     verb->footer("Example:\n"
                  "  igvmtool report report.bin\n"
+                 "  igvmtool report report.bin --openssl proof\n"
                  "Exit status: 0 all checks pass, 1 one does not or the work failed, 2 wrong use.");
     verb->callback([arguments] { show_report(*arguments); });
 }

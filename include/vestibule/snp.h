@@ -245,6 +245,33 @@ vestibule_reason vestibule_svsm_call(const struct vestibule_svsm* svsm, uint32_t
 /* From the page that the SVSM has chosen to a zero page of the kernel's own. */
 vestibule_reason vestibule_svsm_remap(struct vestibule_svsm* svsm, uint64_t area, uint64_t gpa);
 
+/* Memory of the attestation protocol, private and in one piece; `size` in: the room; out: what
+ * there is. */
+struct vestibule_svsm_buffer {
+    uint64_t gpa;
+    uint32_t size;
+    uint32_t reserved; /* 0 */
+};
+
+/* The attestation protocol: a report that the SVSM asks for, at VMPL 0. Its REPORT_DATA are SHA-512
+ * of the nonce and the manifest, which says what services there are, or what one of them says of
+ * itself. */
+struct vestibule_svsm_attestation {
+    struct vestibule_svsm_buffer report; /* 56860, "Attestation Report" */
+    struct vestibule_svsm_buffer nonce;  /* in alone */
+    struct vestibule_svsm_buffer manifest;
+    struct vestibule_svsm_buffer certificates; /* as vestibule_snp_read_certificate() takes them;
+                                                  size 0: none are wanted */
+    uint8_t service[16];                       /* GUID, where `is_single` is not 0 */
+    uint32_t manifest_version;                 /* of that service */
+    uint32_t is_single;                        /* 0: of all services */
+};
+
+/* SVSM_REFUSED: with sizes, there is less room than they say; with zeros, it does not speak the
+ * protocol or wants none of it. CALL_ARGUMENT: reserved words that are not zero. */
+vestibule_reason vestibule_svsm_attest(const struct vestibule_svsm* svsm,
+                                       struct vestibule_svsm_attestation* attestation);
+
 /* The versions of a protocol that it speaks; 0 to 0: none. */
 vestibule_reason vestibule_svsm_versions(const struct vestibule_svsm* svsm, uint32_t protocol,
                                          uint32_t* lowest, uint32_t* highest);

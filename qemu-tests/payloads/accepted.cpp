@@ -80,7 +80,11 @@ u64 count_missing(const vestibule_boot_info& info) {
 } // namespace
 
 void payload_start(const vestibule_boot_info& info) {
-    check(info.platform == vestibule_boot_platform::sev_snp && info.vmpl == 0, "SEV-SNP at VMPL 0");
+    if (info.platform == vestibule_boot_platform::sev_snp) {
+        tell("accepted: SEV-SNP at VMPL ", info.vmpl);
+    } else {
+        check(false, "SEV-SNP");
+    }
     check(info.cpuid_page != 0 && info.secrets_page != 0 && is_validated(info, info.cpuid_page)
               && is_validated(info, info.secrets_page),
           "CPUID and secrets page");

@@ -133,6 +133,58 @@ TEST_F(SvsmTest, CoreCalls) {
 }
 
 /// The area changes when the SVSM has taken the new one, and not before.
+TEST_F(SvsmTest, AttestsByBuffers) {
+    const auto wanted = [] {
+        return snp::SvsmAttestationRequest{
+            .report           = {0x1000, 0x1000, 0},
+            .nonce            = {0x2000, 32, 0},
+            .manifest         = {0x3000, 0x800, 0},
+            .certificates     = {0x4000, 0x2000, 0},
+            .service          = {7},
+            .manifest_version = 3,
+            .reserved         = 0
+        };
+    };
+    serve = [&](SvsmRegisters& registers) {
+        EXPECT_EQ(registers.rcx, 0xB008U);
+        EXPECT_EQ(area.buffer[0], 0x1000U); // the layout's places
+        EXPECT_EQ(area.buffer[3], 32U);
+        EXPECT_EQ(area.buffer[4], 0x3000U);
+        EXPECT_EQ(area.buffer[7], 0x2000U);
+        EXPECT_EQ(area.buffer[8], 7U);
+        EXPECT_EQ(area.buffer[10], 3U);
+        registers = {.rax = 0, .rcx = 0x100, .rdx = 0x1800, .r8 = 0x4A0, .r9 = 0};
+    };
+    auto request = wanted();
+    ASSERT_TRUE(snp::attest_by_svsm<SvsmCpu>(svsm, snp::SvsmAttestation::single_service, request)
+                    .is_done());
+    EXPECT_EQ(asked.back().rax, u64{1} << 32 | 1);
+    EXPECT_EQ(request.manifest.size, 0x100U);
+    EXPECT_EQ(request.certificates.size, 0x1800U);
+    EXPECT_EQ(request.report.size, 0x4A0U);
+
+    // Too little room, something else, a size that cannot be.
+    struct Row {
+        u64 rax;
+        u64 r8;
+        u32 size;
+    };
+
+    for (const Row& row : {
+             Row{snp::svsm_result::invalid_parameter,    0x2000, 0x2000},
+             Row{snp::svsm_result::unsupported_protocol, 0x2000, 0     },
+             Row{0,                                      0x1001, 0x1001}
+    }) {
+        serve   = [&](SvsmRegisters& registers) { registers = {.rax = row.rax, .r8 = row.r8}; };
+        request = wanted();
+        EXPECT_TRUE(
+            terminates(snp::attest_by_svsm<SvsmCpu>(svsm, snp::SvsmAttestation::services, request),
+                       reason::svsm_refused));
+        EXPECT_EQ(asked.back().rax, u64{1} << 32);
+        EXPECT_EQ(request.report.size, row.size);
+    }
+}
+
 TEST_F(SvsmTest, RemapsItsArea) {
     alignas(4096) snp::SvsmCallingArea other{};
     serve = [](SvsmRegisters& answer) { answer.rax = snp::svsm_result::invalid_address; };

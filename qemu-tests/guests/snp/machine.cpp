@@ -129,6 +129,16 @@ void map_page(u64 gpa, bool is_private) {
     Cpu::set_cr3(Cpu::cr3());
 }
 
+void map_all() {
+    for (u64 n = 0; n < 512; ++n) {
+        if (directory.entry[n].value == 0) {
+            directory.entry[n].value =
+                n * x86::large_page_size | table_flags | PageTableEntry::large | position_mask;
+        }
+    }
+    Cpu::set_cr3(Cpu::cr3());
+}
+
 u64 msr_request(u64 request) {
     Cpu::wrmsr(Msr::ghcb, request);
     Cpu::vmgexit();

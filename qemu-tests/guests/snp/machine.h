@@ -56,6 +56,9 @@ inline constexpr u64 free_blocks = 4;
 /// Maps a 4 KiB page of the image or of free memory, without the C-bit where it is not private.
 void map_page(u64 gpa, bool is_private);
 
+/// Maps the rest of the first GiB too, private, by 2 MiB.
+void map_all();
+
 inline u64 address_of(const volatile void* object) { return reinterpret_cast<u64>(object); }
 
 template <class T = u64>

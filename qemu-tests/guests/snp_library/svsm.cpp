@@ -19,7 +19,39 @@ void query() {
     check_reason(vestibule_svsm_versions(&own_svsm(), 0, &lowest, &highest), 0, "core protocol");
     check(lowest == 1 && highest == 1, "its version");
     check_reason(vestibule_svsm_versions(&own_svsm(), 1, &lowest, &highest), 0, "attestation");
+    check(lowest == 1 && highest == 1, "its version");
+    check_reason(vestibule_svsm_versions(&own_svsm(), 2, &lowest, &highest), 0, "vTPM");
     check(lowest == 0 && highest == 0, "a protocol that it does not speak");
+}
+
+/// By the attestation protocol, with too little room first.
+void attested() {
+    constexpr u32 nonce_size = 48;
+    for (u32 n = 0; n < nonce_size; ++n) {
+        request_page[n] = static_cast<u8>(n + 1);
+    }
+    vestibule_svsm_attestation attestation{};
+    attestation.report   = {.gpa = address_of(report), .size = 16, .reserved = 0};
+    attestation.nonce    = {.gpa = address_of(request_page), .size = nonce_size, .reserved = 0};
+    attestation.manifest = {.gpa = address_of(response_page), .size = 64, .reserved = 0};
+    check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), of(reason::svsm_refused),
+                 "too little room");
+    check(attestation.report.size == sizeof report, "how much it takes");
+    attestation.manifest.size = 64;
+    check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), 0, "all services");
+    check(report[0] == 1 && report[nonce_size - 1] == nonce_size && report[nonce_size] == 0,
+          "over the nonce");
+    check(attestation.manifest.size == 19 && response_page[0] == 't', "the manifest");
+    attestation.manifest.size = 64;
+    attestation.is_single     = 1;
+    check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), of(reason::svsm_refused),
+                 "a service that there is not");
+    attestation.manifest.size = 64;
+    attestation.service[0]    = 7;
+    check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), 0, "one service");
+    attestation.nonce.reserved = 1;
+    check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), of(reason::call_argument),
+                 "a reserved word");
 }
 
 void refused() {
@@ -68,6 +100,7 @@ void guest_main() {
     check(vmpl() == 1, "VMPL 1");
     query();
     refused();
+    attested();
     own_report();
     say("SVSM");
     end_run();

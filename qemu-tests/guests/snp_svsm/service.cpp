@@ -1,27 +1,15 @@
-// A service at VMPL 0 for the tests: it gives VMPL 1 the image's memory, starts the kernel of the
-// image there, and serves the core protocol of an SVSM (Secure VM Service Module specification,
-// 58019). What is its own, VMPCK0 among it, the kernel cannot reach. Written against the
-// specifications alone, as all of qemu-tests/guests/snp.
-#include "qemu-tests/guests/snp/machine.h"
-#include "x86/vmsa.h"
+#include "qemu-tests/guests/snp_svsm/service.h"
 
-using namespace vestibule;
-using namespace vestibule::snp_guest;
+namespace vestibule::snp_guest {
 
-extern "C" {
-void service_main() asm("guest_main"); // of entry.asm, whose kernel has another name here
-void kernel_main();                    // qemu-tests/guests/snp_library
-[[gnu::visibility("hidden")]] extern const u8 entry64[]; // where the image's code begins
-}
+constinit Own own{};
 
 namespace {
 
 constexpr u64 run_vmpl         = 0x016;
 constexpr u64 answered         = 0x017;
-constexpr u64 all_permissions  = 0xF00;
-constexpr u64 guest_vmpl       = 1;
-constexpr u64 make_vmsa_of_it  = bit(16) | guest_vmpl;
 constexpr u64 core             = 0;
+constexpr u64 attestation      = 1;
 constexpr u64 result           = 0x8000'0000; // + what is wrong
 constexpr u64 protocol_result  = 0x8000'1000;
 constexpr u64 unknown_protocol = 1;
@@ -29,34 +17,6 @@ constexpr u64 unknown_call     = 2;
 constexpr u64 bad_address      = 3;
 constexpr u64 bad_parameter    = 5;
 constexpr u64 no_change        = 0x10; // of PVALIDATE: CF
-
-/// The service's own.
-struct alignas(page_size) Own {
-    u8 vmpck0[32];
-    u64 calling_area;
-    u64 calls;
-};
-
-constinit Own own{};
-alignas(page_size) constinit u8 vmsa_page[page_size]{};
-alignas(page_size) constinit u8 first_area[page_size]{};
-alignas(page_size) constinit u8 stack[4 * page_size]{};
-
-/// As the call finds them in the VMSA, and leaves them there.
-x86::Vmsa& caller() { return *reinterpret_cast<x86::Vmsa*>(vmsa_page); }
-
-u64 image_start() { return address_of(&own) & ~u64{0x1F'FFFF}; }
-
-u64 end_of_image() { return address_of(image_end) + 2 * page_size; }
-
-bool is_secret(u64 page) { return page == address_of(&own) || page == address_of(vmsa_page); }
-
-/// Whether it is a page of the kernel's: of the image, or memory that is mapped here.
-bool is_the_kernels(u64 gpa) {
-    const bool in_image = gpa >= image_start() && gpa < end_of_image();
-    const bool is_free  = gpa >= free_memory && gpa < free_memory + free_blocks * 0x20'0000;
-    return (in_image || is_free) && !is_secret(gpa & ~u64{0xFFF}) && gpa != ghcb_gpa();
-}
 
 /// An entry of the list; 0, or the code of what went wrong.
 u64 validate(u64 entry) {
@@ -127,10 +87,42 @@ u64 serve_core(u32 code, x86::Vmsa& registers) {
         return taken == 0 ? 0 : protocol_result + taken;
     }
     case 6: // SVSM_CORE_QUERY_PROTOCOL
-        registers.rcx = registers.rcx >> 32 == core ? u64{1} << 32 | 1 : 0;
+        registers.rcx = registers.rcx >> 32 <= attestation ? u64{1} << 32 | 1 : 0;
         return 0;
     default: return result + unknown_call;
     }
+}
+
+/// A manifest and, in place of a report, the nonce: what is tried is the way there and back.
+u64 serve_attestation(u32 code, x86::Vmsa& registers) {
+    constexpr char manifest[] = "the tests' service";
+    constexpr u64 report_size = 0x4A0;
+    const u64 request         = registers.rcx;
+    if (code > 1) {
+        return result + unknown_call;
+    }
+    if (request < own.calling_area + 8 || request + 88 > own.calling_area + page_size) {
+        return result + bad_address;
+    }
+    const u64 report      = at(request);
+    const u64 nonce       = at(request + 0x10);
+    const u64 manifest_at = at(request + 0x20);
+    const u32 nonce_size  = at<u32>(request + 0x18);
+    if (!is_the_kernels(report) || !is_the_kernels(nonce) || !is_the_kernels(manifest_at)) {
+        return result + bad_address;
+    }
+    const bool fits = at<u32>(request + 0x8) >= report_size && nonce_size <= report_size
+                      && at<u32>(request + 0x28) >= sizeof manifest;
+    registers.rcx = sizeof manifest;
+    registers.rdx = 0;
+    registers.r8  = report_size;
+    if (!fits || (code == 1 && at<u8>(request + 0x40) != 7)) {
+        return result + bad_parameter;
+    }
+    memset(reinterpret_cast<void*>(report), 0, report_size);
+    memcpy(reinterpret_cast<void*>(report), reinterpret_cast<const void*>(nonce), nonce_size);
+    memcpy(reinterpret_cast<void*>(manifest_at), manifest, sizeof manifest);
+    return 0;
 }
 
 void serve() {
@@ -138,42 +130,36 @@ void serve() {
     if (pending == 0) {
         return; // the hypervisor has run us for nothing
     }
-    x86::Vmsa& registers = caller();
+    x86::Vmsa& registers = *reinterpret_cast<x86::Vmsa*>(own.vmsa);
     const u64 call       = registers.rax;
     const auto code      = static_cast<u32>(call);
     ++own.calls;
-    registers.rax = call >> 32 == core ? serve_core(code, registers) : result + unknown_protocol;
-    pending       = 0;
-}
-
-/// The kernel finds us in its secrets page, and VMPCK0 does not.
-void fill_secrets_page() {
-    auto* const page = const_cast<u8*>(image_end) + page_size;
-    memcpy(own.vmpck0, page + 0x20, sizeof own.vmpck0);
-    memset(page + 0x20, 0, sizeof own.vmpck0);
-    at(address_of(page) + 0x140)      = image_start(); // SVSM_BASE
-    at(address_of(page) + 0x148)      = page_size;     // SVSM_SIZE
-    at(address_of(page) + 0x150)      = address_of(first_area);
-    at<u32>(address_of(page) + 0x158) = 1; // SVSM_MAX_VERSION
-    at<u8>(address_of(page) + 0x15C)  = guest_vmpl;
+    switch (call >> 32) {
+    case core: registers.rax = serve_core(code, registers); break;
+    case attestation: registers.rax = serve_attestation(code, registers); break;
+    default: registers.rax = result + unknown_protocol;
+    }
+    pending = 0;
 }
 
 } // namespace
 
-void service_main() {
-    start();
-    fill_secrets_page();
-    own.calling_area = address_of(first_area);
-    rmpadjust(image_start(), 0, all_permissions | guest_vmpl); // the launch's page table
-    for (u64 page = address_of(entry64) & ~u64{0xFFF}; page < end_of_image(); page += page_size) {
-        if (page != ghcb_gpa() && !is_secret(page)) {
-            rmpadjust(page, 0, all_permissions | guest_vmpl);
-        }
-    }
-    make_vmsa(vmsa_page, kernel_main, stack + sizeof stack, guest_vmpl);
-    rmpadjust(address_of(vmsa_page), 0, make_vmsa_of_it);
+void fill_secrets_page(u64 page, u64 base, u64 area) {
+    auto* const bytes = reinterpret_cast<u8*>(page);
+    memcpy(own.vmpck0, bytes + 0x20, sizeof own.vmpck0);
+    memset(bytes + 0x20, 0, sizeof own.vmpck0);
+    at(page + 0x140)      = base;      // SVSM_BASE
+    at(page + 0x148)      = page_size; // SVSM_SIZE
+    at(page + 0x150)      = area;
+    at<u32>(page + 0x158) = 1; // SVSM_MAX_VERSION
+    at<u8>(page + 0x15C)  = guest_vmpl;
+    own.calling_area      = area;
+}
+
+void run_guest() {
+    rmpadjust(own.vmsa, 0, make_vmsa_of_it);
     put(field::rax, 1);
-    if (call(0x8000'0013, guest_vmpl << 16 | 1, address_of(vmsa_page)).info_1 != 0) {
+    if (call(0x8000'0013, guest_vmpl << 16 | 1, own.vmsa).info_1 != 0) {
         check(false);
         finish();
     }
@@ -183,3 +169,5 @@ void service_main() {
     check(false);
     finish();
 }
+
+} // namespace vestibule::snp_guest

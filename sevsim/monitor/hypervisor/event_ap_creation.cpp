@@ -8,6 +8,7 @@
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/reverse_map.h"
+#include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/processor/vmsa.h"
 #include "sevsim/monitor/recording/outcome.h"
@@ -86,6 +87,15 @@ void start_from_vmsa(Vcpu& target, u64 gpa) {
 
 namespace {
 
+/// As RMPUPDATE leaves it (APM volume 2, section 15.36.4): the guest's, neither validated nor a
+/// VMSA, and what the hypervisor has written there before.
+void replace_vmsa(u64 gpa) {
+    nested::unmap_private(gpa);
+    reverse_map::at(gpa) = {.assigned = true};
+    auto& vmsa           = *reinterpret_cast<x86::Vmsa*>(private_memory(gpa));
+    vmsa.rip += 1;
+}
+
 /// A vCPU that runs at one VMPL is given a state for another.
 bool is_beside(const Vcpu& target, u64 vmpl) {
     return target.activity == Activity::running && target.vmpl != vmpl;
@@ -147,6 +157,15 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
         return refuse_vmsa("AP creation: RAX or VMPL are not what the VMSA says");
     }
     if (tells(vcpu.options, Lie::vcpu_not_started)) {
+        return Answer::done();
+    }
+    if (tells(vcpu.options, Lie::vcpu_other_vmsa)) {
+        start_from_vmsa(target, gpa + page_size);
+        return Answer::done();
+    }
+    if (tells(vcpu.options, Lie::vcpu_vmsa_altered)) {
+        replace_vmsa(gpa);
+        start_from_vmsa(target, gpa);
         return Answer::done();
     }
     if (what == request::create && is_beside(target, vmpl)) {

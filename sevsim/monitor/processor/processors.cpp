@@ -12,6 +12,7 @@
 #include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/own_tables.h"
+#include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/processor/control_registers.h"
 #include "sevsim/monitor/processor/exits.h"
 #include "sevsim/monitor/processor/local_apic.h"
@@ -141,6 +142,15 @@ void run(Vcpu& vcpu) {
         if (vcpu.destroyed) {
             vcpu.destroyed = false;
             stop(vcpu, Activity::no_vmsa, "AP creation has destroyed the last vCPU");
+        }
+        if (vcpu.replaced && !vmrun_takes(vcpu.next_vmsa)) {
+            vcpu.replaced = false;
+            vcpu.vmsa     = 0;
+            if (reverse_map::has(vcpu.next_vmsa)) {
+                reverse_map::at(vcpu.next_vmsa).in_use = false;
+            }
+            stop(vcpu, Activity::no_vmsa, "VMRUN refuses a page that is no VMSA of the guest's");
+            continue;
         }
         if (vcpu.replaced) {
             replace_state(vcpu);

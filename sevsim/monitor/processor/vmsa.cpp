@@ -3,6 +3,7 @@
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/processor/sev_features.h"
 #include "sevsim/monitor/recording/outcome.h"
 
@@ -114,6 +115,17 @@ void change_vmpl(Vcpu& vcpu) {
     vcpu.ghcb_msr           = next.ghcb_msr;
     vcpu.registered_ghcb    = next.registered_ghcb;
     run_from(vcpu, vmsa);
+}
+
+bool vmrun_takes(u64 vmsa) {
+    if (vmsa == 0) {
+        return true;
+    }
+    if (!reverse_map::has(vmsa)) {
+        return false;
+    }
+    const reverse_map::Entry& entry = reverse_map::at(vmsa);
+    return entry.is_private() && entry.vmsa;
 }
 
 void replace_state(Vcpu& vcpu) {

@@ -19,6 +19,10 @@ bool has_vmpl(const Vcpu& vcpu, unsigned vmpl);
 /// on from the one of Vcpu::next_vmpl. Each VMPL has a GHCB of its own.
 void change_vmpl(Vcpu& vcpu);
 
+/// Whether VMRUN takes that VMSA: a validated page of the guest's that RMPADJUST has made one (APM
+/// volume 2, section 15.36.11). Those of the launch are none of its memory.
+bool vmrun_takes(u64 vmsa);
+
 /// Loads the VMSA that AP creation has given it (Vcpu::next_vmsa).
 void replace_state(Vcpu& vcpu);
 

@@ -11,6 +11,7 @@ word 'igvmtool report report.bin' '
     printf "igvmtool report report.bin"
     [[ $command == *--generation* ]] || printf " --generation Milan"'
 outcome 1 'igvmtool report report.bin* --certs certs/*' # a root that AMD has not made
+outcome 1 'igvmtool report report.bin* --attest *'     # that guest has asked for other data
 before 'sevsim certs root' 'rm -r root'
 before 'igvmtool session *' 'cp root/pdh.cert . && head -c 32 /dev/urandom >disk.key'
 leave 'igvmtool secret *' 'qemu.owner_launch has a measurement for it'

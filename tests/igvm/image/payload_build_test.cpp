@@ -2,6 +2,7 @@
 // kernel finds in its zero page, and that every monitor can load the file.
 #include "tests/igvm/payload_fixture.h"
 
+#include "boot/attest/record.h"
 #include "boot/hand_over/snp_launch.h"
 #include "igvm/image/build.h"
 #include "igvm/vmm/check.h"
@@ -479,6 +480,74 @@ static Bytes snp_elf() {
     return elf.finish();
 }
 
+/// The same, with pages that are for a report.
+static Bytes attest_elf() {
+    Elf elf = good_elf();
+    elf.add_symbol("payload_header", header_at);
+    store(elf.contents[2], offsetof(PayloadHeader, version), PayloadHeader::current_version);
+    Bytes page(page_size, 0x5A);
+    store(page, 0x10 + offsetof(boot::AttestRecord, version), boot::AttestRecord::current_version);
+    elf.add_segment(PF_R | PF_X | StubSegment::payload_flag | StubSegment::snp_flag, 0xC000,
+                    std::move(page), page_size);
+    elf.add_segment(PF_R | PF_X | StubSegment::payload_flag | StubSegment::snp_flag
+                        | StubSegment::attest_flag,
+                    0xD000, Bytes(page_size, 0xA7), page_size);
+    elf.add_symbol("attest_record", 0xC010);
+    elf.add_symbol("entry64_snp", 0xC000);
+    return elf.finish();
+}
+
+TEST(IgvmPayloadBuild, WhatAsksForAReportIsLoadedWhereOneIsWanted) {
+    const Bytes elf     = attest_elf();
+    const auto image    = read_stub_image(elf);
+    const Bytes file    = executable().finish();
+    const auto payload  = read_payload(file, {});
+    BuildOptions wanted = {
+        .platforms = {PlatformType::sev_es, PlatformType::sev_snp}
+    };
+    const auto built_as = [&](const BuildOptions& options, const Payload* with) {
+        const auto built =
+            build(*image, options, {.payload = with, .initrd = {}, .command_line = {}});
+        EXPECT_TRUE(built) << built.error();
+        return Built{.built = *built, .error = {}, .pages = {}};
+    };
+    const auto record_of = [](const Built& built) {
+        return load<boot::AttestRecord>(built.page(PlatformType::sev_snp, 0x20'C000), 0x10);
+    };
+    ASSERT_TRUE(image);
+    const Built without = built_as(wanted, &*payload);
+    EXPECT_TRUE(without.page(PlatformType::sev_snp, 0x20'D000).empty());
+    EXPECT_EQ(record_of(without).wanted, 0U);
+    const Built selftest = built_as(wanted, nullptr);
+    EXPECT_FALSE(selftest.page(PlatformType::sev_snp, 0x20'D000).empty());
+    EXPECT_EQ(record_of(selftest).wanted, 1U);
+
+    wanted.report_data.emplace().fill(0x77);
+    const Built with = built_as(wanted, &*payload);
+    EXPECT_EQ(with.page(PlatformType::sev_snp, 0x20'D000), Bytes(page_size, 0xA7));
+    EXPECT_TRUE(with.page(PlatformType::sev_es, 0x20'D000).empty());
+    EXPECT_EQ(record_of(with).wanted, 1U);
+    EXPECT_TRUE(std::ranges::equal(record_of(with).report_data, *wanted.report_data));
+
+    // Nobody would be told: a kernel by another protocol, an image that makes none, no SEV-SNP.
+    const Bytes kernel = bzimage();
+    const auto linux   = read_payload(kernel, {});
+    ASSERT_TRUE(linux);
+    const auto refused =
+        build(*image, wanted, {.payload = &*linux, .initrd = {}, .command_line = {}});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().find("handed over by boot info"), std::string::npos)
+        << refused.error();
+    const Bytes other      = snp_elf();
+    const auto other_image = read_stub_image(other);
+    const auto other_refused =
+        build(*other_image, wanted, {.payload = &*payload, .initrd = {}, .command_line = {}});
+    ASSERT_FALSE(other_refused);
+    EXPECT_NE(other_refused.error().find("attest_record"), std::string::npos);
+    wanted.platforms = {PlatformType::sev_es};
+    EXPECT_NE(wrong_option(wanted).value_or("").find("SEV-SNP guest's"), std::string::npos);
+}
+
 TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
     const Bytes elf     = snp_elf();
     const auto image    = read_stub_image(elf);
@@ -497,6 +566,7 @@ TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
     const Bytes page  = result.page(PlatformType::sev_snp, 0x20'C000);
     const auto record = load<boot::SnpLaunch>(page, 0x10);
     EXPECT_EQ(record.version, boot::SnpLaunch::current_version);
+    EXPECT_EQ(record.image_pages * page_size, result.built.layout.at.image_size);
     ASSERT_EQ(record.loaded_count, 1U);
     EXPECT_EQ(record.loaded[0].base, 0x100'0000U);
     EXPECT_EQ(record.loaded[0].size, 0x3000U);

@@ -1,0 +1,43 @@
+// The service runs what `igvmtool build --vmpl 1 --svsm` has put below it: the stub, by the record
+// of the launch (boot/snp/service_launch.h). Memory below 1 GiB can be validated.
+#include "boot/snp/service_launch.h"
+#include "qemu-tests/guests/snp_svsm/service.h"
+
+using namespace vestibule;
+using namespace vestibule::snp_guest;
+
+extern "C" {
+void service_main(const boot::ServiceLaunch& launch) asm(
+    "guest_main"); // of entry.asm, RDI as it was
+}
+
+namespace {
+
+constexpr u64 block_size = 0x20'0000;
+
+alignas(page_size) constinit u8 first_area[page_size]{};
+
+u64 own_block() { return address_of(&own) & ~(block_size - 1); }
+
+} // namespace
+
+bool snp_guest::is_the_kernels(u64 gpa) {
+    const bool is_own = (gpa & ~(block_size - 1)) == own_block();
+    return gpa < u64{1} << 30 && (!is_own || gpa == address_of(first_area));
+}
+
+void service_main(const boot::ServiceLaunch& launch) {
+    start();
+    map_all();
+    fill_secrets_page(launch.secrets_page, own_block(), address_of(first_area));
+    rmpadjust(address_of(first_area), 0, all_permissions | guest_vmpl);
+    check(launch.vmpl == guest_vmpl);
+    for (u32 n = 0; n < launch.loaded_count; ++n) {
+        const vestibule_memory_range& range = launch.loaded[n];
+        for (u64 page = range.base; page != range.base + range.size; page += page_size) {
+            rmpadjust(page, 0, all_permissions | guest_vmpl);
+        }
+    }
+    own.vmsa = launch.vmsa;
+    run_guest();
+}
