@@ -13,7 +13,8 @@ namespace vestibule::efi {
 
 namespace {
 
-/// Behind the image: the CPUID page, and the place of a secrets page, which stays where it is.
+/// Behind the image: the CPUID page, and the place of a secrets page, which stays where it is. In a
+/// page of zeros the stub finds no service at VMPL 0 (boot/snp/vmpl.h).
 constexpr u64 snp_pages = 2;
 
 u64 depart_place(const StubImage& image) { return image.size + snp_pages * page_size; }
@@ -48,6 +49,7 @@ Problem place_stub(const StubImage& image, const Machine& machine, Pages& region
     if (machine.cc_blob.cpuid_page != 0) {
         __builtin_memcpy(region.at(image.size),
                          reinterpret_cast<const void*>(machine.cc_blob.cpuid_page), page_size);
+        __builtin_memset(region.at(image.size + page_size), 0, page_size);
     }
     __builtin_memcpy(region.at(depart_place(image)), depart_start, depart_size());
     boot::map_image(*region.at<x86::PageTable>(), region.base(), machine.c_bit);
