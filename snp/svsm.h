@@ -206,14 +206,17 @@ ghcb::Outcome attest_by_svsm(const Svsm& svsm, SvsmAttestation code,
     for (unsigned n = 0; n < sizeof request / sizeof(u64); ++n) {
         svsm.area->buffer[n] = words[n];
     }
-    SvsmRegisters registers{.rcx = svsm.area_gpa + offsetof(SvsmCallingArea, buffer)};
+    const u64 at = svsm.area_gpa + offsetof(SvsmCallingArea, buffer);
+    SvsmRegisters registers{.rcx = at};
     const ghcb::Outcome outcome =
         call_svsm<Cpu>(svsm, SvsmProtocol::attestation, static_cast<u32>(code), registers);
     if (!outcome.is_done()) {
         return outcome;
     }
-    const bool is_made  = registers.rax == svsm_result::success;
-    const bool has_size = is_made || registers.rax == svsm_result::invalid_parameter;
+    const bool is_made = registers.rax == svsm_result::success;
+    // An address that still stands in RCX is no size: what was wrong is another parameter.
+    const bool has_size =
+        is_made || (registers.rax == svsm_result::invalid_parameter && registers.rcx != at);
     // An SVSM is trusted, and all the same no size of it is believed beyond the room there is.
     const bool fits = registers.rcx <= request.manifest.size
                       && registers.rdx <= request.certificates.size

@@ -183,6 +183,13 @@ TEST_F(SvsmTest, AttestsByBuffers) {
         EXPECT_EQ(asked.back().rax, u64{1} << 32);
         EXPECT_EQ(request.report.size, row.size);
     }
+    // Refused, and no register touched but RAX.
+    serve   = [](SvsmRegisters& registers) { registers.rax = snp::svsm_result::invalid_parameter; };
+    request = wanted();
+    EXPECT_TRUE(
+        terminates(snp::attest_by_svsm<SvsmCpu>(svsm, snp::SvsmAttestation::services, request),
+                   reason::svsm_refused));
+    EXPECT_EQ(request.manifest.size, 0U);
 }
 
 TEST_F(SvsmTest, RemapsItsArea) {
