@@ -135,6 +135,12 @@ attest_test(certificates-size BUILD --payload ${payload_dir}/attested.elf RUN --
 attest_test(certificates-table BUILD --payload ${payload_dir}/attested.elf RUN --hostile certificates-table
   TABLE no)
 
+# From the state of the launch they come to the mailbox too, and it is in the digest.
+snp_stub_test(lie_vcpu-launch-state aps_64
+  BUILD --cbit 47 --entry 64 --vcpus 4 --payload ${payload_dir}/state.elf
+  STATUS 0 ARGS ${snp} --smp 4 --hostile vcpu-launch-state
+  WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO ")
+
 # Below VMPL 0, under the tests' service (qemu-tests/guests/snp_svsm): selftest, payload with what it has
 # accepted, report by VMPCK1; and a hypervisor that does not run the service.
 set(below --vmpl 1 --svsm ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_service.elf)

@@ -114,6 +114,14 @@ void add_vmpl(Vcpu& target, u8 vmpl, u64 gpa) {
 
 } // namespace
 
+/// It lies in no memory of the guest's. A vCPU that is to start at INIT does by the SIPI behind it.
+void start_from_launch(Vcpu& target, bool now) {
+    if (now && target.activity == Activity::waits_for_sipi) {
+        target.activity = Activity::running;
+        wake(target);
+    }
+}
+
 /// RAX: SEV_FEATURES as the VMSA has them. It is not asked for to destroy.
 Inputs ap_creation_inputs(const GhcbView& ghcb) {
     const bool destroys = (ghcb.get(field::exit_info_1) & 0xFFFF) == request::destroy;
@@ -157,6 +165,10 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
         return refuse_vmsa("AP creation: RAX or VMPL are not what the VMSA says");
     }
     if (tells(vcpu.options, Lie::vcpu_not_started)) {
+        return Answer::done();
+    }
+    if (tells(vcpu.options, Lie::vcpu_launch_state)) {
+        start_from_launch(target, what == request::create);
         return Answer::done();
     }
     if (tells(vcpu.options, Lie::vcpu_other_vmsa)) {
