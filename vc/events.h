@@ -39,7 +39,9 @@ struct EventTable {
         // SECURITY (WeSee, CVE-2024-25742): the hypervisor may inject #VC with any exit code at any
         // instruction, to have the handler "emulate" one that is not there.
         const u64 raised = is_mmio(mnemonic) ? mmio_exit : row.exit_code;
-        if (raised != request.frame.error_code) {
+        if (raised != request.frame.error_code
+            || (!Cpu::serves_kernel && row.quick == Quick::msr
+                && is_forged_msr<Cpu>(request.frame, row.exitinfo1))) {
             return refuse_instruction<Cpu>(request.frame, request.context);
         }
         ghcb::Outcome outcome = ghcb::Outcome::done();
@@ -50,7 +52,8 @@ struct EventTable {
             }
         }
         if (row.quick == Quick::always || row.quick == Quick::msr) {
-            if (row.quick == Quick::msr && is_forged_msr<Cpu>(request.frame, row.exitinfo1)) {
+            if (Cpu::serves_kernel && row.quick == Quick::msr
+                && is_forged_msr<Cpu>(request.frame, row.exitinfo1)) {
                 return ghcb::Outcome::terminate(ghcb::reason::vc_msr_not_intercepted);
             }
             return exchange<Cpu>(request, row.exchanged, row.exitinfo1);

@@ -37,8 +37,10 @@ inline constexpr VmsaMsrFilter vmsa_msr_filter = VmsaMsrFilter::make();
 /// GS_BASE of its choice, a SYSCALL entry, EFER.
 template <class Cpu>
 bool is_forged_msr(const Frame& frame, u64 exitinfo1) {
-    return Cpu::serves_kernel
-           && x86::is_kept_in_vmsa(low_half(frame.rcx), exitinfo1 != 0, Cpu::cr4());
+    if constexpr (Cpu::serves_kernel) {
+        return x86::is_kept_in_vmsa(low_half(frame.rcx), exitinfo1 != 0, Cpu::cr4());
+    }
+    return x86::is_kept_in_vmsa_of_stub(low_half(frame.rcx), low_half(exitinfo1));
 }
 
 template <Mnemonic mnemonic, Exchanged registers, u8 info1>

@@ -92,6 +92,37 @@ TEST_F(MsrTest, GeneralProtectionWithRegistersMarkedLeavesTheFrame) {
     EXPECT_TRUE(frame == before);
 }
 
+// The stub's short rule against the table, and against what honest hypervisors serve.
+TEST_F(MsrTest, TheStubsRuleIsOfTheTable) {
+    struct Row {
+        u32 number;
+        bool reads;
+        bool writes;
+    };
+
+    for (const Row& row : {
+             Row{0xC000'0080, true,  false}, // EFER
+             Row{0xC000'0081, true,  true }, // STAR
+             Row{0xC000'0082, true,  true }, // LSTAR
+             Row{0xC000'0083, true,  true }, // CSTAR
+             Row{0xC000'0084, true,  true }, // SFMASK
+             Row{0xC000'0100, true,  true }, // FS_BASE
+             Row{0xC000'0101, true,  true }, // GS_BASE
+             Row{0xC001'0131, true,  true }, // SEV_STATUS
+             Row{0x0000'0277, false, false}, // PAT
+             Row{0x0000'0DA0, false, false}, // XSS
+             Row{0xC000'007F, false, false},
+             Row{0xC000'0103, false, false}, // TSC_AUX
+             Row{0xC000'0104, false, false}, // TSC_RATIO
+             Row{0xC001'0015, false, false}, // HWCR
+             Row{0xC001'0117, false, false}, // VM_HSAVE_PA
+             Row{0xC001'0132, false, false},
+    }) {
+        EXPECT_EQ(x86::is_kept_in_vmsa_of_stub(row.number, 0), row.reads) << std::hex << row.number;
+        EXPECT_EQ(x86::is_kept_in_vmsa_of_stub(row.number, 1), row.writes) << std::hex << row.number;
+    }
+}
+
 // Registers that the CPU keeps in the VMSA, by the numbers of APM volume 2, appendix A. 0x66 takes
 // the long way, to the same end.
 TEST_F(MsrTest, NoHypervisorAnswersForRegistersOfTheVmsa) {
