@@ -89,8 +89,15 @@ function(payload_refused name want)
 endfunction()
 payload_refused(outside "(PAGE_DATA|REQUIRED_MEMORY) at offset 0x[0-9a-f]+: [a-z ]*memory[a-z ]*: try more .--memory."
   --payload-address 0x5000000)
-payload_refused(parameters "PARAMETER_AREA at offset 0x[0-9a-f]+: what a loader fills in is not served: build without --parameters"
-  --payload-address 0x1000000 --parameters memory-map)
+
+# What the loader tells; under SEV-ES through the hypervisor's own view of memory.
+set(told_parameters "parameters: memory at page 0, pages 160\n" "parameters: memory at page 192, pages 16192\n"
+  "parameters: ranges 2\n" "parameters: vCPUs 2\n")
+set(parameters BUILD --vcpus 2 --parameters memory-map,vp-count)
+payload_test(parameters parameters.elf ${parameters} RUN --memory 64M
+  WANT ${told_parameters} "Violations: none")
+payload_test(parameters_native parameters.elf BUILD --parameters memory-map,vp-count
+  RUN --memory 64M --platform native WANT "parameters: ranges 2\n" "parameters: vCPUs 1\n")
 
 # What boot info promises of the CPU, of memory and of further vCPUs, in each mode of entry.
 set(state "state: SSE\n" "state: the local APIC\n" "state: 3 to 4 GiB shared but for memory\n" "state: the gate of #VC in another IDT\n"

@@ -208,6 +208,10 @@ void describe_secure_processor(CLI::App& run, RunOptions& options) {
     cli::add_number(run, "--report-version", options.report_version,
                     "sev-snp: the version of attestation reports: 2, 3 or 5")
         ->check(CLI::IsMember({"2", "3", "5"}));
+    run.add_flag(
+        "--secure-tsc", options.secure_tsc,
+        "sev-snp: a kernel's or firmware's SEV_FEATURES ask for a secure TSC; an IGVM file "
+        "says by itself what it asks for");
     run.add_flag("--vlek", options.vlek,
                  "sev-snp: a cloud provider's VLEK signs reports, not the chip's VCEK");
     run.add_option_function<std::string>(
@@ -255,9 +259,10 @@ struct PlatformOptions {
 };
 
 const PlatformOptions platform_options[] = {
-    {{"--root"},                                                           {"sev", "sev-es", "sev-snp"}},
-    {{"--session", "--sev-policy", "--secret", "--secret-at"},             {"sev", "sev-es"}           },
-    {{"--report-version", "--vlek", "--host-data", "--no-flash", "--rmp"}, {"sev-snp"}                 },
+    {{"--root"},                                                                           {"sev", "sev-es", "sev-snp"}},
+    {{"--session", "--sev-policy", "--secret", "--secret-at"},                             {"sev", "sev-es"}           },
+    {{"--report-version", "--secure-tsc", "--vlek", "--host-data", "--no-flash", "--rmp"},
+     {"sev-snp"}                                                                                                       },
 };
 
 /// What is wrong with the options that were given for this platform, or nothing.
@@ -285,6 +290,10 @@ std::string contradiction(const CLI::App& run, const GuestNames& guest, RunOptio
     }
     if (options.memory % memory_step != 0) {
         return "--memory: expected a multiple of 2M";
+    }
+    if (options.secure_tsc && options.kind == GuestKind::igvm) {
+        return "--secure-tsc is for --kernel and --firmware: an IGVM file says by itself what its "
+               "SEV_FEATURES ask for";
     }
     if (std::string misplaced = misplaced_option(run, options); !misplaced.empty()) {
         return misplaced;

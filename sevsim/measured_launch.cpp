@@ -6,6 +6,7 @@
 #include "igvm/measure/launch_digest.h"
 #include "igvm/show/describe.h"
 #include "sevsim/firmware_volume.h"
+#include "x86/sev.h"
 
 #include <fmt/format.h>
 #include <utility>
@@ -52,6 +53,9 @@ Launched measure_firmware(const RunOptions& options, const std::string& content)
     igvm::FirmwareLaunchOptions measured{.launch     = measured_as(options),
                                          .hash_table = std::nullopt};
     measured.launch.vmm = igvm::profile_of(igvm::Vmm::qemu); // of whose -bios this is the machine
+    if (options.secure_tsc) {
+        measured.launch.sev_features = x86::SevFeatures::snp_active | x86::SevFeatures::secure_tsc;
+    }
     return measure(options, igvm::launch_of(*firmware, measured));
 }
 

@@ -48,6 +48,7 @@ struct RunOptions {
     // Of the secure processor of an SEV-SNP machine:
     std::string root;               ///< where its certificates are; empty: made for this run
     u32 report_version = 3;         ///< of its attestation reports
+    bool secure_tsc    = false;     ///< SEV_FEATURES of firmware and kernels ask for it
     bool vlek          = false;     ///< they are signed by a VLEK, not by a VCEK
     std::array<u8, 32> host_data{}; ///< what the host has said at the launch
     // Of the launch of an SEV or SEV-ES guest:

@@ -80,6 +80,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (options.no_flash) {
         line += " no-flash=1";
     }
+    if (options.secure_tsc) {
+        line += " secure-tsc=1";
+    }
     if (options.vcpus != 1) {
         line += fmt::format(" smp={}", options.vcpus);
     }

@@ -34,6 +34,7 @@ enum class Msr : u32 {
     vm_hsave_pa     = 0xC001'0117,
     ghcb            = 0xC001'0130, // never intercepted for an SEV-ES guest
     sev_status      = 0xC001'0131, // reads are never intercepted
+    guest_tsc_freq  = 0xC001'0134, // with a secure TSC
 };
 
 } // namespace vestibule::x86

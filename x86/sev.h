@@ -20,6 +20,7 @@ struct SevStatus {
     static constexpr u64 debug_swap           = bit(7);
     static constexpr u64 prevent_host_ibs     = bit(8);
     static constexpr u64 btb_isolation        = bit(9);
+    static constexpr u64 secure_tsc           = bit(11);
     static constexpr u64 smt_protection       = bit(17);
     static constexpr u64 ibpb_on_entry        = bit(23);
 
@@ -39,6 +40,7 @@ struct SevFeatures {
 
     static constexpr u64 snp_active = SevStatus::snp >> status_shift;
     static constexpr u64 debug_swap = SevStatus::debug_swap >> status_shift;
+    static constexpr u64 secure_tsc = SevStatus::secure_tsc >> status_shift;
 };
 
 namespace cpuid_leaf {

@@ -10,12 +10,14 @@
 #include "sevsim/monitor/options.h"
 #include "sevsim/monitor/processor/own_exceptions.h"
 #include "sevsim/monitor/processor/processors.h"
+#include "sevsim/monitor/processor/tsc_frequency.h"
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
 #include "sevsim/monitor/recording/timeline.h"
 #include "sevsim/monitor/secure_processor/launch.h"
+#include "sevsim/monitor/secure_processor/secure_tsc.h"
 #include "x86/cpu.h"
 
 #include <iterator>
@@ -65,6 +67,8 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
 
 void load_guest(const GuestFiles& files, const MultibootInformation& information) {
     const Options& options = vcpus()[0].options;
+    // Firmware takes away the timer that it is measured by.
+    u64 khz = secure_tsc::is_on(options) ? tsc_frequency_khz() : 0;
     if (options.guest == GuestKind::igvm && !options.is_native()) {
         encrypt_shared_memory(); // in which a file may have pages of its own
     }
@@ -80,6 +84,10 @@ void load_guest(const GuestFiles& files, const MultibootInformation& information
         put_launch_secret();
     }
     if (options.is_snp()) {
+        if (khz == 0 && secure_tsc::is_on(options)) { // an IGVM file's VMSA wants it
+            khz = tsc_frequency_khz();
+        }
+        secure_tsc::launch(vcpus(), khz);
         nested::end_launch();
     }
 }

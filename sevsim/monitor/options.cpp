@@ -76,6 +76,12 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "no-flash") {
         return parse_switch(value, options.no_flash);
     }
+    if (key == "secure-tsc") {
+        bool wanted           = false;
+        const bool understood = parse_switch(value, wanted);
+        options.sev_features |= wanted ? x86::SevFeatures::secure_tsc : 0;
+        return understood;
+    }
     if (key == "secret") {
         return parse_switch(value, options.secret);
     }

@@ -300,6 +300,7 @@ constexpr Row words[] = {
     {"$S run guest.igvm --append quiet", 2, "requires --kernel"},
     {"$S run guest.igvm --initrd initrd.img", 2, "--initrd requires --kernel"},
     {"$S run guest.igvm --vlek", 2, "is for --platform sev-snp"},
+    {"$S run guest.igvm --platform snp --secure-tsc", 2, "an IGVM file says by itself what its SEV_FEATURES ask for"},
     {"$S run guest.igvm --platform native --smp 2", 2, "a guest on native has one"},
     {"$S run guest.igvm --platform native --profile", 2, "a guest on native takes none"},
     {"$S run --firmware vars.fd --platform native", 2, "--firmware does not run on native"},

@@ -24,11 +24,13 @@ TEST(SevFeatures, SaysWhichPlatformTheVmsaIsFor) {
     EXPECT_EQ(refused_feature(es, 0), nullptr);
     EXPECT_NE(refused_feature(snp, 0), nullptr);
     EXPECT_NE(refused_feature(es, 1), nullptr);
+    EXPECT_NE(refused_feature(es, bit(9)), nullptr); // a secure TSC
 }
 
 TEST(SevFeatures, ServesEachBitOrNamesIt) {
     const Options snp            = machine(Platform::sev_snp);
-    const std::set<unsigned> own = {0, 5, 6, 7, 15, 21}; // debug swap, IBS, BTB, SMT, IBPB
+    const std::set<unsigned> own = {0, 5,  6, 7,
+                                    9, 15, 21}; // debug swap, IBS, BTB, secure TSC, SMT, IBPB
     std::set<std::string> reasons;
     for (unsigned n = 0; n < 64; ++n) {
         const char* reason = refused_feature(snp, 1 | bit(n));

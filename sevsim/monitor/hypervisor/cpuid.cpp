@@ -50,11 +50,12 @@ CpuidResult honest_cpuid(Vcpu& vcpu, u32 leaf, u32 subleaf) {
         constexpr u32 asids = 16;
         if (vcpu.options.is_snp()) {
             constexpr u32 vmpls    = (1u << 5) | (1u << 6); // VMPLs, RMPQUERY
+            constexpr u32 tsc      = 1u << 8;  // secure, for guests whose SEV_FEATURES want it
             constexpr u32 coherent = 1u << 10; // in hardware, across encryption domains
             // COHERENCY_SFW_NO: no cache holds stale ciphertext of a page that changes its owner.
             constexpr u32 no_eviction = 1u << 31;
             constexpr u32 vmpl_count  = 4u << 12;
-            return {x86::cpuid_sev | x86::cpuid_sev_es | x86::cpuid_snp | vmpls | coherent,
+            return {x86::cpuid_sev | x86::cpuid_sev_es | x86::cpuid_snp | vmpls | tsc | coherent,
                     c_bit_word(vcpu.options) | vmpl_count | no_eviction, asids, 1};
         }
         return {x86::cpuid_sev | (vcpu.options.has_vc() ? x86::cpuid_sev_es : 0),

@@ -12,6 +12,7 @@
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/processor/vmsa.h"
 #include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/secure_processor/secure_tsc.h"
 #include "x86/page_table.h"
 
 namespace vestibule::sevsim {
@@ -156,6 +157,9 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
     x86::Vmsa vmsa;
     memcpy(&vmsa, private_memory(gpa), sizeof vmsa);
     if (const char* fault = vmsa_fault(vmsa)) {
+        return refuse_vmsa(fault);
+    }
+    if (const char* fault = secure_tsc::fault(vmsa)) {
         return refuse_vmsa(fault);
     }
     if (vmsa.sev_features != vcpu.options.sev_features) {

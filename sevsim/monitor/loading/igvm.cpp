@@ -4,6 +4,7 @@
 #include "igvm/format/vp_context.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/loading/igvm_parameters.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/reverse_map.h"
@@ -81,9 +82,7 @@ std::string_view way_round(igvm::HeaderType type) {
     switch (type) {
     case vbs_measurement: return "for VBS only: build for the platforms native, sev-es and sev-snp";
     case snp_id_block: return "for SEV-SNP only (--platform sev-snp)";
-    default:
-        return "what a loader fills in is not served: build without --parameters, and with "
-               "--cmdline and --memory for what the guest is to know";
+    default: return "this machine's loader does not know what to do with it";
     }
 }
 
@@ -117,6 +116,31 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::Header& header,
         }
         fill_page(vcpu, page.data_type, from, to);
         if (is_snp) {
+            reverse_map::launch(gpa, page_size);
+        }
+    }
+}
+
+/// Under SEV-SNP unmeasured pages of the launch; under SEV and SEV-ES, which launch none, the
+/// hypervisor's own (boot/boot_info.h).
+void insert_parameters(Vcpu& vcpu, const igvm::File& file, u32 mask, const igvm::Header& header,
+                       const igvm::ParameterInsert& insert) {
+    const igvm::ParameterArea area = parameter_area(file, mask, insert.parameter_area_index);
+    static constinit u8 page[page_size]{};
+    for (u64 done = 0; done < area.number_of_bytes; done += page_size) {
+        const u64 gpa = insert.gpa + done;
+        if (!is_guest_memory(gpa)) {
+            refuse(header, "parameters lie outside guest memory: try more (--memory)");
+        }
+        if (const char* fault = fill_parameter_page(file, mask, area, vcpu.options, done, page)) {
+            refuse(header, fault);
+        }
+        if (vcpu.options.is_native() || vcpu.options.is_snp()) {
+            memcpy(destination(vcpu, gpa), page, page_size);
+        } else {
+            load_shared_page(gpa, page);
+        }
+        if (vcpu.options.is_snp()) {
             reverse_map::launch(gpa, page_size);
         }
     }
@@ -227,6 +251,10 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
             ++contexts;
         } else if (const auto range = header.as<igvm::RequiredMemory>()) {
             require_memory(vcpu, header, *range);
+        } else if (const auto insert = header.as<igvm::ParameterInsert>()) {
+            insert_parameters(vcpu, *file, mask, header, *insert);
+        } else if (header.as<igvm::ParameterArea>() || header.as<igvm::ParameterUsage>()) {
+            // What is deposited is looked up where the area is inserted.
         } else if (header.type == igvm::HeaderType::error_range) {
             // Where Hyper-V would put its own pages.
         } else if (header.type != igvm::HeaderType::snp_id_block || !vcpu.options.is_snp()) {

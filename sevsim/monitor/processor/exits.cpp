@@ -20,6 +20,7 @@
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
+#include "sevsim/monitor/secure_processor/secure_tsc.h"
 #include "x86/exit_code.h"
 #include "x86/sev.h"
 
@@ -55,7 +56,7 @@ void access_efer(Vcpu& vcpu, bool write, u64 value) {
     }
 }
 
-/// RDMSR and WRMSR: three registers are the CPU's own business, the rest is #VC.
+/// RDMSR and WRMSR: four registers are the CPU's own business, the rest is #VC.
 void handle_msr(Vcpu& vcpu) {
     const bool write = vcpu.vmcb.exitinfo1 != 0;
     const u64 value  = from_halves(low_half(vcpu.registers.rdx), low_half(vcpu.state().rax));
@@ -83,6 +84,12 @@ void handle_msr(Vcpu& vcpu) {
         }
         break;
     case Msr::efer: access_efer(vcpu, write, value); return;
+    case Msr::guest_tsc_freq:
+        if (!write && secure_tsc::is_on(vcpu.options)) {
+            set_halves(vcpu, secure_tsc::frequency());
+            return;
+        }
+        break;
     default: break;
     }
     reflect(vcpu, ExitCode::msr);

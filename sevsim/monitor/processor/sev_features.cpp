@@ -22,7 +22,7 @@ constexpr Row rows[] = {
     {bit(6),                       nullptr                                                                             }, // the host's IBS stops: there is none
     {bit(7),                       nullptr                                                                             }, // branch targets are isolated: nothing is predicted
     {bit(8),                       "SEV_FEATURES asks for supervisor shadow stacks by VMPL, which this machine has not"},
-    {bit(9),                       "SEV_FEATURES asks for a secure TSC, which this machine has not"                    },
+    {x86::SevFeatures::secure_tsc, nullptr                                                                             }, // secure_processor/secure_tsc.h
     {bit(10),                      "SEV_FEATURES asks for the VMGEXIT parameter, which this machine has not"           },
     {bit(11),                      "SEV_FEATURES asks for virtual performance counters, which this machine has not"    },
     {bit(12),                      "SEV_FEATURES asks for a virtual IBS, which this machine has not"                   },
@@ -41,6 +41,9 @@ const char* refused_feature(const Options& options, u64 features) {
     if (((features & x86::SevFeatures::snp_active) != 0) != wants_snp) {
         return wants_snp ? "a VMSA for SEV-SNP whose SEV_FEATURES do not say so (bit 0)"
                          : "a VMSA for SEV-ES whose SEV_FEATURES ask for SEV-SNP (bit 0)";
+    }
+    if ((features & x86::SevFeatures::secure_tsc) != 0 && !wants_snp) {
+        return "SEV_FEATURES asks for a secure TSC, which is SEV-SNP's";
     }
     u64 known = 0;
     for (const Row& row : rows) {

@@ -6,6 +6,7 @@
 #include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/processor/sev_features.h"
 #include "sevsim/monitor/recording/outcome.h"
+#include "sevsim/monitor/secure_processor/secure_tsc.h"
 
 #include <iterator>
 
@@ -39,10 +40,14 @@ void run_from(Vcpu& vcpu, const x86::Vmsa& vmsa) {
     if (const char* fault = vmsa_fault(vmsa)) {
         end_run_by_stop(fault);
     }
+    if (const char* fault = secure_tsc::fault(vmsa)) {
+        end_run_by_stop(fault);
+    }
     vcpu.vmpl                 = vmsa.vmpl;
     vcpu.options.sev_features = vmsa.sev_features;
     load_vmsa(vcpu, vmsa);
     apply_features(vcpu);
+    secure_tsc::load(vcpu, vmsa);
     vcpu.vmcb.event_injection  = 0;
     vcpu.vmcb.interrupt_shadow = 0;
     load_hidden_state(vcpu);
@@ -108,6 +113,7 @@ void change_vmpl(Vcpu& vcpu) {
     x86::Vmsa& put_away   = page_of(vcpu, left);
     put_away.vmpl         = vcpu.vmpl;
     put_away.sev_features = vcpu.options.sev_features;
+    secure_tsc::save(vcpu, put_away);
     save_vmsa(vcpu, put_away);
     const VmplContext& next = vcpu.vmpls[vcpu.next_vmpl];
     const x86::Vmsa vmsa    = page_of(vcpu, next);

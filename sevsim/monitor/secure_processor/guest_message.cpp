@@ -1,12 +1,12 @@
 #include "sevsim/monitor/secure_processor/guest_message.h"
 
 #include "sevsim/monitor/memory/memory.h"
-#include "sevsim/monitor/processor/tsc_frequency.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/secure_processor/aes_gcm.h"
 #include "sevsim/monitor/secure_processor/derived_key.h"
 #include "sevsim/monitor/secure_processor/launch.h"
 #include "sevsim/monitor/secure_processor/report.h"
+#include "sevsim/monitor/secure_processor/secure_tsc.h"
 
 namespace vestibule::sevsim {
 
@@ -86,7 +86,6 @@ u16 answer_key(const Exchange& exchange) {
     return sizeof response;
 }
 
-/// This machine's counter runs for the guest as it does by itself.
 u16 answer_tsc_info(const Exchange& exchange) {
     struct Response {
         u32 status;
@@ -98,8 +97,9 @@ u16 answer_tsc_info(const Exchange& exchange) {
     };
 
     static_assert(sizeof(Response) == 128);
-    auto& response = *reinterpret_cast<Response*>(exchange.answer);
-    response.scale = u64{1} << 32;
+    auto& response  = *reinterpret_cast<Response*>(exchange.answer);
+    response.scale  = secure_tsc::scale;
+    response.offset = secure_tsc::launch_offset();
     return sizeof response;
 }
 

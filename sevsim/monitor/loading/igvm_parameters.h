@@ -1,0 +1,21 @@
+// What the loader tells the guest by an IGVM file's parameters (igvm_defs: IGVM_VHS_PARAMETER_AREA,
+// IGVM_VHS_PARAMETER, IGVM_VHS_PARAMETER_INSERT). Nobody measures it.
+#pragma once
+
+#include "igvm/format/reader.h"
+#include "sevsim/monitor/options.h"
+
+#include <span>
+
+namespace vestibule::sevsim {
+
+/// An area of the file, by its index; one that parse() has seen declared.
+igvm::ParameterArea parameter_area(const igvm::File& file, u32 mask, u32 index);
+
+/// Writes the page at `page`, an offset into the area, as it is when the area is inserted: its
+/// initial content and the parameters deposited there. What cannot be told is in words; nullptr
+/// where all is.
+const char* fill_parameter_page(const igvm::File& file, u32 mask, const igvm::ParameterArea& area,
+                                const Options& options, u64 page, std::span<u8> to);
+
+} // namespace vestibule::sevsim
