@@ -60,7 +60,9 @@ class Reference {
             link(1, 0x1'0000'0000 - ovmf_.size() + at, &ovmf_[at]);
         }
 
-        // Debian's OVMF.fd of 2022.11, as a dump of its metadata shows it.
+        // Debian's OVMF.fd of 2022.11 and 2025.02, as dumps of their metadata show them: the second, of
+        // 4 MiB, has a page for an SVSM's calling area, which is zero whatever the cloud.
+        const bool has_svsm_page = ovmf_.size() > 0x20'0000;
         struct Part {
             u64 gpa;
             u64 size;
@@ -76,7 +78,12 @@ class Reference {
         if (cloud != "ec2") {
             parts.push_back({0x80'E000, 0x1000, 6});
         }
-        parts.push_back({0x80'F000, 0x1'1000, ram});
+        if (has_svsm_page) {
+            parts.push_back({0x80'F000, 0x1000, 3});
+            parts.push_back({0x81'0000, 0x1'0000, ram});
+        } else {
+            parts.push_back({0x80'F000, 0x1'1000, ram});
+        }
         if (cloud == "ec2") {
             parts.push_back({0x80'E000, 0x1000, 6});
         }
