@@ -55,10 +55,10 @@ template <class Cpu>
             mask           = one ? size_mask(1) : size_mask(4);
             exitinfo1      = encode_port(exitinfo1, one ? 1 : 4, 8, port);
         } else if (event.quick == Quick::msr) {
-            const bool may_be_forged = Cpu::serves_kernel
-                                           ? vmsa_msr_filter.may_hold(frame.rcx)
-                                                 && is_forged_msr<Cpu>(frame, exitinfo1)
-                                           : static_cast<i32>(frame.rcx) < 0;
+            const bool may_be_forged =
+                Cpu::serves_kernel
+                    ? vmsa_msr_filter.may_hold(frame.rcx) && is_forged_msr<Cpu>(frame, exitinfo1)
+                    : static_cast<i32>(frame.rcx) < 0;
             if (may_be_forged) [[unlikely]] {
                 return not_here;
             }

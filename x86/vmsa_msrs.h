@@ -45,9 +45,9 @@ constexpr bool is_kept_in_vmsa(u32 number, bool write, u64 cr4) {
     return is_kept;
 }
 
-/// The same for the boot stub, whose bytes are measured: from EFER, of which writes are left out, to
-/// GS_BASE, between which no MSR is that a hypervisor may serve, and SEV_STATUS. Those for SYSENTER
-/// and SWAPGS are of no use without a kernel, and GHCB's #VC would come to no handler.
+/// The same for the boot stub, whose bytes are measured: from EFER, of which writes are left out,
+/// to GS_BASE, between which no MSR is that a hypervisor may serve, and SEV_STATUS. Those for
+/// SYSENTER and SWAPGS are of no use without a kernel, and GHCB's #VC would come to no handler.
 constexpr bool is_kept_in_vmsa_of_stub(u32 number, u32 write) {
     constexpr u32 efer    = static_cast<u32>(Msr::efer);
     constexpr u32 gs_base = static_cast<u32>(Msr::gs_base);

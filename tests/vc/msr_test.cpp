@@ -119,7 +119,8 @@ TEST_F(MsrTest, TheStubsRuleIsOfTheTable) {
              Row{0xC001'0132, false, false},
     }) {
         EXPECT_EQ(x86::is_kept_in_vmsa_of_stub(row.number, 0), row.reads) << std::hex << row.number;
-        EXPECT_EQ(x86::is_kept_in_vmsa_of_stub(row.number, 1), row.writes) << std::hex << row.number;
+        EXPECT_EQ(x86::is_kept_in_vmsa_of_stub(row.number, 1), row.writes)
+            << std::hex << row.number;
     }
 }
 

@@ -60,9 +60,11 @@ class Reference {
             link(1, 0x1'0000'0000 - ovmf_.size() + at, &ovmf_[at]);
         }
 
-        // Debian's OVMF.fd of 2022.11 and 2025.02, as dumps of their metadata show them: the second, of
-        // 4 MiB, has a page for an SVSM's calling area, which is zero whatever the cloud.
+        // Debian's OVMF.fd of 2022.11 and 2025.02, as dumps of their metadata show them: the
+        // second, of 4 MiB, has a page for an SVSM's calling area, which is zero whatever the
+        // cloud.
         const bool has_svsm_page = ovmf_.size() > 0x20'0000;
+
         struct Part {
             u64 gpa;
             u64 size;
