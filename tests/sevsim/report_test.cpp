@@ -36,11 +36,13 @@ RunResult without_outcome(Ending how, int value = 0) {
 TEST(Report, AsksForTheCBitAtTheFirstInstruction) {
     constexpr std::string_view question = "is it built for another C-bit than 51 (--cbit)?";
     for (const OutcomeKind kind : {OutcomeKind::shutdown, OutcomeKind::stop}) {
-        RunResult result               = ended(kind);
-        result.records.start           = Start{.platform = "sev-es", .c_bit = 51};
-        result.records.outcome->vmruns = 1;
-        EXPECT_TRUE(says(report(result), question));
-        result.records.outcome->vmruns = 2;
+        RunResult result     = ended(kind);
+        result.records.start = Start{.platform = "sev-es", .c_bit = 51};
+        for (const unsigned vmruns : {1u, 2u}) {
+            result.records.outcome->vmruns = vmruns;
+            EXPECT_TRUE(says(report(result), question));
+        }
+        result.records.outcome->vmruns = 3;
         EXPECT_FALSE(says(report(result), question));
         result.records.outcome->vmruns = 1;
         result.records.start->platform = "native";
