@@ -126,8 +126,8 @@ std::string bash_values(const CLI::App& app, const std::string& verb) {
         }
         std::string patterns;
         for (const std::string& name : names_of(*option)) {
-            patterns +=
-                fmt::format("{}{}", patterns.empty() ? "" : " | ", shell_word(verb + " " + name));
+            patterns += fmt::format("{}{}", patterns.empty() ? "" : " | ",
+                                    shell_word(fmt::format("{} {}", verb, name)));
         }
         const std::string answer =
             values.kind == OptionValues::Kind::words
@@ -227,7 +227,7 @@ std::string man_page(const CLI::App& app) {
 }
 
 std::string bash_completion(const CLI::App& app) {
-    const std::string name = app.get_name();
+    const std::string& name = app.get_name();
     std::string verbs;
     std::string values = bash_values(app, "");
     std::string words  = fmt::format("    '') words={} ;;\n", shell_word(words_of(app)));
@@ -262,7 +262,7 @@ complete -F _{0} {0}
 }
 
 std::string zsh_completion(const CLI::App& app) {
-    const std::string name = app.get_name();
+    const std::string& name = app.get_name();
     std::string described;
     std::string arms;
     for (const CLI::App* verb : verbs_of(app)) {
