@@ -253,10 +253,10 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
             require_memory(vcpu, header, *range);
         } else if (const auto insert = header.as<igvm::ParameterInsert>()) {
             insert_parameters(vcpu, *file, mask, header, *insert);
-        } else if (header.as<igvm::ParameterArea>() || header.as<igvm::ParameterUsage>()) {
-            // What is deposited is looked up where the area is inserted.
-        } else if (header.type == igvm::HeaderType::error_range) {
-            // Where Hyper-V would put its own pages.
+        } else if (header.as<igvm::ParameterArea>() || header.as<igvm::ParameterUsage>()
+                   || header.type == igvm::HeaderType::error_range) {
+            // What is deposited is looked up where the area is inserted. An error range is where
+            // Hyper-V would put its own pages.
         } else if (header.type != igvm::HeaderType::snp_id_block || !vcpu.options.is_snp()) {
             // An ID block was the host command's to check (sevsim/snp_launch.h).
             refuse(header, way_round(header.type));
