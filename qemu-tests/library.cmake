@@ -12,6 +12,9 @@ set(with_pku -- -cpu "EPYC,phys-bits=48,nrip-save=off,+pku,+pks")
 sevsim_test(library_protection_keys library_protection_keys STATUS 0 ARGS ${with_pku}
   WANT "protection keys\ndone\n" ${well})
 sevsim_test(library_user_ports library_user_ports STATUS 0 WANT "^user ports\ndone\n" ${well})
+# What a hook finds.
+sevsim_test(library_hooks library_hooks STATUS 1 # NMIs by INT 2
+  WANT "^hooks\ndone\n" "nmi-complete-without-nmi +24 " "exited with code 0")
 # What comes from outside while a process is served.
 set(fixed_up WANT "^fix-ups\ndone\n" ${well})
 sevsim_test(library_fix_ups library_fix_ups STATUS 0 ${fixed_up})
