@@ -51,6 +51,9 @@ inline constexpr u32 max_extended      = 0x8000'0000;
 inline constexpr u32 memory_encryption = 0x8000'001F;
 } // namespace cpuid_leaf
 
+/// CPUID 1 ECX.
+inline constexpr u32 cpuid_xsave = 1u << 26;
+
 /// CPUID 0x8000001F EAX.
 inline constexpr u32 cpuid_sev    = 1u << 1;
 inline constexpr u32 cpuid_sev_es = 1u << 3; // may be clear in an SEV-ES guest
