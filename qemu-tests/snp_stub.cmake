@@ -99,6 +99,14 @@ foreach(lie taken replaced swapped)
     WANT "accepted: SEV-SNP at VMPL 0\n" "VC_PAGE_UNVALIDATED" REJECT "accepted: free")
 endforeach()
 
+# What the loader tells lies in pages that the launch has validated, unmeasured: the stub accepts them no more.
+foreach(entry 32 compat 64)
+  snp_stub_test(parameters_${entry} parameters_${entry}
+    BUILD --cbit 47 --entry ${entry} --vcpus 2 --memory 64M --parameters memory-map,vp-count
+      --payload ${payload_dir}/parameters.elf
+    STATUS 0 ARGS ${snp} --memory 64M WANT ${told_parameters} "exited with code 0" "Violations: none")
+endforeach()
+
 # Further vCPUs, by AP creation.
 foreach(entry 32 compat 64)
   snp_stub_test(aps_${entry} aps_${entry}
@@ -161,6 +169,9 @@ below_vmpl0_test(selftest STATUS 0 WANT "1\\.\\.41\n" "# VMPL 1\n" "\nok 41 - SN
 below_vmpl0_test(accepted BUILD --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M
   STATUS 0 WANT "accepted: SEV-SNP at VMPL 1\n" "accepted: every page keeps what is written\n"
     "exited with code 0" "Violations: none" REJECT ": NO ")
+below_vmpl0_test(parameters BUILD --parameters memory-map,vp-count --payload ${payload_dir}/parameters.elf
+  ARGS --memory 64M STATUS 0 WANT "parameters: ranges 2\n" "parameters: vCPUs 1\n" "exited with code 0"
+    "Violations: none")
 below_vmpl0_test(svsm-not-run ARGS --hostile svsm-not-run STATUS 1
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "TAP")
 attest_test(below_vmpl0 BUILD ${below} --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)

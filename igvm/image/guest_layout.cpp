@@ -411,6 +411,9 @@ std::optional<std::string> PageMaker::fill_service_launch() {
             loaded.push_back({.base = placed.gpa, .size = whole_pages(placed.content.size())});
         }
     }
+    for (const ParameterPage& page : layout_.at.parameters) {
+        loaded.push_back({.base = page.gpa, .size = page_size});
+    }
     std::ranges::sort(loaded, {}, &MemoryRange::base);
     std::vector<MemoryRange> merged;
     for (const MemoryRange& range : loaded) {
