@@ -48,6 +48,16 @@ foreach(entry 32 compat 64)
     STATUS 0 ARGS ${snp} --cbit 51 WANT ${snp_ok} "Violations: none" REJECT "not ok")
 endforeach()
 
+# gdb at two vCPUs, with the DWARF that is installed.
+snp_stub_file(file selftest_64_vcpus_2 --cbit 47 --entry 64 --vcpus 2)
+gdb_test(snp snp ARGS --platform snp ${file} SYMBOLS ${VESTIBULE_GUEST_DIR}/boot/vestibule.debug
+  WANT "Breakpoint 1, payload_main [(]info=[.][.][.][)] at [./]*boot/selftest/main.cpp" "[$]1 = 0x2\n"
+    "\n#1 [^\n]*snp_main [(][)] at [./]*boot/snp/main.cpp:" "[$]2 = 2\n"
+    "Cannot access memory at address 0x3f00000\n" "Thread 2 [^\n]*hit Breakpoint 2, [^\n]*ap_main [(][)]"
+    "\n[*] 2 +Thread [^\n]*ap_main [(][)]" "\n=> 0x20[^\n]*ap_main[^\n]*:\tlock" "[$]3 = 0\n"
+    "Switching to thread 1 [^\n]*\n[^\n]*\n[^\n]*\n=> 0x2[^\n]*:\t[a-z]"
+  REPORT "exited with code 0" "Violations: none")
+
 # Lies, each by the code that it ends with. In legacy mode the C-bit is what the hypervisor names.
 foreach(row
     "registration:SNP_REGISTRATION" "cpuid-page\;1:SNP_CPUID_PAGE" "cpuid-page\;2:SNP_CPUID_CONFLICT"

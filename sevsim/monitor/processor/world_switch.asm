@@ -33,6 +33,8 @@ enter_guest:
         mov     r14, [rdi + GUEST_R14]
         mov     r15, [rdi + GUEST_R15]
         mov     rdi, [rdi + GUEST_RDI]
+        global  guest_vmrun             ; where a debugger waits for the guest
+guest_vmrun:
         vmrun
         push    rdi
         mov     rdi, [rsp + 8]
