@@ -8,8 +8,10 @@ leave 'qemu-tests/linux/fetch_report*' 'qemu.snp_report_linux does it'
 leave '*--platform sev --kernel *' 'qemu.linux_sev does it'
 leave '*root=/dev/vda*' 'qemu.linux does it, with an initrd'
 leave '*--secret*' 'qemu.owner_launch does it'
-before 'sevsim run guest.igvm --gdb 1234' 'igvmtool build --out guest.igvm --cbit 47 --platform sev-es'
-word '--gdb 1234' 'echo "--gdb 1234 </dev/null >gdb.log 2>&1 &"' # beside it
+before 'sevsim run guest.igvm --gdb 1234' '
+    igvmtool build --out guest.igvm --cbit 47 --platform sev-es
+    waits_for_gdb() { sevsim run guest.igvm --gdb 1234 >gdb.log 2>&1 & }'
+word 'sevsim run guest.igvm --gdb 1234' 'echo waits_for_gdb'
 word '-ex "backtrace"' 'echo "-ex backtrace | grep \"^#0 .*payload_main\""'
 before 'gdb *' 'cp "$BUILD/guest/boot/vestibule.debug" . && sleep 1'
 before 'sevsim run --kernel vmlinuz --initrd *' '
