@@ -167,7 +167,12 @@ set_tests_properties(qemu.results PROPERTIES PASS_REGULAR_EXPRESSION
   "tests=\"32\" failures=\"0\" errors=\"0\" skipped=\"0\">\n32\n1..32\nok 31 - guest: [^\n]*\nok 32 - sevsim: the guest ends well\n")
 
 # The launch with an owner: session, measurement, secret.
-image_file(owned vestibule 64)
+set(owned ${CMAKE_CURRENT_BINARY_DIR}/owned.igvm)
+add_custom_target(image_owned ALL
+  COMMAND igvmtool build --out ${owned} --cbit 47 --platform sev-es
+    --payload ${VESTIBULE_GUEST_DIR}/qemu-tests/payloads/secret.elf > ${owned}.log
+  BYPRODUCTS ${owned} VERBATIM)
+add_dependencies(image_owned igvmtool guest)
 add_test(NAME qemu.owner_launch
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/owner_launch $<TARGET_FILE:sevsim> $<TARGET_FILE:igvmtool> ${owned} sev-es)
 set_tests_properties(qemu.owner_launch PROPERTIES TIMEOUT 90
