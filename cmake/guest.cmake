@@ -33,6 +33,12 @@ else()
 endif()
 target_compile_options(guest_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${position_independence}>)
 
+# vestibule_debug_info(): what this folder compiles from here on has DWARF for a debugger, which alters no
+# code. It names no folder of this machine.
+macro(vestibule_debug_info)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-g> $<$<COMPILE_LANGUAGE:CXX>:-fdebug-compilation-dir=.>)
+endmacro()
+
 # vestibule_guest_image(<name> [ENTRY32 <legacy code> | COMPAT] <sources>...): an image of the stub
 # with the given payload (linker/stub.ld), entered in 64-bit mode; with COMPAT also in compatibility
 # mode; with ENTRY32 also in legacy mode, where it begins with that vestibule_legacy_code().

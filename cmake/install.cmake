@@ -14,6 +14,12 @@ install(FILES ${VESTIBULE_BOOTX64} efi/vestibule.conf
 install(PROGRAMS qemu-tests/on-sev-host
   DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule COMPONENT tools)
 
+# For gdb: the stub's images with DWARF, as igvmtool carries them without.
+foreach(image vestibule vestibule_compat vestibule32 hand_over hand_over_compat hand_over32)
+  install(FILES ${VESTIBULE_GUEST_DIR}/boot/${image}.debug
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule/debug COMPONENT tools)
+endforeach()
+
 # Man pages and completions, which the programs print. Their verbs are asked of nobody else: a page for each.
 set(pages ${CMAKE_BINARY_DIR}/pages)
 add_custom_target(pages ALL

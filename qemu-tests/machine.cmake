@@ -89,12 +89,38 @@ sevsim_test(profile_without_count vestibule STATUS 1 ARGS --profile -- -icount s
 
 # gdb, which scripts/setup installs.
 find_program(GDB gdb REQUIRED)
-image_file(debugged exit_with_3 64)
-add_sevsim_test(NAME qemu.machine_gdb
-  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${debugged}
-    -DSYMBOLS=${VESTIBULE_GUEST_DIR}/qemu-tests/guests/exit_with_3.elf -DGDB=${GDB}
-    -DLOG=${CMAKE_CURRENT_BINARY_DIR}/gdb.log -P ${CMAKE_CURRENT_SOURCE_DIR}/gdb.cmake)
-set_tests_properties(qemu.machine_gdb PROPERTIES TIMEOUT 90)
+# gdb_test(<name> <commands> [SYMBOLS <file>] WANT <regex>... REPORT <regex>... ARGS <argument>...)
+function(gdb_test name commands)
+  cmake_parse_arguments(ARG "" "SYMBOLS" "WANT;REPORT;ARGS" ${ARGN})
+  add_sevsim_test(NAME qemu.gdb_${name}
+    COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> "-DARGUMENTS=${ARG_ARGS}"
+      -DSYMBOLS=${ARG_SYMBOLS} -DGDB=${GDB} -DCOMMANDS=${CMAKE_CURRENT_SOURCE_DIR}/gdb/${commands}.gdb
+      "-DWANT=${ARG_WANT}" "-DREPORT=${ARG_REPORT}" -DLOG=${CMAKE_CURRENT_BINARY_DIR}/gdb_${name}.log
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/gdb.cmake)
+  set_tests_properties(qemu.gdb_${name} PROPERTIES TIMEOUT 120)
+endfunction()
+image_file(debugged debugged 64)
+gdb_test(source source ARGS ${debugged} SYMBOLS ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/debugged.elf
+  WANT "Breakpoint 1, payload_main [(]info=[.][.][.][)] at " "[$]1 = 0x1\n"
+    "Breakpoint 2, [^\n]*innermost [(][)] at [./]*qemu-tests/guests/debugged.cpp:"
+    "\n=> 0x2[0-9a-f]+ <[^\n]*innermost[^\n]*:\tmov"
+    "\n#1 [^\n]*middle [(]magic=[^\n]* at [./]*qemu-tests/guests/debugged.cpp:[0-9]+\n"
+    "\n#2 [^\n]*payload_main [(]info=[^\n]* at [./]*qemu-tests/guests/debugged.cpp:[0-9]+\n"
+    "\n#3 [^\n]*stub_main [(][)] at [./]*boot/main.cpp:[0-9]+\n#4 [^\n]*\n[$]2"
+    "[$]2 = {magic = [0-9]+, exit_code = 3 '" "[$]3 = 9\n" "in vc_runtime_entry [(][)]\n[$]4 = 0x7b\n"
+  REPORT "exited with code 9")
+gdb_test(modes modes
+  ARGS --firmware ${VESTIBULE_GUEST_DIR}/qemu-tests/firmware/debugged.fd
+  WANT "Breakpoint 1, [^\n]*\n=> 0x8100:\tclc *\n   0x8101:\tcld *\n0x7000:\t0x16161616\n"
+    "Breakpoint 2, [^\n]*\n=> 0x8200:\tclc *\n   0x8201:\tcld *\n0x7000:\t0x32323232\n"
+    "Breakpoint 3, [^\n]*\n=> 0x8300:\tclc *\n   0x8301:\tcld *\n0x407000:\t0x33333333\n"
+    "Breakpoint 4, [^\n]*\n=> 0x8400:\tclc *\n   0x8401:\tcld *\n0x407000:\t0x44444444\n"
+    "Breakpoint 5, [^\n]*\n=> 0x8500:\tclc *\n   0x8501:\tcld *\n0x200000:\t0x53535353\n"
+    "Cannot access memory at address 0x400000\n" "\n0x401000:\t0x50505050\n" "\n0x201000:\t0x[0-9a-f]+\n"
+    "Cannot access memory at address 0x600000\n"
+    "\n0x200000:\t0x0000600d\n0x401000:\t0x0000600d\n"
+    "\n0x0+8501 in [^\n]*\n0x0+8502 in "
+  REPORT "termination: SELFTEST_PASSED")
 
 # When a guest asked for what.
 image_file(drawn vestibule 64)
@@ -141,7 +167,12 @@ set_tests_properties(qemu.results PROPERTIES PASS_REGULAR_EXPRESSION
   "tests=\"32\" failures=\"0\" errors=\"0\" skipped=\"0\">\n32\n1..32\nok 31 - guest: [^\n]*\nok 32 - sevsim: the guest ends well\n")
 
 # The launch with an owner: session, measurement, secret.
-image_file(owned vestibule 64)
+set(owned ${CMAKE_CURRENT_BINARY_DIR}/owned.igvm)
+add_custom_target(image_owned ALL
+  COMMAND igvmtool build --out ${owned} --cbit 47 --platform sev-es
+    --payload ${VESTIBULE_GUEST_DIR}/qemu-tests/payloads/secret.elf > ${owned}.log
+  BYPRODUCTS ${owned} VERBATIM)
+add_dependencies(image_owned igvmtool guest)
 add_test(NAME qemu.owner_launch
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/owner_launch $<TARGET_FILE:sevsim> $<TARGET_FILE:igvmtool> ${owned} sev-es)
 set_tests_properties(qemu.owner_launch PROPERTIES TIMEOUT 90

@@ -48,6 +48,10 @@ foreach(page letter own)
     WANT "vmpl-permission +1 " "its VMPL may not do that with this page")
 endforeach()
 
+# Restricted injection (SEV_FEATURES bit 3): the two refused calls are the guest's own.
+snp_test(doorbell doorbell BUILD --sev-features 0x9 STATUS 1 WANT "exited with code 0" "ghcb-invalid-input +2 "
+  "0x80000014 +#HV doorbell page +- +[0-9]+ " "0x80000015 +#HV IPI +- +7 " REJECT "ghcb-unknown-event")
+
 # A C-bit that has no effect: what the guest has made shared is not to be had.
 snp_test(c_bit_no_effect pages STATUS 1 ARGS --hostile cbit-no-effect
   WANT "0x404 +page not validated" "set 5, code 0x1d")

@@ -48,6 +48,16 @@ foreach(entry 32 compat 64)
     STATUS 0 ARGS ${snp} --cbit 51 WANT ${snp_ok} "Violations: none" REJECT "not ok")
 endforeach()
 
+# gdb at two vCPUs, with the DWARF that is installed.
+snp_stub_file(file selftest_64_vcpus_2 --cbit 47 --entry 64 --vcpus 2)
+gdb_test(snp snp ARGS --platform snp ${file} SYMBOLS ${VESTIBULE_GUEST_DIR}/boot/vestibule.debug
+  WANT "Breakpoint 1, payload_main [(]info=[.][.][.][)] at [./]*boot/selftest/main.cpp" "[$]1 = 0x2\n"
+    "\n#1 [^\n]*snp_main [(][)] at [./]*boot/snp/main.cpp:" "[$]2 = 2\n"
+    "Cannot access memory at address 0x3f00000\n" "Thread 2 [^\n]*hit Breakpoint 2, [^\n]*ap_main [(][)]"
+    "\n[*] 2 +Thread [^\n]*ap_main [(][)]" "\n=> 0x20[^\n]*ap_main[^\n]*:\tlock" "[$]3 = 0\n"
+    "Switching to thread 1 [^\n]*\n[^\n]*\n[^\n]*\n=> 0x2[^\n]*:\t[a-z]"
+  REPORT "exited with code 0" "Violations: none")
+
 # Lies, each by the code that it ends with. In legacy mode the C-bit is what the hypervisor names.
 foreach(row
     "registration:SNP_REGISTRATION" "cpuid-page\;1:SNP_CPUID_PAGE" "cpuid-page\;2:SNP_CPUID_CONFLICT"
@@ -97,6 +107,14 @@ foreach(lie taken replaced swapped)
   snp_stub_test(lie_page-${lie} accepted ${accepted}
     ARGS ${snp} --memory 64M --hostile page-${lie}:0x3000000@50 STATUS 1
     WANT "accepted: SEV-SNP at VMPL 0\n" "VC_PAGE_UNVALIDATED" REJECT "accepted: free")
+endforeach()
+
+# What the loader tells lies in pages that the launch has validated, unmeasured: the stub accepts them no more.
+foreach(entry 32 compat 64)
+  snp_stub_test(parameters_${entry} parameters_${entry}
+    BUILD --cbit 47 --entry ${entry} --vcpus 2 --memory 64M --parameters memory-map,vp-count
+      --payload ${payload_dir}/parameters.elf
+    STATUS 0 ARGS ${snp} --memory 64M WANT ${told_parameters} "exited with code 0" "Violations: none")
 endforeach()
 
 # Further vCPUs, by AP creation.
@@ -161,6 +179,9 @@ below_vmpl0_test(selftest STATUS 0 WANT "1\\.\\.41\n" "# VMPL 1\n" "\nok 41 - SN
 below_vmpl0_test(accepted BUILD --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M
   STATUS 0 WANT "accepted: SEV-SNP at VMPL 1\n" "accepted: every page keeps what is written\n"
     "exited with code 0" "Violations: none" REJECT ": NO ")
+below_vmpl0_test(parameters BUILD --parameters memory-map,vp-count --payload ${payload_dir}/parameters.elf
+  ARGS --memory 64M STATUS 0 WANT "parameters: ranges 2\n" "parameters: vCPUs 1\n" "exited with code 0"
+    "Violations: none")
 below_vmpl0_test(svsm-not-run ARGS --hostile svsm-not-run STATUS 1
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "TAP")
 attest_test(below_vmpl0 BUILD ${below} --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)

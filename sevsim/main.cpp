@@ -10,7 +10,6 @@
 #include "sevsim/certificates.h"
 #include "sevsim/ci_results.h"
 #include "sevsim/expectation.h"
-#include "sevsim/monitor/layout.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
 #include "sevsim/rules.h"
@@ -461,14 +460,8 @@ int command_line(std::span<char*> arguments) {
         constexpr u32 es       = 4;
         options.sev_policy     = options.platform == "sev" ? no_debug : no_debug | es;
     }
-    if (options.gdb != 0) {
-        if (run->count("--timeout") == 0) {
-            options.timeout = {};
-        }
-        fmt::print(stderr,
-                   "sevsim: waiting for gdb: target remote :{}\n"
-                   "sevsim: the guest's private memory lies at physical address {:#x}\n",
-                   options.gdb, layout::private_base);
+    if (options.gdb != 0 && run->count("--timeout") == 0) {
+        options.timeout = {};
     }
     options.keeps_output =
         !verdict.expectations.empty() || !verdict.tap.empty() || !verdict.junit.empty();

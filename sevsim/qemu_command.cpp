@@ -139,8 +139,8 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
     // clang-format on
     if (options.gdb != 0) {
         // Stopped before the monitor's first instruction, so that no breakpoint comes too late.
-        // Nobody but this machine's users can connect.
-        command.insert(command.end(), {"-gdb", fmt::format("tcp:127.0.0.1:{}", options.gdb), "-S"});
+        command.insert(command.end(), {"-chardev", fmt::format("socket,id=gdb,fd={}", files.gdb),
+                                       "-gdb", "chardev:gdb", "-S"});
     }
     if (options.vcpus != 1) {
         command.insert(command.end(), {"-smp", fmt::format("{}", options.vcpus)});

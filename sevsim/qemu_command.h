@@ -16,6 +16,7 @@ struct InheritedFiles {
     std::vector<int> guest; ///< its file; a kernel's command line and initrd behind it
     int records;            ///< the write end of the pipe that the debug port feeds
     int orders;             ///< a socket from which QEMU's own monitor reads
+    int gdb = -1;           ///< the one that its stub for gdb talks through (options.gdb)
 };
 
 /// What the guest's files say of what they need.

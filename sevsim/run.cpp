@@ -1,6 +1,7 @@
 // Files, pipes and QEMU put together.
 #include "sevsim/run.h"
 
+#include "sevsim/gdb_server.h"
 #include "sevsim/guest_file.h"
 #include "sevsim/igvm_guest.h"
 #include "sevsim/memory_picture.h"
@@ -221,6 +222,17 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                                : !serial  ? serial.error()
                                           : orders.error());
     }
+    std::unique_ptr<GdbServer> gdb;
+    Descriptor gdb_end;
+    if (options.gdb != 0) {
+        auto server = GdbServer::start(options.gdb);
+        if (!server) {
+            return std::unexpected(server.error());
+        }
+        gdb     = std::move(*server);
+        gdb_end = gdb->take_qemu_end();
+        fmt::print(stderr, "sevsim: waiting for gdb: target remote :{}\n", options.gdb);
+    }
     OutputFile trace{options.trace};
     OutputFile dump{options.dump};
     OutputFile picture{options.timeline};
@@ -247,12 +259,12 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     bool line_open     = false;
     std::string kept;
     Command command;
-    command.timeout     = options.timeout;
-    command.takes_input = true;
-    command.arguments   = qemu_command(
-        options,
-        {kernel->descriptor.get(), guest->descriptors(), records->write.get(), orders->read.get()},
-        needs);
+    command.timeout         = options.timeout;
+    command.takes_input     = true;
+    command.arguments       = qemu_command(options,
+                                           {kernel->descriptor.get(), guest->descriptors(),
+                                            records->write.get(), orders->read.get(), gdb_end.get()},
+                                           needs);
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
     for (OpenedFile& file : guest->files) {
@@ -260,6 +272,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     }
     command.inherited.push_back(std::move(records->write));
     command.inherited.push_back(std::move(orders->read));
+    if (gdb_end) {
+        command.inherited.push_back(std::move(gdb_end));
+    }
     // An NMI that no vCPU has sent (sevsim/monitor/processor/processors.cpp). The native platform's
     // monitor leaves NMIs to its guest.
     if (options.platform != "native") {

@@ -67,6 +67,7 @@ inline constexpr u8 stack_segment      = 12;
 inline constexpr u8 general_protection = 13;
 inline constexpr u8 page_fault         = 14;
 inline constexpr u8 alignment_check    = 17;
+inline constexpr u8 hv_injection       = 28; // #HV
 inline constexpr u8 vmm_communication  = 29; // #VC
 /// Vectors 0 to 31 belong to the architecture.
 inline constexpr unsigned count = 32;

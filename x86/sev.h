@@ -38,9 +38,10 @@ struct SevStatus {
 struct SevFeatures {
     static constexpr unsigned status_shift = 2; // to where SEV_STATUS mirrors them
 
-    static constexpr u64 snp_active = SevStatus::snp >> status_shift;
-    static constexpr u64 debug_swap = SevStatus::debug_swap >> status_shift;
-    static constexpr u64 secure_tsc = SevStatus::secure_tsc >> status_shift;
+    static constexpr u64 snp_active           = SevStatus::snp >> status_shift;
+    static constexpr u64 restricted_injection = bit(3); // of events, none but #HV (vector 28)
+    static constexpr u64 debug_swap           = SevStatus::debug_swap >> status_shift;
+    static constexpr u64 secure_tsc           = SevStatus::secure_tsc >> status_shift;
 };
 
 namespace cpuid_leaf {

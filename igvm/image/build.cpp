@@ -76,7 +76,11 @@ void add_vp_context(Writer& writer, const Target& target, const BuildOptions& op
     if (target.platform != PlatformType::native) {
         context.gpa             = x86::vmsa_gpa;
         const boot::Entry entry = vp_index == 0 ? options.entry : boot::Entry::long64;
-        writer.add(context, bytes_of(initial_vmsa(target.platform, entry, base, address)));
+        x86::Vmsa vmsa          = initial_vmsa(target.platform, entry, base, address);
+        if (target.platform == PlatformType::sev_snp) {
+            vmsa.sev_features = options.sev_features;
+        }
+        writer.add(context, bytes_of(vmsa));
     } else if (vp_index == 0) {
         const NativeVpContext registers = initial_native_context(options.entry, base, address);
         std::vector<u8> page(page_size);

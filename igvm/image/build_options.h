@@ -20,6 +20,7 @@ struct BuildOptions {
     std::optional<u64> base = {}; // NOLINT(readability-redundant-member-init): may go unnamed
     boot::Entry entry       = boot::Entry::long64;
     u32 vcpus               = 1;
+    u64 sev_features        = 1;        // of SEV-SNP's VMSAs: SNPActive
     u64 snp_policy          = 0x3'0000; // SMT allowed, and the bit that must be one
     bool memory_map         = false;    // a parameter area for it
     bool vp_count           = false;

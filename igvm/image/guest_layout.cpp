@@ -318,6 +318,7 @@ void PageMaker::add_service() {
     x86::Vmsa vmsa =
         initial_vmsa(PlatformType::sev_snp, boot::Entry::long64, layout_.at.base, entry);
     vmsa.vmpl            = options_.vmpl;
+    vmsa.sev_features    = options_.sev_features;
     std::vector<u8> page = bytes_of(vmsa);
     page.resize(page_size);
     add(layout_.at.guest_vmsa, Content(std::move(page)));
@@ -410,6 +411,9 @@ std::optional<std::string> PageMaker::fill_service_launch() {
         if (placed.part != Part::service) {
             loaded.push_back({.base = placed.gpa, .size = whole_pages(placed.content.size())});
         }
+    }
+    for (const ParameterPage& page : layout_.at.parameters) {
+        loaded.push_back({.base = page.gpa, .size = page_size});
     }
     std::ranges::sort(loaded, {}, &MemoryRange::base);
     std::vector<MemoryRange> merged;

@@ -138,6 +138,13 @@ BuildOptions options_of(const BuildArguments& arguments) {
         }
         options.snp_policy = *policy;
     }
+    constexpr u64 snp_active = 1;
+    if ((options.sev_features & snp_active) == 0
+        || (options.sev_features != snp_active && !options.is_for(PlatformType::sev_snp))) {
+        throw CLI::ValidationError("--sev-features",
+                                   "these are an SNP guest's: expected bit 0 set, and --platform "
+                                   "sev-snp among others");
+    }
     constexpr u64 most_vmpls = 255; // wrong_option() says what is right
     options.vmpl             = static_cast<u8>(std::min(arguments.vmpl.value_or(0), most_vmpls));
     if ((options.vmpl != 0) != !arguments.service.empty()) {
@@ -183,6 +190,8 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
     verb.add_option("--policy", arguments.policy,
                     "The SNP guest's policy (0x30000), or words that change that: "
                     "smt=off,debug=off,ciphertext-hiding,abi=1.55");
+    cli::add_number(verb, "--sev-features", arguments.options.sev_features,
+                    "SEV_FEATURES of every vCPU of the SNP guest, for example 0x21 with DebugSwap");
     cli::add_number(verb, "--vmpl", arguments.vmpl,
                     "The VMPL of the SEV-SNP guest: below 0 it runs under the service of --svsm");
     verb.add_option(

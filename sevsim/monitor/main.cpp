@@ -15,6 +15,7 @@
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
+#include "sevsim/monitor/recording/show_debugger.h"
 #include "sevsim/monitor/recording/timeline.h"
 #include "sevsim/monitor/secure_processor/launch.h"
 #include "sevsim/monitor/secure_processor/secure_tsc.h"
@@ -125,6 +126,7 @@ void monitor_main(u32 multiboot_information) {
     if (options.timeline) {
         start_timeline();
     }
+    show_debugger(options);
     release_processors();
     run(vcpus()[0]);
 }

@@ -168,6 +168,8 @@ constexpr Row numbers[] = {
     {"$T build --out x --platform sev-snp --policy 0x1ffffffffffff0000", 2, "--policy: found 0x1ffffffffffff0000, expected a number of 64 bits"},
     {"$T build --out x --platform sev-snp --policy=-1", 2, "--policy: found -1"},
     {"$T build --out x --platform sev-snp --policy 0200000", 2, strict},
+    {"$T build --out x --platform sev-snp --sev-features 0x20", 2, "--sev-features: these are an SNP guest's: expected bit 0 set"},
+    {"$T build --out x --platform sev-es --sev-features 0x21", 2, "--sev-features: these are an SNP guest's"},
     {"$T build --out x --platform sev-snp --policy 0x", 2, strict},
     {"$T build --out x --platform sev-snp --policy smt=maybe", 2, "smt: found maybe, expected on or off"},
     {"$T build --out x --platform sev-snp --policy abi=1.256", 2, "abi: found 1.256"},

@@ -10,7 +10,8 @@ foreach(file bin/igvmtool bin/sevsim bin/sevlaunch share/doc/vestibule/sev-host.
     include/vestibule/vestibule.h include/vestibule/reasons.h include/vestibule/boot_info.h
     include/vestibule/boot_info.inc include/vestibule/boot_info_offsets.h
     include/vestibule-cxx/vc/handler.h include/vestibule-cxx/ghcb/call.h
-    include/vestibule-cxx/x86/cpu.h lib/pkgconfig/vestibule-cxx.pc share/vestibule/BOOTX64.EFI share/vestibule/vestibule.conf)
+    include/vestibule-cxx/x86/cpu.h lib/pkgconfig/vestibule-cxx.pc share/vestibule/BOOTX64.EFI share/vestibule/vestibule.conf
+    share/vestibule/debug/vestibule.debug share/vestibule/debug/hand_over32.debug)
   if(NOT EXISTS ${PREFIX}/${file})
     message(FATAL_ERROR "not installed: ${file}")
   endif()

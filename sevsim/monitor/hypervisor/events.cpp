@@ -51,6 +51,8 @@ constexpr Event events[] = {
     {0x8000'0011, 2, true,  "guest request",          guest_request_inputs,                      serve_guest_request    },
     {0x8000'0012, 2, true,  "extended guest request", extended_request_inputs,                   serve_extended_request },
     {0x8000'0013, 2, true,  "AP creation",            ap_creation_inputs,                        serve_ap_creation      },
+    {0x8000'0014, 2, true,  "#HV doorbell page",      doorbell_inputs,                           serve_doorbell         },
+    {0x8000'0015, 2, true,  "#HV IPI",                hv_ipi_inputs,                             serve_hv_ipi           },
     {0x8000'0017, 2, true,  "APIC IDs",               apic_ids_inputs,                           serve_apic_ids         },
     {0x8000'0018, 2, true,  "RUN_VMPL",               run_vmpl_inputs,                           serve_run_vmpl         },
     {0x8000'FFFD, 2, false, "hypervisor features",    needs<>,                                   serve_features         },

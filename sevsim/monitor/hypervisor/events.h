@@ -80,6 +80,8 @@ Inputs guest_request_inputs(const GhcbView& ghcb);
 Inputs run_vmpl_inputs(const GhcbView& ghcb);
 Inputs apic_ids_inputs(const GhcbView& ghcb);
 Inputs extended_request_inputs(const GhcbView& ghcb);
+Inputs doorbell_inputs(const GhcbView& ghcb);
+Inputs hv_ipi_inputs(const GhcbView& ghcb);
 
 Answer serve_nothing(Vcpu& vcpu, GhcbView& ghcb); // an instruction without effect on this machine
 Answer serve_dr7_read(Vcpu& vcpu, GhcbView& ghcb);
@@ -102,6 +104,8 @@ Answer serve_extended_request(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_apic_ids(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_run_vmpl(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_doorbell(Vcpu& vcpu, GhcbView& ghcb);
+Answer serve_hv_ipi(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_features(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_termination(Vcpu& vcpu, GhcbView& ghcb);
 Answer serve_unsupported_event(Vcpu& vcpu, GhcbView& ghcb);

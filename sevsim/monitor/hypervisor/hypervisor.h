@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sevsim/monitor/processor/vcpu.h"
+#include "x86/sev.h"
 
 namespace vestibule::sevsim {
 
@@ -14,9 +15,11 @@ void serve_vmgexit(Vcpu& vcpu);
 u64 ghcb_msr_at_reset(const Options& options);
 
 /// The features that a guest is told of (section 2.3.1, request 0x080, and exit 0x8000FFFD). All
-/// that there are belong to SEV-SNP: SEV-SNP itself, AP creation, the list of APIC IDs, and VMPLs.
+/// that there are belong to SEV-SNP: SEV-SNP itself, AP creation, restricted injection where the
+/// guest has asked for it, the list of APIC IDs, and VMPLs.
 constexpr u64 hypervisor_features(const Options& options) {
-    return options.is_snp() ? bit(0) | bit(1) | bit(4) | bit(5) : 0;
+    const bool restricted = (options.sev_features & x86::SevFeatures::restricted_injection) != 0;
+    return options.is_snp() ? bit(0) | bit(1) | (restricted ? bit(2) : 0) | bit(4) | bit(5) : 0;
 }
 
 /// What a guest that asks for the AP jump table is told, as long as none has set another: what its

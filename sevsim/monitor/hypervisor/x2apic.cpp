@@ -80,7 +80,17 @@ u32 flat_destination(u64 value) {
     return destination;
 }
 
-void write_command(Vcpu& vcpu, u64 value) {
+void enter_x2apic(Vcpu& vcpu) {
+    // Logical destinations of I/O interrupts have 8 bits: the first ones of the first cluster.
+    vcpu.logical_id                                = 1u << vcpu.index;
+    local_apic::at(local_apic::destination_format) = 0xFFFF'FFFF; // flat
+    local_apic::at(local_apic::logical_id)         = vcpu.logical_id << 24;
+    vcpu.x2apic_command                            = 0;
+}
+
+} // namespace
+
+void write_interrupt_command(Vcpu& vcpu, u64 value) {
     vcpu.x2apic_command   = value & ~u64{local_apic::pending};
     const bool shorthand  = (value & local_apic::shorthand_mask) != 0;
     const u32 destination = flat_destination(value);
@@ -96,16 +106,6 @@ void write_command(Vcpu& vcpu, u64 value) {
         local_apic::at(local_apic::command) = low_half(value);
     }
 }
-
-void enter_x2apic(Vcpu& vcpu) {
-    // Logical destinations of I/O interrupts have 8 bits: the first ones of the first cluster.
-    vcpu.logical_id                                = 1u << vcpu.index;
-    local_apic::at(local_apic::destination_format) = 0xFFFF'FFFF; // flat
-    local_apic::at(local_apic::logical_id)         = vcpu.logical_id << 24;
-    vcpu.x2apic_command                            = 0;
-}
-
-} // namespace
 
 u64 read_apic_base(const Vcpu& vcpu) {
     const u64 own  = x86::Cpu::rdmsr(static_cast<x86::Msr>(apic_base_msr));
@@ -151,7 +151,7 @@ bool write_x2apic(Vcpu& vcpu, u32 number, u64 value) {
         return false;
     }
     if (number == command) {
-        write_command(vcpu, value);
+        write_interrupt_command(vcpu, value);
         return true;
     }
     const bool accepts = high_half(value) == 0

@@ -6,6 +6,9 @@
 
 namespace vestibule::sevsim {
 
+/// What a write of x2APIC's interrupt command register does, by whatever way it was asked for.
+void write_interrupt_command(Vcpu& vcpu, u64 value);
+
 inline constexpr u32 apic_base_msr = 0x0000'001B;
 
 constexpr bool is_x2apic_msr(u32 number) { return number >= 0x800 && number <= 0x8FF; }

@@ -2,7 +2,7 @@
 
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
-#include "x86/page_table.h"
+#include "sevsim/page_walk.h"
 
 namespace vestibule::sevsim {
 
@@ -10,35 +10,7 @@ using x86::PageTableEntry;
 
 namespace {
 
-constexpr u64 nowhere = ~u64{0};
-
-/// A paging mode: where its walk starts and how wide its entries are.
-struct Paging {
-    u64 root;
-    unsigned entry_size;
-    unsigned first_shift; // of the linear address, for the index into the root
-    unsigned index_bits;  // per level
-    unsigned first_index_bits;
-    u64 large_shifts; // bit n set: an entry that maps 2^n bytes may be a page
-};
-
-Paging paging_of(Vcpu& vcpu) {
-    const u64 root = vcpu.without_c_bit(vcpu.cr3);
-    if (vcpu.is_long_mode()) {
-        const bool five_levels = (vcpu.state().cr4 & x86::cr4::la57) != 0;
-        return {root & PageTableEntry::address_mask,
-                8,
-                five_levels ? 48u : 39u,
-                9,
-                9,
-                bit(30) | bit(21)};
-    }
-    if ((vcpu.state().cr4 & x86::cr4::pae) != 0) {
-        return {root & 0xFFFF'FFE0, 8, 30, 9, 2, bit(21)};
-    }
-    const bool large_page = (vcpu.state().cr4 & x86::cr4::pse) != 0;
-    return {root & 0xFFFF'F000, 4, 22, 10, 10, large_page ? bit(22) : 0};
-}
+constexpr u64 nowhere = Walk::nowhere;
 
 u64 read_entry(u64 gpa, unsigned size) {
     const u8* memory = private_memory(gpa);
@@ -50,41 +22,18 @@ u64 read_entry(u64 gpa, unsigned size) {
     return entry;
 }
 
-/// Where a walk leads, what all of its entries have in common, and the last one.
-struct Walk {
-    u64 gpa; // with the C-bit as the page's entry has it; `nowhere` where there is no page
-    u64 common = ~u64{0};
-    u64 last   = ~u64{0};
-};
-
 Walk walk(Vcpu& vcpu, u64 linear) {
-    if ((vcpu.state().cr0 & x86::cr0::pg) == 0) {
-        return {.gpa = linear & 0xFFFF'FFFF};
+    const x86::Vmsa& state = vcpu.state();
+    const PagingState paging{state.cr0, vcpu.without_c_bit(vcpu.cr3), state.cr4, state.efer};
+    if (!paging.is_on()) {
+        return {.address = linear & 0xFFFF'FFFF};
     }
-    u64 common          = ~u64{0};
-    const Paging paging = paging_of(vcpu);
-    unsigned index_bits = paging.first_index_bits;
-    u64 table           = paging.root;
-    for (unsigned shift = paging.first_shift;; shift -= paging.index_bits) {
-        const u64 index = (linear >> shift) & (bit(index_bits) - 1);
-        const u64 entry = read_entry(table + index * paging.entry_size, paging.entry_size);
-        if ((entry & PageTableEntry::present) == 0) {
-            return {.gpa = nowhere};
-        }
-        common &= entry;
-        const u64 address = entry & PageTableEntry::address_mask;
-        const bool large =
-            (entry & PageTableEntry::large) != 0 && (paging.large_shifts & bit(shift)) != 0;
-        if (shift == 12 || large) {
-            const u64 offset_mask = bit(shift) - 1;
-            return {(address & ~offset_mask) | (linear & offset_mask), common, entry};
-        }
-        table      = vcpu.without_c_bit(address);
-        index_bits = paging.index_bits;
-    }
+    return walk_tables(paging_of(paging), linear, [&vcpu](u64 gpa, unsigned size) {
+        return read_entry(vcpu.without_c_bit(gpa), size);
+    });
 }
 
-u64 translate(Vcpu& vcpu, u64 linear) { return walk(vcpu, linear).gpa; }
+u64 translate(Vcpu& vcpu, u64 linear) { return walk(vcpu, linear).address; }
 
 /// The private memory behind a linear address, of which the CPU could read or write so many bytes
 /// without any fault and without a change to an entry; otherwise nullptr.
@@ -95,12 +44,12 @@ u8* memory_as_cpu(Vcpu& vcpu, u64 linear, u64 count, bool write) {
     }
     const Walk found = walk(vcpu, linear);
     const u64 needed = write ? to_write : PageTableEntry::accessed;
-    if (found.gpa == nowhere || (found.common & needed) != needed
-        || (found.common & PageTableEntry::user) != 0 || (found.gpa & vcpu.c_bit()) == 0
+    if (found.address == nowhere || (found.common & needed) != needed
+        || (found.common & PageTableEntry::user) != 0 || (found.address & vcpu.c_bit()) == 0
         || (write && (found.last & PageTableEntry::dirty) == 0)) {
         return nullptr;
     }
-    return open_private_memory(vcpu.without_c_bit(found.gpa));
+    return open_private_memory(vcpu.without_c_bit(found.address));
 }
 
 bool is_prefix(u8 byte) {

@@ -137,6 +137,11 @@ u64 nested_root(Vcpu& vcpu, bool no_execute_twin) {
     return layout::physical(no_execute_twin ? own.legacy_nx : own.legacy);
 }
 
+NestedRoots nested_roots() {
+    return {.all_private = layout::physical(roots[0].legacy),
+            .long_mode   = layout::physical(roots[0].long_mode)};
+}
+
 void map_firmware(std::span<u8> image) {
     firmware        = image.data();
     firmware_begin  = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB

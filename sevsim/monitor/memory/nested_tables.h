@@ -32,6 +32,14 @@ void encrypt_shared_memory();
 /// them executable: an entry on it stops at the first instruction (deliver_vc.h).
 u64 nested_root(Vcpu& vcpu, bool no_execute_twin);
 
+/// VMPL 0's roots, physical: outside long mode, where all is private, and in it.
+struct NestedRoots {
+    u64 all_private;
+    u64 long_mode;
+};
+
+NestedRoots nested_roots();
+
 enum class NestedFault : u8 {
     resolved, // the guest goes on
     mmio,     // no memory there: a device, so #VC for the guest

@@ -4,6 +4,7 @@
 #include "sevsim/monitor/processor/exits.h"
 
 #include "sevsim/monitor/hypervisor/attacks.h"
+#include "sevsim/monitor/hypervisor/doorbell.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/hypervisor/places.h"
@@ -177,7 +178,8 @@ void handle_rdtsc(Vcpu& vcpu) {
 
 /// HLT leaves an SEV-ES guest by itself (an automatic exit), so it raises no #VC.
 void handle_hlt(Vcpu& vcpu) {
-    if ((vcpu.state().rflags & x86::rflags::interrupt) == 0) {
+    const bool has_doorbell = has_restricted_injection(vcpu) && vcpu.doorbell != 0;
+    if ((vcpu.state().rflags & x86::rflags::interrupt) == 0 && !has_doorbell) {
         stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
         if (vcpu.replaced) {
             return; // what comes next is not what stood behind the HLT
@@ -251,6 +253,7 @@ constexpr ExitRow encrypted_exits[] = {
     {vmexit::npf,                     vmexit::npf,                     handle_nested_fault   },
     {vmexit::invalid_opcode,          vmexit::invalid_opcode,          handle_invalid_opcode },
     {vmexit::hlt,                     vmexit::hlt,                     handle_hlt            },
+    {vmexit::intr,                    vmexit::intr,                    handle_interrupt      },
     {vmexit::nmi,                     vmexit::nmi,                     handle_nmi            },
     {vmexit::cr_read,                 vmexit::cr_read + 15,            read_control_register },
     {vmexit::cr_write,                vmexit::cr_write + 15,           write_control_register},

@@ -12,12 +12,16 @@ using namespace vestibule::sevsim;
 extern "C" {
 extern u8 monitor_exception_entry[]; // start.asm
 extern u8 monitor_nmi_entry[];       // sleep.asm
+extern u8 monitor_interrupt_entries[];
 [[noreturn]] void monitor_exception(const u64* stack, u64 cr2);
 }
 
 namespace {
 
-constinit x86::InterruptGate idt[x86::exception::count]{};
+constexpr unsigned vectors              = 256;
+constexpr unsigned interrupt_entry_size = 16;
+
+constinit x86::InterruptGate idt[vectors]{};
 
 constexpr u16 code_selector = 8;
 
@@ -38,8 +42,11 @@ void monitor_exception(const u64* stack, u64 cr2) {
 }
 
 void sevsim::catch_own_exceptions() {
-    for (x86::InterruptGate& gate : idt) {
-        gate = gate_to(monitor_exception_entry);
+    for (unsigned n = 0; n < vectors; ++n) {
+        const bool is_exception = n < x86::exception::count;
+        idt[n]                  = gate_to(is_exception ? monitor_exception_entry
+                                                       : monitor_interrupt_entries
+                                                             + (n - x86::exception::count) * interrupt_entry_size);
     }
     idt[x86::exception::nmi] = gate_to(monitor_nmi_entry);
     const x86::TableRegister idtr{.limit = sizeof(idt) - 1, .base = reinterpret_cast<u64>(idt)};

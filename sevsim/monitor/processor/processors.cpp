@@ -5,6 +5,7 @@
 #include "sevsim/monitor/processor/processors.h"
 
 #include "sevsim/monitor/hypervisor/attacks.h"
+#include "sevsim/monitor/hypervisor/doorbell.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/places.h"
 #include "sevsim/monitor/layout.h"
@@ -158,7 +159,12 @@ void run(Vcpu& vcpu) {
             change_vmpl(vcpu);
         }
         let_through(vcpu);
-        deliver_pending_nmi(vcpu);
+        if (has_restricted_injection(vcpu)) {
+            ring_doorbell(vcpu);
+            vcpu.takes_interrupts = takes_interrupt(vcpu);
+        } else {
+            deliver_pending_nmi(vcpu);
+        }
         attack_at_entry(vcpu);
         profile_entry(vcpu);
         watch_real_iret(vcpu);
@@ -168,6 +174,7 @@ void run(Vcpu& vcpu) {
         take_turns(vcpu);
         enter(vcpu, nested_root(vcpu, false));
         monitor_lock.acquire();
+        vcpu.takes_interrupts = false;
         set_reported_vcpu(vcpu);
         profile_run(vcpu);
         if (vcpu.left_tables) {

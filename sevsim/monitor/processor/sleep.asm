@@ -25,6 +25,31 @@ open_nmi_window:
         clgi
         ret
 
+; u8 take_interrupt(): takes one that is held back; its vector, 0 where there is none
+        global  take_interrupt
+take_interrupt:
+        mov     byte [taken_vector], 0
+        stgi
+        sti
+        nop
+        nop
+        cli
+        clgi
+        movzx   eax, byte [taken_vector]
+        ret
+
+; One entry of 16 bytes for each vector from 32 on.
+        global  monitor_interrupt_entries
+        align   16
+monitor_interrupt_entries:
+%assign vector 32
+%rep 224
+        align   16
+        mov     byte [taken_vector], vector
+        iretq
+%assign vector vector + 1
+%endrep
+
 ; An NMI between the look and the halt would be slept over: then the look is repeated.
         global  monitor_nmi_entry
 monitor_nmi_entry:
@@ -42,3 +67,7 @@ monitor_nmi_entry:
         pop     rcx
         pop     rax
         iretq
+
+        section .bss
+taken_vector:
+        resb    1                       ; under the monitor's lock

@@ -60,6 +60,9 @@ inline constexpr u32 monitor = 1u << 10;
 inline constexpr u32 mwait   = 1u << 11;
 } // namespace intercept
 
+/// Of the VMCB's vintr: interrupts go by the monitor's RFLAGS.IF at VMRUN, and not by the guest's.
+inline constexpr u64 v_intr_masking = bit(24);
+
 /// #VMEXIT codes that the monitor meets beside those that it reflects as #VC.
 namespace vmexit {
 inline constexpr u64 cr_read        = 0x00; // + register

@@ -12,7 +12,8 @@
 #include <atomic>
 
 extern "C" {
-void enter_guest(vestibule::sevsim::GuestRegisters& registers, vestibule::u64 vmcb_physical);
+void enter_guest(vestibule::sevsim::GuestRegisters& registers, vestibule::u64 vmcb_physical,
+                 vestibule::u64 takes_interrupts);
 void load_guest_segments(vestibule::u64 vmcb_physical);
 void save_guest_segments(vestibule::u64 vmcb_physical);
 }
@@ -193,7 +194,7 @@ void enter(Vcpu& vcpu, u64 nested_cr3) {
     vcpu.seen_tables      = tables;
     ++vcpu.vmruns;
     mirror_cr4(vcpu);
-    enter_guest(vcpu.registers, layout::physical(&vcpu.vmcb));
+    enter_guest(vcpu.registers, layout::physical(&vcpu.vmcb), vcpu.takes_interrupts ? 1 : 0);
     vcpu.vmcb.event_injection = 0;
     if (vcpu.owns_cr3 && vcpu.cr3 != vcpu.state().cr3) {
         const bool flushed =

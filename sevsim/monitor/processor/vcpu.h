@@ -64,9 +64,12 @@ struct Vcpu {
     bool destroyed;      // AP creation wants it to stop
     bool changes_vmpl;   // RUN_VMPL has been asked for `next_vmpl`
     u8 next_vmpl;
-    VmplContext vmpls[4]; // by VMPL
-    bool nmi_pending;     // to be injected
-    bool nmi_masked;      // from the injection of an NMI to the guest's NMI complete
+    VmplContext vmpls[4];  // by VMPL
+    u64 doorbell;          // the page of its #HV doorbell (hypervisor/doorbell.h); 0: none
+    u8 held_vector;        // an interrupt that waits for its doorbell page; 0: none
+    bool takes_interrupts; // on this entry interrupts of the machine's come to the monitor
+    bool nmi_pending;      // to be injected
+    bool nmi_masked;       // from the injection of an NMI to the guest's NMI complete
     Options options;
 
     x86::Vmsa& state() { return vmcb.save(); }

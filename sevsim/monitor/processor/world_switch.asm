@@ -5,7 +5,8 @@
         default rel
         section .text
 
-; void enter_guest(GuestRegisters& registers, u64 vmcb_physical)
+; void enter_guest(GuestRegisters& registers, u64 vmcb_physical, u64 takes_interrupts): where the last is not
+; 0, interrupts that come while the guest runs are the monitor's (svm.h, v_intr_masking).
         global  enter_guest
 enter_guest:
         push    rbx
@@ -15,6 +16,7 @@ enter_guest:
         push    r14
         push    r15
         push    rdi
+        test    edx, edx                ; the flag holds until the guest is entered
         rdtsc                           ; counts instructions where QEMU was told so (profile.cpp)
         mov     [rdi + GUEST_ENTERED_AT], eax
         mov     [rdi + GUEST_ENTERED_AT + 4], edx
@@ -33,7 +35,12 @@ enter_guest:
         mov     r14, [rdi + GUEST_R14]
         mov     r15, [rdi + GUEST_R15]
         mov     rdi, [rdi + GUEST_RDI]
+        jz      guest_vmrun
+        sti                             ; in force behind the next instruction, so in the guest
+        global  guest_vmrun             ; where a debugger waits for the guest
+guest_vmrun:
         vmrun
+        cli
         push    rdi
         mov     rdi, [rsp + 8]
         mov     [rdi + GUEST_RDX], rdx

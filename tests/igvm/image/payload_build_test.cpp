@@ -160,9 +160,10 @@ TEST(IgvmPayloadBuild, SnpPagesAndPolicy) {
     const Built result = run_build(
         executable().finish(),
         {
-            .platforms  = {PlatformType::native, PlatformType::sev_es, PlatformType::sev_snp},
-            .vcpus      = 3,
-            .snp_policy = 0xB'0000
+            .platforms    = {PlatformType::native, PlatformType::sev_es, PlatformType::sev_snp},
+            .vcpus        = 3,
+            .sev_features = 0x21,
+            .snp_policy   = 0xB'0000
     });
     ASSERT_EQ(result.error, "");
     const File file   = result.file();
@@ -193,7 +194,7 @@ TEST(IgvmPayloadBuild, SnpPagesAndPolicy) {
                 continue;
             }
             const auto vmsa = load<x86::Vmsa>(file.data(context->file_offset, page_size));
-            EXPECT_EQ(vmsa.sev_features, mask == snp ? 1u : 0u);
+            EXPECT_EQ(vmsa.sev_features, mask == snp ? 0x21u : 0u);
             EXPECT_EQ(vmsa.rip, 0x20'0000u + (context->vp_index == 0 ? 0x1010 : 0x1234));
         }
     }
