@@ -10,13 +10,11 @@ constexpr u64 run_vmpl         = 0x016;
 constexpr u64 answered         = 0x017;
 constexpr u64 core             = 0;
 constexpr u64 attestation      = 1;
-constexpr u64 result           = 0x8000'0000; // + what is wrong
 constexpr u64 protocol_result  = 0x8000'1000;
 constexpr u64 unknown_protocol = 1;
-constexpr u64 unknown_call     = 2;
-constexpr u64 bad_address      = 3;
-constexpr u64 bad_parameter    = 5;
 constexpr u64 no_change        = 0x10; // of PVALIDATE: CF
+
+u64 vmsa_of_guest() { return bit(16) | own.vmpl; }
 
 /// An entry of the list; 0, or the code of what went wrong.
 u64 validate(u64 entry) {
@@ -37,7 +35,7 @@ u64 validate(u64 entry) {
         return protocol_result + no_change;
     }
     if (validate) {
-        rmpadjust(gpa, size, all_permissions | guest_vmpl);
+        rmpadjust(gpa, size, for_guest());
     }
     return 0;
 }
@@ -78,12 +76,12 @@ u64 serve_core(u32 code, x86::Vmsa& registers) {
     case 1: return serve_pvalidate(registers.rcx);
     case 2: // SVSM_CORE_CREATE_VCPU: the VMSA, the new calling area, the APIC ID
         if (!is_the_kernels(registers.rcx) || !is_the_kernels(registers.rdx)
-            || at<u8>(registers.rcx + offsetof(x86::Vmsa, vmpl)) != guest_vmpl) {
+            || at<u8>(registers.rcx + offsetof(x86::Vmsa, vmpl)) != own.vmpl) {
             return result + bad_parameter;
         }
-        return rmpadjust(registers.rcx, 0, make_vmsa_of_it) == 0 ? 0 : result + bad_parameter;
+        return rmpadjust(registers.rcx, 0, vmsa_of_guest()) == 0 ? 0 : result + bad_parameter;
     case 3: { // SVSM_CORE_DELETE_VCPU
-        const u64 taken = rmpadjust(registers.rcx, 0, all_permissions | guest_vmpl);
+        const u64 taken = rmpadjust(registers.rcx, 0, for_guest());
         return taken == 0 ? 0 : protocol_result + taken;
     }
     case 6: // SVSM_CORE_QUERY_PROTOCOL
@@ -91,38 +89,6 @@ u64 serve_core(u32 code, x86::Vmsa& registers) {
         return 0;
     default: return result + unknown_call;
     }
-}
-
-/// A manifest and, in place of a report, the nonce: what is tried is the way there and back.
-u64 serve_attestation(u32 code, x86::Vmsa& registers) {
-    constexpr char manifest[] = "the tests' service";
-    constexpr u64 report_size = 0x4A0;
-    const u64 request         = registers.rcx;
-    if (code > 1) {
-        return result + unknown_call;
-    }
-    if (request < own.calling_area + 8 || request + 88 > own.calling_area + page_size) {
-        return result + bad_address;
-    }
-    const u64 report      = at(request);
-    const u64 nonce       = at(request + 0x10);
-    const u64 manifest_at = at(request + 0x20);
-    const u32 nonce_size  = at<u32>(request + 0x18);
-    if (!is_the_kernels(report) || !is_the_kernels(nonce) || !is_the_kernels(manifest_at)) {
-        return result + bad_address;
-    }
-    const bool fits = at<u32>(request + 0x8) >= report_size && nonce_size <= report_size
-                      && at<u32>(request + 0x28) >= sizeof manifest;
-    registers.rcx = sizeof manifest;
-    registers.rdx = 0;
-    registers.r8  = report_size;
-    if (!fits || (code == 1 && at<u8>(request + 0x40) != 7)) {
-        return result + bad_parameter;
-    }
-    memset(reinterpret_cast<void*>(report), 0, report_size);
-    memcpy(reinterpret_cast<void*>(report), reinterpret_cast<const void*>(nonce), nonce_size);
-    memcpy(reinterpret_cast<void*>(manifest_at), manifest, sizeof manifest);
-    return 0;
 }
 
 void serve() {
@@ -147,23 +113,23 @@ void serve() {
 void fill_secrets_page(u64 page, u64 base, u64 area) {
     auto* const bytes = reinterpret_cast<u8*>(page);
     memcpy(own.vmpck0, bytes + 0x20, sizeof own.vmpck0);
-    memset(bytes + 0x20, 0, sizeof own.vmpck0);
-    at(page + 0x140)      = base;      // SVSM_BASE
-    at(page + 0x148)      = page_size; // SVSM_SIZE
+    memset(bytes + 0x20, 0, own.vmpl * sizeof own.vmpck0); // those of the VMPLs above it too
+    at(page + 0x140)      = base;                          // SVSM_BASE
+    at(page + 0x148)      = page_size;                     // SVSM_SIZE
     at(page + 0x150)      = area;
     at<u32>(page + 0x158) = 1; // SVSM_MAX_VERSION
-    at<u8>(page + 0x15C)  = guest_vmpl;
+    at<u8>(page + 0x15C)  = own.vmpl;
     own.calling_area      = area;
 }
 
 void run_guest() {
-    rmpadjust(own.vmsa, 0, make_vmsa_of_it);
+    rmpadjust(own.vmsa, 0, vmsa_of_guest());
     put(field::rax, 1);
-    if (call(0x8000'0013, guest_vmpl << 16 | 1, own.vmsa).info_1 != 0) {
+    if (call(0x8000'0013, u64{own.vmpl} << 16 | 1, own.vmsa).info_1 != 0) {
         check(false);
         finish();
     }
-    while (msr_request(guest_vmpl << 32 | run_vmpl) == answered) {
+    while (msr_request(u64{own.vmpl} << 32 | run_vmpl) == answered) {
         serve();
     }
     check(false);
