@@ -93,6 +93,11 @@ snp_stub_test(lie_list-undone accepted ${accepted} ARGS ${snp} --memory 64M --ho
   STATUS 0 WANT ${accepted_ok})
 snp_stub_test(lie_page-validated accepted ${accepted}
   ARGS ${snp} --memory 64M --hostile page-validated:0x3000000@4 STATUS 1 WANT "SNP_VALIDATED_TWICE")
+foreach(code 1 2 3 4)
+  snp_stub_test(lie_list-header_${code} accepted ${accepted}
+    ARGS ${snp} --memory 64M --hostile list-header:${code} STATUS 1 WANT "termination: SNP_PAGE_STATE "
+    REJECT "accepted: ")
+endforeach()
 foreach(lie taken replaced swapped)
   snp_stub_test(lie_page-${lie} accepted ${accepted}
     ARGS ${snp} --memory 64M --hostile page-${lie}:0x3000000@50 STATUS 1
@@ -106,6 +111,28 @@ foreach(entry 32 compat 64)
     STATUS 0 ARGS ${snp} --smp 4
     WANT ${state} "vCPUs 4\n" "mailbox is empty\n" "0x80000013 +AP creation +- +3 " REJECT ": NO ")
 endforeach()
+
+# And with vCPUs that are not started, which come to the mailbox from the measured state; that are started from
+# the page of the next VMSA, which is in use when it is to become one; and from pages that were put in the place of
+# their VMSAs, which VMRUN refuses: the payload waits for those no longer than it wants to.
+set(aps_run ARGS ${snp} --smp 4)
+set(aps_build BUILD --cbit 47 --entry 64 --vcpus 4 --payload ${payload_dir}/state.elf)
+snp_stub_test(lie_vcpu-not-started aps_64 ${aps_build} ${aps_run} --hostile vcpu-not-started STATUS 0
+  WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO ")
+snp_stub_test(lie_vcpu-other-vmsa aps_64 ${aps_build} ${aps_run} --hostile vcpu-other-vmsa STATUS 1
+  WANT "termination: SNP_RMPADJUST " REJECT "state: ")
+snp_stub_test(lie_vcpu-vmsa-altered aps_64 ${aps_build} ${aps_run} --hostile vcpu-vmsa-altered STATUS 1
+  WANT "state: NO a vCPU has started\n" "state: vCPUs 4\n" REJECT "state: a vCPU has started")
+# Features: without SEV-SNP there is none; without AP creation vCPUs start from their measured state.
+snp_stub_test(lie_features_none selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
+  ARGS ${snp} --hostile features:0 WANT "termination: SNP_FEATURES " REJECT "TAP")
+snp_stub_test(lie_features_snp aps_64
+  BUILD --cbit 47 --entry 64 --vcpus 4 --payload ${payload_dir}/state.elf
+  STATUS 0 ARGS ${snp} --smp 4 --hostile features:1
+  WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO " "AP creation")
+# The GHCB page is the hypervisor's only as far as it says: to hold it back is to have no guest.
+snp_stub_test(lie_msr-undone selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
+  ARGS ${snp} --hostile msr-undone WANT "rmp-shared-access +[1-9]" REJECT "not ok [12]?[0-9] ")
 
 # Reports (igvmtool build --attest): made by the selftest through each entry and by the stub for a payload,
 # with certificates, without where a host wants more memory for them than there is, and by a busy host.
@@ -135,6 +162,11 @@ attest_test(certificates-size BUILD --payload ${payload_dir}/attested.elf RUN --
 attest_test(certificates-table BUILD --payload ${payload_dir}/attested.elf RUN --hostile certificates-table
   TABLE no)
 
+# Answers that nobody has made, and a secrets page in the place of the guest's, by which numbers of messages
+# would be used again.
+snp_stub_test(lie_answers-spoilt selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
+  ARGS ${snp} --hostile answers-spoilt WANT "termination: REQUEST_BAD_ANSWER " REJECT "ok 41")
+
 # From the state of the launch they come to the mailbox too, and it is in the digest.
 snp_stub_test(lie_vcpu-launch-state aps_64
   BUILD --cbit 47 --entry 64 --vcpus 4 --payload ${payload_dir}/state.elf
@@ -143,7 +175,7 @@ snp_stub_test(lie_vcpu-launch-state aps_64
 
 # Below VMPL 0, under the tests' service (qemu-tests/guests/snp_svsm): selftest, payload with what it has
 # accepted, report by VMPCK1; and a hypervisor that does not run the service.
-set(below --vmpl 1 --svsm ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_service.elf)
+set(below --svsm ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_service.elf)
 function(below_vmpl0_test name)
   cmake_parse_arguments(ARG "" "STATUS" "WANT;REJECT;ARGS;BUILD" ${ARGN})
   set(file ${CMAKE_CURRENT_BINARY_DIR}/snp_below_${name}.igvm)
@@ -156,14 +188,27 @@ function(below_vmpl0_test name)
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 endfunction()
-below_vmpl0_test(selftest STATUS 0 WANT "1\\.\\.41\n" "# VMPL 1\n" "\nok 41 - SNP: an attestation report"
-  "0x16 +RUN_VMPL " "Violations: none" "exited with code 0" REJECT "not ok")
-below_vmpl0_test(accepted BUILD --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M
+foreach(entry 32 compat 64)
+  foreach(vmpl 1 2 3)
+    below_vmpl0_test(selftest_${entry}_vmpl_${vmpl} BUILD --entry ${entry} --vmpl ${vmpl} STATUS 0
+      WANT "1\\.\\.41\n" "# VMPL ${vmpl}\n" "\nok 41 - SNP: an attestation report"
+        "0x16 +RUN_VMPL " "Violations: none" "exited with code 0" REJECT "not ok")
+  endforeach()
+endforeach()
+foreach(entry 32 compat 64)
+  below_vmpl0_test(selftest_${entry}_vcpus_2 BUILD --entry ${entry} --vmpl 2 --vcpus 2 ARGS --smp 2 STATUS 0
+    WANT "1\\.\\.41\n" "# VMPL 2\n" "\nok 40 - SNP: a further vCPU starts from a VMSA made here, and ends\n"
+      "Violations: none" "exited with code 0" REJECT "not ok")
+  below_vmpl0_test(aps_${entry} BUILD --entry ${entry} --vmpl 1 --vcpus 4 --payload ${payload_dir}/state.elf
+    ARGS --smp 4 STATUS 0
+    WANT ${state} "vCPUs 4\n" "mailbox is empty\n" "0x80000013 +AP creation +- +4 " "Violations: none" REJECT ": NO ")
+endforeach()
+below_vmpl0_test(accepted BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M
   STATUS 0 WANT "accepted: SEV-SNP at VMPL 1\n" "accepted: every page keeps what is written\n"
     "exited with code 0" "Violations: none" REJECT ": NO ")
-below_vmpl0_test(svsm-not-run ARGS --hostile svsm-not-run STATUS 1
+below_vmpl0_test(svsm-not-run BUILD --vmpl 1 ARGS --hostile svsm-not-run STATUS 1
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "TAP")
-attest_test(below_vmpl0 BUILD ${below} --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)
+attest_test(below_vmpl0 BUILD ${below} --vmpl 1 --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)
 
 # Budgets (docs/budgets.md): measured pages of the stub with CPUID and secrets page, eight in all; VMGEXITs to
 # the payload; instructions of a CPUID, which is answered without any.

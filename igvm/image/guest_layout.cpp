@@ -66,6 +66,7 @@ class PageMaker {
     [[nodiscard]] std::vector<MemoryRange> ram(PlatformType platform) const;
     [[nodiscard]] u64 parameter(HeaderType type) const;
     [[nodiscard]] bool has_report() const;
+    [[nodiscard]] x86::Vmsa guest_vmsa() const;
     template <class Record>
     void fill_record(u64 address, const Record& record);
 
@@ -77,6 +78,12 @@ class PageMaker {
 
 void PageMaker::add_page_tables() {
     if (!has_initial_tables(options_.entry)) {
+        if (options_.vmpl != 0) { // the stub makes them in memory that it cannot validate
+            layout_.pages.push_back({.part     = Part::page_tables,
+                                     .gpa      = layout_.at.base,
+                                     .content  = Content(std::vector<u8>(page_size)),
+                                     .platform = PlatformType::sev_snp});
+        }
         return;
     }
     for (const PlatformType platform : options_.platforms) {
@@ -106,7 +113,8 @@ void PageMaker::add_stub() {
             placed.content = Content(std::move(whole));
         }
         if (segment.snp) {
-            if (options_.is_for(PlatformType::sev_snp) && (!segment.attest || has_report())) {
+            if (options_.is_for(PlatformType::sev_snp) && (!segment.attest || has_report())
+                && (!segment.svsm || options_.vmpl != 0)) {
                 placed.platform = PlatformType::sev_snp;
                 layout_.pages.push_back(std::move(placed));
             }
@@ -293,6 +301,26 @@ void PageMaker::add_payload() {
     }
 }
 
+/// The guest's vCPU 0, whose memory is validated all of it: the entry goes past what validates it.
+x86::Vmsa PageMaker::guest_vmsa() const {
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): lay_out() has looked
+    const u64 validated = image_.entry64_snp_validated.value();
+    u64 entry           = validated;
+    u64 skipped         = 0;
+    if (options_.entry == boot::Entry::legacy32) {
+        entry = image_.entry32.value();
+    } else if (options_.entry == boot::Entry::compat) {
+        entry   = image_.entry_compat_snp.value();
+        skipped = validated - image_.entry64_snp.value(); // boot/snp/entry_compat.asm
+    }
+    // NOLINTEND(bugprone-unchecked-optional-access)
+    x86::Vmsa vmsa = initial_vmsa(PlatformType::sev_snp, options_.entry, layout_.at.base,
+                                  layout_.at.base + entry);
+    vmsa.rdi       = skipped;
+    vmsa.vmpl      = options_.vmpl;
+    return vmsa;
+}
+
 /// All of it is loaded, what it clears too: nobody validates memory for it.
 void PageMaker::add_service() {
     if (layout_.at.service.size == 0) {
@@ -313,11 +341,7 @@ void PageMaker::add_service() {
         whole.resize(whole_pages(segment.memory_size));
         add(base + segment.address, Content(std::move(whole)));
     }
-    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): lay_out() has looked
-    const u64 entry = layout_.at.base + image_.entry64_snp_validated.value();
-    x86::Vmsa vmsa =
-        initial_vmsa(PlatformType::sev_snp, boot::Entry::long64, layout_.at.base, entry);
-    vmsa.vmpl            = options_.vmpl;
+    x86::Vmsa vmsa       = guest_vmsa();
     std::vector<u8> page = bytes_of(vmsa);
     page.resize(page_size);
     add(layout_.at.guest_vmsa, Content(std::move(page)));
@@ -452,11 +476,23 @@ void PageMaker::fill_record(u64 address, const Record& record) {
 
 } // namespace
 
+/// The symbol that an image needs to be entered there and does not have, or nullptr.
+static const char* missing_below_vmpl0(const StubImage& image, boot::Entry entry) {
+    if (!image.entry64_snp_validated || !image.entry64_snp) {
+        return "entry64_snp_validated";
+    }
+    if (entry == boot::Entry::legacy32 && !image.entry32) {
+        return "entry32";
+    }
+    return entry == boot::Entry::compat && !image.entry_compat_snp ? "entry_compat_snp" : nullptr;
+}
+
 std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
                                            const GuestContents& contents) {
-    if (options.vmpl != 0 && !image.entry64_snp_validated) {
-        return std::unexpected("the image does not run below VMPL 0: expected the symbol "
-                               "entry64_snp_validated");
+    if (const char* missing =
+            options.vmpl != 0 ? missing_below_vmpl0(image, options.entry) : nullptr) {
+        return std::unexpected(
+            fmt::format("the image does not run below VMPL 0: expected the symbol {}", missing));
     }
     auto at = place(image, options, contents);
     if (!at) {

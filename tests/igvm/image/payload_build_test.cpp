@@ -6,6 +6,7 @@
 #include "boot/hand_over/snp_launch.h"
 #include "igvm/image/build.h"
 #include "igvm/vmm/check.h"
+#include "x86/vmsa.h"
 
 #include <map>
 
@@ -546,6 +547,116 @@ TEST(IgvmPayloadBuild, WhatAsksForAReportIsLoadedWhereOneIsWanted) {
     EXPECT_NE(other_refused.error().find("attest_record"), std::string::npos);
     wanted.platforms = {PlatformType::sev_es};
     EXPECT_NE(wrong_option(wanted).value_or("").find("SEV-SNP guest's"), std::string::npos);
+}
+
+/// The same, entered in each mode below VMPL 0 too, with a page that is loaded there alone and
+/// memory that the stub clears.
+static Bytes below_vmpl0_elf() {
+    Elf elf = good_elf();
+    elf.add_symbol("payload_header", header_at);
+    store(elf.contents[2], offsetof(PayloadHeader, version), PayloadHeader::current_version);
+    elf.add_segment(PF_R | PF_X | StubSegment::snp_flag, 0xC000, Bytes(page_size, 0x5A), page_size);
+    elf.add_segment(PF_R | PF_X | StubSegment::snp_flag | StubSegment::svsm_flag, 0xD000,
+                    Bytes(page_size, 0x57), page_size);
+    elf.add_symbol("entry64_snp", 0xC000);
+    elf.add_symbol("entry64_snp_validated", 0xC018);
+    elf.add_symbol("entry_compat_snp", 0xC100);
+    elf.add_symbol("entry32_snp", 0xC200);
+    elf.add_symbol("entry32", 0x1300);
+    return elf.finish();
+}
+
+/// The service makes what the guest's vCPU begins with out of a measured page.
+TEST(IgvmPayloadBuild, BelowVmpl0TheGuestIsEnteredBehindWhatValidatesItsMemory) {
+    const Bytes elf          = below_vmpl0_elf();
+    const auto image         = read_stub_image(elf);
+    const Bytes service_elf  = hand_over_elf();
+    const auto service       = read_stub_image(service_elf);
+    const Bytes file         = executable().finish();
+    const auto payload       = read_payload(file, {});
+    const GuestContents with = {
+        .payload = &*payload, .initrd = {}, .command_line = {}, .service = &*service};
+    ASSERT_TRUE(image && service && payload);
+
+    struct Row {
+        boot::Entry entry;
+        u64 rip;
+        u64 rdi;
+    };
+
+    for (const Row& row : {
+             Row{boot::Entry::long64,   0x20'C018, 0   },
+             Row{boot::Entry::compat,   0x20'C100, 0x18},
+             Row{boot::Entry::legacy32, 0x20'1300, 0   }
+    }) {
+        BuildOptions options{.platforms = {PlatformType::sev_snp}, .entry = row.entry};
+        options.vmpl     = 2;
+        const auto built = build(*image, options, with);
+        ASSERT_TRUE(built) << built.error();
+        const Built result{.built = *built, .error = {}, .pages = {}};
+        const auto vmsa =
+            load<x86::Vmsa>(result.page(PlatformType::sev_snp, built->layout.at.guest_vmsa));
+        EXPECT_EQ(vmsa.rip, row.rip);
+        EXPECT_EQ(vmsa.rdi, row.rdi);
+        EXPECT_EQ(vmsa.vmpl, 2);
+        EXPECT_EQ(vmsa.rbx, row.entry == boot::Entry::long64 ? 0U : 0x20'0000U);
+        EXPECT_FALSE(result.page(PlatformType::sev_snp, 0x20'0000).empty())
+            << "the page for its page tables";
+        EXPECT_EQ(result.page(PlatformType::sev_snp, 0x20'D000), Bytes(page_size, 0x57));
+        options.vmpl = 0;
+        const auto above =
+            build(*image, options, {.payload = &*payload, .initrd = {}, .command_line = {}});
+        ASSERT_TRUE(above) << above.error();
+        const Built without{.built = *above, .error = {}, .pages = {}};
+        EXPECT_TRUE(without.page(PlatformType::sev_snp, 0x20'D000).empty());
+    }
+}
+
+TEST(IgvmPayloadBuild, BelowVmpl0WhatCannotBeIsSaid) {
+    const Bytes elf         = below_vmpl0_elf();
+    const auto image        = read_stub_image(elf);
+    const Bytes service_elf = good_elf().finish();
+    const auto service      = read_stub_image(service_elf);
+    const Bytes pvh         = pvh_executable().finish();
+    const auto pvh_kernel   = read_payload(pvh, {});
+    const Bytes file        = executable().finish();
+    const auto payload      = read_payload(file, {});
+    ASSERT_TRUE(image && service && pvh_kernel && payload);
+    BuildOptions options{.platforms = {PlatformType::sev_snp}, .entry = boot::Entry::long64};
+    options.vmpl       = 1;
+    const auto refusal = [&](const StubImage& stub, const GuestContents& contents) {
+        const auto built = build(stub, options, contents);
+        return built ? std::string{} : built.error();
+    };
+    EXPECT_NE(refusal(*image, {.payload      = &*pvh_kernel,
+                               .initrd       = {},
+                               .command_line = {},
+                               .enter_pvh    = enter_pvh,
+                               .service      = &*service})
+                  .find("found a PVH kernel"),
+              std::string::npos);
+    const GuestContents with{
+        .payload = &*payload, .initrd = {}, .command_line = {}, .service = &*service};
+    for (const auto& [entry, symbol, lacking] : {
+             std::tuple{boot::Entry::long64,   "entry64_snp_validated",
+                        &StubImage::entry64_snp_validated                                           },
+             {boot::Entry::compat,   "entry_compat_snp",      &StubImage::entry_compat_snp},
+             {boot::Entry::legacy32, "entry32",               &StubImage::entry32         }
+    }) {
+        StubImage other = *image;
+        options.entry   = entry;
+        EXPECT_EQ(refusal(other, with), "");
+        other.*lacking = std::nullopt;
+        EXPECT_NE(refusal(other, with).find(symbol), std::string::npos) << symbol;
+    }
+    options.vcpus = 2;
+    EXPECT_NE(refusal(*image, with).find("the service has no entry point for further vCPUs"),
+              std::string::npos);
+    options.vmpl = 4;
+    EXPECT_NE(wrong_option(options).value_or("").find("expected 0 to 3"), std::string::npos);
+    options.vmpl      = 1;
+    options.platforms = {PlatformType::sev_es, PlatformType::sev_snp};
+    EXPECT_NE(wrong_option(options).value_or("").find("sev-snp alone"), std::string::npos);
 }
 
 TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
