@@ -178,7 +178,12 @@ void handle_rdtsc(Vcpu& vcpu) {
 /// HLT leaves an SEV-ES guest by itself (an automatic exit), so it raises no #VC.
 void handle_hlt(Vcpu& vcpu) {
     if ((vcpu.state().rflags & x86::rflags::interrupt) == 0) {
-        stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+        if (vcpu.goes_when_halted) {
+            vcpu.goes_when_halted = false;
+            vcpu.changes_vmpl     = true;
+        } else {
+            stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+        }
         if (vcpu.replaced) {
             return; // what comes next is not what stood behind the HLT
         }
