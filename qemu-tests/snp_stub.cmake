@@ -119,7 +119,7 @@ set(aps_run ARGS ${snp} --smp 4)
 set(aps_build BUILD --cbit 47 --entry 64 --vcpus 4 --payload ${payload_dir}/state.elf)
 snp_stub_test(lie_vcpu-not-started aps_64 ${aps_build} ${aps_run} --hostile vcpu-not-started STATUS 0
   WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO ")
-snp_stub_test(lie_vcpu-other-vmsa aps_64 ${aps_build} ${aps_run} --hostile vcpu-other-vmsa STATUS 1
+snp_stub_test(lie_vcpu-other-vmsa aps_64 ${aps_build} ${aps_run} --repeatable --hostile vcpu-other-vmsa STATUS 1
   WANT "termination: SNP_RMPADJUST " REJECT "state: ")
 snp_stub_test(lie_vcpu-vmsa-altered aps_64 ${aps_build} ${aps_run} --hostile vcpu-vmsa-altered STATUS 1
   WANT "state: NO a vCPU has started\n" "state: vCPUs 4\n" REJECT "state: a vCPU has started")
@@ -201,7 +201,7 @@ foreach(entry 32 compat 64)
       "Violations: none" "exited with code 0" REJECT "not ok")
   below_vmpl0_test(aps_${entry} BUILD --entry ${entry} --vmpl 1 --vcpus 4 --payload ${payload_dir}/state.elf
     ARGS --smp 4 STATUS 0
-    WANT ${state} "vCPUs 4\n" "mailbox is empty\n" "0x80000013 +AP creation +- +4 " "Violations: none" REJECT ": NO ")
+    WANT ${state} "vCPUs 4\n" "mailbox is empty\n" "0x80000013 +AP creation +- +7 " "Violations: none" REJECT ": NO ")
 endforeach()
 below_vmpl0_test(accepted BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M
   STATUS 0 WANT "accepted: SEV-SNP at VMPL 1\n" "accepted: every page keeps what is written\n"

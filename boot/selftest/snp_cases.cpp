@@ -169,11 +169,12 @@ alignas(8) constinit volatile u64 ap_arrived = 0;
 
 /// And whether its VMSA is none any more.
 bool is_ended(const boot::FurtherVcpu& vcpu, const BootInfo& info) {
-    const snp::ApStart start{.apic_id      = vcpu.apic_id,
-                             .vmsa_gpa     = vcpu.vmsa,
-                             .vmsa_linear  = vcpu.vmsa,
-                             .sev_features = 0, // not asked for; below VMPL 0 the page cannot be read
-                             .vmpl         = static_cast<u8>(info.vmpl)};
+    const snp::ApStart start{.apic_id     = vcpu.apic_id,
+                             .vmsa_gpa    = vcpu.vmsa,
+                             .vmsa_linear = vcpu.vmsa,
+                             .sev_features =
+                                 0, // not asked for; below VMPL 0 the page cannot be read
+                             .vmpl = static_cast<u8>(info.vmpl)};
     ghcb::Channel& channel = boot::vc_context().ghcb;
     if (info.vmpl == 0) {
         return snp::destroy_ap<Cpu>(channel, start);

@@ -45,6 +45,6 @@ void service_main() {
         }
     }
     make_vmsa(vmsa_page, kernel_main, stack + sizeof stack, guest_vmpl);
-    own.vmsa = address_of(vmsa_page);
+    own.clients[0].vmsa = address_of(vmsa_page);
     run_guest();
 }

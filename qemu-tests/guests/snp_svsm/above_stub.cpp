@@ -38,6 +38,6 @@ void service_main(const boot::ServiceLaunch& launch) {
             rmpadjust(page, 0, for_guest());
         }
     }
-    own.vmsa = launch.vmsa;
+    own.clients[0].vmsa = launch.vmsa;
     run_guest();
 }

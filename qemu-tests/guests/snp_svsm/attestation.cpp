@@ -134,14 +134,17 @@ bool is_guests(u64 gpa, u64 size) {
 
 } // namespace
 
-u64 serve_attestation(u32 code, x86::Vmsa& registers) {
+u64 serve_attestation(u32 code, x86::Vmsa& registers, const Client& client) {
     const u64 request_at = registers.rcx;
     if (code > 1) {
         return result + unknown_call;
     }
-    if (request_at < own.calling_area + 8
-        || request_at + sizeof(Request) > own.calling_area + page_size) {
+    if (request_at < client.calling_area + 8
+        || request_at + sizeof(Request) > client.calling_area + page_size) {
         return result + bad_address;
+    }
+    if (&client != &own.clients[0]) {
+        return result + busy; // the GHCB page is vCPU 0's
     }
     Request request;
     memcpy(&request, reinterpret_cast<const void*>(request_at), sizeof request);

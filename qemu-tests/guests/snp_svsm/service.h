@@ -11,13 +11,19 @@ namespace vestibule::snp_guest {
 
 inline constexpr u64 all_permissions = 0xF00;
 
+inline constexpr u32 most_vcpus = 4;
+
+/// A vCPU of the guest.
+struct Client {
+    u64 vmsa;
+    u64 calling_area;
+};
+
 /// The service's own.
 struct alignas(page_size) Own {
     u8 vmpck0[32];
-    u64 calling_area;
-    u64 calls;
-    u64 vmsa; // of the guest
-    u8 vmpl;  // which it runs at
+    Client clients[most_vcpus]; // by APIC ID
+    u8 vmpl;                    // which the guest runs at
 };
 
 [[gnu::visibility("hidden")]] extern Own own; // no table of addresses
@@ -33,7 +39,7 @@ inline constexpr u64 bad_parameter = 5;
 inline constexpr u64 busy          = 7;
 
 /// A call of the attestation protocol; RAX of the answer.
-u64 serve_attestation(u32 code, x86::Vmsa& registers);
+u64 serve_attestation(u32 code, x86::Vmsa& registers, const Client& client);
 
 /// Whether it is a page that the guest may have the service deal with.
 bool is_the_kernels(u64 gpa);
@@ -41,7 +47,7 @@ bool is_the_kernels(u64 gpa);
 /// The guest finds the service in its secrets page, and no VMPCK0. own.vmpl says for whom.
 void fill_secrets_page(u64 page, u64 base, u64 area);
 
-/// The page of own.vmsa is filled.
+/// The VMSA of own.clients[0] is filled.
 [[noreturn]] void run_guest();
 
 } // namespace vestibule::snp_guest
