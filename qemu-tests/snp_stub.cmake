@@ -81,6 +81,15 @@ set(accepted_ok "accepted: SEV-SNP at VMPL 0\n" "accepted: CPUID and secrets pag
   "accepted: free MiB 5[89]\n" "accepted: every page keeps what is written\n" "exited with code 0")
 snp_stub_test(accepted accepted ${accepted} ${accepted_run} STATUS 0
   WANT ${accepted_ok} "Violations: none" "PVALIDATE [0-9][0-9],")
+# By the payload itself, of 64 MiB, and of 2 GiB, of which a start takes no longer for that.
+set(lazy BUILD --cbit 47 --accept payload --payload ${payload_dir}/lazy.elf)
+snp_stub_test(lazy lazy ${lazy} --memory 64M ARGS ${snp} --memory 64M STATUS 0
+  WANT "lazy: VMPL 0\n" "lazy: KiB validated at first [1-9][0-9]?[0-9]?\n" "lazy: MiB taken in steps 63\n"
+    "lazy: pages lost 0\n" "exited with code 0" "Violations: none")
+snp_stub_test(lazy_start lazy_start BUILD --cbit 47 --accept payload --memory 2G --payload ${payload_dir}/tell.elf
+  ARGS ${snp} --memory 2G STATUS 0
+  WANT "payload: hello\n" "exited with code 0" "Violations: none" "PVALIDATE [1-9][0-9],"
+  REJECT "0x80000010 +page state change")
 snp_stub_test(accepted_2_gib accepted_2_gib
   BUILD --cbit 47 --memory 2G --payload ${payload_dir}/tell.elf STATUS 0 ARGS ${snp} --memory 2G
   WANT "payload: hello\n" "exited with code 0" "Violations: none"
@@ -206,6 +215,9 @@ endforeach()
 below_vmpl0_test(accepted BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M
   STATUS 0 WANT "accepted: SEV-SNP at VMPL 1\n" "accepted: every page keeps what is written\n"
     "exited with code 0" "Violations: none" REJECT ": NO ")
+below_vmpl0_test(lazy BUILD --vmpl 3 --accept payload --memory 64M --payload ${payload_dir}/lazy.elf
+  ARGS --memory 66M STATUS 0
+  WANT "lazy: VMPL 3\n" "lazy: MiB taken in steps 63\n" "lazy: pages lost 0\n" "exited with code 0" "Violations: none")
 below_vmpl0_test(svsm-not-run BUILD --vmpl 1 ARGS --hostile svsm-not-run STATUS 1
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "TAP")
 attest_test(below_vmpl0 BUILD ${below} --vmpl 1 --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)

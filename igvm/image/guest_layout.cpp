@@ -353,7 +353,8 @@ void PageMaker::add_required() {
         layout_.required.push_back(
             {.base = layout_.at.service.base, .size = whole_pages(layout_.at.service.size)});
     }
-    if (contents_.has_memory_map() || options_.tells_memory) { // all that its map promises
+    if (contents_.has_memory_map() || (options_.tells_memory && !options_.accepts_payload)) {
+        // all that its map promises
         layout_.required.push_back(high_memory());
         std::ranges::sort(layout_.required, {}, &MemoryRange::base);
         return;
@@ -489,6 +490,10 @@ static const char* missing_below_vmpl0(const StubImage& image, boot::Entry entry
 
 std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
                                            const GuestContents& contents) {
+    if (options.accepts_payload && contents.has_memory_map()) {
+        return std::unexpected("a Linux or PVH kernel is told of RAM that it may use at once: only "
+                               "a payload of boot info accepts memory itself");
+    }
     if (const char* missing =
             options.vmpl != 0 ? missing_below_vmpl0(image, options.entry) : nullptr) {
         return std::unexpected(

@@ -75,7 +75,7 @@ SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
         accepted.push_back(
             {.base = contents.payload->base, .size = whole_pages(contents.payload->size)});
     }
-    if (contents.has_memory_map() || options.tells_memory) {
+    if (contents.has_memory_map() || (options.tells_memory && !options.accepts_payload)) {
         for (u64 base = x86::large_page_size; base + x86::large_page_size <= options.memory;
              base += x86::large_page_size) {
             const MemoryRange block{.base = base, .size = x86::large_page_size};

@@ -15,7 +15,8 @@ struct SnpMemory {
     [[nodiscard]] std::vector<boot::MemoryRange> ram() const;
 };
 
-/// Of what has been placed so far. Blocks of 2 MiB of which a part is loaded are accepted no
+/// Of what has been placed so far. Of RAM nothing more where the payload accepts it itself
+/// (BuildOptions::accepts_payload). Blocks of 2 MiB of which a part is loaded are accepted no
 /// further than the payload spans: page by page, what is left of one costs as many instructions as
 /// a GiB.
 SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,

@@ -695,6 +695,34 @@ TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
             EXPECT_EQ(vmsa.rip, snp ? 0x20'C000U : 0x20'1010U);
         }
     }
+    // A payload that accepts memory itself finds no more than it spans, and the loader assigns no
+    // more.
+    const BuildOptions lazily{.platforms       = {PlatformType::sev_snp},
+                              .memory          = u64{64} << 20,
+                              .tells_memory    = true,
+                              .accepts_payload = true};
+    const auto lazy =
+        build(*image, lazily, {.payload = &*payload, .initrd = {}, .command_line = {}});
+    ASSERT_TRUE(lazy) << lazy.error();
+    const Built less{.built = *lazy, .error = {}, .pages = {}};
+    const auto own = load<boot::SnpLaunch>(less.page(PlatformType::sev_snp, 0x20'C000), 0x10);
+    ASSERT_EQ(own.accepted_count, 1U);
+    EXPECT_EQ(own.accepted[0].base, 0x100'0000U);
+    EXPECT_EQ(own.accepted[0].size, 0x6000U);
+    EXPECT_EQ(less.header(PlatformType::sev_snp).ram_count, 2U) << "it is told of all of it";
+    for (const Header header : less.file().directives()) {
+        if (const auto required = header.as<RequiredMemory>()) {
+            EXPECT_LT(required->number_of_bytes, 0x10'0000U);
+        }
+    }
+    const Bytes kernel = bzimage();
+    const auto linux   = read_payload(kernel, {});
+    ASSERT_TRUE(linux);
+    const auto refused =
+        build(*image, lazily, {.payload = &*linux, .initrd = {}, .command_line = {}});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().find("only a payload of boot info accepts"), std::string::npos);
+
     // What other platforms get is the same with and without it.
     const Built alone = built_as({PlatformType::sev_es});
     for (u64 gpa = 0x20'0000; gpa < 0x20'D000; gpa += page_size) {
