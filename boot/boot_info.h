@@ -88,8 +88,8 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint16_t reserved1;
 
     /* How many vCPUs there are; 0: not known. From `igvmtool build --vcpus`, measured: those that
-     * the file starts. From BOOTX64.EFI, not measured: those of an SEV-ES guest that the firmware
-     * counts. */
+     * the file starts. From BOOTX64.EFI, not measured: those of an SEV-ES or SEV-SNP guest that the
+     * firmware counts. */
     uint32_t vcpus;
     /* Measured, from `igvmtool build --memory`: what is RAM, an array of vestibule_memory_range in
      * ascending order, the stub's and the payload's memory in it. 0: nobody said. */

@@ -116,24 +116,27 @@ void clear_rom() {
 } // namespace
 
 snp::Range vcpu_pages(const BootInfo& info, const PayloadHeader& header) {
-    const u64 base  = info.image_base + snp_launch.image_pages * page_size;
+    // EFI's application says nothing of its image; it has put two pages behind it (efi/stub.cpp).
+    const u64 size  = snp_launch.image_pages != 0 ? snp_launch.image_pages * page_size
+                                                  : info.image_size + 2 * page_size;
+    const u64 base  = info.image_base + size;
     const u64 count = header.vcpus > 1 ? header.vcpus - 1 : 0;
     return {base, base + (info.vmpl != 0 ? 2 * count : count) * page_size};
 }
 
 void accept_memory(BootInfo& told, const PayloadHeader& header) {
+    const Range vcpus = vcpu_pages(told, header);
+    if (vcpus.end > told.image_base + x86::large_page_size) {
+        fail(ghcb::reason::snp_ap_creation);
+    }
     if (header.efi_memory_map != 0) {
         return; // firmware has accepted what its map does not call unaccepted
     }
     const u32 encryption_ebx = Cpu::cpuid(x86::cpuid_leaf::memory_encryption).ebx;
     snp::AcceptanceRecord record{ranges, most_ranges};
-    const Range vcpus = vcpu_pages(told, header);
     record_image(record, told, vcpus.base);
     for (u32 n = 0; n < snp_launch.loaded_count; ++n) {
         record_loaded(record, range_of(snp_launch.loaded[n]));
-    }
-    if (vcpus.end > told.image_base + x86::large_page_size) {
-        fail(ghcb::reason::snp_ap_creation);
     }
     accept_all(record, vcpus, encryption_ebx);
     if (header.kind == PayloadKind::linux64) {
