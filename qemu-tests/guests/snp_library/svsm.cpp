@@ -10,6 +10,7 @@ namespace {
 
 alignas(page_size) constinit u8 request_page[page_size]{};
 alignas(page_size) constinit u8 response_page[page_size]{};
+alignas(page_size) constinit u8 tpm_page[page_size]{};
 alignas(8) constinit u8 report[VESTIBULE_SNP_REPORT_SIZE]{};
 constinit vestibule_snp_messages messages{};
 
@@ -21,6 +22,8 @@ void query() {
     check_reason(vestibule_svsm_versions(&own_svsm(), 1, &lowest, &highest), 0, "attestation");
     check(lowest == 1 && highest == 1, "its version");
     check_reason(vestibule_svsm_versions(&own_svsm(), 2, &lowest, &highest), 0, "vTPM");
+    check(lowest == 1 && highest == 1, "its version");
+    check_reason(vestibule_svsm_versions(&own_svsm(), 3, &lowest, &highest), 0, "no protocol");
     check(lowest == 0 && highest == 0, "a protocol that it does not speak");
 }
 
@@ -60,6 +63,45 @@ void attested() {
     attestation.nonce.reserved = 1;
     check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), of(reason::call_argument),
                  "a reserved word");
+}
+
+/// TPM2_GetRandom, twice; and a command that the service's TPM has not.
+void tpm() {
+    u64 commands = 0;
+    u64 features = 9;
+    check_reason(vestibule_svsm_vtpm_query(&own_svsm(), &commands, &features), 0,
+                 "what its TPM takes");
+    check(commands == 1u << 8 && features == 0, "TPM commands");
+    const vestibule_svsm_page page{.linear = address_of(tpm_page), .gpa = address_of(tpm_page)};
+    u8 command[] = {0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x7B, 0, 16};
+    u8 responses[2][28]{};
+    for (u8(&response)[28] : responses) {
+        u32 size = sizeof response;
+        check_reason(vestibule_svsm_vtpm_command(&own_svsm(), &page, 0, command, sizeof command,
+                                                 response, &size),
+                     0, "TPM2_GetRandom");
+        check(size == sizeof response && response[9] == 0 && response[11] == 16, "16 bytes");
+    }
+    bool differ = false;
+    for (u32 n = 12; n < sizeof responses[0]; ++n) {
+        differ = differ || responses[0][n] != responses[1][n];
+    }
+    check(differ, "others each time");
+    u32 size = 8;
+    check_reason(vestibule_svsm_vtpm_command(&own_svsm(), &page, 0, command, sizeof command,
+                                             responses[0], &size),
+                 of(reason::svsm_refused), "too little room for the response");
+    check(size == sizeof responses[0], "how much it takes");
+    command[9] = 0x7C;
+    size       = sizeof responses[0];
+    check_reason(vestibule_svsm_vtpm_command(&own_svsm(), &page, 0, command, sizeof command,
+                                             responses[0], &size),
+                 0, "a command that it has not");
+    check(size == 10 && responses[0][8] == 0x01 && responses[0][9] == 0x43, "TPM_RC_COMMAND_CODE");
+    const vestibule_svsm_page none{.linear = page.linear + 8, .gpa = page.gpa + 8};
+    check_reason(vestibule_svsm_vtpm_command(&own_svsm(), &none, 0, command, sizeof command,
+                                             responses[0], &size),
+                 of(reason::call_argument), "no page");
 }
 
 void refused() {
@@ -109,6 +151,7 @@ void guest_main() {
     query();
     refused();
     attested();
+    tpm();
     own_report();
     say("SVSM");
     end_run();

@@ -10,6 +10,7 @@ constexpr u64 run_vmpl         = 0x016;
 constexpr u64 answered         = 0x017;
 constexpr u64 core             = 0;
 constexpr u64 attestation      = 1;
+constexpr u64 vtpm             = 2;
 constexpr u64 protocol_result  = 0x8000'1000;
 constexpr u64 unknown_protocol = 1;
 alignas(page_size) constinit u8 further_vmsas[most_vcpus][page_size]{};
@@ -131,7 +132,7 @@ u64 serve_core(u32 code, x86::Vmsa& registers, Client& client) {
         return taken == 0 ? 0 : protocol_result + taken;
     }
     case 6: // SVSM_CORE_QUERY_PROTOCOL
-        registers.rcx = registers.rcx >> 32 <= attestation ? u64{1} << 32 | 1 : 0;
+        registers.rcx = registers.rcx >> 32 <= vtpm ? u64{1} << 32 | 1 : 0;
         return 0;
     default: return result + unknown_call;
     }
@@ -148,6 +149,7 @@ void serve(Client& client) {
     switch (call >> 32) {
     case core: registers.rax = serve_core(code, registers, client); break;
     case attestation: registers.rax = serve_attestation(code, registers, client); break;
+    case vtpm: registers.rax = serve_vtpm(code, registers); break;
     default: registers.rax = result + unknown_protocol;
     }
     pending = 0;

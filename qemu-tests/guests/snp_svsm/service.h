@@ -41,6 +41,9 @@ inline constexpr u64 busy          = 7;
 /// A call of the attestation protocol; RAX of the answer.
 u64 serve_attestation(u32 code, x86::Vmsa& registers, const Client& client);
 
+/// A call of the vTPM protocol.
+u64 serve_vtpm(u32 code, x86::Vmsa& registers);
+
 /// Whether it is a page that the guest may have the service deal with.
 bool is_the_kernels(u64 gpa);
 
