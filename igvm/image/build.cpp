@@ -116,7 +116,8 @@ unsigned& counter(PageCount& count, Part part) {
     case Part::zero_page:
     case Part::pvh_entry:
     case Part::jump_table:
-    case Part::acpi_tables: break;
+    case Part::acpi_tables:
+    case Part::efi_tables: break;
     }
     return count.payload;
 }

@@ -7,6 +7,7 @@
 #include "boot/jump_table/record.h"
 #include "boot/snp/service_launch.h"
 #include "igvm/image/acpi_tables.h"
+#include "igvm/image/efi_tables.h"
 #include "igvm/image/initial_state.h"
 #include "igvm/image/memory_map.h"
 #include "igvm/image/pvh_entry.h"
@@ -32,8 +33,9 @@ static std::vector<u8> bytes_of(const T& value) {
 
 std::string_view name_of(Part part) {
     constexpr std::string_view names[] = {
-        "page tables", "stub",          "hand-over",  "payload",      "initrd",      "zero page",
-        "PVH entry",   "AP jump table", "CPUID page", "secrets page", "ACPI tables", "service"};
+        "page tables", "stub",       "hand-over",     "payload",    "initrd",
+        "zero page",   "PVH entry",  "AP jump table", "CPUID page", "secrets page",
+        "ACPI tables", "EFI tables", "service"};
     return names[static_cast<unsigned>(part)];
 }
 
@@ -53,12 +55,15 @@ class PageMaker {
     [[nodiscard]] std::optional<std::string> fill_snp_launch();
     /// Which report it is to have made (boot/attest/record.h).
     [[nodiscard]] std::optional<std::string> fill_attest_record();
+    /// How much of it a Linux kernel is to accept itself.
+    [[nodiscard]] std::optional<std::string> fill_efi_tables();
     /// What a service at VMPL 0 is told of all of them (boot/snp/service_launch.h).
     [[nodiscard]] std::optional<std::string> fill_service_launch();
 
   private:
     [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
     [[nodiscard]] std::vector<u8> zero_page_for(PlatformType platform) const;
+    [[nodiscard]] std::optional<EfiTables> efi_tables() const;
     [[nodiscard]] std::vector<u8> jump_table(const Payload& payload) const;
     [[nodiscard]] std::vector<u8> pvh_entry(PlatformType platform) const;
     [[nodiscard]] u64 command_line() const;
@@ -206,6 +211,26 @@ std::vector<MemoryRange> PageMaker::ram(PlatformType platform) const {
     };
 }
 
+/// Of memory as Linux is told of it, and what of that it has to accept.
+std::optional<EfiTables> PageMaker::efi_tables() const {
+    const SnpMemory memory = snp_memory(layout_, options_, contents_);
+    return make_efi_tables(layout_.at.efi_tables,
+                           memory_map(memory.usable(), layout_.at.in_use(PlatformType::sev_snp)),
+                           memory.unaccepted);
+}
+
+std::optional<std::string> PageMaker::fill_efi_tables() {
+    if (layout_.at.efi_tables == 0) {
+        return std::nullopt;
+    }
+    const auto tables = efi_tables();
+    if (!tables) {
+        return "the payload lies in too many pieces for EFI's memory map";
+    }
+    fill_record(layout_.at.efi_tables - layout_.at.base, tables->page);
+    return std::nullopt;
+}
+
 std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     kernel::LinuxTold told{.command_line = command_line(),
                            .initrd       = layout_.at.initrd.base,
@@ -216,6 +241,11 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     if (platform == PlatformType::sev_snp) {
         told.confidential = {.secrets_page = layout_.at.secrets_page,
                              .cpuid_page   = layout_.at.cpuid_page};
+    }
+    if (platform == PlatformType::sev_snp && layout_.at.efi_tables != 0) {
+        if (const auto tables = efi_tables()) { // fill_efi_tables() says where there are none
+            told.efi = tables->told;
+        }
     }
     kernel::ZeroPage page;
     kernel::make_zero_page(*contents_.linux(), layout_.at.zero_page, told, page);
@@ -278,6 +308,12 @@ void PageMaker::add_payload() {
                                      .content  = Content(std::vector<u8>{page.begin(), page.end()}),
                                      .platform = platform});
         }
+    }
+    if (layout_.at.efi_tables != 0) { // filled in when all else has its place
+        layout_.pages.push_back({.part     = Part::efi_tables,
+                                 .gpa      = layout_.at.efi_tables,
+                                 .content  = Content(std::vector<u8>(page_size)),
+                                 .platform = PlatformType::sev_snp});
     }
     for (const PlatformType platform : options_.platforms) {
         if (contents_.is_pvh()) {
@@ -353,7 +389,7 @@ void PageMaker::add_required() {
         layout_.required.push_back(
             {.base = layout_.at.service.base, .size = whole_pages(layout_.at.service.size)});
     }
-    if (contents_.has_memory_map() || (options_.tells_memory && !options_.accepts_payload)) {
+    if ((contents_.has_memory_map() || options_.tells_memory) && !options_.accepts_payload) {
         // all that its map promises
         layout_.required.push_back(high_memory());
         std::ranges::sort(layout_.required, {}, &MemoryRange::base);
@@ -490,9 +526,9 @@ static const char* missing_below_vmpl0(const StubImage& image, boot::Entry entry
 
 std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
                                            const GuestContents& contents) {
-    if (options.accepts_payload && contents.has_memory_map()) {
-        return std::unexpected("a Linux or PVH kernel is told of RAM that it may use at once: only "
-                               "a payload of boot info accepts memory itself");
+    if (options.accepts_payload && contents.is_pvh()) {
+        return std::unexpected("a PVH kernel is told of RAM that it may use at once: only Linux "
+                               "and a payload of boot info accept memory themselves");
     }
     if (const char* missing =
             options.vmpl != 0 ? missing_below_vmpl0(image, options.entry) : nullptr) {
@@ -511,7 +547,7 @@ std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOp
     maker.add_service();
     maker.add_required();
     for (const auto fill : {&PageMaker::fill_snp_launch, &PageMaker::fill_attest_record,
-                            &PageMaker::fill_service_launch}) {
+                            &PageMaker::fill_efi_tables, &PageMaker::fill_service_launch}) {
         if (auto problem = (maker.*fill)()) {
             return std::unexpected(std::move(*problem));
         }

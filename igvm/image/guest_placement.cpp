@@ -96,6 +96,9 @@ Problem Placer::place_behind_image() {
         if (options_.is_for(PlatformType::sev_es) || options_.is_for(PlatformType::sev_snp)) {
             at_.acpi_tables = take();
         }
+        if (options_.accepts_payload && options_.is_for(PlatformType::sev_snp)) {
+            at_.efi_tables = take();
+        }
         at_.zero_page = take();
     }
     if (contents_.is_pvh() && options_.vcpus > 1

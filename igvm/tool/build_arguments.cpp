@@ -88,9 +88,11 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
         "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any "
         "case (256M), another payload if this is given")
         ->needs(payload);
-    verb.add_option("--accept", arguments.accept,
-                    "What of --memory an SEV-SNP guest accepts before its payload is entered: all, "
-                    "or payload, its own memory, and boot info says what it has to accept itself")
+    verb.add_option(
+            "--accept", arguments.accept,
+            "What of --memory an SEV-SNP guest accepts before its payload is entered: all, "
+            "or payload, its own memory, and boot info, or EFI's tables for Linux, say what it has "
+            "to accept itself")
         ->needs(payload)
         ->capture_default_str();
 }

@@ -234,7 +234,8 @@ struct vestibule_svsm {
 vestibule_reason vestibule_svsm_find(struct vestibule_svsm* svsm, const void* secrets);
 
 /* One call; RCX, RDX, R8 and R9 go in and come back, RAX is the SVSM's answer, 0 where it has done
- * it. SVSM_NOT_ANSWERING: the hypervisor has not run it. Protocols: 0 core, 1 attestation, 2 vTPM. */
+ * it. SVSM_NOT_ANSWERING: the hypervisor has not run it. Protocols: 0 core, 1 attestation, 2 vTPM.
+ */
 struct vestibule_svsm_registers {
     uint64_t rax, rcx, rdx, r8, r9;
 };

@@ -65,9 +65,9 @@ struct Vcpu {
     bool changes_vmpl;   // RUN_VMPL has been asked for `next_vmpl`
     u8 next_vmpl;
     bool goes_when_halted; // to `next_vmpl`, which another vCPU has given a state
-    VmplContext vmpls[4]; // by VMPL
-    bool nmi_pending;     // to be injected
-    bool nmi_masked;      // from the injection of an NMI to the guest's NMI complete
+    VmplContext vmpls[4];  // by VMPL
+    bool nmi_pending;      // to be injected
+    bool nmi_masked;       // from the injection of an NMI to the guest's NMI complete
     Options options;
 
     x86::Vmsa& state() { return vmcb.save(); }

@@ -715,13 +715,34 @@ TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
             EXPECT_LT(required->number_of_bytes, 0x10'0000U);
         }
     }
-    const Bytes kernel = bzimage();
-    const auto linux   = read_payload(kernel, {});
+    // A Linux kernel is told of all RAM, and by a page of EFI what of it is not accepted.
+    const Bytes linux_file = bzimage();
+    const auto linux       = read_payload(linux_file, {});
     ASSERT_TRUE(linux);
+    const auto told = build(*image, lazily, {.payload = &*linux, .initrd = {}, .command_line = {}});
+    ASSERT_TRUE(told) << told.error();
+    const Built by_efi{.built = *told, .error = {}, .pages = {}};
+    const Bytes zero_page = by_efi.page(PlatformType::sev_snp, told->layout.at.zero_page);
+    EXPECT_EQ(load<u32>(zero_page, 0x1C0), 0x3436'4C45U) << "\"EL64\"";
+    const u64 system_table = load<u32>(zero_page, 0x1C4);
+    EXPECT_EQ(system_table, told->layout.at.efi_tables);
+    EXPECT_EQ(load<u64>(by_efi.page(PlatformType::sev_snp, system_table), 0),
+              0x5453'5953'2049'4249U);
+    const auto rest = load<boot::SnpLaunch>(by_efi.page(PlatformType::sev_snp, 0x20'C000), 0x10);
+    for (u32 n = 0; n < rest.accepted_count; ++n) {
+        EXPECT_LT(rest.accepted[n].base + rest.accepted[n].size, 0x300'0000U) << n;
+    }
+    const E820 last = memory_map_of(zero_page).back();
+    EXPECT_EQ(last.address + last.size, 0x400'0000U) << "RAM to its end";
+
+    const Bytes kernel = pvh_executable().finish();
+    const auto pvh     = read_payload(kernel, {});
+    ASSERT_TRUE(pvh);
     const auto refused =
-        build(*image, lazily, {.payload = &*linux, .initrd = {}, .command_line = {}});
+        build(*image, lazily,
+              {.payload = &*pvh, .initrd = {}, .command_line = {}, .enter_pvh = enter_pvh});
     ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().find("only a payload of boot info accepts"), std::string::npos);
+    EXPECT_NE(refused.error().find("only Linux and a payload of boot info"), std::string::npos);
 
     // What other platforms get is the same with and without it.
     const Built alone = built_as({PlatformType::sev_es});
