@@ -218,6 +218,15 @@ below_vmpl0_test(accepted BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/a
 below_vmpl0_test(lazy BUILD --vmpl 3 --accept payload --memory 64M --payload ${payload_dir}/lazy.elf
   ARGS --memory 66M STATUS 0
   WANT "lazy: VMPL 3\n" "lazy: MiB taken in steps 63\n" "lazy: pages lost 0\n" "exited with code 0" "Violations: none")
+# What a hypervisor does to pages is found out below VMPL 0 too, by the processor or by the service.
+set(attacked BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M --hostile)
+foreach(lie taken replaced swapped)
+  below_vmpl0_test(page-${lie} ${attacked} page-${lie}:0x3000000@90 STATUS 1
+    WANT "accepted: SEV-SNP at VMPL 1\n" "VC_PAGE_UNVALIDATED" REJECT "accepted: free")
+endforeach()
+below_vmpl0_test(page-validated ${attacked} page-validated:0x3000000@12 STATUS 1
+  WANT "termination: SVSM_REFUSED " REJECT "accepted: free")
+below_vmpl0_test(list-stuck ${attacked} list-stuck STATUS 1 WANT "termination: SNP_PAGE_STATE " REJECT "accepted: ")
 below_vmpl0_test(svsm-not-run BUILD --vmpl 1 ARGS --hostile svsm-not-run STATUS 1
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "TAP")
 attest_test(below_vmpl0 BUILD ${below} --vmpl 1 --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)
