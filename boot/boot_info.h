@@ -88,8 +88,8 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint16_t reserved1;
 
     /* How many vCPUs there are; 0: not known. From `igvmtool build --vcpus`, measured: those that
-     * the file starts. From BOOTX64.EFI, not measured: those of an SEV-ES guest that the firmware
-     * counts. */
+     * the file starts. From BOOTX64.EFI, not measured: those of an SEV-ES or SEV-SNP guest that the
+     * firmware counts. */
     uint32_t vcpus;
     /* Measured, from `igvmtool build --memory`: what is RAM, an array of vestibule_memory_range in
      * ascending order, the stub's and the payload's memory in it. 0: nobody said. */
@@ -116,6 +116,10 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint64_t report_size;
     uint64_t certificates;
     uint64_t certificates_size;
+
+    /* Below VMPL 0: the calling areas of vCPUs 1 to `vcpus` - 1, a page each, for what calls the
+     * SVSM there; that of vCPU 0 is in the secrets page. 0 where there are none. */
+    uint64_t svsm_areas;
 };
 
 struct vestibule_memory_range { // NOLINT(readability-identifier-naming)
@@ -140,7 +144,7 @@ struct vestibule_ap_mailbox { // NOLINT(readability-identifier-naming)
 namespace vestibule::boot {
 using BootInfo = ::vestibule_boot_info;
 
-static_assert(sizeof(BootInfo) == 288);
+static_assert(sizeof(BootInfo) == 296);
 } // namespace vestibule::boot
 
 /// The entry of a payload that is linked into the image; it finds the stub's fields alone filled

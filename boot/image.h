@@ -9,6 +9,7 @@ extern "C" {
 extern vestibule::u8 image_start[]; // the page tables that the vCPU was started on
 extern vestibule::u8 text_start[];
 extern vestibule::u8 text_end[];
+extern vestibule::u8 svsm_start[];   // pages that are loaded below VMPL 0 alone, up to
 extern vestibule::u8 attest_start[]; // pages that are loaded where a report is wanted
 extern vestibule::u8 attest_end[];
 extern vestibule::u8 stack_guard[];

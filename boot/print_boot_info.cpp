@@ -55,10 +55,11 @@ constexpr Offset offsets[] = {
     FIELD(REPORT_SIZE, report_size),
     FIELD(CERTIFICATES, certificates),
     FIELD(CERTIFICATES_SIZE, certificates_size),
+    FIELD(SVSM_AREAS, svsm_areas),
 };
 #undef FIELD
 
-static_assert(offsetof(vestibule_boot_info, certificates_size) + sizeof(uint64_t)
+static_assert(offsetof(vestibule_boot_info, svsm_areas) + sizeof(uint64_t)
                   == sizeof(vestibule_boot_info),
               "the table ends before the structure does");
 

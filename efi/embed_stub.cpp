@@ -16,11 +16,12 @@ using namespace vestibule;
 namespace {
 
 /// From the page behind the page tables, which the application makes, to the end of what the file
-/// has; the rest is the stub's to clear. A kernel that EFI starts gets no report from the stub.
+/// has; the rest is the stub's to clear. A kernel that EFI starts gets no report from the stub, and
+/// is at VMPL 0.
 std::vector<u8> flat(const igvm::StubImage& image) {
     std::vector<u8> bytes;
     for (const igvm::StubSegment& segment : image.segments) {
-        if (!segment.data.empty() && !segment.attest) {
+        if (!segment.data.empty() && !segment.attest && !segment.svsm) {
             bytes.resize(segment.address - page_size);
             bytes.insert(bytes.end(), segment.data.begin(), segment.data.end());
         }

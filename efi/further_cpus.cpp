@@ -86,10 +86,8 @@ u64 ask_jump_table(const Machine& machine) {
 } // namespace
 
 Problem FurtherCpus::place(const StubImage& image, const Pages& region, const Machine& machine) {
-    const bool is_sev_es = machine.sev_status.has(x86::SevStatus::sev_es)
-                           && !machine.sev_status.has(x86::SevStatus::snp);
-    count_ = is_sev_es ? count_processors() : 1;
-    if (count_ < 2) {
+    count_ = machine.sev_status.has(x86::SevStatus::sev_es) ? count_processors() : 1;
+    if (count_ < 2 || machine.is_snp()) {
         return no_problem;
     }
     const auto code_size = static_cast<u64>(jump_table_arrive_end - jump_table_arrive_bytes);
@@ -115,6 +113,10 @@ void FurtherCpus::open(const Machine& machine, const Departure& departure,
         return;
     }
     Cpu::disable_interrupts();
+    if (machine.is_snp()) {
+        header.vcpus = count_;
+        return;
+    }
     const u64 table = ask_jump_table(machine);
     // SECURITY: the hypervisor names an address that is written to. Firmware keeps its table in
     // memory that it calls reserved (OvmfPkg, UefiCpuPkg's DxeMpLib.c), and that is not ours.

@@ -1,7 +1,8 @@
 // Further vCPUs of an SEV-ES guest, for a payload with boot info. The firmware has left them in AP
 // reset hold, from where they follow its AP jump table (GHCB specification, section 4.3), which is
 // empty. Here it is made to lead to the stub's waiting place, so that they are released as those of
-// an IGVM file are: by boot/boot_info.h's mailbox. A Linux kernel fills in the table itself.
+// an IGVM file are: by boot/boot_info.h's mailbox. A Linux kernel fills in the table itself. Those
+// of an SEV-SNP guest the stub starts anew, by AP creation, wherever they are; it is told how many.
 #pragma once
 
 #include "boot/hand_over/header.h"

@@ -2,6 +2,7 @@
 #include "library/svsm.h"
 
 #include "library/end.h"
+#include "snp/vtpm.h"
 
 using namespace vestibule;
 namespace reason = ghcb::reason;
@@ -94,4 +95,28 @@ vestibule_reason vestibule_svsm_attest(const vestibule_svsm* svsm,
     attestation->manifest.size     = request.manifest.size;
     attestation->certificates.size = request.certificates.size;
     return library::as_reason(outcome);
+}
+
+vestibule_reason vestibule_svsm_vtpm_query(const vestibule_svsm* svsm, uint64_t* commands,
+                                           uint64_t* features) {
+    snp::VtpmOffers offers{};
+    const library::InterruptsOff off;
+    const ghcb::Outcome outcome = snp::query_vtpm<library::Cpu>(library::svsm_of(*svsm), offers);
+    *commands                   = offers.commands;
+    *features                   = offers.features;
+    return library::as_reason(outcome);
+}
+
+vestibule_reason vestibule_svsm_vtpm_command(const vestibule_svsm* svsm,
+                                             const vestibule_svsm_page* page, uint8_t locality,
+                                             const void* command, uint32_t command_size,
+                                             void* response, uint32_t* response_size) {
+    if (((page->linear | page->gpa) & (page_size - 1)) != 0) {
+        return library::public_reason(reason::call_argument);
+    }
+    const library::InterruptsOff off;
+    return library::as_reason(snp::send_vtpm_command<library::Cpu>(
+        library::svsm_of(*svsm), {reinterpret_cast<volatile u8*>(page->linear), page->gpa},
+        locality, {static_cast<const u8*>(command), command_size}, static_cast<u8*>(response),
+        *response_size));
 }

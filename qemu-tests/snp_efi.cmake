@@ -1,17 +1,20 @@
 # BOOTX64.EFI as an SEV-SNP guest: Debian 12's OVMF, which accepts all memory, and then the stub, with the
 # CPUID page that the firmware has named.
 
-# efi_snp_test(<name> <image> STATUS <n> WANT <regex>...): the rules that OVMF breaks are those of qemu.ovmf.
+# efi_snp_test(<name> <image> STATUS <n> [PROCESSORS <n>] WANT <regex>...): the rules that OVMF breaks are those of qemu.ovmf.
 function(efi_snp_test name volume)
-  cmake_parse_arguments(ARG "" "STATUS" "WANT" ${ARGN})
+  cmake_parse_arguments(ARG "" "STATUS;PROCESSORS" "WANT" ${ARGN})
+  if(NOT ARG_PROCESSORS)
+    set(ARG_PROCESSORS 1)
+  endif()
   set(command $<TARGET_FILE:sevsim> run --platform sev-snp --firmware ${ovmf} --memory 256M
-    --repeatable --timeout 280
+    --smp ${ARG_PROCESSORS} --repeatable --timeout 280
     --allow ghcb-version --allow ghcb-stale-bits --allow vmgexit-interruptible --
     -drive file=${volume},format=raw,if=none,id=disk,readonly=on
     -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
   add_sevsim_test(NAME efi.${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${ARG_STATUS}
-      "-DWANT=${ARG_WANT};memory encryption  SEV-SNP, SEV_STATUS 0x7" "-DREJECT=not ok;payload: NO"
+      "-DWANT=${ARG_WANT};memory encryption  SEV-SNP, SEV_STATUS 0x7" "-DREJECT=not ok;payload: NO;state: NO"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
   set_tests_properties(efi.${name} PROPERTIES TIMEOUT 300)
 endfunction()
@@ -20,3 +23,7 @@ efi_snp_test(snp_selftest ${VESTIBULE_ESP} STATUS 0
 efi_volume(snp_payload "payload = tell_pie.elf\n${payload_conf}" ${payload_files})
 efi_snp_test(snp_payload ${dir}/snp_payload.img STATUS 0
   WANT ${told_efi} "platform 2\n" "exited with code 0")
+# Further processors, which the firmware has parked somewhere: the stub has them started anew.
+efi_snp_test(snp_processors ${dir}/state.img STATUS 0 PROCESSORS 4
+  WANT "state: vCPUs 4\n" "state: nobody leaves without an entry\n" "state: a vCPU has started\n"
+    "state: the mailbox is empty\n" "exited with code 0")

@@ -38,6 +38,17 @@ attack_test(vcpu-vmsa-altered 1 "^${served}.*\ndone\nno vCPU\n" "VC_PAGE_UNVALID
 snp_test(svsm_memory library_svsm_memory STATUS 0 WANT "^memory\n" "0x16 +RUN_VMPL " ${well})
 snp_test(svsm_vcpu library_svsm_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2 WANT "^vcpu\n" ${well})
 snp_test(svsm_calls library_svsm_svsm STATUS 0 WANT "^SVSM\n" ${well})
+# What the service attests, verified by igvmtool and by openssl.
+snp_image(file snp_library_svsm_svsm)
+add_sevsim_test(NAME qemu.snp_svsm_attestation
+  COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIGVMTOOL=$<TARGET_FILE:igvmtool>
+    -DROOT=${snp_root} -DIMAGE=${file} -DWORK=${CMAKE_CURRENT_BINARY_DIR}/svsm_attestation
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/svsm_attestation.cmake)
+foreach(qemu qemu ${newer_qemus})
+  if(TEST ${qemu}.snp_svsm_attestation)
+    set_tests_properties(${qemu}.snp_svsm_attestation PROPERTIES FIXTURES_REQUIRED snp_root TIMEOUT 120)
+  endif()
+endforeach()
 snp_test(attack_svsm-not-run library_svsm_svsm STATUS 1 ARGS --hostile svsm-not-run
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "SVSM\n")
 

@@ -91,6 +91,15 @@ set(accepted_ok "accepted: SEV-SNP at VMPL 0\n" "accepted: CPUID and secrets pag
   "accepted: free MiB 5[89]\n" "accepted: every page keeps what is written\n" "exited with code 0")
 snp_stub_test(accepted accepted ${accepted} ${accepted_run} STATUS 0
   WANT ${accepted_ok} "Violations: none" "PVALIDATE [0-9][0-9],")
+# By the payload itself, of 64 MiB, and of 2 GiB, of which a start takes no longer for that.
+set(lazy BUILD --cbit 47 --accept payload --payload ${payload_dir}/lazy.elf)
+snp_stub_test(lazy lazy ${lazy} --memory 64M ARGS ${snp} --memory 64M STATUS 0
+  WANT "lazy: VMPL 0\n" "lazy: KiB validated at first [1-9][0-9]?[0-9]?\n" "lazy: MiB taken in steps 63\n"
+    "lazy: pages lost 0\n" "exited with code 0" "Violations: none")
+snp_stub_test(lazy_start lazy_start BUILD --cbit 47 --accept payload --memory 2G --payload ${payload_dir}/tell.elf
+  ARGS ${snp} --memory 2G STATUS 0
+  WANT "payload: hello\n" "exited with code 0" "Violations: none" "PVALIDATE [1-9][0-9],"
+  REJECT "0x80000010 +page state change")
 snp_stub_test(accepted_2_gib accepted_2_gib
   BUILD --cbit 47 --memory 2G --payload ${payload_dir}/tell.elf STATUS 0 ARGS ${snp} --memory 2G
   WANT "payload: hello\n" "exited with code 0" "Violations: none"
@@ -103,6 +112,11 @@ snp_stub_test(lie_list-undone accepted ${accepted} ARGS ${snp} --memory 64M --ho
   STATUS 0 WANT ${accepted_ok})
 snp_stub_test(lie_page-validated accepted ${accepted}
   ARGS ${snp} --memory 64M --hostile page-validated:0x3000000@4 STATUS 1 WANT "SNP_VALIDATED_TWICE")
+foreach(code 1 2 3 4)
+  snp_stub_test(lie_list-header_${code} accepted ${accepted}
+    ARGS ${snp} --memory 64M --hostile list-header:${code} STATUS 1 WANT "termination: SNP_PAGE_STATE "
+    REJECT "accepted: ")
+endforeach()
 foreach(lie taken replaced swapped)
   snp_stub_test(lie_page-${lie} accepted ${accepted}
     ARGS ${snp} --memory 64M --hostile page-${lie}:0x3000000@50 STATUS 1
@@ -124,6 +138,28 @@ foreach(entry 32 compat 64)
     STATUS 0 ARGS ${snp} --smp 4
     WANT ${state} "vCPUs 4\n" "mailbox is empty\n" "0x80000013 +AP creation +- +3 " REJECT ": NO ")
 endforeach()
+
+# And with vCPUs that are not started, which come to the mailbox from the measured state; that are started from
+# the page of the next VMSA, which is in use when it is to become one; and from pages that were put in the place of
+# their VMSAs, which VMRUN refuses: the payload waits for those no longer than it wants to.
+set(aps_run ARGS ${snp} --smp 4)
+set(aps_build BUILD --cbit 47 --entry 64 --vcpus 4 --payload ${payload_dir}/state.elf)
+snp_stub_test(lie_vcpu-not-started aps_64 ${aps_build} ${aps_run} --hostile vcpu-not-started STATUS 0
+  WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO ")
+snp_stub_test(lie_vcpu-other-vmsa aps_64 ${aps_build} ${aps_run} --repeatable --hostile vcpu-other-vmsa STATUS 1
+  WANT "termination: SNP_RMPADJUST " REJECT "state: ")
+snp_stub_test(lie_vcpu-vmsa-altered aps_64 ${aps_build} ${aps_run} --hostile vcpu-vmsa-altered STATUS 1
+  WANT "state: NO a vCPU has started\n" "state: vCPUs 4\n" REJECT "state: a vCPU has started")
+# Features: without SEV-SNP there is none; without AP creation vCPUs start from their measured state.
+snp_stub_test(lie_features_none selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
+  ARGS ${snp} --hostile features:0 WANT "termination: SNP_FEATURES " REJECT "TAP")
+snp_stub_test(lie_features_snp aps_64
+  BUILD --cbit 47 --entry 64 --vcpus 4 --payload ${payload_dir}/state.elf
+  STATUS 0 ARGS ${snp} --smp 4 --hostile features:1
+  WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO " "AP creation")
+# The GHCB page is the hypervisor's only as far as it says: to hold it back is to have no guest.
+snp_stub_test(lie_msr-undone selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
+  ARGS ${snp} --hostile msr-undone WANT "rmp-shared-access +[1-9]" REJECT "not ok [12]?[0-9] ")
 
 # Reports (igvmtool build --attest): made by the selftest through each entry and by the stub for a payload,
 # with certificates, without where a host wants more memory for them than there is, and by a busy host.
@@ -153,6 +189,11 @@ attest_test(certificates-size BUILD --payload ${payload_dir}/attested.elf RUN --
 attest_test(certificates-table BUILD --payload ${payload_dir}/attested.elf RUN --hostile certificates-table
   TABLE no)
 
+# Answers that nobody has made, and a secrets page in the place of the guest's, by which numbers of messages
+# would be used again.
+snp_stub_test(lie_answers-spoilt selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
+  ARGS ${snp} --hostile answers-spoilt WANT "termination: REQUEST_BAD_ANSWER " REJECT "ok 41")
+
 # From the state of the launch they come to the mailbox too, and it is in the digest.
 snp_stub_test(lie_vcpu-launch-state aps_64
   BUILD --cbit 47 --entry 64 --vcpus 4 --payload ${payload_dir}/state.elf
@@ -161,7 +202,7 @@ snp_stub_test(lie_vcpu-launch-state aps_64
 
 # Below VMPL 0, under the tests' service (qemu-tests/guests/snp_svsm): selftest, payload with what it has
 # accepted, report by VMPCK1; and a hypervisor that does not run the service.
-set(below --vmpl 1 --svsm ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_service.elf)
+set(below --svsm ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_service.elf)
 function(below_vmpl0_test name)
   cmake_parse_arguments(ARG "" "STATUS" "WANT;REJECT;ARGS;BUILD" ${ARGN})
   set(file ${CMAKE_CURRENT_BINARY_DIR}/snp_below_${name}.igvm)
@@ -174,17 +215,42 @@ function(below_vmpl0_test name)
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 endfunction()
-below_vmpl0_test(selftest STATUS 0 WANT "1\\.\\.41\n" "# VMPL 1\n" "\nok 41 - SNP: an attestation report"
-  "0x16 +RUN_VMPL " "Violations: none" "exited with code 0" REJECT "not ok")
-below_vmpl0_test(accepted BUILD --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M
+foreach(entry 32 compat 64)
+  foreach(vmpl 1 2 3)
+    below_vmpl0_test(selftest_${entry}_vmpl_${vmpl} BUILD --entry ${entry} --vmpl ${vmpl} STATUS 0
+      WANT "1\\.\\.41\n" "# VMPL ${vmpl}\n" "\nok 41 - SNP: an attestation report"
+        "0x16 +RUN_VMPL " "Violations: none" "exited with code 0" REJECT "not ok")
+  endforeach()
+endforeach()
+foreach(entry 32 compat 64)
+  below_vmpl0_test(selftest_${entry}_vcpus_2 BUILD --entry ${entry} --vmpl 2 --vcpus 2 ARGS --smp 2 STATUS 0
+    WANT "1\\.\\.41\n" "# VMPL 2\n" "\nok 40 - SNP: a further vCPU starts from a VMSA made here, and ends\n"
+      "Violations: none" "exited with code 0" REJECT "not ok")
+  below_vmpl0_test(aps_${entry} BUILD --entry ${entry} --vmpl 1 --vcpus 4 --payload ${payload_dir}/state.elf
+    ARGS --smp 4 STATUS 0
+    WANT ${state} "vCPUs 4\n" "mailbox is empty\n" "0x80000013 +AP creation +- +7 " "Violations: none" REJECT ": NO ")
+endforeach()
+below_vmpl0_test(accepted BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M
   STATUS 0 WANT "accepted: SEV-SNP at VMPL 1\n" "accepted: every page keeps what is written\n"
     "exited with code 0" "Violations: none" REJECT ": NO ")
-below_vmpl0_test(parameters BUILD --parameters memory-map,vp-count --payload ${payload_dir}/parameters.elf
+below_vmpl0_test(lazy BUILD --vmpl 3 --accept payload --memory 64M --payload ${payload_dir}/lazy.elf
+  ARGS --memory 66M STATUS 0
+  WANT "lazy: VMPL 3\n" "lazy: MiB taken in steps 63\n" "lazy: pages lost 0\n" "exited with code 0" "Violations: none")
+# What a hypervisor does to pages is found out below VMPL 0 too, by the processor or by the service.
+set(attacked BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M --hostile)
+foreach(lie taken replaced swapped)
+  below_vmpl0_test(page-${lie} ${attacked} page-${lie}:0x3000000@90 STATUS 1
+    WANT "accepted: SEV-SNP at VMPL 1\n" "VC_PAGE_UNVALIDATED" REJECT "accepted: free")
+endforeach()
+below_vmpl0_test(page-validated ${attacked} page-validated:0x3000000@12 STATUS 1
+  WANT "termination: SVSM_REFUSED " REJECT "accepted: free")
+below_vmpl0_test(list-stuck ${attacked} list-stuck STATUS 1 WANT "termination: SNP_PAGE_STATE " REJECT "accepted: ")
+below_vmpl0_test(parameters BUILD --vmpl 1 --parameters memory-map,vp-count --payload ${payload_dir}/parameters.elf
   ARGS --memory 64M STATUS 0 WANT "parameters: ranges 2\n" "parameters: vCPUs 1\n" "exited with code 0"
     "Violations: none")
-below_vmpl0_test(svsm-not-run ARGS --hostile svsm-not-run STATUS 1
+below_vmpl0_test(svsm-not-run BUILD --vmpl 1 ARGS --hostile svsm-not-run STATUS 1
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "TAP")
-attest_test(below_vmpl0 BUILD ${below} --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)
+attest_test(below_vmpl0 BUILD ${below} --vmpl 1 --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)
 
 # Budgets (docs/budgets.md): measured pages of the stub with CPUID and secrets page, eight in all; VMGEXITs to
 # the payload; instructions of a CPUID, which is answered without any.

@@ -58,6 +58,10 @@ enum class Lie : u8 {
     list_small,
     list_undone,
     list_stuck,
+    list_header,
+    msr_undone,
+    features,
+    answers_spoilt,
     registration,
     cpuid_page,
 };
@@ -141,6 +145,10 @@ inline constexpr LieDescription lies[] = {
     {Lie::list_small,     LieForm::plain,   "list-small",     "SEV-SNP: page state changes of 2 MiB assign 4 KiB pages"},
     {Lie::list_undone,    LieForm::plain,   "list-undone",    "SEV-SNP: of a list of page state changes the first is done, and all are said to be"},
     {Lie::list_stuck,     LieForm::plain,   "list-stuck",     "SEV-SNP: page state changes break off before the first, for ever"},
+    {Lie::list_header,    LieForm::code,    "list-header",    "SEV-SNP: the header of a list of page state changes comes back wrong: 1 further back than it was, 2 with a last entry more, 3 beyond the last, 4 with a reserved bit"},
+    {Lie::msr_undone,     LieForm::plain,   "msr-undone",     "SEV-SNP: page state changes by the MSR protocol are said to be done, and are not"},
+    {Lie::features,       LieForm::code,    "features",       "SEV-SNP: hypervisor features are told as CODE"},
+    {Lie::answers_spoilt, LieForm::plain,   "answers-spoilt", "SEV-SNP: one bit of each answer of the secure processor is changed"},
     {Lie::registration,   LieForm::plain,   "registration",   "SEV-SNP: another page than the asked for is registered as GHCB"},
     {Lie::cpuid_page,     LieForm::code,    "cpuid-page",     "SEV-SNP: the CPUID page lies: 1 by its count, 2 by a function that is there twice, 3 by no SEV-SNP, 4 by another C-bit, 5 in a reserved word, 6 by the size of a state"},
 };

@@ -15,7 +15,7 @@
 
 namespace vestibule::snp {
 
-enum class SvsmProtocol : u32 { core = 0, attestation = 1 };
+enum class SvsmProtocol : u32 { core = 0, attestation = 1, vtpm = 2 };
 
 /// Calls of the core protocol.
 enum class SvsmCore : u32 {

@@ -42,10 +42,17 @@ void record_loaded(snp::AcceptanceRecord& record, Range loaded) {
 }
 
 /// The stub's image up to before `end`: what igvmtool places behind it is loaded with it, and of it
-/// what asks for a report only where one is wanted.
-void record_image(snp::AcceptanceRecord& record, u64 base, u64 end) {
+/// what calls a service only below VMPL 0, what asks for a report only where one is wanted.
+void record_image(snp::AcceptanceRecord& record, const BootInfo& told, u64 end) {
+    u64 base = told.image_base;
+    if (told.vmpl == 0) {
+        record_loaded(record, {base, address_of(svsm_start)});
+        base = address_of(attest_start); // right behind
+    }
     if (attest_record.wanted == 0) {
-        record_loaded(record, {base, address_of(attest_start)});
+        if (base != address_of(attest_start)) {
+            record_loaded(record, {base, address_of(attest_start)});
+        }
         base = address_of(attest_end);
     }
     record_loaded(record, {base, end});
@@ -72,27 +79,28 @@ struct Wanted {
     snp::Acceptance how;
 };
 
-/// What was promised, in its order, and as the last pages for VMSAs, which no file requires.
-Wanted wanted(u32 n, Range vmsas, u32 encryption_ebx) {
+/// What was promised, in its order, and as the last pages for further vCPUs, which no file
+/// requires.
+Wanted wanted(u32 n, Range vcpus, u32 encryption_ebx) {
     if (n == snp_launch.accepted_count) {
-        return {vmsas, snp::acceptance_of(encryption_ebx, false)};
+        return {vcpus, snp::acceptance_of(encryption_ebx, false)};
     }
     const Range range = range_of(snp_launch.accepted[n]);
     return {range, acceptance_of(range, encryption_ebx)};
 }
 
 /// First asked for and then validated, so that lists are filled.
-void accept_all(snp::AcceptanceRecord& record, Range vmsas, u32 encryption_ebx) {
+void accept_all(snp::AcceptanceRecord& record, Range vcpus, u32 encryption_ebx) {
     {
         snp::PageStateList<Cpu> list{vc_context().ghcb};
         for (u32 n = 0; n <= snp_launch.accepted_count; ++n) {
-            const Wanted next = wanted(n, vmsas, encryption_ebx);
+            const Wanted next = wanted(n, vcpus, encryption_ebx);
             require(snp::ask_for_rest(list, record, next.range, next.how));
         }
         require(list.send());
     }
     for (u32 n = 0; n <= snp_launch.accepted_count; ++n) {
-        const Wanted next = wanted(n, vmsas, encryption_ebx);
+        const Wanted next = wanted(n, vcpus, encryption_ebx);
         require(validate_rest(record, next.range, next.how));
     }
 }
@@ -107,26 +115,30 @@ void clear_rom() {
 
 } // namespace
 
-u64 vmsa_pages(const BootInfo& info) {
-    return info.image_base + snp_launch.image_pages * page_size;
+snp::Range vcpu_pages(const BootInfo& info, const PayloadHeader& header) {
+    // EFI's application says nothing of its image; it has put two pages behind it (efi/stub.cpp).
+    const u64 size  = snp_launch.image_pages != 0 ? snp_launch.image_pages * page_size
+                                                  : info.image_size + 2 * page_size;
+    const u64 base  = info.image_base + size;
+    const u64 count = header.vcpus > 1 ? header.vcpus - 1 : 0;
+    return {base, base + (info.vmpl != 0 ? 2 * count : count) * page_size};
 }
 
 void accept_memory(BootInfo& told, const PayloadHeader& header) {
+    const Range vcpus = vcpu_pages(told, header);
+    if (vcpus.end > told.image_base + x86::large_page_size) {
+        fail(ghcb::reason::snp_ap_creation);
+    }
     if (header.efi_memory_map != 0) {
         return; // firmware has accepted what its map does not call unaccepted
     }
     const u32 encryption_ebx = Cpu::cpuid(x86::cpuid_leaf::memory_encryption).ebx;
     snp::AcceptanceRecord record{ranges, most_ranges};
-    const u64 end_of_image = vmsa_pages(told);
-    record_image(record, told.image_base, end_of_image);
+    record_image(record, told, vcpus.base);
     for (u32 n = 0; n < snp_launch.loaded_count; ++n) {
         record_loaded(record, range_of(snp_launch.loaded[n]));
     }
-    const u64 size = header.vcpus > 1 ? (header.vcpus - 1) * page_size : 0;
-    if (size > told.image_base + x86::large_page_size - end_of_image) {
-        fail(ghcb::reason::snp_ap_creation);
-    }
-    accept_all(record, {end_of_image, end_of_image + size}, encryption_ebx);
+    accept_all(record, vcpus, encryption_ebx);
     if (header.kind == PayloadKind::linux64) {
         clear_rom();
     }

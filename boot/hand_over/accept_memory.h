@@ -3,6 +3,7 @@
 #pragma once
 
 #include "boot/hand_over/header.h"
+#include "snp/acceptance.h"
 
 namespace vestibule::boot {
 
@@ -10,9 +11,9 @@ namespace vestibule::boot {
 /// validated then. Ends the guest where that fails.
 void accept_memory(BootInfo& told, const PayloadHeader& header);
 
-/// Validated pages for the VMSAs of further vCPUs, one each, behind the image and
-/// what the launch has put there: never at a multiple
-/// of 2 MiB (snp/ap_creation.h).
-u64 vmsa_pages(const BootInfo& info);
+/// Validated pages for further vCPUs, behind the image and what the launch has put there: for the
+/// VMSA of each, never at a multiple of 2 MiB (snp/ap_creation.h), and below VMPL 0 behind those
+/// for the calling area of each.
+snp::Range vcpu_pages(const BootInfo& info, const PayloadHeader& header);
 
 } // namespace vestibule::boot

@@ -9,7 +9,7 @@ namespace vestibule::boot {
 /// From the pages that accept_memory() has set apart. Each vCPU starts at its INIT, on the stub's
 /// page tables, and looks at the mailbox like one that comes out of AP reset hold
 /// (boot/hand_over/ap.asm). Where the hypervisor does not offer that, they start from their
-/// measured contexts, as under SEV-ES.
-void create_aps(const BootInfo& info, const PayloadHeader& header);
+/// measured contexts, as under SEV-ES; below VMPL 0 there are none, and they do not start.
+void create_aps(BootInfo& told, const PayloadHeader& header);
 
 } // namespace vestibule::boot

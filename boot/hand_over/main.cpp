@@ -89,7 +89,7 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
             told.ap_mailbox = reinterpret_cast<u64>(&ap_mailbox);
             open_aps(x86::Cpu::cr3());
             if (info.platform == boot::Platform::sev_snp) {
-                boot::create_aps(info, header);
+                boot::create_aps(told, header);
             }
         }
     }

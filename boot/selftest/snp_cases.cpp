@@ -1,16 +1,16 @@
 #include "boot/selftest/snp_cases.h"
 
 #include "boot/attest/attest.h"
-#include "boot/gdt.h"
 #include "boot/interrupts.h"
 #include "boot/selftest/console.h"
+#include "boot/snp/further_vcpu.h"
+#include "boot/snp/service.h"
 #include "boot/snp/vmpl.h"
 #include "snp/ap_creation.h"
 #include "snp/cpuid_page.h"
 #include "snp/page_state.h"
 #include "snp/registration.h"
 #include "snp/rmpadjust.h"
-#include "snp/vmsa.h"
 
 namespace vestibule::selftest {
 
@@ -156,6 +156,7 @@ void test_cpuid_missing(Tap& tap) {
 // --- A further vCPU ---
 
 alignas(page_size) constinit x86::Vmsa ap_vmsa{};
+alignas(page_size) constinit u64 ap_area[page_size / sizeof(u64)]{};
 alignas(8) constinit volatile u64 ap_arrived = 0;
 
 /// Where it begins: counts in what RDI points to, and waits for nothing.
@@ -166,39 +167,42 @@ alignas(8) constinit volatile u64 ap_arrived = 0;
                  "jmp 1b");
 }
 
+/// And whether its VMSA is none any more.
+bool is_ended(const boot::FurtherVcpu& vcpu, const BootInfo& info) {
+    const snp::ApStart start{.apic_id     = vcpu.apic_id,
+                             .vmsa_gpa    = vcpu.vmsa,
+                             .vmsa_linear = vcpu.vmsa,
+                             .sev_features =
+                                 0, // not asked for; below VMPL 0 the page cannot be read
+                             .vmpl = static_cast<u8>(info.vmpl)};
+    ghcb::Channel& channel = boot::vc_context().ghcb;
+    if (info.vmpl == 0) {
+        return snp::destroy_ap<Cpu>(channel, start);
+    }
+    return snp::request_end_of_ap<Cpu>(channel, start)
+           && boot::take_back_vmsa_by_service(boot::service(), vcpu.vmsa).is_done();
+}
+
 /// APIC ID 1, from a VMSA of this code's own, and ended again.
 void test_ap(Tap& tap, const BootInfo& info) {
     constexpr const char* name = "SNP: a further vCPU starts from a VMSA made here, and ends";
-    if (info.vmpl != 0) {
-        tap.skip(name, "below VMPL 0 the service makes VMSAs");
-        return;
-    }
     if (attest_record.vcpus < 2) {
         tap.skip(name, "the file starts one vCPU");
         return;
     }
-    ghcb::Channel& channel = boot::vc_context().ghcb;
-    snp::make_vmsa<Cpu>(ap_vmsa, {.rip           = reinterpret_cast<u64>(&ap_main),
-                                  .rsp           = 0,
-                                  .rdi           = reinterpret_cast<u64>(&ap_arrived),
-                                  .cr3           = Cpu::cr3(),
-                                  .code_selector = boot::code64_selector,
-                                  .vmpl          = 0});
-    const u64 vmsa_page = reinterpret_cast<u64>(&ap_vmsa);
-    const snp::ApStart start{.apic_id      = 1,
-                             .vmsa_gpa     = vmsa_page,
-                             .vmsa_linear  = vmsa_page,
-                             .sev_features = ap_vmsa.sev_features};
-    Difference difference =
-        compare("creation", snp::create_ap<Cpu>(channel, start, snp::ApRequest::create));
+    const boot::FurtherVcpu vcpu{.apic_id  = 1,
+                                 .vmsa     = reinterpret_cast<u64>(&ap_vmsa),
+                                 .area     = reinterpret_cast<u64>(&ap_area),
+                                 .entry    = reinterpret_cast<u64>(&ap_main),
+                                 .argument = reinterpret_cast<u64>(&ap_arrived)};
+    Difference difference  = compare("creation", boot::create_vcpu(vcpu, snp::ApRequest::create));
     constexpr u64 patience = 100'000'000;
     for (u64 n = 0; n < patience && ap_arrived == 0 && !difference.found(); ++n) {
         Cpu::pause();
     }
     difference = first_of(difference, compare("arrivals", ap_arrived, 1));
-    tap.result(name,
-               first_of(difference, compare("its VMSA is taken back",
-                                            snp::destroy_ap<Cpu>(channel, start) ? 1 : 0, 1)));
+    tap.result(name, first_of(difference,
+                              compare("its VMSA is taken back", is_ended(vcpu, info) ? 1 : 0, 1)));
 }
 
 /// As `basenc --base16 -d` reads them.

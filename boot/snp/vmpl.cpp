@@ -2,19 +2,21 @@
 
 #include "boot/fatal.h"
 #include "boot/image.h"
+#include "boot/snp/service.h"
 #include "snp/pvalidate.h"
 #include "snp/rmpadjust.h"
-#include "snp/svsm.h"
 
 namespace vestibule::boot {
 
 namespace {
 
-struct Cpu : x86::Cpu, snp::SvsmExit {};
+using x86::Cpu;
 
 constinit snp::Svsm svsm{};
 
 } // namespace
+
+const snp::Svsm& service() { return svsm; }
 
 void find_vmpl(BootInfo& told) {
     // SECURITY: the secrets page is the secure processor's and the SVSM's, where the hypervisor can
@@ -38,7 +40,7 @@ void find_vmpl(BootInfo& told) {
 
 ghcb::Outcome set_validated(snp::Range range, bool validate) {
     if (svsm.vmpl != 0) {
-        return snp::set_validated_by_svsm<Cpu>(svsm, range, validate);
+        return set_validated_by_service(svsm, range, validate);
     }
     ghcb::Outcome outcome = ghcb::Outcome::done();
     while (range.base < range.end && outcome.is_done()) {

@@ -89,18 +89,22 @@ void add_vp_context(Writer& writer, const Target& target, const BuildOptions& op
     }
 }
 
-/// The one vCPU of the launch runs the service, which is told of the guest
-/// (boot/snp/service_launch.h).
-void add_service_context(Writer& writer, const Target& target, const Layout& layout, u64 entry) {
+/// The launch's vCPUs run the service; the first one's is told of the guest
+/// (boot/snp/service_launch.h), and the others wait for what the guest has made of them.
+void add_service_contexts(Writer& writer, const Target& target, const Layout& layout,
+                          const StubImage& service, u32 vcpus) {
     const u64 base = layout.at.service.base;
-    x86::Vmsa vmsa = initial_vmsa(target.platform, boot::Entry::long64, base, base + entry);
-    vmsa.rdi       = layout.at.service_launch;
-    writer.add(VpContext{.gpa                = x86::vmsa_gpa,
-                         .compatibility_mask = target.mask,
-                         .file_offset        = 0,
-                         .vp_index           = 0,
-                         .reserved           = 0},
-               bytes_of(vmsa));
+    for (u32 vp = 0; vp < vcpus; ++vp) {
+        const u64 entry = vp == 0 ? service.entry : service.entry_ap.value_or(0);
+        x86::Vmsa vmsa  = initial_vmsa(target.platform, boot::Entry::long64, base, base + entry);
+        vmsa.rdi        = vp == 0 ? layout.at.service_launch : 0;
+        writer.add(VpContext{.gpa                = x86::vmsa_gpa,
+                             .compatibility_mask = target.mask,
+                             .file_offset        = 0,
+                             .vp_index           = static_cast<u16>(vp),
+                             .reserved           = 0},
+                   bytes_of(vmsa));
+    }
 }
 
 unsigned& counter(PageCount& count, Part part) {
@@ -116,7 +120,8 @@ unsigned& counter(PageCount& count, Part part) {
     case Part::zero_page:
     case Part::pvh_entry:
     case Part::jump_table:
-    case Part::acpi_tables: break;
+    case Part::acpi_tables:
+    case Part::efi_tables: break;
     }
     return count.payload;
 }
@@ -125,8 +130,12 @@ unsigned& counter(PageCount& count, Part part) {
 std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildOptions& options,
                                             const GuestContents& contents,
                                             const BuildProgress& progress) {
-    if (options.vcpus > 1 && !image.entry_ap) {
+    if (options.vcpus > 1 && options.vmpl == 0 && !image.entry_ap) {
         return std::unexpected("the image has no entry point for further vCPUs: expected the "
+                               "symbol entry_ap");
+    }
+    if (options.vcpus > 1 && contents.service != nullptr && !contents.service->entry_ap) {
+        return std::unexpected("the service has no entry point for further vCPUs: expected the "
                                "symbol entry_ap");
     }
     if (contents.payload != nullptr && !image.payload_header) {
@@ -183,8 +192,8 @@ std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildO
     }
 
     if (layout->at.service.size != 0) {
-        add_service_context(writer, targets[0], *layout, contents.service->entry);
-        result.pages[0].vmsa = 1;
+        add_service_contexts(writer, targets[0], *layout, *contents.service, options.vcpus);
+        result.pages[0].vmsa = options.vcpus;
         targets.clear();
     }
     for (u64 i = 0; i < targets.size(); ++i) {

@@ -59,15 +59,6 @@ std::optional<std::string> wrong_option(const BuildOptions& options) {
             return "only an SEV-SNP guest has a service at VMPL 0: expected the platform sev-snp "
                    "alone";
         }
-        if (options.entry != boot::Entry::long64) {
-            return "below VMPL 0 the stub is entered in 64-bit mode: expected the entry 64";
-        }
-        if (options.vcpus != 1) {
-            return fmt::format(
-                "vCPUs: found {}, expected 1: below VMPL 0 the payload starts further "
-                "ones, by the service",
-                options.vcpus);
-        }
     }
     if (options.memory % page_size != 0 || options.memory <= kernel::high_memory_start
         || options.memory > payload_limit) {

@@ -7,6 +7,7 @@
 #include "boot/jump_table/record.h"
 #include "boot/snp/service_launch.h"
 #include "igvm/image/acpi_tables.h"
+#include "igvm/image/efi_tables.h"
 #include "igvm/image/initial_state.h"
 #include "igvm/image/memory_map.h"
 #include "igvm/image/pvh_entry.h"
@@ -32,8 +33,9 @@ static std::vector<u8> bytes_of(const T& value) {
 
 std::string_view name_of(Part part) {
     constexpr std::string_view names[] = {
-        "page tables", "stub",          "hand-over",  "payload",      "initrd",      "zero page",
-        "PVH entry",   "AP jump table", "CPUID page", "secrets page", "ACPI tables", "service"};
+        "page tables", "stub",       "hand-over",     "payload",    "initrd",
+        "zero page",   "PVH entry",  "AP jump table", "CPUID page", "secrets page",
+        "ACPI tables", "EFI tables", "service"};
     return names[static_cast<unsigned>(part)];
 }
 
@@ -53,12 +55,15 @@ class PageMaker {
     [[nodiscard]] std::optional<std::string> fill_snp_launch();
     /// Which report it is to have made (boot/attest/record.h).
     [[nodiscard]] std::optional<std::string> fill_attest_record();
+    /// How much of it a Linux kernel is to accept itself.
+    [[nodiscard]] std::optional<std::string> fill_efi_tables();
     /// What a service at VMPL 0 is told of all of them (boot/snp/service_launch.h).
     [[nodiscard]] std::optional<std::string> fill_service_launch();
 
   private:
     [[nodiscard]] PayloadHeader header_for(PlatformType platform) const;
     [[nodiscard]] std::vector<u8> zero_page_for(PlatformType platform) const;
+    [[nodiscard]] std::optional<EfiTables> efi_tables() const;
     [[nodiscard]] std::vector<u8> jump_table(const Payload& payload) const;
     [[nodiscard]] std::vector<u8> pvh_entry(PlatformType platform) const;
     [[nodiscard]] u64 command_line() const;
@@ -66,6 +71,7 @@ class PageMaker {
     [[nodiscard]] std::vector<MemoryRange> ram(PlatformType platform) const;
     [[nodiscard]] u64 parameter(HeaderType type) const;
     [[nodiscard]] bool has_report() const;
+    [[nodiscard]] x86::Vmsa guest_vmsa() const;
     template <class Record>
     void fill_record(u64 address, const Record& record);
 
@@ -77,6 +83,12 @@ class PageMaker {
 
 void PageMaker::add_page_tables() {
     if (!has_initial_tables(options_.entry)) {
+        if (options_.vmpl != 0) { // the stub makes them in memory that it cannot validate
+            layout_.pages.push_back({.part     = Part::page_tables,
+                                     .gpa      = layout_.at.base,
+                                     .content  = Content(std::vector<u8>(page_size)),
+                                     .platform = PlatformType::sev_snp});
+        }
         return;
     }
     for (const PlatformType platform : options_.platforms) {
@@ -106,7 +118,8 @@ void PageMaker::add_stub() {
             placed.content = Content(std::move(whole));
         }
         if (segment.snp) {
-            if (options_.is_for(PlatformType::sev_snp) && (!segment.attest || has_report())) {
+            if (options_.is_for(PlatformType::sev_snp) && (!segment.attest || has_report())
+                && (!segment.svsm || options_.vmpl != 0)) {
                 placed.platform = PlatformType::sev_snp;
                 layout_.pages.push_back(std::move(placed));
             }
@@ -198,6 +211,26 @@ std::vector<MemoryRange> PageMaker::ram(PlatformType platform) const {
     };
 }
 
+/// Of memory as Linux is told of it, and what of that it has to accept.
+std::optional<EfiTables> PageMaker::efi_tables() const {
+    const SnpMemory memory = snp_memory(layout_, options_, contents_);
+    return make_efi_tables(layout_.at.efi_tables,
+                           memory_map(memory.usable(), layout_.at.in_use(PlatformType::sev_snp)),
+                           memory.unaccepted);
+}
+
+std::optional<std::string> PageMaker::fill_efi_tables() {
+    if (layout_.at.efi_tables == 0) {
+        return std::nullopt;
+    }
+    const auto tables = efi_tables();
+    if (!tables) {
+        return "the payload lies in too many pieces for EFI's memory map";
+    }
+    fill_record(layout_.at.efi_tables - layout_.at.base, tables->page);
+    return std::nullopt;
+}
+
 std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     kernel::LinuxTold told{.command_line = command_line(),
                            .initrd       = layout_.at.initrd.base,
@@ -208,6 +241,11 @@ std::vector<u8> PageMaker::zero_page_for(PlatformType platform) const {
     if (platform == PlatformType::sev_snp) {
         told.confidential = {.secrets_page = layout_.at.secrets_page,
                              .cpuid_page   = layout_.at.cpuid_page};
+    }
+    if (platform == PlatformType::sev_snp && layout_.at.efi_tables != 0) {
+        if (const auto tables = efi_tables()) { // fill_efi_tables() says where there are none
+            told.efi = tables->told;
+        }
     }
     kernel::ZeroPage page;
     kernel::make_zero_page(*contents_.linux(), layout_.at.zero_page, told, page);
@@ -271,6 +309,12 @@ void PageMaker::add_payload() {
                                      .platform = platform});
         }
     }
+    if (layout_.at.efi_tables != 0) { // filled in when all else has its place
+        layout_.pages.push_back({.part     = Part::efi_tables,
+                                 .gpa      = layout_.at.efi_tables,
+                                 .content  = Content(std::vector<u8>(page_size)),
+                                 .platform = PlatformType::sev_snp});
+    }
     for (const PlatformType platform : options_.platforms) {
         if (contents_.is_pvh()) {
             layout_.pages.push_back({.part     = Part::pvh_entry,
@@ -293,6 +337,27 @@ void PageMaker::add_payload() {
     }
 }
 
+/// The guest's vCPU 0, whose memory is validated all of it: the entry goes past what validates it.
+x86::Vmsa PageMaker::guest_vmsa() const {
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): lay_out() has looked
+    const u64 validated = image_.entry64_snp_validated.value();
+    u64 entry           = validated;
+    u64 skipped         = 0;
+    if (options_.entry == boot::Entry::legacy32) {
+        entry = image_.entry32.value();
+    } else if (options_.entry == boot::Entry::compat) {
+        entry   = image_.entry_compat_snp.value();
+        skipped = validated - image_.entry64_snp.value(); // boot/snp/entry_compat.asm
+    }
+    // NOLINTEND(bugprone-unchecked-optional-access)
+    x86::Vmsa vmsa = initial_vmsa(PlatformType::sev_snp, options_.entry, layout_.at.base,
+                                  layout_.at.base + entry);
+    vmsa.rdi          = skipped;
+    vmsa.vmpl         = options_.vmpl;
+    vmsa.sev_features = options_.sev_features;
+    return vmsa;
+}
+
 /// All of it is loaded, what it clears too: nobody validates memory for it.
 void PageMaker::add_service() {
     if (layout_.at.service.size == 0) {
@@ -313,12 +378,7 @@ void PageMaker::add_service() {
         whole.resize(whole_pages(segment.memory_size));
         add(base + segment.address, Content(std::move(whole)));
     }
-    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): lay_out() has looked
-    const u64 entry = layout_.at.base + image_.entry64_snp_validated.value();
-    x86::Vmsa vmsa =
-        initial_vmsa(PlatformType::sev_snp, boot::Entry::long64, layout_.at.base, entry);
-    vmsa.vmpl            = options_.vmpl;
-    vmsa.sev_features    = options_.sev_features;
+    x86::Vmsa vmsa       = guest_vmsa();
     std::vector<u8> page = bytes_of(vmsa);
     page.resize(page_size);
     add(layout_.at.guest_vmsa, Content(std::move(page)));
@@ -330,7 +390,8 @@ void PageMaker::add_required() {
         layout_.required.push_back(
             {.base = layout_.at.service.base, .size = whole_pages(layout_.at.service.size)});
     }
-    if (contents_.has_memory_map() || options_.tells_memory) { // all that its map promises
+    if ((contents_.has_memory_map() || options_.tells_memory) && !options_.accepts_payload) {
+        // all that its map promises
         layout_.required.push_back(high_memory());
         std::ranges::sort(layout_.required, {}, &MemoryRange::base);
         return;
@@ -456,11 +517,27 @@ void PageMaker::fill_record(u64 address, const Record& record) {
 
 } // namespace
 
+/// The symbol that an image needs to be entered there and does not have, or nullptr.
+static const char* missing_below_vmpl0(const StubImage& image, boot::Entry entry) {
+    if (!image.entry64_snp_validated || !image.entry64_snp) {
+        return "entry64_snp_validated";
+    }
+    if (entry == boot::Entry::legacy32 && !image.entry32) {
+        return "entry32";
+    }
+    return entry == boot::Entry::compat && !image.entry_compat_snp ? "entry_compat_snp" : nullptr;
+}
+
 std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOptions& options,
                                            const GuestContents& contents) {
-    if (options.vmpl != 0 && !image.entry64_snp_validated) {
-        return std::unexpected("the image does not run below VMPL 0: expected the symbol "
-                               "entry64_snp_validated");
+    if (options.accepts_payload && contents.is_pvh()) {
+        return std::unexpected("a PVH kernel is told of RAM that it may use at once: only Linux "
+                               "and a payload of boot info accept memory themselves");
+    }
+    if (const char* missing =
+            options.vmpl != 0 ? missing_below_vmpl0(image, options.entry) : nullptr) {
+        return std::unexpected(
+            fmt::format("the image does not run below VMPL 0: expected the symbol {}", missing));
     }
     auto at = place(image, options, contents);
     if (!at) {
@@ -474,7 +551,7 @@ std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOp
     maker.add_service();
     maker.add_required();
     for (const auto fill : {&PageMaker::fill_snp_launch, &PageMaker::fill_attest_record,
-                            &PageMaker::fill_service_launch}) {
+                            &PageMaker::fill_efi_tables, &PageMaker::fill_service_launch}) {
         if (auto problem = (maker.*fill)()) {
             return std::unexpected(std::move(*problem));
         }

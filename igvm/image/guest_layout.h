@@ -46,6 +46,7 @@ enum class Part : u8 {
     cpuid_page,
     secrets_page,
     acpi_tables,
+    efi_tables,
     service,
 };
 
@@ -79,6 +80,7 @@ struct Placement {
     boot::MemoryRange pvh_entry{};
     u64 jump_table  = 0; // of a Linux or PVH kernel under SEV-ES with further vCPUs
     u64 acpi_tables = 0; // of such a kernel in an encrypted guest, which nobody else tells
+    u64 efi_tables  = 0; // of a Linux kernel that accepts memory itself
     boot::MemoryRange initrd{};
     boot::MemoryRange service{}; // at VMPL 0, with what stands behind its image
     u64 service_launch = 0;      // a boot::ServiceLaunch

@@ -96,6 +96,9 @@ Problem Placer::place_behind_image() {
         if (options_.is_for(PlatformType::sev_es) || options_.is_for(PlatformType::sev_snp)) {
             at_.acpi_tables = take();
         }
+        if (options_.accepts_payload && options_.is_for(PlatformType::sev_snp)) {
+            at_.efi_tables = take();
+        }
         at_.zero_page = take();
     }
     if (contents_.is_pvh() && options_.vcpus > 1
@@ -179,8 +182,9 @@ Problem Placer::place_service() {
         return fmt::format("a guest at VMPL {} needs a service at VMPL 0: expected its image",
                            options_.vmpl);
     }
-    if (contents_.has_memory_map()) {
-        return "below VMPL 0 a payload is entered by boot info: found a Linux or PVH kernel";
+    if (contents_.is_pvh()) {
+        return "below VMPL 0 a payload has to find the service by the secrets page, of which PVH's "
+               "start info says nothing: found a PVH kernel";
     }
     const u64 size = contents_.service->size + pages_behind * page_size;
     if (size > x86::large_page_size) {
@@ -188,8 +192,8 @@ Problem Placer::place_service() {
                            pages_behind);
     }
     constexpr u64 block_mask = x86::large_page_size - 1;
-    u64 base                 = options_.tells_memory ? (options_.memory + block_mask) & ~block_mask
-                                                     : u64{x86::large_page_size};
+    const bool is_told       = options_.tells_memory || contents_.has_memory_map();
+    u64 base = is_told ? (options_.memory + block_mask) & ~block_mask : u64{x86::large_page_size};
     for (; base < payload_limit; base += x86::large_page_size) {
         const MemoryRange own{.base = base, .size = x86::large_page_size};
         if (boot::is_loadable_base(base) && !overlap(own, region()) && !overlap(own, payload())

@@ -46,7 +46,7 @@ std::vector<MemoryRange> merged(std::vector<MemoryRange> ranges) {
 
 } // namespace
 
-std::vector<MemoryRange> SnpMemory::ram() const {
+std::vector<MemoryRange> SnpMemory::usable() const {
     std::vector<MemoryRange> all = loaded;
     for (MemoryRange range : accepted) {
         if (range.base == rom.base) { // a payload may begin right behind
@@ -54,6 +54,12 @@ std::vector<MemoryRange> SnpMemory::ram() const {
         }
         all.push_back(range);
     }
+    return merged(std::move(all));
+}
+
+std::vector<MemoryRange> SnpMemory::ram() const {
+    std::vector<MemoryRange> all = usable();
+    std::ranges::copy(unaccepted, std::back_inserter(all));
     return merged(std::move(all));
 }
 
@@ -71,18 +77,20 @@ SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
     memory.loaded = merged(std::move(memory.loaded));
 
     std::vector<MemoryRange> accepted;
+    MemoryRange payload{};
     if (contents.payload != nullptr) {
-        accepted.push_back(
-            {.base = contents.payload->base, .size = whole_pages(contents.payload->size)});
+        payload = {.base = contents.payload->base, .size = whole_pages(contents.payload->size)};
+        accepted.push_back(payload);
     }
-    if (contents.has_memory_map() || options.tells_memory) {
+    const bool leaves_rest = options.accepts_payload;
+    if (contents.has_memory_map() || (options.tells_memory && !leaves_rest)) {
         for (u64 base = x86::large_page_size; base + x86::large_page_size <= options.memory;
              base += x86::large_page_size) {
             const MemoryRange block{.base = base, .size = x86::large_page_size};
             const auto touches = [&](const MemoryRange& range) { return overlap(block, range); };
             if (base != region.base && base != layout.at.service.base
                 && std::ranges::none_of(memory.loaded, touches)) {
-                accepted.push_back(block);
+                (leaves_rest && !touches(payload) ? memory.unaccepted : accepted).push_back(block);
             }
         }
     }
@@ -90,7 +98,8 @@ SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
         std::ranges::copy(low_memory, std::back_inserter(accepted));
         accepted.push_back(rom);
     }
-    memory.accepted = merged(std::move(accepted));
+    memory.accepted   = merged(std::move(accepted));
+    memory.unaccepted = merged(std::move(memory.unaccepted));
     return memory;
 }
 

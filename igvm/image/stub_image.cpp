@@ -69,7 +69,8 @@ static std::expected<StubSegment, ImageError> read_segment(std::span<const u8> f
                        .executable  = (segment.flags & elf::flag_executable) != 0,
                        .payload     = (segment.flags & StubSegment::payload_flag) != 0,
                        .snp         = (segment.flags & StubSegment::snp_flag) != 0,
-                       .attest      = (segment.flags & StubSegment::attest_flag) != 0};
+                       .attest      = (segment.flags & StubSegment::attest_flag) != 0,
+                       .svsm        = (segment.flags & StubSegment::svsm_flag) != 0};
 }
 
 /// The string at offset `name` of the string table that is section `table`.

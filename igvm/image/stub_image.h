@@ -12,7 +12,7 @@
 //   - p_flags bit 0x00100000 marks a segment as payload, all others are the stub's; 0x00200000 one
 //     that only an SEV-SNP guest has, in which snp_launch (boot/hand_over/snp_launch.h) and
 //     attest_record (boot/attest/record.h) may be; 0x00400000 one that only a guest has that is to
-//     have a report made;
+//     have a report made, 0x00800000 one that only a guest below VMPL 0 has;
 //   - entry64_snp, entry_compat_snp and entry32_snp are the entry points for such a guest.
 // Memory beyond a segment's file size is for the stub to clear: it is not in the IGVM file.
 #pragma once
@@ -33,10 +33,12 @@ struct StubSegment {
     bool payload;
     bool snp;    // for SEV-SNP only
     bool attest; // where a report is wanted only
+    bool svsm;   // below VMPL 0 only
 
     static constexpr u32 payload_flag = 0x0010'0000; // of those that PF_MASKOS leaves to the system
     static constexpr u32 snp_flag     = 0x0020'0000;
     static constexpr u32 attest_flag  = 0x0040'0000;
+    static constexpr u32 svsm_flag    = 0x0080'0000;
 };
 
 struct StubImage {

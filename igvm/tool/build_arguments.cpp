@@ -88,6 +88,13 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
         "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any "
         "case (256M), another payload if this is given")
         ->needs(payload);
+    verb.add_option(
+            "--accept", arguments.accept,
+            "What of --memory an SEV-SNP guest accepts before its payload is entered: all, "
+            "or payload, its own memory, and boot info, or EFI's tables for Linux, say what it has "
+            "to accept itself")
+        ->needs(payload)
+        ->capture_default_str();
 }
 } // namespace
 
@@ -152,7 +159,12 @@ BuildOptions options_of(const BuildArguments& arguments) {
             "--vmpl", "below VMPL 0 a service is needed, and only there: expected both "
                       "--vmpl of 1 to 3 and --svsm, or neither");
     }
-    options.report_data  = report_data_of(arguments.report);
+    options.report_data     = report_data_of(arguments.report);
+    options.accepts_payload = arguments.accept == "payload";
+    if (!options.accepts_payload && arguments.accept != "all") {
+        throw CLI::ValidationError(
+            "--accept", fmt::format("found {}, expected all or payload", arguments.accept));
+    }
     options.memory       = arguments.memory.value_or(options.memory);
     options.tells_memory = arguments.memory.has_value();
     if (const auto wrong = wrong_option(options)) {

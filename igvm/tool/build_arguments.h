@@ -20,6 +20,7 @@ struct BuildArguments {
     std::string entry                  = "64";
     std::vector<std::string> parameters;
     std::string policy;
+    std::string accept = "all";
     std::optional<u64> vmpl;
     std::string service;
     ReportDataArguments report;

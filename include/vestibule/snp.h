@@ -234,7 +234,8 @@ struct vestibule_svsm {
 vestibule_reason vestibule_svsm_find(struct vestibule_svsm* svsm, const void* secrets);
 
 /* One call; RCX, RDX, R8 and R9 go in and come back, RAX is the SVSM's answer, 0 where it has done
- * it. SVSM_NOT_ANSWERING: the hypervisor has not run it. Protocols: 0 core, 1 attestation. */
+ * it. SVSM_NOT_ANSWERING: the hypervisor has not run it. Protocols: 0 core, 1 attestation, 2 vTPM.
+ */
 struct vestibule_svsm_registers {
     uint64_t rax, rcx, rdx, r8, r9;
 };
@@ -275,6 +276,26 @@ vestibule_reason vestibule_svsm_attest(const struct vestibule_svsm* svsm,
 /* The versions of a protocol that it speaks; 0 to 0: none. */
 vestibule_reason vestibule_svsm_versions(const struct vestibule_svsm* svsm, uint32_t protocol,
                                          uint32_t* lowest, uint32_t* highest);
+
+/* What platform commands of a virtual TPM it takes, a bit each (bit 8: TPM commands), and which
+ * features. SVSM_REFUSED: it has no TPM. */
+vestibule_reason vestibule_svsm_vtpm_query(const struct vestibule_svsm* svsm, uint64_t* commands,
+                                           uint64_t* features);
+
+/* A page of yours, private, by which TPM commands go there and back. */
+struct vestibule_svsm_page {
+    uint64_t linear;
+    uint64_t gpa;
+};
+
+/* A TPM command, up to 4,087 bytes, and its response. `response_size` in: the room; out: what there
+ * is. SVSM_REFUSED: with a size, there is less room than that; with 0, it takes no such command.
+ * CALL_ARGUMENT: the page is none, or the command's size cannot be. */
+vestibule_reason vestibule_svsm_vtpm_command(const struct vestibule_svsm* svsm,
+                                             const struct vestibule_svsm_page* page,
+                                             uint8_t locality, const void* command,
+                                             uint32_t command_size, void* response,
+                                             uint32_t* response_size);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -6,6 +6,7 @@
 // "poweroff" or "panic".
 #include <cpuid.h>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
@@ -130,6 +131,44 @@ void use_high_address() {
                 reinterpret_cast<unsigned long>(mapped) >> 47 != 0 ? "5 levels" : "4 levels");
 }
 
+/// A line of /proc/meminfo, in MiB; 0 where there is none.
+long memory_info(const char* line) {
+    static char text[8192];
+    const int info    = open("/proc/meminfo", O_RDONLY);
+    const ssize_t got = read(info, text, sizeof text - 1);
+    close(info);
+    text[got > 0 ? got : 0] = '\0';
+    const char* const found = std::strstr(text, line);
+    return found != nullptr ? std::strtol(found + std::strlen(line), nullptr, 10) >> 10 : 0;
+}
+
+/// Where RAM is not all accepted, some more than what is free of the rest is used, and keeps what
+/// is written.
+void use_unaccepted() {
+    mkdir("/proc", 0555);
+    mount("proc", "/proc", "proc", 0, nullptr);
+    const long before = memory_info("Unaccepted:");
+    if (before == 0) {
+        return;
+    }
+    constexpr long more = 48;
+    const auto size     = static_cast<size_t>(memory_info("MemFree:") - before + more) << 20;
+    auto* const mapped  = static_cast<unsigned long*>(
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    constexpr size_t step = 4096 / sizeof *mapped;
+    size_t lost           = 0;
+    for (size_t n = 0; n < size / sizeof *mapped; n += step) {
+        mapped[n] = n * 0x9E37'79B9'7F4A'7C15;
+    }
+    for (size_t n = 0; n < size / sizeof *mapped; n += step) {
+        lost += mapped[n] == n * 0x9E37'79B9'7F4A'7C15 ? 0 : 1;
+    }
+    const long after = memory_info("Unaccepted:");
+    std::printf("init: MiB not accepted: %ld, then %ld\n", before, after);
+    check(lost == 0 && after < before, "memory accepted when it is needed");
+    munmap(mapped, size);
+}
+
 /// A #VC from user mode, but of a plain SEV guest: it is told of SEV, and where the C-bit is.
 void use_cpuid() {
     unsigned eax = 0;
@@ -155,6 +194,7 @@ int main(int count, char** arguments) {
     use_timer();
     use_cpuid();
     use_high_address();
+    use_unaccepted();
     load_modules();
     use_disk();
     std::printf("init: online processors: %ld\n", sysconf(_SC_NPROCESSORS_ONLN));

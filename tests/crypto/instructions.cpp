@@ -15,11 +15,12 @@ namespace {
 
 constexpr u16 report_request_size = 96;
 constexpr u16 report_answer_size  = 32 + 1184;
+constexpr u16 largest_size        = snp::most_payload; // a page with its header
 
 crypto::AesGcm key;
 snp::Message request;
 snp::Message answer;
-u8 payload[report_answer_size];
+u8 payload[largest_size];
 
 void set_key() {
     const u8 bytes[crypto::AesGcm::key_size] = {1};
@@ -51,6 +52,24 @@ void make_answer() {
                  answer);
 }
 
+void seal_largest() {
+    seal_message(key, 0, 1,
+                 {.type    = snp::MessageType::report_request,
+                  .version = 1,
+                  .payload = payload,
+                  .size    = largest_size},
+                 request);
+}
+
+void make_largest_answer() {
+    seal_message(key, 0, 2,
+                 {.type    = static_cast<snp::MessageType>(6),
+                  .version = 1,
+                  .payload = payload,
+                  .size    = largest_size},
+                 answer);
+}
+
 struct Row {
     const char* what;
     void (*before)();
@@ -59,14 +78,21 @@ struct Row {
 };
 
 constexpr Row rows[] = {
-    {"set_key",               [] {},   set_key,      50'000 },
-    {"seal a report request", set_key, seal_request, 60'000 },
+    {"set_key",               [] {},   set_key,      50'000   },
+    {"seal a report request", set_key, seal_request, 60'000   },
     {"open a report",
      [] {
          set_key();
          seal_request();
          make_answer();
-     },                                open_report,  300'000},
+     },                                open_report,  300'000  },
+    {"seal 4,000 bytes",      set_key, seal_largest, 1'000'000},
+    {"open 4,000 bytes",
+     [] {
+         set_key();
+         seal_request();
+         make_largest_answer();
+     },                                open_report,  1'000'000},
 };
 
 /// Instructions between two signals that the child sends itself.

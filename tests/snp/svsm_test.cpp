@@ -1,6 +1,6 @@
 // Calls of an SVSM: what goes into the area and the registers, and what is made of the answers, of
 // a hypervisor that does not run it too.
-#include "snp/svsm.h"
+#include "snp/vtpm.h"
 
 #include "tests/ghcb/mock.h"
 
@@ -190,6 +190,72 @@ TEST_F(SvsmTest, AttestsByBuffers) {
         terminates(snp::attest_by_svsm<SvsmCpu>(svsm, snp::SvsmAttestation::services, request),
                    reason::svsm_refused));
     EXPECT_EQ(request.manifest.size, 0U);
+}
+
+TEST_F(SvsmTest, AsksForAVirtualTpm) {
+    serve = [](SvsmRegisters& registers) {
+        registers = {.rax = 0, .rcx = 0x100, .rdx = 3, .r8 = 9, .r9 = 9};
+    };
+    snp::VtpmOffers offers{};
+    ASSERT_TRUE(snp::query_vtpm<SvsmCpu>(svsm, offers).is_done());
+    EXPECT_EQ(asked.back().rax, u64{2} << 32);
+    EXPECT_EQ(offers.commands, 0x100U);
+    EXPECT_EQ(offers.features, 3U);
+    serve = [](SvsmRegisters& registers) {
+        registers.rax = snp::svsm_result::unsupported_protocol;
+        registers.rcx = 0x100;
+    };
+    EXPECT_TRUE(terminates(snp::query_vtpm<SvsmCpu>(svsm, offers), reason::svsm_refused));
+    EXPECT_EQ(offers.commands, 0U);
+}
+
+TEST_F(SvsmTest, SendsATpmCommand) {
+    alignas(4096) u8 page[page_size]{};
+    const snp::VtpmPage by{.at = page, .gpa = 0xC000};
+    const u8 command[] = {0x80, 0x01, 0x00, 0x00, 0x00, 0x0C};
+    u8 response[16]{};
+    u32 size = sizeof response;
+    u64 code = 0;
+    u32 told = 3;
+    serve    = [&](SvsmRegisters& registers) {
+        EXPECT_EQ(registers.rax, u64{2} << 32 | 1);
+        EXPECT_EQ(registers.rcx, 0xC000U);
+        EXPECT_EQ(page[0], 8); // TPM_SEND_COMMAND
+        EXPECT_EQ(page[4], 2); // the locality
+        EXPECT_EQ(page[5], sizeof command);
+        EXPECT_EQ(page[9], 0x80);
+        EXPECT_EQ(page[14], 0x0C);
+        std::memcpy(page, &told, sizeof told);
+        std::memcpy(page + 4, "abc", 3);
+        registers.rax = code;
+    };
+    const auto send = [&] {
+        return snp::send_vtpm_command<SvsmCpu>(svsm, by, 2, {command, sizeof command}, response,
+                                               size);
+    };
+    ASSERT_TRUE(send().is_done());
+    EXPECT_EQ(size, 3U);
+    EXPECT_EQ(std::memcmp(response, "abc", 4), 0);
+
+    // Less room, a size that no page holds, a refusal: nothing is written.
+    for (const auto& [answer, room, sized, result] : {
+             std::tuple{u64{0},                              u32{2},           u32{3},             u32{3}},
+             {u64{0},                              u32{0xFFFF'FFFF}, u32{page_size - 3}, u32{0}},
+             {snp::svsm_result::invalid_parameter, u32{16},          u32{3},             u32{0}}
+    }) {
+        std::memset(response, 0, sizeof response);
+        code = answer;
+        size = room;
+        told = sized;
+        EXPECT_TRUE(terminates(send(), reason::svsm_refused));
+        EXPECT_EQ(size, result);
+        EXPECT_EQ(response[0], 0);
+    }
+    for (const u64 count : {u64{0}, u64{snp::vtpm_most_command} + 1}) {
+        EXPECT_TRUE(terminates(
+            snp::send_vtpm_command<SvsmCpu>(svsm, by, 0, {command, count}, response, size),
+            reason::call_argument));
+    }
 }
 
 TEST_F(SvsmTest, RemapsItsArea) {

@@ -20,16 +20,20 @@ constexpr u64 answered = 0x017;
 constexpr u64 all_permissions = 0xF00;
 constexpr u64 read_only       = 0x100;
 
+constexpr u64 block = u64{64} << 20; // of 2 MiB, which VMPL 1 is the first to use
+
 volatile u64 steps = 0;
 
 /// What VMPL 1 runs: each finding is one more step.
 void at_vmpl_1() {
     steps = steps + (at(address_of(letter)) == 0x1234 ? 1 : 100);
     // No PVALIDATE, no RMPADJUST of its own level or of what it has not itself.
-    steps = steps + (pvalidate(address_of(letter), 0, 0) == fail_permission ? 1 : 100);
-    steps = steps + (rmpadjust(address_of(letter), 0, 0x0101) == fail_permission ? 1 : 100);
-    steps = steps + (rmpadjust(address_of(letter), 0, 0x0302) == fail_permission ? 1 : 100);
-    steps = steps + (rmpadjust(address_of(letter), 0, 0x0102) == 0 ? 1 : 100);
+    steps     = steps + (pvalidate(address_of(letter), 0, 0) == fail_permission ? 1 : 100);
+    steps     = steps + (rmpadjust(address_of(letter), 0, 0x0101) == fail_permission ? 1 : 100);
+    steps     = steps + (rmpadjust(address_of(letter), 0, 0x0302) == fail_permission ? 1 : 100);
+    steps     = steps + (rmpadjust(address_of(letter), 0, 0x0102) == 0 ? 1 : 100);
+    at(block) = 0x9ABC;
+    at(block + 0x1F'F000) = 0xDEF0;
     steps = steps + (msr_request(run_vmpl) == answered ? 1 : 100); // and back, some time
     steps = steps + (at(address_of(letter)) == 0x5678 ? 1 : 100);
     msr_request(run_vmpl);
@@ -52,6 +56,11 @@ void guest_main() {
             rmpadjust(page, 0, all_permissions | 1);
         }
     }
+    map_all();
+    put_list(0, 0);
+    put_entry(0, list_entry(block, to_private, true));
+    check(call(0x8000'0010, 0, 0).info_2 == 0 && pvalidate(block, 1, 1) == 0);
+    check(rmpadjust(block, 1, all_permissions | 1) == 0);
     check(rmpadjust(address_of(letter), 0, read_only | 1) == 0);
     at(address_of(letter)) = 0x1234;
     make_vmsa(vmsa_page, at_vmpl_1, stack + sizeof stack, 1);
@@ -62,6 +71,7 @@ void guest_main() {
 
     check(run_vmpl_1() == answered);
     check(steps == 5);
+    check(at(block) == 0x9ABC && at(block + 0x1F'F000) == 0xDEF0);
     const auto& vmsa = *reinterpret_cast<const volatile x86::Vmsa*>(vmsa_page);
     check(vmsa.vmpl == 1 && vmsa.rsp > address_of(stack)
           && vmsa.rsp < address_of(stack + page_size));

@@ -10,6 +10,7 @@ namespace {
 
 alignas(page_size) constinit u8 request_page[page_size]{};
 alignas(page_size) constinit u8 response_page[page_size]{};
+alignas(page_size) constinit u8 tpm_page[page_size]{};
 alignas(8) constinit u8 report[VESTIBULE_SNP_REPORT_SIZE]{};
 constinit vestibule_snp_messages messages{};
 
@@ -21,10 +22,13 @@ void query() {
     check_reason(vestibule_svsm_versions(&own_svsm(), 1, &lowest, &highest), 0, "attestation");
     check(lowest == 1 && highest == 1, "its version");
     check_reason(vestibule_svsm_versions(&own_svsm(), 2, &lowest, &highest), 0, "vTPM");
+    check(lowest == 1 && highest == 1, "its version");
+    check_reason(vestibule_svsm_versions(&own_svsm(), 3, &lowest, &highest), 0, "no protocol");
     check(lowest == 0 && highest == 0, "a protocol that it does not speak");
 }
 
-/// By the attestation protocol, with too little room first.
+/// By the attestation protocol, with too little room first. Report, nonce and manifest are sent on,
+/// for who verifies them (qemu-tests/svsm_attestation.cmake).
 void attested() {
     constexpr u32 nonce_size = 48;
     for (u32 n = 0; n < nonce_size; ++n) {
@@ -37,11 +41,14 @@ void attested() {
     check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), of(reason::svsm_refused),
                  "too little room");
     check(attestation.report.size == sizeof report, "how much it takes");
-    attestation.manifest.size = 64;
+    constexpr u32 manifest_size = 72;
+    check(attestation.manifest.size == manifest_size, "how much the manifest takes");
     check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), 0, "all services");
-    check(report[0] == 1 && report[nonce_size - 1] == nonce_size && report[nonce_size] == 0,
-          "over the nonce");
-    check(attestation.manifest.size == 19 && response_page[0] == 't', "the manifest");
+    check(report[0x30] == 0 && report[0x31] == 0, "by VMPL 0");
+    check(attestation.manifest.size == manifest_size && response_page[48] == 't', "the manifest");
+    dump(report, sizeof report);
+    dump(request_page, nonce_size);
+    dump(response_page, manifest_size);
     attestation.manifest.size = 64;
     attestation.is_single     = 1;
     check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), of(reason::svsm_refused),
@@ -49,9 +56,52 @@ void attested() {
     attestation.manifest.size = 64;
     attestation.service[0]    = 7;
     check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), 0, "one service");
+    check(attestation.manifest.size == 19 && response_page[0] == 't', "what it says of itself");
+    dump(report, sizeof report);
+    dump(request_page, nonce_size);
+    dump(response_page, 20); // and a zero
     attestation.nonce.reserved = 1;
     check_reason(vestibule_svsm_attest(&own_svsm(), &attestation), of(reason::call_argument),
                  "a reserved word");
+}
+
+/// TPM2_GetRandom, twice; and a command that the service's TPM has not.
+void tpm() {
+    u64 commands = 0;
+    u64 features = 9;
+    check_reason(vestibule_svsm_vtpm_query(&own_svsm(), &commands, &features), 0,
+                 "what its TPM takes");
+    check(commands == 1u << 8 && features == 0, "TPM commands");
+    const vestibule_svsm_page page{.linear = address_of(tpm_page), .gpa = address_of(tpm_page)};
+    u8 command[] = {0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x7B, 0, 16};
+    u8 responses[2][28]{};
+    for (u8(&response)[28] : responses) {
+        u32 size = sizeof response;
+        check_reason(vestibule_svsm_vtpm_command(&own_svsm(), &page, 0, command, sizeof command,
+                                                 response, &size),
+                     0, "TPM2_GetRandom");
+        check(size == sizeof response && response[9] == 0 && response[11] == 16, "16 bytes");
+    }
+    bool differ = false;
+    for (u32 n = 12; n < sizeof responses[0]; ++n) {
+        differ = differ || responses[0][n] != responses[1][n];
+    }
+    check(differ, "others each time");
+    u32 size = 8;
+    check_reason(vestibule_svsm_vtpm_command(&own_svsm(), &page, 0, command, sizeof command,
+                                             responses[0], &size),
+                 of(reason::svsm_refused), "too little room for the response");
+    check(size == sizeof responses[0], "how much it takes");
+    command[9] = 0x7C;
+    size       = sizeof responses[0];
+    check_reason(vestibule_svsm_vtpm_command(&own_svsm(), &page, 0, command, sizeof command,
+                                             responses[0], &size),
+                 0, "a command that it has not");
+    check(size == 10 && responses[0][8] == 0x01 && responses[0][9] == 0x43, "TPM_RC_COMMAND_CODE");
+    const vestibule_svsm_page none{.linear = page.linear + 8, .gpa = page.gpa + 8};
+    check_reason(vestibule_svsm_vtpm_command(&own_svsm(), &none, 0, command, sizeof command,
+                                             responses[0], &size),
+                 of(reason::call_argument), "no page");
 }
 
 void refused() {
@@ -101,6 +151,7 @@ void guest_main() {
     query();
     refused();
     attested();
+    tpm();
     own_report();
     say("SVSM");
     end_run();

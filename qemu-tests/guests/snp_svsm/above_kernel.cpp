@@ -13,6 +13,8 @@ void kernel_main();                    // qemu-tests/guests/snp_library
 
 namespace {
 
+constexpr u8 guest_vmpl = 1;
+
 alignas(page_size) constinit u8 vmsa_page[page_size]{};
 alignas(page_size) constinit u8 first_area[page_size]{};
 alignas(page_size) constinit u8 stack[4 * page_size]{};
@@ -34,14 +36,15 @@ bool snp_guest::is_the_kernels(u64 gpa) {
 
 void service_main() {
     start();
+    own.vmpl = guest_vmpl;
     fill_secrets_page(address_of(image_end) + page_size, image_start(), address_of(first_area));
-    rmpadjust(image_start(), 0, all_permissions | guest_vmpl); // the launch's page table
+    rmpadjust(image_start(), 0, for_guest()); // the launch's page table
     for (u64 page = address_of(entry64) & ~u64{0xFFF}; page < end_of_image(); page += page_size) {
         if (page != ghcb_gpa() && !is_secret(page)) {
-            rmpadjust(page, 0, all_permissions | guest_vmpl);
+            rmpadjust(page, 0, for_guest());
         }
     }
     make_vmsa(vmsa_page, kernel_main, stack + sizeof stack, guest_vmpl);
-    own.vmsa = address_of(vmsa_page);
+    own.clients[0].vmsa = address_of(vmsa_page);
     run_guest();
 }

@@ -29,15 +29,15 @@ bool snp_guest::is_the_kernels(u64 gpa) {
 void service_main(const boot::ServiceLaunch& launch) {
     start();
     map_all();
+    own.vmpl = static_cast<u8>(launch.vmpl);
     fill_secrets_page(launch.secrets_page, own_block(), address_of(first_area));
-    rmpadjust(address_of(first_area), 0, all_permissions | guest_vmpl);
-    check(launch.vmpl == guest_vmpl);
+    rmpadjust(address_of(first_area), 0, for_guest());
     for (u32 n = 0; n < launch.loaded_count; ++n) {
         const vestibule_memory_range& range = launch.loaded[n];
         for (u64 page = range.base; page != range.base + range.size; page += page_size) {
-            rmpadjust(page, 0, all_permissions | guest_vmpl);
+            rmpadjust(page, 0, for_guest());
         }
     }
-    own.vmsa = launch.vmsa;
+    own.clients[0].vmsa = launch.vmsa;
     run_guest();
 }

@@ -10,13 +10,17 @@ constexpr u64 run_vmpl         = 0x016;
 constexpr u64 answered         = 0x017;
 constexpr u64 core             = 0;
 constexpr u64 attestation      = 1;
-constexpr u64 result           = 0x8000'0000; // + what is wrong
+constexpr u64 vtpm             = 2;
 constexpr u64 protocol_result  = 0x8000'1000;
 constexpr u64 unknown_protocol = 1;
-constexpr u64 unknown_call     = 2;
-constexpr u64 bad_address      = 3;
-constexpr u64 bad_parameter    = 5;
-constexpr u64 no_change        = 0x10; // of PVALIDATE: CF
+alignas(page_size) constinit u8 further_vmsas[most_vcpus][page_size]{};
+alignas(page_size) constinit u8 further_stacks[most_vcpus][page_size]{};
+
+constexpr u64 no_change       = 0x10; // of PVALIDATE: CF
+constexpr u64 read_permission = 0x100;
+
+/// The guest may read what it has made: Linux does, for the call that starts the vCPU.
+u64 vmsa_of_guest() { return bit(16) | read_permission | own.vmpl; }
 
 /// An entry of the list; 0, or the code of what went wrong.
 u64 validate(u64 entry) {
@@ -37,18 +41,19 @@ u64 validate(u64 entry) {
         return protocol_result + no_change;
     }
     if (validate) {
-        rmpadjust(gpa, size, all_permissions | guest_vmpl);
+        rmpadjust(gpa, size, for_guest());
     }
     return 0;
 }
 
 /// The list lies in the calling area, a header and an entry for each page. Three at a time: whoever
 /// calls has to reckon with a service that breaks off.
-u64 serve_pvalidate(u64 gpa) {
-    if (gpa % 8 != 0 || gpa < own.calling_area + 8 || gpa >= own.calling_area + page_size - 8) {
+u64 serve_pvalidate(u64 gpa, const Client& client) {
+    if (gpa % 8 != 0 || gpa < client.calling_area + 8
+        || gpa >= client.calling_area + page_size - 8) {
         return result + bad_address;
     }
-    const u64 room      = (own.calling_area + page_size - gpa) / 8 - 1;
+    const u64 room      = (client.calling_area + page_size - gpa) / 8 - 1;
     volatile u16& count = at<u16>(gpa);
     volatile u16& next  = at<u16>(gpa + 2);
     const u16 entries   = count;
@@ -67,76 +72,84 @@ u64 serve_pvalidate(u64 gpa) {
     return 0;
 }
 
-u64 serve_core(u32 code, x86::Vmsa& registers) {
+void serve(Client& client);
+
+/// What the service runs on a further vCPU. It halts until the guest has had the hypervisor start
+/// it there; from then on it is run whenever the guest calls.
+void further_vcpu(u64 apic_id) {
+    Client& client = own.clients[apic_id];
+    for (;;) {
+        asm volatile("cli; hlt");
+        do {
+            serve(client);
+        } while (msr_request(u64{own.vmpl} << 32 | run_vmpl) == answered);
+    }
+}
+
+/// By a VMSA of the service's own, once.
+bool start_further_vcpu(u64 apic_id) {
+    static constinit bool is_started[most_vcpus]{};
+    if (is_started[apic_id]) {
+        return true;
+    }
+    is_started[apic_id] = true;
+    u8* const page      = further_vmsas[apic_id];
+    make_vmsa(page, nullptr, further_stacks[apic_id] + sizeof further_stacks[0], 0);
+    x86::Vmsa& vmsa = *reinterpret_cast<x86::Vmsa*>(page);
+    vmsa.rip        = reinterpret_cast<u64>(&further_vcpu);
+    vmsa.rdi        = apic_id;
+    put(field::rax, 1);
+    return rmpadjust(address_of(page), 0, bit(16) | 1) == 0
+           && call(0x8000'0013, apic_id << 32 | 1, address_of(page)).info_1 == 0;
+}
+
+/// SVSM_CORE_CREATE_VCPU: the VMSA, the new calling area, the APIC ID.
+u64 create_vcpu(const x86::Vmsa& registers) {
+    const u64 apic_id = registers.r8;
+    if (!is_the_kernels(registers.rcx) || !is_the_kernels(registers.rdx)
+        || registers.rdx % page_size != 0 || apic_id == 0 || apic_id >= most_vcpus
+        || at<u8>(registers.rcx + offsetof(x86::Vmsa, vmpl)) != own.vmpl) {
+        return result + bad_parameter;
+    }
+    own.clients[apic_id] = {.vmsa = registers.rcx, .calling_area = registers.rdx};
+    return start_further_vcpu(apic_id) && rmpadjust(registers.rcx, 0, vmsa_of_guest()) == 0
+               ? 0
+               : result + bad_parameter;
+}
+
+u64 serve_core(u32 code, x86::Vmsa& registers, Client& client) {
     switch (code) {
     case 0: // SVSM_CORE_REMAP_CA
         if (registers.rcx % page_size != 0 || !is_the_kernels(registers.rcx)) {
             return result + bad_address;
         }
-        own.calling_area = registers.rcx;
+        client.calling_area = registers.rcx;
         return 0;
-    case 1: return serve_pvalidate(registers.rcx);
-    case 2: // SVSM_CORE_CREATE_VCPU: the VMSA, the new calling area, the APIC ID
-        if (!is_the_kernels(registers.rcx) || !is_the_kernels(registers.rdx)
-            || at<u8>(registers.rcx + offsetof(x86::Vmsa, vmpl)) != guest_vmpl) {
-            return result + bad_parameter;
-        }
-        return rmpadjust(registers.rcx, 0, make_vmsa_of_it) == 0 ? 0 : result + bad_parameter;
+    case 1: return serve_pvalidate(registers.rcx, client);
+    case 2: return create_vcpu(registers);
     case 3: { // SVSM_CORE_DELETE_VCPU
-        const u64 taken = rmpadjust(registers.rcx, 0, all_permissions | guest_vmpl);
+        const u64 taken = rmpadjust(registers.rcx, 0, for_guest());
         return taken == 0 ? 0 : protocol_result + taken;
     }
     case 6: // SVSM_CORE_QUERY_PROTOCOL
-        registers.rcx = registers.rcx >> 32 <= attestation ? u64{1} << 32 | 1 : 0;
+        registers.rcx = registers.rcx >> 32 <= vtpm ? u64{1} << 32 | 1 : 0;
         return 0;
     default: return result + unknown_call;
     }
 }
 
-/// A manifest and, in place of a report, the nonce: what is tried is the way there and back.
-u64 serve_attestation(u32 code, x86::Vmsa& registers) {
-    constexpr char manifest[] = "the tests' service";
-    constexpr u64 report_size = 0x4A0;
-    const u64 request         = registers.rcx;
-    if (code > 1) {
-        return result + unknown_call;
-    }
-    if (request < own.calling_area + 8 || request + 88 > own.calling_area + page_size) {
-        return result + bad_address;
-    }
-    const u64 report      = at(request);
-    const u64 nonce       = at(request + 0x10);
-    const u64 manifest_at = at(request + 0x20);
-    const u32 nonce_size  = at<u32>(request + 0x18);
-    if (!is_the_kernels(report) || !is_the_kernels(nonce) || !is_the_kernels(manifest_at)) {
-        return result + bad_address;
-    }
-    const bool fits = at<u32>(request + 0x8) >= report_size && nonce_size <= report_size
-                      && at<u32>(request + 0x28) >= sizeof manifest;
-    registers.rcx = sizeof manifest;
-    registers.rdx = 0;
-    registers.r8  = report_size;
-    if (!fits || (code == 1 && at<u8>(request + 0x40) != 7)) {
-        return result + bad_parameter;
-    }
-    memset(reinterpret_cast<void*>(report), 0, report_size);
-    memcpy(reinterpret_cast<void*>(report), reinterpret_cast<const void*>(nonce), nonce_size);
-    memcpy(reinterpret_cast<void*>(manifest_at), manifest, sizeof manifest);
-    return 0;
-}
-
-void serve() {
-    volatile u8& pending = at<u8>(own.calling_area);
+void serve(Client& client) {
+    volatile u8& pending = at<u8>(client.calling_area);
     if (pending == 0) {
         return; // the hypervisor has run us for nothing
     }
-    x86::Vmsa& registers = *reinterpret_cast<x86::Vmsa*>(own.vmsa);
+    x86::Vmsa& registers = *reinterpret_cast<x86::Vmsa*>(client.vmsa);
     const u64 call       = registers.rax;
     const auto code      = static_cast<u32>(call);
-    ++own.calls;
     switch (call >> 32) {
-    case core: registers.rax = serve_core(code, registers); break;
-    case attestation: registers.rax = serve_attestation(code, registers); break;
+    case core: registers.rax = serve_core(code, registers, client); break;
+    case attestation: registers.rax = serve_attestation(code, registers, client); break;
+    case vtpm: registers.rax = serve_vtpm(code, registers); break;
     default: registers.rax = result + unknown_protocol;
     }
     pending = 0;
@@ -147,24 +160,24 @@ void serve() {
 void fill_secrets_page(u64 page, u64 base, u64 area) {
     auto* const bytes = reinterpret_cast<u8*>(page);
     memcpy(own.vmpck0, bytes + 0x20, sizeof own.vmpck0);
-    memset(bytes + 0x20, 0, sizeof own.vmpck0);
-    at(page + 0x140)      = base;      // SVSM_BASE
-    at(page + 0x148)      = page_size; // SVSM_SIZE
-    at(page + 0x150)      = area;
-    at<u32>(page + 0x158) = 1; // SVSM_MAX_VERSION
-    at<u8>(page + 0x15C)  = guest_vmpl;
-    own.calling_area      = area;
+    memset(bytes + 0x20, 0, own.vmpl * sizeof own.vmpck0); // those of the VMPLs above it too
+    at(page + 0x140)            = base;                    // SVSM_BASE
+    at(page + 0x148)            = page_size;               // SVSM_SIZE
+    at(page + 0x150)            = area;
+    at<u32>(page + 0x158)       = 1; // SVSM_MAX_VERSION
+    at<u8>(page + 0x15C)        = own.vmpl;
+    own.clients[0].calling_area = area;
 }
 
 void run_guest() {
-    rmpadjust(own.vmsa, 0, make_vmsa_of_it);
+    rmpadjust(own.clients[0].vmsa, 0, vmsa_of_guest());
     put(field::rax, 1);
-    if (call(0x8000'0013, guest_vmpl << 16 | 1, own.vmsa).info_1 != 0) {
+    if (call(0x8000'0013, u64{own.vmpl} << 16 | 1, own.clients[0].vmsa).info_1 != 0) {
         check(false);
         finish();
     }
-    while (msr_request(guest_vmpl << 32 | run_vmpl) == answered) {
-        serve();
+    while (msr_request(u64{own.vmpl} << 32 | run_vmpl) == answered) {
+        serve(own.clients[0]);
     }
     check(false);
     finish();

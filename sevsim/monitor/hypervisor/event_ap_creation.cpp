@@ -68,8 +68,7 @@ void destroy(Vcpu& target, const Vcpu& caller) {
     }
 }
 
-} // namespace
-
+/// Whatever it was doing.
 void start_from_vmsa(Vcpu& target, u64 gpa) {
     if (target.vmsa != gpa) {
         set_in_use(target.vmsa, false);
@@ -86,8 +85,6 @@ void start_from_vmsa(Vcpu& target, u64 gpa) {
     wake(target);
 }
 
-namespace {
-
 /// As RMPUPDATE leaves it (APM volume 2, section 15.36.4): the guest's, neither validated nor a
 /// VMSA, and what the hypervisor has written there before.
 void replace_vmsa(u64 gpa) {
@@ -97,13 +94,15 @@ void replace_vmsa(u64 gpa) {
     vmsa.rip += 1;
 }
 
-/// A vCPU that runs at one VMPL is given a state for another.
+/// A vCPU that runs at one VMPL, or has halted there, is given a state for another.
 bool is_beside(const Vcpu& target, u64 vmpl) {
-    return target.activity == Activity::running && target.vmpl != vmpl;
+    return (target.activity == Activity::running || target.activity == Activity::halted)
+           && target.vmpl != vmpl;
 }
 
-/// For RUN_VMPL to go on from.
-void add_vmpl(Vcpu& target, u8 vmpl, u64 gpa) {
+/// For RUN_VMPL to go on from. Where another vCPU asks for it, nobody on this one would know: it
+/// goes there by itself as soon as it has nothing else to do.
+void add_vmpl(Vcpu& target, u8 vmpl, u64 gpa, const Vcpu& caller) {
     VmplContext& context = target.vmpls[vmpl];
     set_in_use(context.vmsa, false);
     set_in_use(gpa, true);
@@ -111,9 +110,29 @@ void add_vmpl(Vcpu& target, u8 vmpl, u64 gpa) {
                .at_launch       = false,
                .ghcb_msr        = ghcb_msr_at_reset(target.options),
                .registered_ghcb = no_ghcb};
+    if (&target == &caller) {
+        return;
+    }
+    target.next_vmpl = vmpl;
+    if (target.activity == Activity::halted) {
+        target.changes_vmpl = true;
+        target.activity     = Activity::running;
+        wake(target);
+    } else {
+        target.goes_when_halted = true;
+    }
 }
 
 } // namespace
+
+void start_vcpu(Vcpu& target, u64 gpa, const Vcpu& caller) {
+    const u8 vmpl = reinterpret_cast<const x86::Vmsa*>(private_memory(gpa))->vmpl;
+    if (is_beside(target, vmpl)) {
+        add_vmpl(target, vmpl, gpa, caller);
+    } else {
+        start_from_vmsa(target, gpa);
+    }
+}
 
 /// It lies in no memory of the guest's. A vCPU that is to start at INIT does by the SIPI behind it.
 void start_from_launch(Vcpu& target, bool now) {
@@ -184,10 +203,8 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
         start_from_vmsa(target, gpa);
         return Answer::done();
     }
-    if (what == request::create && is_beside(target, vmpl)) {
-        add_vmpl(target, static_cast<u8>(vmpl), gpa);
-    } else if (what == request::create) {
-        start_from_vmsa(target, gpa);
+    if (what == request::create) {
+        start_vcpu(target, gpa, vcpu);
     } else {
         target.vmsa_at_init = gpa;
     }

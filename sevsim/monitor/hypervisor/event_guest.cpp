@@ -57,9 +57,7 @@ Answer serve_ap_jump_table(Vcpu&, GhcbView& ghcb) {
     }
 }
 
-Answer serve_features(Vcpu& vcpu, GhcbView&) {
-    return Answer::done(hypervisor_features(vcpu.options));
-}
+Answer serve_features(Vcpu& vcpu, GhcbView&) { return Answer::done(told_features(vcpu.options)); }
 
 // --- Ends ---
 

@@ -36,7 +36,7 @@ void send_nmi(Vcpu& vcpu, const Vcpu& sender) {
 void send_init(Vcpu& vcpu, const Vcpu& sender) {
     vcpu.nmi_pending = false;
     if (vcpu.vmsa_at_init != 0) {
-        start_from_vmsa(vcpu, vcpu.vmsa_at_init);
+        start_vcpu(vcpu, vcpu.vmsa_at_init, sender);
         vcpu.vmsa_at_init = 0;
     } else if (vcpu.activity == Activity::no_vmsa) {
         return;

@@ -14,8 +14,9 @@ bool send_ipi(Vcpu& sender, u32 command);
 /// AP reset hold: comes back when a SIPI has come (GHCB specification, section 4.3).
 void hold_until_sipi(Vcpu& vcpu);
 
-/// Has a vCPU go on from a VMSA in guest memory, whatever it was doing (event_ap_creation.cpp).
-void start_from_vmsa(Vcpu& target, u64 gpa);
+/// Has a vCPU go on from a VMSA in guest memory (event_ap_creation.cpp): whatever it was doing, or
+/// beside that, where it does it at another VMPL.
+void start_vcpu(Vcpu& target, u64 gpa, const Vcpu& caller);
 
 /// Before each entry of the guest: the NMI that is due.
 void deliver_pending_nmi(Vcpu& vcpu);

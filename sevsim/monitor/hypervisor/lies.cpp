@@ -1,5 +1,6 @@
 #include "sevsim/monitor/hypervisor/lies.h"
 
+#include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/records.h"
 #include "x86/sev.h"
@@ -50,6 +51,10 @@ u64 told_cpuid_response(const Options& options, u64 honest) {
         return honest ^ bit(30);
     }
     return honest;
+}
+
+u64 told_features(const Options& options) {
+    return tells(options, Lie::features) ? options.hostile.code : hypervisor_features(options);
 }
 
 bool takes_msr(const Options& options, u32 number) {

@@ -27,6 +27,9 @@ bool takes_msr(const Options& options, u32 number);
 void take_msr(const Options& options);
 inline constexpr u64 forged_msr_value = 0x0000'5A5A'0F0F'1234;
 
+/// What the guest is told that the hypervisor can do.
+u64 told_features(const Options& options);
+
 /// What the guest is told that a port holds.
 u32 told_port_value(const Options& options, u16 port, u32 honest);
 

@@ -80,21 +80,6 @@ bool allows(u8 permissions, u64 exitinfo1, u8 cpl) {
     return (exitinfo1 & nested_fault::write) == 0 || (permissions & may_write) != 0;
 }
 
-NestedFault map_for_lower(Vcpu& vcpu, u64 exitinfo1, u64 page) {
-    const u8 permissions = reverse_map::at(page).permissions_of(vcpu.vmpl);
-    // QEMU probes the guest's own tables as if they were written.
-    const bool probes = (exitinfo1 & nested_fault::guest_table) != 0;
-    const u64 access  = probes ? exitinfo1 & ~nested_fault::write : exitinfo1;
-    if (!allows(permissions, access, vcpu.state().cpl)) {
-        report_violation(Rule::vmpl_permission,
-                         "an access that RMPADJUST has not allowed its VMPL");
-        return NestedFault::vmpl_permission;
-    }
-    const u64 flags = flags_of(permissions) | (probes ? PageTableEntry::writable : 0);
-    page_entry(private_view_of(vcpu.vmpl), page).value = backing_address(page) | flags;
-    return NestedFault::resolved;
-}
-
 void map_for_vmpl0(u64 page) {
     const u64 block = page & ~(x86::large_page_size - 1);
     if (is_guest_memory(page) && !directory_entry(private_view, block).is_present()
@@ -109,6 +94,22 @@ void map_for_vmpl0(u64 page) {
         }
         entry.value = backing_address(page) | page_flags;
     }
+}
+
+NestedFault map_for_lower(Vcpu& vcpu, u64 exitinfo1, u64 page) {
+    const u8 permissions = reverse_map::at(page).permissions_of(vcpu.vmpl);
+    // QEMU probes the guest's own tables as if they were written.
+    const bool probes = (exitinfo1 & nested_fault::guest_table) != 0;
+    const u64 access  = probes ? exitinfo1 & ~nested_fault::write : exitinfo1;
+    if (!allows(permissions, access, vcpu.state().cpl)) {
+        report_violation(Rule::vmpl_permission,
+                         "an access that RMPADJUST has not allowed its VMPL");
+        return NestedFault::vmpl_permission;
+    }
+    map_for_vmpl0(page); // whose first look brings the noise: it is one page, whoever is first
+    const u64 flags = flags_of(permissions) | (probes ? PageTableEntry::writable : 0);
+    page_entry(private_view_of(vcpu.vmpl), page).value = backing_address(page) | flags;
+    return NestedFault::resolved;
 }
 
 /// Data through a mapping without the C-bit, of a page that is the guest's. KVM makes it shared

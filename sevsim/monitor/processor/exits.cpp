@@ -180,7 +180,12 @@ void handle_rdtsc(Vcpu& vcpu) {
 void handle_hlt(Vcpu& vcpu) {
     const bool has_doorbell = has_restricted_injection(vcpu) && vcpu.doorbell != 0;
     if ((vcpu.state().rflags & x86::rflags::interrupt) == 0 && !has_doorbell) {
-        stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+        if (vcpu.goes_when_halted) {
+            vcpu.goes_when_halted = false;
+            vcpu.changes_vmpl     = true;
+        } else {
+            stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+        }
         if (vcpu.replaced) {
             return; // what comes next is not what stood behind the HLT
         }

@@ -64,6 +64,7 @@ struct Vcpu {
     bool destroyed;      // AP creation wants it to stop
     bool changes_vmpl;   // RUN_VMPL has been asked for `next_vmpl`
     u8 next_vmpl;
+    bool goes_when_halted; // to `next_vmpl`, which another vCPU has given a state
     VmplContext vmpls[4];  // by VMPL
     u64 doorbell;          // the page of its #HV doorbell (hypervisor/doorbell.h); 0: none
     u8 held_vector;        // an interrupt that waits for its doorbell page; 0: none

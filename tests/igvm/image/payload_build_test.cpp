@@ -6,6 +6,7 @@
 #include "boot/hand_over/snp_launch.h"
 #include "igvm/image/build.h"
 #include "igvm/vmm/check.h"
+#include "x86/vmsa.h"
 
 #include <map>
 
@@ -549,6 +550,116 @@ TEST(IgvmPayloadBuild, WhatAsksForAReportIsLoadedWhereOneIsWanted) {
     EXPECT_NE(wrong_option(wanted).value_or("").find("SEV-SNP guest's"), std::string::npos);
 }
 
+/// The same, entered in each mode below VMPL 0 too, with a page that is loaded there alone and
+/// memory that the stub clears.
+static Bytes below_vmpl0_elf() {
+    Elf elf = good_elf();
+    elf.add_symbol("payload_header", header_at);
+    store(elf.contents[2], offsetof(PayloadHeader, version), PayloadHeader::current_version);
+    elf.add_segment(PF_R | PF_X | StubSegment::snp_flag, 0xC000, Bytes(page_size, 0x5A), page_size);
+    elf.add_segment(PF_R | PF_X | StubSegment::snp_flag | StubSegment::svsm_flag, 0xD000,
+                    Bytes(page_size, 0x57), page_size);
+    elf.add_symbol("entry64_snp", 0xC000);
+    elf.add_symbol("entry64_snp_validated", 0xC018);
+    elf.add_symbol("entry_compat_snp", 0xC100);
+    elf.add_symbol("entry32_snp", 0xC200);
+    elf.add_symbol("entry32", 0x1300);
+    return elf.finish();
+}
+
+/// The service makes what the guest's vCPU begins with out of a measured page.
+TEST(IgvmPayloadBuild, BelowVmpl0TheGuestIsEnteredBehindWhatValidatesItsMemory) {
+    const Bytes elf          = below_vmpl0_elf();
+    const auto image         = read_stub_image(elf);
+    const Bytes service_elf  = hand_over_elf();
+    const auto service       = read_stub_image(service_elf);
+    const Bytes file         = executable().finish();
+    const auto payload       = read_payload(file, {});
+    const GuestContents with = {
+        .payload = &*payload, .initrd = {}, .command_line = {}, .service = &*service};
+    ASSERT_TRUE(image && service && payload);
+
+    struct Row {
+        boot::Entry entry;
+        u64 rip;
+        u64 rdi;
+    };
+
+    for (const Row& row : {
+             Row{boot::Entry::long64,   0x20'C018, 0   },
+             Row{boot::Entry::compat,   0x20'C100, 0x18},
+             Row{boot::Entry::legacy32, 0x20'1300, 0   }
+    }) {
+        BuildOptions options{.platforms = {PlatformType::sev_snp}, .entry = row.entry};
+        options.vmpl     = 2;
+        const auto built = build(*image, options, with);
+        ASSERT_TRUE(built) << built.error();
+        const Built result{.built = *built, .error = {}, .pages = {}};
+        const auto vmsa =
+            load<x86::Vmsa>(result.page(PlatformType::sev_snp, built->layout.at.guest_vmsa));
+        EXPECT_EQ(vmsa.rip, row.rip);
+        EXPECT_EQ(vmsa.rdi, row.rdi);
+        EXPECT_EQ(vmsa.vmpl, 2);
+        EXPECT_EQ(vmsa.rbx, row.entry == boot::Entry::long64 ? 0U : 0x20'0000U);
+        EXPECT_FALSE(result.page(PlatformType::sev_snp, 0x20'0000).empty())
+            << "the page for its page tables";
+        EXPECT_EQ(result.page(PlatformType::sev_snp, 0x20'D000), Bytes(page_size, 0x57));
+        options.vmpl = 0;
+        const auto above =
+            build(*image, options, {.payload = &*payload, .initrd = {}, .command_line = {}});
+        ASSERT_TRUE(above) << above.error();
+        const Built without{.built = *above, .error = {}, .pages = {}};
+        EXPECT_TRUE(without.page(PlatformType::sev_snp, 0x20'D000).empty());
+    }
+}
+
+TEST(IgvmPayloadBuild, BelowVmpl0WhatCannotBeIsSaid) {
+    const Bytes elf         = below_vmpl0_elf();
+    const auto image        = read_stub_image(elf);
+    const Bytes service_elf = good_elf().finish();
+    const auto service      = read_stub_image(service_elf);
+    const Bytes pvh         = pvh_executable().finish();
+    const auto pvh_kernel   = read_payload(pvh, {});
+    const Bytes file        = executable().finish();
+    const auto payload      = read_payload(file, {});
+    ASSERT_TRUE(image && service && pvh_kernel && payload);
+    BuildOptions options{.platforms = {PlatformType::sev_snp}, .entry = boot::Entry::long64};
+    options.vmpl       = 1;
+    const auto refusal = [&](const StubImage& stub, const GuestContents& contents) {
+        const auto built = build(stub, options, contents);
+        return built ? std::string{} : built.error();
+    };
+    EXPECT_NE(refusal(*image, {.payload      = &*pvh_kernel,
+                               .initrd       = {},
+                               .command_line = {},
+                               .enter_pvh    = enter_pvh,
+                               .service      = &*service})
+                  .find("found a PVH kernel"),
+              std::string::npos);
+    const GuestContents with{
+        .payload = &*payload, .initrd = {}, .command_line = {}, .service = &*service};
+    for (const auto& [entry, symbol, lacking] : {
+             std::tuple{boot::Entry::long64,   "entry64_snp_validated",
+                        &StubImage::entry64_snp_validated                                           },
+             {boot::Entry::compat,   "entry_compat_snp",      &StubImage::entry_compat_snp},
+             {boot::Entry::legacy32, "entry32",               &StubImage::entry32         }
+    }) {
+        StubImage other = *image;
+        options.entry   = entry;
+        EXPECT_EQ(refusal(other, with), "");
+        other.*lacking = std::nullopt;
+        EXPECT_NE(refusal(other, with).find(symbol), std::string::npos) << symbol;
+    }
+    options.vcpus = 2;
+    EXPECT_NE(refusal(*image, with).find("the service has no entry point for further vCPUs"),
+              std::string::npos);
+    options.vmpl = 4;
+    EXPECT_NE(wrong_option(options).value_or("").find("expected 0 to 3"), std::string::npos);
+    options.vmpl      = 1;
+    options.platforms = {PlatformType::sev_es, PlatformType::sev_snp};
+    EXPECT_NE(wrong_option(options).value_or("").find("sev-snp alone"), std::string::npos);
+}
+
 TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
     const Bytes elf     = snp_elf();
     const auto image    = read_stub_image(elf);
@@ -585,6 +696,55 @@ TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
             EXPECT_EQ(vmsa.rip, snp ? 0x20'C000U : 0x20'1010U);
         }
     }
+    // A payload that accepts memory itself finds no more than it spans, and the loader assigns no
+    // more.
+    const BuildOptions lazily{.platforms       = {PlatformType::sev_snp},
+                              .memory          = u64{64} << 20,
+                              .tells_memory    = true,
+                              .accepts_payload = true};
+    const auto lazy =
+        build(*image, lazily, {.payload = &*payload, .initrd = {}, .command_line = {}});
+    ASSERT_TRUE(lazy) << lazy.error();
+    const Built less{.built = *lazy, .error = {}, .pages = {}};
+    const auto own = load<boot::SnpLaunch>(less.page(PlatformType::sev_snp, 0x20'C000), 0x10);
+    ASSERT_EQ(own.accepted_count, 1U);
+    EXPECT_EQ(own.accepted[0].base, 0x100'0000U);
+    EXPECT_EQ(own.accepted[0].size, 0x6000U);
+    EXPECT_EQ(less.header(PlatformType::sev_snp).ram_count, 2U) << "it is told of all of it";
+    for (const Header header : less.file().directives()) {
+        if (const auto required = header.as<RequiredMemory>()) {
+            EXPECT_LT(required->number_of_bytes, 0x10'0000U);
+        }
+    }
+    // A Linux kernel is told of all RAM, and by a page of EFI what of it is not accepted.
+    const Bytes linux_file = bzimage();
+    const auto linux       = read_payload(linux_file, {});
+    ASSERT_TRUE(linux);
+    const auto told = build(*image, lazily, {.payload = &*linux, .initrd = {}, .command_line = {}});
+    ASSERT_TRUE(told) << told.error();
+    const Built by_efi{.built = *told, .error = {}, .pages = {}};
+    const Bytes zero_page = by_efi.page(PlatformType::sev_snp, told->layout.at.zero_page);
+    EXPECT_EQ(load<u32>(zero_page, 0x1C0), 0x3436'4C45U) << "\"EL64\"";
+    const u64 system_table = load<u32>(zero_page, 0x1C4);
+    EXPECT_EQ(system_table, told->layout.at.efi_tables);
+    EXPECT_EQ(load<u64>(by_efi.page(PlatformType::sev_snp, system_table), 0),
+              0x5453'5953'2049'4249U);
+    const auto rest = load<boot::SnpLaunch>(by_efi.page(PlatformType::sev_snp, 0x20'C000), 0x10);
+    for (u32 n = 0; n < rest.accepted_count; ++n) {
+        EXPECT_LT(rest.accepted[n].base + rest.accepted[n].size, 0x300'0000U) << n;
+    }
+    const E820 last = memory_map_of(zero_page).back();
+    EXPECT_EQ(last.address + last.size, 0x400'0000U) << "RAM to its end";
+
+    const Bytes kernel = pvh_executable().finish();
+    const auto pvh     = read_payload(kernel, {});
+    ASSERT_TRUE(pvh);
+    const auto refused =
+        build(*image, lazily,
+              {.payload = &*pvh, .initrd = {}, .command_line = {}, .enter_pvh = enter_pvh});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().find("only Linux and a payload of boot info"), std::string::npos);
+
     // What other platforms get is the same with and without it.
     const Built alone = built_as({PlatformType::sev_es});
     for (u64 gpa = 0x20'0000; gpa < 0x20'D000; gpa += page_size) {
