@@ -350,8 +350,8 @@ x86::Vmsa PageMaker::guest_vmsa() const {
         skipped = validated - image_.entry64_snp.value(); // boot/snp/entry_compat.asm
     }
     // NOLINTEND(bugprone-unchecked-optional-access)
-    x86::Vmsa vmsa = initial_vmsa(PlatformType::sev_snp, options_.entry, layout_.at.base,
-                                  layout_.at.base + entry);
+    x86::Vmsa vmsa    = initial_vmsa(PlatformType::sev_snp, options_.entry, layout_.at.base,
+                                     layout_.at.base + entry);
     vmsa.rdi          = skipped;
     vmsa.vmpl         = options_.vmpl;
     vmsa.sev_features = options_.sev_features;
