@@ -98,6 +98,24 @@ set_tests_properties(qemu.machine_gdb PROPERTIES TIMEOUT 90)
 
 # When a guest asked for what.
 image_file(drawn vestibule 64)
+# What the monitor sees, a JSON object a line, each as docs/schemas has it: of lies, of broken rules, of an
+# attack that the guest is stepped to.
+foreach(case honest no-sev event-within:0x80000202@9+5)
+  string(REGEX MATCH "^[a-z-]+" name ${case})
+  set(arguments --hostile ${case})
+  set(status 1)
+  if(case STREQUAL honest)
+    set(arguments "")
+    set(status 0)
+  endif()
+  set(trace ${CMAKE_CURRENT_BINARY_DIR}/trace_${name}.jsonl)
+  add_sevsim_test(NAME qemu.trace_${name}
+    COMMAND ${CMAKE_COMMAND}
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${drawn};--trace;${trace};${arguments}"
+      "-DCHECK=$<TARGET_FILE:json_check>;${CMAKE_SOURCE_DIR}/docs/schemas;${trace}"
+      -DSTATUS=${status} -DWANT=Outcome -DREJECT=malformed
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+endforeach()
 add_sevsim_test(NAME qemu.machine_timeline
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${drawn}
     -DPICTURE=${CMAKE_CURRENT_BINARY_DIR}/timeline.svg -P ${CMAKE_CURRENT_SOURCE_DIR}/timeline.cmake)

@@ -13,6 +13,7 @@
 #include "sevsim/monitor/layout.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
+#include "sevsim/report_json.h"
 #include "sevsim/rules.h"
 #include "sevsim/run.h"
 #include "sevsim/transport_keys.h"
@@ -48,6 +49,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
   sevsim run guest.igvm --hostile vc:0x72@20    a forged CPUID where the 20th #VC was to be
   sevsim run guest.igvm --hostile cbit-no-effect --expect termination=0x2:0x5
+  sevsim run guest.igvm --json report.json      the whole report for programs
   sevsim run guest.igvm --junit results.xml     the guest's TAP lines and its end, for a CI system
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
   sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
@@ -342,13 +344,16 @@ int certs_command(const std::string& directory) {
 struct Verdict {
     std::vector<std::string> expected;
     std::vector<Expectation> expectations;
-    std::string tap, junit;
+    std::string tap, junit, json;
 
     /// An error in words.
-    std::string write(const RunResult& result, const std::string& guest) const {
+    std::string write(const RunResult& result, const RunOptions& options) const {
         const auto cases  = test_cases(result, expectations);
         std::string error = write_text(tap, to_tap(cases));
-        return error.empty() ? write_text(junit, to_junit(cases, guest, result.output)) : error;
+        if (error.empty()) {
+            error = write_text(junit, to_junit(cases, options.file, result.output));
+        }
+        return error.empty() ? write_text(json, report_json(result, options, expectations)) : error;
     }
 
   private:
@@ -366,6 +371,8 @@ void describe_verdict(CLI::App& run, Verdict& verdict) {
                    "status 0 then, whatever else the guest's end would say")
         ->allow_extra_args(false)
         ->type_name("WHAT");
+    run.add_option("--json", verdict.json, "Write the report as one JSON object to OUT")
+        ->type_name(cli::output_file);
     run.add_option("--tap", verdict.tap, "Write the results as TAP, the guest's own among them")
         ->type_name(cli::output_file);
     run.add_option("--junit", verdict.junit, "Write them as XML as JUnit has it")
@@ -385,7 +392,7 @@ int run_command(const RunOptions& options, const Verdict& verdict) {
     for (const std::string& what : result->unwritten) {
         fmt::print(stderr, "sevsim: {}\n", what);
     }
-    if (const std::string error = verdict.write(*result, options.file); !error.empty()) {
+    if (const std::string error = verdict.write(*result, options); !error.empty()) {
         fmt::print(stderr, "sevsim: {}\n", error);
         return 1;
     }

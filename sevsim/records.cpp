@@ -34,7 +34,9 @@ void read_start(const Json&, Members& members, RunRecords& records) {
     Start start{.platform = members.text("platform"),
                 .c_bit    = members.number("c_bit", 63),
                 .memory   = members.number("memory"),
-                .vcpus    = members.optional_number("vcpus").value_or(1)};
+                .vcpus    = members.optional_number("vcpus").value_or(1),
+                .tsc_hz   = members.optional_number("tsc_hz"),
+                .time     = members.optional_number("time")};
     if (records.start) {
         members.complain("record", "one start");
     }
@@ -207,6 +209,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     outcome.vmgexits     = members.optional_number("vmgexits");
     outcome.pvalidates   = members.optional_number("pvalidates");
     outcome.shared_pages = members.optional_number("shared_pages");
+    outcome.lies         = members.optional_number("lies");
     if (const auto registers = object.find("registers"); registers != object.end()) {
         if (!registers->is_object()) {
             members.complain("registers", "an object");
@@ -248,6 +251,10 @@ constexpr RecordKind record_kinds[] = {
 };
 
 } // namespace
+
+std::string_view name_of(OutcomeKind kind) {
+    return std::ranges::find(outcome_names, kind, &OutcomeName::kind)->name;
+}
 
 void RecordReader::take(std::string_view bytes) {
     while (!bytes.empty()) {

@@ -1,6 +1,7 @@
 // Files, pipes and QEMU put together.
 #include "sevsim/run.h"
 
+#include "cli/json.h"
 #include "sevsim/guest_file.h"
 #include "sevsim/igvm_guest.h"
 #include "sevsim/memory_picture.h"
@@ -234,6 +235,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     RecordReader::Sink to_trace;
     RecordReader::Sink to_dump;
     if (trace.get() != nullptr) {
+        cli::Json first = cli::json_output("trace");
+        first["record"] = "trace";
+        trace.put(cli::json_line(first));
         to_trace = [&trace](std::string_view line) {
             trace.put(line);
             trace.put("\n");
@@ -298,6 +302,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                      .allowed       = options.allowed,
                      .launch_digest = guest->launch_digest};
     result.output = std::move(kept);
+    if (options.hostile.lie != Lie::none) {
+        result.hostility = hostility(options.hostile);
+    }
     if (picture.get() != nullptr) {
         picture.put(timeline(result));
     }

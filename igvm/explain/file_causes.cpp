@@ -16,7 +16,13 @@ namespace vestibule::igvm {
 namespace {
 using Pages = std::vector<std::vector<u8>>;
 
-Cause cause_of(std::string name, std::string group, std::string who,
+/// Both values of what is altered, in words.
+struct Values {
+    std::string here;
+    std::string there;
+};
+
+Cause cause_of(std::string name, std::string group, std::string who, Values values,
                std::function<void(std::vector<Step>&)> steps) {
     return {.name  = std::move(name),
             .who   = std::move(who),
@@ -24,6 +30,8 @@ Cause cause_of(std::string name, std::string group, std::string who,
             .plan  = {},
             .value = {},
             .steps = std::move(steps),
+            .here  = std::move(values.here),
+            .there = std::move(values.there),
             .vmsa  = {}};
 }
 
@@ -85,6 +93,8 @@ void add_lines(std::vector<Cause>& causes, const Launch& launch,
         std::ranges::fill(at.first(own.size()), u8{0});
         std::ranges::copy(other, at.begin());
         causes.push_back(cause_of(std::move(name), "command line", std::move(who),
+                                  {.here  = fmt::format("\"{}\"", alternatives.line),
+                                   .there = fmt::format("\"{}\"", line)},
                                   [page, where = place->page](std::vector<Step>& steps) {
                                       for (Step& each : steps) {
                                           if (each.data.data() == where) {
@@ -138,7 +148,8 @@ void add_initrds(std::vector<Cause>& causes, const Launch& launch,
         const auto pages = std::make_shared<const Pages>(pages_of(other.bytes));
         causes.push_back(cause_of(
             fmt::format("initrd {} in the file", other.name), "initrd",
-            "built with another --initrd", [pages, gpa, count](std::vector<Step>& steps) {
+            "built with another --initrd", {.here = alternatives.initrd->name, .there = other.name},
+            [pages, gpa, count](std::vector<Step>& steps) {
                 const auto first = std::ranges::find(steps, gpa, &Step::gpa);
                 if (first == steps.end() || static_cast<u64>(steps.end() - first) < count) {
                     return;
@@ -181,6 +192,7 @@ bool is_page_table(std::span<const u8> page) {
 void add_c_bit(std::vector<Cause>& causes, const Launch& launch) {
     constexpr u64 both = bit(47) | bit(51);
     const auto tables  = std::make_shared<std::map<const u8*, std::vector<u8>>>();
+    bool at_51         = false;
     for (const Step& step : launch.steps) {
         if (!is_page(step) || !is_page_table(step.data)) {
             continue;
@@ -190,14 +202,16 @@ void add_c_bit(std::vector<Cause>& causes, const Launch& launch) {
         for (u64 at = 0; at < page.size(); at += sizeof(u64)) {
             const u64 entry = load<u64>(page, at);
             const u64 moved = entry == 0 ? entry : entry ^ both;
+            at_51           = at_51 || (entry & bit(51)) != 0;
             std::memcpy(page.data() + at, &moved, sizeof(moved));
         }
     }
     if (tables->empty()) {
         return;
     }
-    causes.push_back(cause_of("C-bit the other of 47 and 51 in page tables", "page tables",
+    causes.push_back(cause_of("C-bit the other of 47 and 51 in page tables", "C-bit",
                               "built for another processor (--cbit)",
+                              {.here = at_51 ? "51" : "47", .there = at_51 ? "47" : "51"},
                               [tables](std::vector<Step>& steps) {
                                   for (Step& step : steps) {
                                       const auto table = tables->find(step.data.data());

@@ -301,7 +301,8 @@ TEST_F(IgvmTool, ExplainsTheFormerEc2) {
     for (const auto& explanation : ec2.at("explanations")) {
         for (const auto& cause : explanation) {
             in_all =
-                in_all || (cause.at("name") == "RDX 0 in every vCPU" && cause.at("vcpus") == "all");
+                in_all
+                || (cause.at("cause") == "RDX 0 in every vCPU" && cause.at("in_vcpus") == "all");
         }
     }
     EXPECT_TRUE(in_all) << ec2.dump(1);
