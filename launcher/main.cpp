@@ -59,6 +59,8 @@ void describe(CLI::App& app, Arguments& arguments) {
         "Print every call to the kernel and make none: for a host with Linux 7.1, SEV-ES and "
         "SNP");
     app.add_flag("--json", arguments.json, "One JSON object on standard output, at the end");
+    app.add_flag(cli::words::quiet, arguments.quiet,
+                 "Say nothing of the launch but errors: the exit status says how it went");
     app.add_option("--expect-digest", arguments.expected,
                    "The launch digest that must come out; otherwise nothing is launched, and the "
                    "reason is searched for")

@@ -260,7 +260,7 @@ void Program::say_counts(const RunResult& result) {
 void Program::say(const char* what, std::string_view words, const char* member) {
     if (arguments_.json) {
         report_[member != nullptr ? member : what] = words;
-    } else {
+    } else if (!arguments_.quiet || what == std::string_view("error")) {
         fmt::print(stderr, "sevlaunch: {}: {}\n", what, words);
     }
 }

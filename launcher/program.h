@@ -21,6 +21,7 @@ struct Arguments {
     std::string trace;            // a file, or none
     bool dry_run = false;
     bool json    = false;
+    bool quiet   = false;
     std::string expected; // the digest, in hexadecimal
     std::string session;  // what its files' names begin with
 };

@@ -345,6 +345,7 @@ struct Verdict {
     std::vector<std::string> expected;
     std::vector<Expectation> expectations;
     std::string tap, junit, json;
+    bool quiet = false;
 
     /// An error in words.
     std::string write(const RunResult& result, const RunOptions& options) const {
@@ -371,6 +372,8 @@ void describe_verdict(CLI::App& run, Verdict& verdict) {
                    "status 0 then, whatever else the guest's end would say")
         ->allow_extra_args(false)
         ->type_name("WHAT");
+    run.add_flag(cli::words::quiet, verdict.quiet,
+                 "Print the guest's output and no report: the exit status says how it went");
     run.add_option("--json", verdict.json, "Write the report as one JSON object to OUT")
         ->type_name(cli::output_file);
     run.add_option("--tap", verdict.tap, "Write the results as TAP, the guest's own among them")
@@ -385,7 +388,9 @@ int run_command(const RunOptions& options, const Verdict& verdict) {
         fmt::print(stderr, "sevsim: {}\n", result.error());
         return 1;
     }
-    fmt::print("{}\n{}", result->line_open ? "\n" : "", report(*result));
+    if (!verdict.quiet) {
+        fmt::print("{}\n{}", result->line_open ? "\n" : "", report(*result));
+    }
     if (std::fflush(stdout) != 0) {
         return 1;
     }
