@@ -67,28 +67,36 @@ std::vector<u8> with_zero(std::string_view line) {
 
 void add_lines(std::vector<Cause>& causes, const Launch& launch,
                const FileAlternatives& alternatives) {
-    if (alternatives.line.empty()) {
+    const auto& record = alternatives.record;
+    if (alternatives.line.empty() && !record) {
         return;
     }
     const auto own   = with_zero(alternatives.line);
-    const auto place = find_text(launch, own);
-    if (!place) {
+    const auto place = record ? std::optional(Place{.page = record->page, .offset = record->line})
+                              : find_text(launch, own);
+    const auto step  = std::ranges::find_if(launch.steps, [&](const Step& each) {
+        return place && is_page(each) && each.data.data() == place->page;
+    });
+    if (step == launch.steps.end()) {
         return;
     }
-    const auto step = std::ranges::find_if(
-        launch.steps, [&](const Step& each) { return each.data.data() == place->page; });
     const auto add = [&](std::string name, std::string who, std::string_view line) {
         const auto other = with_zero(line);
         auto page        = std::make_shared<std::vector<u8>>(step->data.begin(), step->data.end());
         const auto at    = std::span(*page).subspan(place->offset);
         // A longer one goes where nothing but zeros follow.
+        const u64 room = record ? record->line_room : at.size();
         const bool fits =
             other.size() <= own.size()
-            || (other.size() <= at.size()
+            || (other.size() <= room
                 && std::ranges::all_of(at.subspan(own.size(), other.size() - own.size()),
                                        [](u8 byte) { return byte == 0; }));
-        if (!fits) {
+        if (!fits || other == own) {
             return;
+        }
+        if (record) {
+            const u64 size = line.size();
+            std::memcpy(page->data() + record->line_size, &size, sizeof(size));
         }
         std::ranges::fill(at.first(own.size()), u8{0});
         std::ranges::copy(other, at.begin());
@@ -129,6 +137,23 @@ bool holds(const Step& step, const std::vector<u8>& page) {
            && (step.data.empty() ? zeros : std::ranges::equal(step.data, page));
 }
 
+/// A page of the file, and what stands in its place.
+using Replaced = std::pair<const u8*, std::vector<u8>>;
+
+/// The record with another initrd's size in it; nothing where there is none.
+std::shared_ptr<const Replaced>
+told_size(const Launch& launch, const std::optional<FileAlternatives::Record>& record, u64 size) {
+    const auto step = std::ranges::find_if(launch.steps, [&](const Step& each) {
+        return record && is_page(each) && each.data.data() == record->page;
+    });
+    if (step == launch.steps.end()) {
+        return nullptr;
+    }
+    std::vector<u8> page(step->data.begin(), step->data.end());
+    std::memcpy(page.data() + record->initrd_size, &size, sizeof(size));
+    return std::make_shared<const Replaced>(record->page, std::move(page));
+}
+
 void add_initrds(std::vector<Cause>& causes, const Launch& launch,
                  const FileAlternatives& alternatives) {
     if (!alternatives.initrd || alternatives.initrd->bytes.empty()) {
@@ -146,10 +171,16 @@ void add_initrds(std::vector<Cause>& causes, const Launch& launch,
     const u64 count = own.size();
     for (const FileAlternatives::Content& other : alternatives.other_initrds) {
         const auto pages = std::make_shared<const Pages>(pages_of(other.bytes));
+        const auto told  = told_size(launch, alternatives.record, other.bytes.size());
         causes.push_back(cause_of(
             fmt::format("initrd {} in the file", other.name), "initrd",
             "built with another --initrd", {.here = alternatives.initrd->name, .there = other.name},
-            [pages, gpa, count](std::vector<Step>& steps) {
+            [pages, gpa, count, told](std::vector<Step>& steps) {
+                for (Step& each : steps) {
+                    if (told && each.data.data() == told->first) {
+                        each.data = told->second;
+                    }
+                }
                 const auto first = std::ranges::find(steps, gpa, &Step::gpa);
                 if (first == steps.end() || static_cast<u64>(steps.end() - first) < count) {
                     return;

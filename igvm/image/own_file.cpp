@@ -77,11 +77,12 @@ class Finder {
         for (u64 offset = 0; offset + sizeof(PayloadHeader) <= page_size; offset += sizeof(u64)) {
             if (const auto header = record_at(data, offset)) {
                 record_       = header;
-                found_.record = {.gpa    = page.gpa + offset,
-                                 .page   = data.data(),
+                found_.record = {.page   = data.data(),
                                  .offset = offset,
                                  .command_line =
-                                     std::string(header->command_line, header->command_line_size)};
+                                     std::string(header->command_line, header->command_line_size),
+                                 .initrd      = header->initrd,
+                                 .initrd_size = header->initrd_size};
                 add(Part::hand_over, page.gpa, page_size);
                 add(Part::initrd, header->initrd, header->initrd_size);
                 add(Part::zero_page, header->zero_page, page_size);
@@ -126,6 +127,11 @@ class Finder {
     OwnFile found_;
 };
 } // namespace
+
+const u64 OwnFile::Record::line_at        = offsetof(PayloadHeader, command_line);
+const u64 OwnFile::Record::line_room      = sizeof(PayloadHeader::command_line);
+const u64 OwnFile::Record::line_size_at   = offsetof(PayloadHeader, command_line_size);
+const u64 OwnFile::Record::initrd_size_at = offsetof(PayloadHeader, initrd_size);
 
 OwnFile own_file(const File& file, PlatformType platform) { return Finder(file, platform).run(); }
 

@@ -13,11 +13,18 @@ namespace vestibule::igvm {
 struct OwnFile {
     std::vector<NamedRange> parts; // by name_of(Part), the narrowest first; none: not igvmtool's
 
+    /// A boot::PayloadHeader, and where in its page of the file its members are.
     struct Record {
-        u64 gpa;        // of boot::PayloadHeader
-        const u8* page; // the page that it is in, in the file
-        u64 offset;     // in that page
+        const u8* page;
+        u64 offset;
         std::string command_line;
+        u64 initrd; // guest-physical; 0: none
+        u64 initrd_size;
+
+        static const u64 line_at;
+        static const u64 line_room;
+        static const u64 line_size_at;
+        static const u64 initrd_size_at;
     };
 
     std::optional<Record> record; // of a guest with a payload that was placed

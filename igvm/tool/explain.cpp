@@ -3,6 +3,7 @@
 #include "cli/json.h"
 #include "igvm/explain/file_causes.h"
 #include "igvm/format/guest_policy.h"
+#include "igvm/image/own_file.h"
 #include "igvm/measure/attestation_report.h"
 #include "igvm/measure/id_block.h"
 #include "igvm/show/describe.h"
@@ -231,6 +232,19 @@ FileAlternatives::Content content_of(const std::string& path) {
     return {.name = path, .bytes = std::move(*bytes)};
 }
 
+/// What a launch puts at an address, as far as it goes.
+std::vector<u8> content_at(const Launch& launch, u64 gpa, u64 size) {
+    std::vector<u8> bytes;
+    for (auto step = std::ranges::find(launch.steps, gpa, &Step::gpa);
+         step != launch.steps.end() && bytes.size() < size && step->gpa == gpa + bytes.size();
+         ++step) {
+        bytes.insert(bytes.end(), step->data.begin(), step->data.end());
+        bytes.resize(step->gpa + step->pages * page_size - gpa); // a page of zeros has no data
+    }
+    bytes.resize(std::min<u64>(bytes.size(), size));
+    return bytes;
+}
+
 /// What is in an IGVM file's pages may have been other files' too.
 std::vector<Cause> causes_of_file(const Arguments& arguments, const Subject& subject,
                                   const Launch& base) {
@@ -243,6 +257,21 @@ std::vector<Cause> causes_of_file(const Arguments& arguments, const Subject& sub
                             .other_initrds = {}};
     if (!arguments.launch.initrd.empty()) {
         others.initrd = content_of(arguments.launch.initrd);
+    }
+    // A file of igvmtool's own says by itself what it has.
+    using Record   = OwnFile::Record;
+    const auto own = own_file(*subject.file(), subject.options().platform).record;
+    if (own) {
+        others.record = {.page        = own->page,
+                         .line        = own->offset + Record::line_at,
+                         .line_room   = Record::line_room,
+                         .line_size   = own->offset + Record::line_size_at,
+                         .initrd_size = own->offset + Record::initrd_size_at};
+        others.line   = own->command_line;
+        if (!others.initrd && own->initrd_size != 0) {
+            others.initrd = FileAlternatives::Content{
+                .name = "the file's", .bytes = content_at(base, own->initrd, own->initrd_size)};
+        }
     }
     for (const std::string& path : arguments.other_initrds) {
         others.other_initrds.push_back(content_of(path));
