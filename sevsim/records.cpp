@@ -61,6 +61,12 @@ void read_violation(const Json&, Members& members, RunRecords& records) {
     }
 }
 
+/// What follows is all there is until now.
+void read_so_far(const Json&, Members&, RunRecords& records) {
+    records.exits.clear();
+    records.last_exits.clear();
+}
+
 void read_count(const Json&, Members& members, RunRecords& records) {
     struct Column {
         const char* kind;
@@ -240,6 +246,7 @@ struct RecordKind {
 constexpr RecordKind record_kinds[] = {
     {"start",        read_start,        true },
     {"violation",    read_violation,    true },
+    {"so-far",       read_so_far,       false},
     {"count",        read_count,        false},
     {"dump",         read_dump,         false},
     {"last-exit",    read_last_exit,    false},

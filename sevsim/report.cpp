@@ -53,7 +53,7 @@ void print_machine(const RunResult& result, Text out) {
     }
 }
 
-void print_exits(std::vector<ExitCount> exits, Text out) {
+void print_exits(std::vector<ExitCount> exits, bool complete, Text out) {
     if (exits.empty()) {
         return;
     }
@@ -77,7 +77,8 @@ void print_exits(std::vector<ExitCount> exits, Text out) {
         fmt::format_to(out, "  {:<{}}{:<{}}{:>12}{:>12}{:>16}\n", code, code_width, printable(name),
                        name_width, vc, ghcb, msr);
     };
-    fmt::format_to(out, "\nExits served\n");
+    fmt::format_to(out, "\nExits served{}\n",
+                   complete ? "" : ", at least: they are told at every power of two");
     row("code", "exit", columns[0], columns[1], columns[2]);
     for (const ExitCount& exit : exits) {
         row(fmt::format("{:#x}", exit.code), exit.name, count_cell(exit.vc), count_cell(exit.ghcb),
@@ -283,7 +284,7 @@ std::string report(const RunResult& result) {
     std::string text{disclaimer};
     const Text out{text};
     print_machine(result, out);
-    print_exits(records.exits, out);
+    print_exits(records.exits, records.outcome.has_value(), out);
     text += profile_table(records);
     print_violations(result, out);
     print_lies(result, out);

@@ -182,6 +182,7 @@ std::string report_json(const RunResult& result, const RunOptions& options,
     object["outcome"]         = outcome_json(result);
     object["status"]          = exit_status(result, expectations);
     object["expectations"]    = expectations_json(result, expectations);
+    object["complete"]        = records.outcome.has_value();
     object["counts"]          = {
         {"vmrun",        number_or_null(outcome.vmruns)      },
         {"vc",           number_or_null(outcome.vc)          },

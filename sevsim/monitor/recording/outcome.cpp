@@ -54,6 +54,29 @@ void send_violation(Rule rule, const char* detail, bool is_now) {
     all.told = all.count;
 }
 
+/// The table as it stands; what was sent of it before no longer counts.
+void send_exits() {
+    Record("so-far").end();
+    for (u64 n = 0; n < count_rows; ++n) {
+        Record("count")
+            .text("kind", name_of(counts[n].kind))
+            .hex("code", counts[n].code)
+            .text("name", counts[n].name)
+            .number("count", counts[n].count)
+            .end();
+    }
+}
+
+/// Where QEMU dies nobody is left to tell anything: at each power of two what there is, so that at
+/// least half of it is known.
+void send_exits_so_far() {
+    const u64 all = totals[0] + totals[1] + totals[2];
+    if ((all & (all - 1)) == 0) {
+        send_exits();
+        send_last_exits();
+    }
+}
+
 /// All that has gathered over a run.
 void send_counts() {
     flush_dump();
@@ -68,14 +91,7 @@ void send_counts() {
             send_violation(row.rule, "", false);
         }
     }
-    for (u64 n = 0; n < count_rows; ++n) {
-        Record("count")
-            .text("kind", name_of(counts[n].kind))
-            .hex("code", counts[n].code)
-            .text("name", counts[n].name)
-            .number("count", counts[n].count)
-            .end();
-    }
+    send_exits();
 }
 
 void add_registers(Record& record, Vcpu& vcpu) {
@@ -152,12 +168,14 @@ void count(Served kind, u64 code, const char* name) {
     for (u64 n = 0; n < count_rows; ++n) {
         if (counts[n].kind == kind && counts[n].code == code) {
             ++counts[n].count;
+            send_exits_so_far();
             return;
         }
     }
     if (count_rows < sizeof(counts) / sizeof(counts[0])) {
         counts[count_rows++] = {kind, code, name, 1};
     }
+    send_exits_so_far();
 }
 
 void report_violation(Rule rule, const char* detail) {
