@@ -44,6 +44,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm
   sevsim run guest.igvm --platform native --memory 64M
   sevsim run guest.igvm --trace exits.jsonl     every #VC and VMGEXIT, a JSON object a line
+  sevsim run guest.igvm --trace calls --trace-format text --symbols guest.elf@0x200000
   sevsim run guest.igvm --profile               instructions per #VC
   sevsim run guest.igvm --timeline boot.svg     when it asked for what, as a picture
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
@@ -102,6 +103,30 @@ struct GuestNames {
     }
 };
 
+void describe_trace(CLI::App& run, RunOptions& options) {
+    CLI::Option* const trace =
+        run.add_option("--trace", options.trace, "Write what the monitor sees to OUT")
+            ->type_name(cli::output_file);
+    run.add_option_function<std::string>(
+           "--trace-format",
+           [&options](const std::string& name) {
+               options.trace_format = name == "text"       ? TraceFormat::text
+                                      : name == "perfetto" ? TraceFormat::perfetto
+                                                           : TraceFormat::jsonl;
+           },
+           "jsonl, an object a line; perfetto, for ui.perfetto.dev; text, a line a call as strace "
+           "has it")
+        ->check(CLI::IsMember({"jsonl", "perfetto", "text"}))
+        ->needs(trace)
+        ->type_name("NAME");
+    run.add_option("--symbols", options.symbols,
+                   "perfetto and text name code by this ELF file; ELF@ADDRESS where it runs so far "
+                   "behind where it is linked; may be repeated")
+        ->allow_extra_args(false)
+        ->needs(trace)
+        ->type_name("ELF");
+}
+
 void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     run.footer(run_footer());
     run.add_option("GUEST", guest.file, "The guest: an IGVM file")->type_name(cli::input_file);
@@ -149,8 +174,7 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     cli::add_number(run, "--timeout", options.timeout_seconds,
                     "Stop the guest after so many seconds; 0: never", {.most = 86'400})
         ->type_name("S");
-    run.add_option("--trace", options.trace, "Write what the monitor sees to OUT, as JSON lines")
-        ->type_name(cli::output_file);
+    describe_trace(run, options);
     run.add_option("--timeline", options.timeline,
                    "Draw the run, VMGEXITs over time by kind, into OUT, an SVG picture")
         ->type_name(cli::output_file);

@@ -91,6 +91,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (counts_time(options)) {
         line += " counted-time=1";
     }
+    if (!options.trace.empty() && options.trace_format != TraceFormat::jsonl) {
+        line += " handlers=1";
+    }
     if (options.profile) {
         line += " profile=1";
     }

@@ -1,6 +1,8 @@
 // See schema.h.
 #include "tests/json/schema.h"
 
+#include "tests/json/perfetto.h"
+
 #include <algorithm>
 #include <fstream>
 #include <map>
@@ -230,7 +232,10 @@ std::optional<std::string> output_mismatch(const std::string& directory, const s
         if (whole.is_object() && !whole.empty() && whole.begin().key() != "schema") {
             return "the member \"schema\" is not the first";
         }
-        return mismatch(schema_of(directory, whole), whole);
+        if (auto wrong = mismatch(schema_of(directory, whole), whole)) {
+            return wrong;
+        }
+        return whole.contains("traceEvents") ? perfetto_fault(whole) : std::nullopt;
     }
     std::istringstream lines(text);
     Json schema;

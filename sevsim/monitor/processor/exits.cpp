@@ -103,7 +103,7 @@ void handle_vmmcall(Vcpu& vcpu) {
             return;
         }
         vcpu.state().rip += instruction.opcode + 3;
-        profile_vmgexit();
+        profile_vmgexit(vcpu);
         serve_vmgexit(vcpu);
         attack_pages(vcpu.options);
         return;

@@ -83,8 +83,8 @@ void send_counts() {
     send_timeline();
     if (reported != nullptr) {
         send_page_states(reported->options);
+        send_profile(reported->options);
     }
-    send_profile();
     for (const RuleDescription& row : rules) {
         const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
         if (all.count != all.told) {
