@@ -7,6 +7,7 @@ namespace vestibule::cli::words {
 inline constexpr const char* output       = "-o,--out,--output";
 inline constexpr const char* vcpus        = "--vcpus,--smp";
 inline constexpr const char* command_line = "--cmdline,--append";
+inline constexpr const char* quiet        = "-q,--quiet";
 inline constexpr const char* append       = "--append,--cmdline"; // where it is QEMU's -append
 
 } // namespace vestibule::cli::words

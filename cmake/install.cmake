@@ -7,6 +7,7 @@ install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tools
   FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN library.md EXCLUDE) # it comes with the library
 install(FILES LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT tools)
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)
+install(DIRECTORY docs/schemas DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule COMPONENT tools)
 # For an EFI system partition, to be copied to \\EFI\\BOOT or to be given a boot entry.
 install(FILES ${VESTIBULE_BOOTX64} efi/vestibule.conf
   DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule COMPONENT tools)

@@ -1,5 +1,6 @@
 // sevlaunch: the command line.
 #include "cli/files.h"
+#include "cli/json.h"
 #include "cli/numbers.h"
 #include "cli/pages.h"
 #include "cli/words.h"
@@ -58,6 +59,8 @@ void describe(CLI::App& app, Arguments& arguments) {
         "Print every call to the kernel and make none: for a host with Linux 7.1, SEV-ES and "
         "SNP");
     app.add_flag("--json", arguments.json, "One JSON object on standard output, at the end");
+    app.add_flag(cli::words::quiet, arguments.quiet,
+                 "Say nothing of the launch but errors: the exit status says how it went");
     app.add_option("--expect-digest", arguments.expected,
                    "The launch digest that must come out; otherwise nothing is launched, and the "
                    "reason is searched for")
@@ -131,7 +134,7 @@ int run_probe(const ProbeArguments& arguments) {
         options.session = read_session(arguments.session);
     }
     const Probe found = probe(calls, kvm::open_host(calls), options);
-    fmt::print("{}", arguments.json   ? json_of(found).dump(2) + "\n"
+    fmt::print("{}", arguments.json   ? cli::json_text(json_of(found))
                      : arguments.rows ? rows_of(found)
                                       : text_of(found));
     return 0;
@@ -173,8 +176,7 @@ int command_line(int argc, char** argv) {
     const int status =
         program.run(arguments.dry_run ? static_cast<Kernel&>(dry_kernel) : linux_kernel);
     if (arguments.json) {
-        fmt::print("{}\n",
-                   program.report().dump(2, ' ', false, Program::Json::error_handler_t::replace));
+        fmt::print("{}", cli::json_text(program.report()));
     }
     return status;
 }

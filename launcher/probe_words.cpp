@@ -1,6 +1,7 @@
 // See probe.h: what was found, in words, as JSON and as rows of a table.
 #include "launcher/probe.h"
 
+#include "cli/json.h"
 #include "igvm/show/describe.h"
 
 #include <algorithm>
@@ -68,15 +69,15 @@ nlohmann::ordered_json json_of(const Probe& probe) {
         }
         return result;
     };
-    return {
-        {"kernel",   probe.release                },
-        {"platform", igvm::name_of(probe.platform)},
-        {"profile",  probe.profile.profile.name   },
-        {"verified", probe.profile.verified       },
-        {"launches", probe.launches               },
-        {"forced",   list(probe.forced)           },
-        {"fields",   list(probe.fields)           }
-    };
+    cli::Json object          = cli::json_output("probe");
+    object["platform"]        = igvm::name_of(probe.platform);
+    object["kernel_release"]  = probe.release;
+    object["kernel_profile"]  = probe.profile.profile.name;
+    object["kernel_verified"] = probe.profile.verified;
+    object["launches"]        = probe.launches;
+    object["forced"]          = list(probe.forced);
+    object["fields"]          = list(probe.fields);
+    return object;
 }
 
 std::string rows_of(const Probe& probe) {

@@ -17,6 +17,23 @@
 
 namespace vestibule::launcher {
 
+namespace {
+/// As sevsim has them, where both have one.
+const char* name_of(End::Kind kind) {
+    switch (kind) {
+    case End::Kind::exit: return "exit";
+    case End::Kind::power_off: return "power-off";
+    case End::Kind::reset: return "reset";
+    case End::Kind::terminated: return "terminate";
+    case End::Kind::shutdown: return "shutdown";
+    case End::Kind::failed: return "failed";
+    case End::Kind::timed_out: return "timeout";
+    case End::Kind::interrupted: return "interrupted";
+    }
+    std::unreachable();
+}
+} // namespace
+
 int Program::run(Kernel& kernel) {
     const auto mapped = value_of(igvm::MappedFile::open(arguments_.file));
     const auto file   = igvm::parse(mapped.bytes());
@@ -55,6 +72,7 @@ void Program::open_trace() {
         throw LaunchError(
             fmt::format("{}: cannot create: {}", arguments_.trace, std::strerror(errno)));
     }
+    trace_ << cli::json_line(cli::json_output("calls"));
 }
 
 /// A command line goes where the file has a place for it, and nowhere else.
@@ -73,7 +91,7 @@ int Program::launch(Calls& calls, const igvm::File& file) {
     const auto kernel    = igvm::profile_of_kernel(host.release, host.vm_types != 0);
     const Choice choice  = choose_platform(calls.kernel, host, file,
                                            igvm::platform_named(arguments_.platform)); // or auto
-    say("passed over", choice.passed_over);
+    say("passed over", choice.passed_over, "passed_over");
     plan_.platform = choice.platform;
     plan_.machine  = arguments_.machine;
     if (!arguments_.machine.command_line.empty() && !takes_command_line(file, plan_.platform)) {
@@ -91,10 +109,10 @@ int Program::launch(Calls& calls, const igvm::File& file) {
     }
     forecast_ = forecast(file, plan_, kernel.profile);
     say("platform", igvm::name_of(plan_.platform));
-    say("kernel", fmt::format("{}, taken as {}", host.release, kernel.words()));
-    say("note", forecast_.findings);
+    say_kernel(host.release, kernel);
+    say("note", forecast_.findings, "notes");
     if (!forecast_.digest.empty()) {
-        say("digest", igvm::to_hex(forecast_.digest));
+        say("digest", igvm::to_hex(forecast_.digest), "launch_digest");
     }
     if (!is_expected(file)) {
         return 1;
@@ -184,21 +202,16 @@ int Program::run_guest(Calls& calls, Guest& guest) {
                        .keyboard = stdio,
                        .timeout  = std::chrono::seconds(arguments_.timeout),
                        .watch    = [this](u32 vcpu, const kvm_run& run) { tell_exit(vcpu, run); }});
-    std::vector<std::string> exits;
-    exits.reserve(result.exits.size());
-    for (const auto& [reason, count] : result.exits) {
-        exits.push_back(fmt::format("{} {}", kvm::exit_name(reason), count));
+    say_counts(result);
+    if (arguments_.json) {
+        report_["outcome"] = {
+            {"kind",  name_of(result.end.kind)},
+            {"value", result.end.code         },
+            {"words", result.end.words        }
+        };
+    } else {
+        say("end", result.end.words);
     }
-    say("exits", exits);
-    if (result.unclaimed_mmio != 0) {
-        say("unclaimed",
-            fmt::format("{} accesses to memory where no device is", result.unclaimed_mmio));
-    }
-    if (result.converted != 0) {
-        say("converted", fmt::format("{} pages made private or shared", result.converted));
-    }
-    say("end", result.end.words);
-    report_["code"] = result.end.code;
     if (result.end.kind == End::Kind::interrupted) {
         constexpr int ended_by_signal = 128; // as shells have it
         return ended_by_signal + static_cast<int>(result.end.code);
@@ -208,18 +221,53 @@ int Program::run_guest(Calls& calls, Guest& guest) {
     return good ? 0 : 1;
 }
 
-/// A line of the report: on standard error, where the guest's output is not.
-void Program::say(const char* what, std::string_view words) {
+void Program::say_kernel(const std::string& release, const igvm::KernelProfile& kernel) {
     if (arguments_.json) {
-        report_[what] = words;
+        report_["kernel_release"]  = release;
+        report_["kernel_profile"]  = kernel.profile.name;
+        report_["kernel_verified"] = kernel.verified;
     } else {
+        say("kernel", fmt::format("{}, taken as {}", release, kernel.words()));
+    }
+}
+
+void Program::say_counts(const RunResult& result) {
+    if (arguments_.json) {
+        Json exits = Json::array();
+        for (const auto& [reason, count] : result.exits) {
+            exits.push_back({
+                {"name",  kvm::exit_name(reason)},
+                {"count", count                 }
+            });
+        }
+        report_["exits"]           = std::move(exits);
+        report_["unclaimed_mmio"]  = result.unclaimed_mmio;
+        report_["converted_pages"] = result.converted;
+        return;
+    }
+    for (const auto& [reason, count] : result.exits) {
+        say("exits", fmt::format("{} {}", kvm::exit_name(reason), count));
+    }
+    if (result.unclaimed_mmio != 0) {
+        say("unclaimed",
+            fmt::format("{} accesses to memory where no device is", result.unclaimed_mmio));
+    }
+    if (result.converted != 0) {
+        say("converted", fmt::format("{} pages made private or shared", result.converted));
+    }
+}
+
+void Program::say(const char* what, std::string_view words, const char* member) {
+    if (arguments_.json) {
+        report_[member != nullptr ? member : what] = words;
+    } else if (!arguments_.quiet || what == std::string_view("error")) {
         fmt::print(stderr, "sevlaunch: {}: {}\n", what, words);
     }
 }
 
-void Program::say(const char* what, const std::vector<std::string>& lines) {
+void Program::say(const char* what, const std::vector<std::string>& lines, const char* member) {
     if (arguments_.json) {
-        report_[what] = lines;
+        report_[member != nullptr ? member : what] = lines;
         return;
     }
     for (const std::string& line : lines) {
@@ -231,7 +279,10 @@ void Program::tell(const std::string& call, int answer) {
     const std::string text = answer < 0 ? fmt::format("{} = {}", call, strerrorname_np(-answer))
                                         : fmt::format("{} = {}", call, answer);
     if (trace_.is_open()) {
-        trace_ << Json{{"call", call}, {"answer", answer}}.dump() << '\n';
+        trace_ << cli::json_line({
+            {"call",   call  },
+            {"answer", answer}
+        });
     }
     if (arguments_.dry_run && arguments_.json) {
         report_["plan"].push_back(text);
@@ -242,9 +293,11 @@ void Program::tell(const std::string& call, int answer) {
 
 void Program::tell_exit(u32 vcpu, const kvm_run& run) {
     if (trace_.is_open()) {
-        trace_ << Json{{"vcpu", vcpu}, {"exit", kvm::exit_name(run.exit_reason)},
-                       {"words", kvm::exit_text(run)}}.dump()
-               << '\n';
+        trace_ << cli::json_line({
+            {"vcpu",  vcpu                           },
+            {"exit",  kvm::exit_name(run.exit_reason)},
+            {"words", kvm::exit_text(run)            }
+        });
     }
 }
 

@@ -2,12 +2,13 @@
 // or as one JSON object.
 #pragma once
 
+#include "cli/json.h"
+#include "igvm/vmm/kernel_profile.h"
 #include "launcher/forecast.h"
 #include "launcher/platform.h"
 #include "launcher/run.h"
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 namespace vestibule::launcher {
 
@@ -20,13 +21,14 @@ struct Arguments {
     std::string trace;            // a file, or none
     bool dry_run = false;
     bool json    = false;
+    bool quiet   = false;
     std::string expected; // the digest, in hexadecimal
     std::string session;  // what its files' names begin with
 };
 
 class Program {
   public:
-    using Json = nlohmann::ordered_json;
+    using Json = cli::Json;
 
     explicit Program(const Arguments& arguments) : arguments_(arguments) {}
 
@@ -44,15 +46,19 @@ class Program {
     std::unique_ptr<Guest> make_guest(Calls& calls, const kvm::Host& host, const igvm::File& file);
     bool is_measured_so(const Measured& measured, const igvm::File& file);
     int run_guest(Calls& calls, Guest& guest);
-    void say(const char* what, std::string_view words);
-    void say(const char* what, const std::vector<std::string>& lines);
+    /// A line of the report on standard error; with `json` the member that is named alike, but
+    /// where `member` says how.
+    void say(const char* what, std::string_view words, const char* member = nullptr);
+    void say(const char* what, const std::vector<std::string>& lines, const char* member = nullptr);
+    void say_kernel(const std::string& release, const igvm::KernelProfile& kernel);
+    void say_counts(const RunResult& result);
     void tell(const std::string& call, int answer);
     void tell_exit(u32 vcpu, const kvm_run& run);
 
     const Arguments& arguments_;
     Plan plan_;
     Forecast forecast_;
-    Json report_;
+    Json report_ = cli::json_output("launch");
     std::ofstream trace_;
 };
 

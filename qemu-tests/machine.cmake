@@ -124,6 +124,45 @@ gdb_test(modes modes
 
 # When a guest asked for what.
 image_file(drawn vestibule 64)
+# What the monitor sees, a JSON object a line, each as docs/schemas has it: of lies, of broken rules, of an
+# attack that the guest is stepped to.
+foreach(case honest no-sev event-within:0x80000202@9+5)
+  string(REGEX MATCH "^[a-z-]+" name ${case})
+  set(arguments --hostile ${case})
+  set(status 1)
+  if(case STREQUAL honest)
+    set(arguments "")
+    set(status 0)
+  endif()
+  set(trace ${CMAKE_CURRENT_BINARY_DIR}/trace_${name}.jsonl)
+  add_sevsim_test(NAME qemu.trace_${name}
+    COMMAND ${CMAKE_COMMAND}
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${drawn};--trace;${trace};${arguments}"
+      "-DCHECK=$<TARGET_FILE:json_check>;${CMAKE_SOURCE_DIR}/docs/schemas;${trace}"
+      -DSTATUS=${status} -DWANT=Outcome -DREJECT=malformed
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+endforeach()
+# The same in the other formats: slices nest on each vCPU's track and end with it, counters count what is
+# there; exits are decoded, code has its name.
+foreach(guest vestibule second_vcpu)
+  image_file(traced ${guest} 64)
+  set(vcpus 1)
+  if(guest STREQUAL second_vcpu) # its file, of the tests above, starts two
+    set(vcpus 2)
+  endif()
+  set(trace ${CMAKE_CURRENT_BINARY_DIR}/trace_${guest}.json)
+  add_sevsim_test(NAME qemu.trace_perfetto_${guest}
+    COMMAND ${CMAKE_COMMAND}
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${traced};--trace;${trace};--trace-format;perfetto;--smp;${vcpus}"
+      "-DCHECK=$<TARGET_FILE:json_check>;${CMAKE_SOURCE_DIR}/docs/schemas;${trace}"
+      -DSTATUS=0 -DWANT=Outcome -DREJECT=malformed -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+endforeach()
+add_sevsim_test(NAME qemu.trace_text
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${drawn};-q;--trace;/dev/stderr;--trace-format;text;--symbols;${VESTIBULE_GUEST_DIR}/boot/vestibule.elf@0x200000"
+    -DSTATUS=0
+    "-DWANT=time-stamp counter at [0-9]+ Hz;#VC 0x7b out 0x3f8, 'T' at 0x20[0-9a-f]+ vestibule::selftest::write.0x;  out 0x3f8, 'T'\n;  cpuid 0x1.0 -> 0x[0-9a-f]+ 0x;#VC 0x7c rdmsr 0x;  iret to 0x20[0-9a-f]+ vestibule::selftest::write.0x;MSR protocol: SEV information 0x2 -> 0x;[+]+ exit 0 [+]+"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 add_sevsim_test(NAME qemu.machine_timeline
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${drawn}
     -DPICTURE=${CMAKE_CURRENT_BINARY_DIR}/timeline.svg -P ${CMAKE_CURRENT_SOURCE_DIR}/timeline.cmake)

@@ -12,6 +12,7 @@
 #include "sevsim/expectation.h"
 #include "sevsim/options.h"
 #include "sevsim/report.h"
+#include "sevsim/report_json.h"
 #include "sevsim/rules.h"
 #include "sevsim/run.h"
 #include "sevsim/transport_keys.h"
@@ -42,11 +43,13 @@ constexpr const char* examples = R"(Examples:
   sevsim run guest.igvm
   sevsim run guest.igvm --platform native --memory 64M
   sevsim run guest.igvm --trace exits.jsonl     every #VC and VMGEXIT, a JSON object a line
+  sevsim run guest.igvm --trace calls --trace-format text --symbols guest.elf@0x200000
   sevsim run guest.igvm --profile               instructions per #VC
   sevsim run guest.igvm --timeline boot.svg     when it asked for what, as a picture
   sevsim run guest.igvm --hostile no-sev        the guest must notice and refuse
   sevsim run guest.igvm --hostile vc:0x72@20    a forged CPUID where the 20th #VC was to be
   sevsim run guest.igvm --hostile cbit-no-effect --expect termination=0x2:0x5
+  sevsim run guest.igvm --json report.json      the whole report for programs
   sevsim run guest.igvm --junit results.xml     the guest's TAP lines and its end, for a CI system
   sevsim run guest.igvm -- -d int               what follows -- goes to QEMU
   sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
@@ -99,6 +102,30 @@ struct GuestNames {
     }
 };
 
+void describe_trace(CLI::App& run, RunOptions& options) {
+    CLI::Option* const trace =
+        run.add_option("--trace", options.trace, "Write what the monitor sees to OUT")
+            ->type_name(cli::output_file);
+    run.add_option_function<std::string>(
+           "--trace-format",
+           [&options](const std::string& name) {
+               options.trace_format = name == "text"       ? TraceFormat::text
+                                      : name == "perfetto" ? TraceFormat::perfetto
+                                                           : TraceFormat::jsonl;
+           },
+           "jsonl, an object a line; perfetto, for ui.perfetto.dev; text, a line a call as strace "
+           "has it")
+        ->check(CLI::IsMember({"jsonl", "perfetto", "text"}))
+        ->needs(trace)
+        ->type_name("NAME");
+    run.add_option("--symbols", options.symbols,
+                   "perfetto and text name code by this ELF file; ELF@ADDRESS where it runs so far "
+                   "behind where it is linked; may be repeated")
+        ->allow_extra_args(false)
+        ->needs(trace)
+        ->type_name("ELF");
+}
+
 void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     run.footer(run_footer());
     run.add_option("GUEST", guest.file, "The guest: an IGVM file")->type_name(cli::input_file);
@@ -146,8 +173,7 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     cli::add_number(run, "--timeout", options.timeout_seconds,
                     "Stop the guest after so many seconds; 0: never", {.most = 86'400})
         ->type_name("S");
-    run.add_option("--trace", options.trace, "Write what the monitor sees to OUT, as JSON lines")
-        ->type_name(cli::output_file);
+    describe_trace(run, options);
     run.add_option("--timeline", options.timeline,
                    "Draw the run, VMGEXITs over time by kind, into OUT, an SVG picture")
         ->type_name(cli::output_file);
@@ -341,13 +367,17 @@ int certs_command(const std::string& directory) {
 struct Verdict {
     std::vector<std::string> expected;
     std::vector<Expectation> expectations;
-    std::string tap, junit;
+    std::string tap, junit, json;
+    bool quiet = false;
 
     /// An error in words.
-    std::string write(const RunResult& result, const std::string& guest) const {
+    std::string write(const RunResult& result, const RunOptions& options) const {
         const auto cases  = test_cases(result, expectations);
         std::string error = write_text(tap, to_tap(cases));
-        return error.empty() ? write_text(junit, to_junit(cases, guest, result.output)) : error;
+        if (error.empty()) {
+            error = write_text(junit, to_junit(cases, options.file, result.output));
+        }
+        return error.empty() ? write_text(json, report_json(result, options, expectations)) : error;
     }
 
   private:
@@ -365,6 +395,10 @@ void describe_verdict(CLI::App& run, Verdict& verdict) {
                    "status 0 then, whatever else the guest's end would say")
         ->allow_extra_args(false)
         ->type_name("WHAT");
+    run.add_flag(cli::words::quiet, verdict.quiet,
+                 "Print the guest's output and no report: the exit status says how it went");
+    run.add_option("--json", verdict.json, "Write the report as one JSON object to OUT")
+        ->type_name(cli::output_file);
     run.add_option("--tap", verdict.tap, "Write the results as TAP, the guest's own among them")
         ->type_name(cli::output_file);
     run.add_option("--junit", verdict.junit, "Write them as XML as JUnit has it")
@@ -377,14 +411,16 @@ int run_command(const RunOptions& options, const Verdict& verdict) {
         fmt::print(stderr, "sevsim: {}\n", result.error());
         return 1;
     }
-    fmt::print("{}\n{}", result->line_open ? "\n" : "", report(*result));
+    if (!verdict.quiet) {
+        fmt::print("{}\n{}", result->line_open ? "\n" : "", report(*result));
+    }
     if (std::fflush(stdout) != 0) {
         return 1;
     }
     for (const std::string& what : result->unwritten) {
         fmt::print(stderr, "sevsim: {}\n", what);
     }
-    if (const std::string error = verdict.write(*result, options.file); !error.empty()) {
+    if (const std::string error = verdict.write(*result, options); !error.empty()) {
         fmt::print(stderr, "sevsim: {}\n", error);
         return 1;
     }

@@ -30,6 +30,9 @@ enum class GuestKind : u8 {
     firmware, ///< a firmware volume, from the reset vector
 };
 
+/// How a trace is written (trace.h).
+enum class TraceFormat : u8 { jsonl, perfetto, text };
+
 struct RunOptions {
     GuestKind kind = GuestKind::igvm;
     std::string file;
@@ -60,9 +63,11 @@ struct RunOptions {
     std::chrono::milliseconds timeout{60'000}; ///< zero: never
     std::vector<std::string> allowed;          ///< rules whose breach does not fail the run
     std::string trace;                         ///< empty: no trace
-    std::string timeline;                      ///< empty: no picture
-    std::string rmp;                           ///< empty: no picture
-    u16 gdb         = 0;                       ///< the port where gdb is waited for; 0: none
+    TraceFormat trace_format = TraceFormat::jsonl;
+    std::vector<std::string> symbols; ///< ELF files, "@" and an address behind their names
+    std::string timeline;             ///< empty: no picture
+    std::string rmp;                  ///< empty: no picture
+    u16 gdb         = 0;              ///< the port where gdb is waited for; 0: none
     bool repeatable = false;
     bool profile    = false;
     std::string dump;          ///< empty: no dump

@@ -39,7 +39,10 @@ std::string modules(const std::vector<int>& files) {
     return list;
 }
 
-/// As `--hostile` takes it; empty where nothing was asked for.
+bool counts_time(const RunOptions& options) { return options.profile || options.repeatable; }
+
+} // namespace
+
 std::string hostility(const Hostility& asked) {
     for (const LieDescription& description : lies) {
         if (description.lie == asked.lie) {
@@ -59,10 +62,6 @@ std::string hostility(const Hostility& asked) {
     }
     return {};
 }
-
-bool counts_time(const RunOptions& options) { return options.profile || options.repeatable; }
-
-} // namespace
 
 std::string monitor_command_line(const RunOptions& options, std::optional<u32> ap_start) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
@@ -91,6 +90,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     }
     if (counts_time(options)) {
         line += " counted-time=1";
+    }
+    if (!options.trace.empty() && options.trace_format != TraceFormat::jsonl) {
+        line += " handlers=1";
     }
     if (options.profile) {
         line += " profile=1";

@@ -32,6 +32,9 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
 /// What the monitor is told: the words behind the file name that QEMU puts first.
 std::string monitor_command_line(const RunOptions& options, std::optional<u32> ap_start = {});
 
+/// As `--hostile` takes it; empty where nothing was asked for.
+std::string hostility(const Hostility& asked);
+
 /// Guest memory must hold the monitor and the guest's files while the monitor moves them away.
 constexpr u64 loading_space = 18 * mib;
 

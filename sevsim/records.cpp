@@ -34,7 +34,9 @@ void read_start(const Json&, Members& members, RunRecords& records) {
     Start start{.platform = members.text("platform"),
                 .c_bit    = members.number("c_bit", 63),
                 .memory   = members.number("memory"),
-                .vcpus    = members.optional_number("vcpus").value_or(1)};
+                .vcpus    = members.optional_number("vcpus").value_or(1),
+                .tsc_hz   = members.optional_number("tsc_hz"),
+                .time     = members.optional_number("time")};
     if (records.start) {
         members.complain("record", "one start");
     }
@@ -57,6 +59,12 @@ void read_violation(const Json&, Members& members, RunRecords& records) {
     } else {
         records.violations.push_back(std::move(violation));
     }
+}
+
+/// What follows is all there is until now.
+void read_so_far(const Json&, Members&, RunRecords& records) {
+    records.exits.clear();
+    records.last_exits.clear();
 }
 
 void read_count(const Json&, Members& members, RunRecords& records) {
@@ -207,6 +215,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     outcome.vmgexits     = members.optional_number("vmgexits");
     outcome.pvalidates   = members.optional_number("pvalidates");
     outcome.shared_pages = members.optional_number("shared_pages");
+    outcome.lies         = members.optional_number("lies");
     if (const auto registers = object.find("registers"); registers != object.end()) {
         if (!registers->is_object()) {
             members.complain("registers", "an object");
@@ -237,6 +246,7 @@ struct RecordKind {
 constexpr RecordKind record_kinds[] = {
     {"start",        read_start,        true },
     {"violation",    read_violation,    true },
+    {"so-far",       read_so_far,       false},
     {"count",        read_count,        false},
     {"dump",         read_dump,         false},
     {"last-exit",    read_last_exit,    false},
@@ -248,6 +258,10 @@ constexpr RecordKind record_kinds[] = {
 };
 
 } // namespace
+
+std::string_view name_of(OutcomeKind kind) {
+    return std::ranges::find(outcome_names, kind, &OutcomeName::kind)->name;
+}
 
 void RecordReader::take(std::string_view bytes) {
     while (!bytes.empty()) {

@@ -28,6 +28,9 @@ enum class OutcomeKind : u8 {
     monitor_error
 };
 
+/// As the monitor's records call it.
+std::string_view name_of(OutcomeKind kind);
+
 /// GHCB specification 2.3.1: the guest's termination request.
 struct ReasonCodes {
     u8 set, code;
@@ -43,6 +46,7 @@ struct Outcome {
     std::vector<std::pair<std::string, std::string>> registers;
     std::string code; ///< the bytes at RIP
     std::optional<u64> vmruns, vc, vmgexits, pvalidates, shared_pages;
+    std::optional<u64> lies; ///< told, where the hypervisor was to
 };
 
 struct Start {
@@ -50,6 +54,10 @@ struct Start {
     u64 c_bit  = 0;
     u64 memory = 0;
     u64 vcpus  = 1;
+    /// The time-stamp counter's frequency and its value as the guest starts, where they were
+    /// wanted.
+    std::optional<u64> tsc_hz{},
+        time{}; // NOLINT(readability-redundant-member-init): may go unnamed
 };
 
 /// All breaches of one rule.

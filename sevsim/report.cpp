@@ -53,7 +53,7 @@ void print_machine(const RunResult& result, Text out) {
     }
 }
 
-void print_exits(std::vector<ExitCount> exits, Text out) {
+void print_exits(std::vector<ExitCount> exits, bool complete, Text out) {
     if (exits.empty()) {
         return;
     }
@@ -77,7 +77,8 @@ void print_exits(std::vector<ExitCount> exits, Text out) {
         fmt::format_to(out, "  {:<{}}{:<{}}{:>12}{:>12}{:>16}\n", code, code_width, printable(name),
                        name_width, vc, ghcb, msr);
     };
-    fmt::format_to(out, "\nExits served\n");
+    fmt::format_to(out, "\nExits served{}\n",
+                   complete ? "" : ", at least: they are told at every power of two");
     row("code", "exit", columns[0], columns[1], columns[2]);
     for (const ExitCount& exit : exits) {
         row(fmt::format("{:#x}", exit.code), exit.name, count_cell(exit.vc), count_cell(exit.ghcb),
@@ -102,7 +103,9 @@ void print_violations(const RunResult& result, Text out) {
     }
     // Each is told at once and then at every power of two: a monitor that has not come to its end
     // has told at least half.
-    fmt::format_to(out, "\nViolations{}\n", records.outcome ? "" : ", at least");
+    fmt::format_to(
+        out, "\nViolations{}\n",
+        records.outcome ? "" : ", at least: each is told at once, then at every power of two");
     for (const Violation& violation : records.violations) {
         fmt::format_to(out, "  {:<{}}{:>8}{}", printable(violation.rule), width, violation.count,
                        is_allowed(result, violation) ? "  (allowed)" : "");
@@ -114,6 +117,16 @@ void print_violations(const RunResult& result, Text out) {
         }
         fmt::format_to(out, "\n");
     }
+}
+
+void print_lies(const RunResult& result, Text out) {
+    if (result.hostility.empty() || !result.records.outcome || !result.records.outcome->lies) {
+        return;
+    }
+    const u64 told = *result.records.outcome->lies;
+    fmt::format_to(out, "\nThe hypervisor's lie, {}: {}\n", result.hostility,
+                   told == 0 ? "how the machine is, or its moment has not come"
+                             : fmt::format("told {} times", told));
 }
 
 void print_last_exits(const RunRecords& records, Text out) {
@@ -202,6 +215,11 @@ bool is_at_first_instruction(const Start& start, const Outcome& outcome) {
            && (outcome.kind == OutcomeKind::shutdown || outcome.kind == OutcomeKind::stop);
 }
 
+/// Not by the guest: nobody knows what it was going to do.
+bool is_cut_short(const RunResult& result) {
+    return !result.records.outcome || result.records.outcome->kind == OutcomeKind::host;
+}
+
 /// Why there is no outcome.
 std::string end_in_words(const RunResult& result) {
     const char* const monitor =
@@ -231,8 +249,22 @@ std::string printable(std::string_view text) {
     return clean;
 }
 
+std::string_view end_name(const RunResult& result) {
+    if (!is_cut_short(result)) {
+        return name_of(result.records.outcome->kind);
+    }
+    switch (result.qemu.how) {
+    case Ending::timed_out: return "timeout";
+    case Ending::interrupted: return "interrupted";
+    case Ending::unread: return "unread";
+    case Ending::killed: return "qemu-killed";
+    case Ending::exited: return "qemu-exited";
+    }
+    std::unreachable();
+}
+
 std::string outcome_line(const RunResult& result) {
-    if (!result.records.outcome || result.records.outcome->kind == OutcomeKind::host) {
+    if (is_cut_short(result)) {
         return end_in_words(result);
     }
     const Outcome& outcome            = *result.records.outcome;
@@ -252,9 +284,10 @@ std::string report(const RunResult& result) {
     std::string text{disclaimer};
     const Text out{text};
     print_machine(result, out);
-    print_exits(records.exits, out);
+    print_exits(records.exits, records.outcome.has_value(), out);
     text += profile_table(records);
     print_violations(result, out);
+    print_lies(result, out);
     if (records.malformed != 0) {
         fmt::format_to(out, "\nRecords of the monitor that could not be read: {}\n",
                        records.malformed);

@@ -20,12 +20,18 @@ struct RunResult {
     std::string output{}; // NOLINT(readability-redundant-member-init): likewise
     /// What could not be written, in words: the run has failed.
     std::vector<std::string> unwritten{}; // NOLINT(readability-redundant-member-init): likewise
+    /// What the hypervisor was to do to the guest (--hostile); empty: nothing.
+    std::string hostility{}; // NOLINT(readability-redundant-member-init): likewise
     /// Of an SEV-SNP guest, in hexadecimal digits.
     std::string launch_digest{}; // NOLINT(readability-redundant-member-init): may go unnamed
 };
 
 /// The report: what ran, exits served, violations, and the outcome last.
 std::string report(const RunResult& result);
+
+/// Which end it was: an OutcomeKind's name ("power-off"), or of a run without an outcome "timeout",
+/// "interrupted", "unread", "qemu-killed" or "qemu-exited".
+std::string_view end_name(const RunResult& result);
 
 /// The outcome alone, in words: without what a program could not print anywhere.
 std::string outcome_line(const RunResult& result);

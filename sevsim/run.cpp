@@ -11,6 +11,7 @@
 #include "sevsim/sev_launch.h"
 #include "sevsim/snp_launch.h"
 #include "sevsim/timeline.h"
+#include "sevsim/trace.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -204,7 +205,13 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
         return std::unexpected(adapted.error());
     }
     const RunOptions& options = *adapted;
-    auto guest                = open_guest_files(options);
+    Symbols symbols;
+    for (const std::string& file : options.symbols) {
+        if (const auto added = symbols.add(file); !added) {
+            return std::unexpected(added.error());
+        }
+    }
+    auto guest = open_guest_files(options);
     if (!guest) {
         return std::unexpected(guest.error());
     }
@@ -243,13 +250,13 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
         }
     }
 
+    std::unique_ptr<Trace> writer;
     RecordReader::Sink to_trace;
     RecordReader::Sink to_dump;
     if (trace.get() != nullptr) {
-        to_trace = [&trace](std::string_view line) {
-            trace.put(line);
-            trace.put("\n");
-        };
+        writer   = make_trace(options.trace_format, options.file, std::move(symbols),
+                              [&trace](std::string_view text) { trace.put(text); });
+        to_trace = [&writer](std::string_view line) { writer->take(line); };
     }
     if (dump.get() != nullptr) {
         to_dump = [&dump](std::string_view bytes) { dump.put(bytes); };
@@ -306,6 +313,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     }
     const bool by_itself = end->how == Ending::exited || end->how == Ending::killed;
     reader.finish(by_itself ? RecordReader::End::by_itself : RecordReader::End::stopped);
+    if (writer != nullptr) {
+        writer->finish();
+    }
     RunResult result{.records       = reader.records(),
                      .qemu          = *end,
                      .timeout       = options.timeout,
@@ -313,6 +323,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                      .allowed       = options.allowed,
                      .launch_digest = guest->launch_digest};
     result.output = std::move(kept);
+    if (options.hostile.lie != Lie::none) {
+        result.hostility = hostility(options.hostile);
+    }
     if (picture.get() != nullptr) {
         picture.put(timeline(result));
     }

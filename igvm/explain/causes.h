@@ -28,6 +28,8 @@ struct Cause {
     u32 vcpus = 0;                                 // so many, where that is all of it
 
     std::function<void(std::vector<Step>&)> steps;
+    std::string here{};  // NOLINT(readability-redundant-member-init): what they alter, in words,
+    std::string there{}; // NOLINT(readability-redundant-member-init): where the pages do not say it
 
     std::function<void(x86::Vmsa&)> vmsa;
     bool first_vcpu = true;   // whether it is altered there,

@@ -22,8 +22,8 @@ std::string_view whose(const Cause& cause) {
     return !cause.others ? "of vCPU 0" : !cause.first_vcpu ? "of vCPUs from 1 on" : "of each vCPU";
 }
 
-/// "mxcsr at 0x408: 0x1f80 here, 0x0 there", for every field of the VMSA that differs.
-std::string vmsa_words(const Cause& cause, const std::vector<Step>& steps) {
+/// Every field of a VMSA that differs.
+std::vector<Change> vmsa_changes(const Cause& cause, const std::vector<Step>& steps) {
     for (const Step& step : steps) {
         if (step.type != PageType::vmsa || !(step.vcpu == 0 ? cause.first_vcpu : cause.others)) {
             continue;
@@ -35,20 +35,33 @@ std::string vmsa_words(const Cause& cause, const std::vector<Step>& steps) {
         std::memcpy(after.data(), &vmsa, sizeof(vmsa));
         const auto here  = context_values(ContextKind::vmsa, step.data);
         const auto there = context_values(ContextKind::vmsa, after);
-        std::string words;
+        std::vector<Change> changes;
         for (u64 i = 0; i < here.size(); ++i) {
             const u64 at = here[i].offset;
             if (here[i].value != there[i].value) {
-                words += fmt::format(
-                    "{}{} at {:#x}: {:#x} here, {:#x} there", words.empty() ? "" : ", ",
-                    context_field_at(ContextKind::vmsa, at), at, here[i].value, there[i].value);
+                changes.push_back({.field    = context_field_at(ContextKind::vmsa, at),
+                                   .offset   = at,
+                                   .found    = fmt::format("{:#x}", here[i].value),
+                                   .expected = fmt::format("{:#x}", there[i].value)});
             }
         }
-        if (!words.empty()) {
-            return fmt::format("VMSA {}, {}", whose(cause), words);
+        if (!changes.empty()) {
+            return changes;
         }
     }
-    return std::string(cause.field);
+    return {};
+}
+
+/// "mxcsr at 0x408: 0x1f80 here, 0x0 there"
+std::string vmsa_words(const Cause& cause, const std::vector<Change>& changes) {
+    std::string words;
+    for (const Change& change : changes) {
+        words +=
+            fmt::format("{}{} at {:#x}: {} here, {} there", words.empty() ? "" : ", ", change.field,
+                        change.offset.value_or(0), change.found, change.expected);
+    }
+    return words.empty() ? std::string(cause.field)
+                         : fmt::format("VMSA {}, {}", whose(cause), words);
 }
 
 std::string step_in_words(const std::vector<Step>& steps, u64 at) {
@@ -149,38 +162,56 @@ class Explainer {
 
     void add(const Search& search, const Combination& arrangement, const Combination& variation) {
         Explanation explanation;
-        for (const u16 cause : arrangement.span()) {
-            explanation.causes.push_back(&causes_[cause]);
-            explanation.words.push_back(arrangement_words(causes_[cause]));
+        for (const u16 number : arrangement.span()) {
+            const Cause& cause  = causes_[number];
+            const Change change = arrangement_change(cause);
+            explanation.causes.push_back(&cause);
+            explanation.words.push_back(
+                fmt::format("{}: {}{} here, {} there; {}", cause.name,
+                            change.field.starts_with("step ") ? change.field + " is " : "",
+                            change.found, change.expected, cause.who));
+            explanation.changes.push_back({change});
         }
-        for (const u16 cause : variation.span()) {
-            explanation.causes.push_back(&causes_[cause]);
-            explanation.words.push_back(fmt::format("{}: {}; {}", causes_[cause].name,
-                                                    vmsa_words(causes_[cause], search.steps()),
-                                                    causes_[cause].who));
+        for (const u16 number : variation.span()) {
+            const Cause& cause = causes_[number];
+            explanation.causes.push_back(&cause);
+            explanation.changes.push_back(vmsa_changes(cause, search.steps()));
+            explanation.words.push_back(fmt::format("{}: {}; {}", cause.name,
+                                                    vmsa_words(cause, explanation.changes.back()),
+                                                    cause.who));
         }
         const std::scoped_lock lock(mutex_);
         found_.push_back(std::move(explanation));
         found_count_ = found_.size();
     }
 
-    [[nodiscard]] std::string arrangement_words(const Cause& cause) const {
-        Plan altered = question_.plan;
-        if (cause.plan) {
-            cause.plan(altered);
-            return fmt::format("{}: {} here, {} there; {}", cause.name, cause.value(question_.plan),
-                               cause.value(altered), cause.who);
+    [[nodiscard]] Change arrangement_change(const Cause& cause) const {
+        if (!cause.here.empty()) {
+            return {.field    = cause.group,
+                    .offset   = std::nullopt,
+                    .found    = cause.here,
+                    .expected = cause.there};
         }
-        const auto launch = question_.launch(question_.plan);
+        if (cause.plan) {
+            Plan altered = question_.plan;
+            cause.plan(altered);
+            return {.field    = cause.group,
+                    .offset   = std::nullopt,
+                    .found    = cause.value(question_.plan),
+                    .expected = cause.value(altered)};
+        }
+        const auto launch = question_.launch(question_.plan); // succeeded when the search began
         if (!launch) {
-            return fmt::format("{}; {}", cause.name, cause.who);
+            return {};
         }
         std::vector<Step> steps = launch->steps;
         cause.steps(steps);
         const auto first = std::ranges::mismatch(launch->steps, steps).in1;
         const auto at    = static_cast<u64>(first - launch->steps.begin());
-        return fmt::format("{}: step {} is {} here, {} there; {}", cause.name, at,
-                           step_in_words(launch->steps, at), step_in_words(steps, at), cause.who);
+        return {.field    = fmt::format("step {}", at),
+                .offset   = std::nullopt,
+                .found    = step_in_words(launch->steps, at),
+                .expected = step_in_words(steps, at)};
     }
 
     [[nodiscard]] bool enough() const {

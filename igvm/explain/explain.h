@@ -20,8 +20,18 @@ struct Question {
     std::function<void(u64 tried)> progress; // called on one thread
 };
 
+/// What a cause makes of the launch: one field of it, as the file gives it and as it would have to
+/// be for the digest that was found.
+struct Change {
+    std::string field;         // by its name, of a VMSA as context_fields.h has it
+    std::optional<u64> offset; // in the VMSA
+    std::string found;         // here
+    std::string expected;      // there
+};
+
 struct Explanation {
     std::vector<const Cause*> causes;
+    std::vector<std::vector<Change>> changes; // of each; none where it makes no difference here
     std::vector<std::string> words; // one line a cause: the field, both values, who does it
 };
 

@@ -16,7 +16,13 @@ namespace vestibule::igvm {
 namespace {
 using Pages = std::vector<std::vector<u8>>;
 
-Cause cause_of(std::string name, std::string group, std::string who,
+/// Both values of what is altered, in words.
+struct Values {
+    std::string here;
+    std::string there;
+};
+
+Cause cause_of(std::string name, std::string group, std::string who, Values values,
                std::function<void(std::vector<Step>&)> steps) {
     return {.name  = std::move(name),
             .who   = std::move(who),
@@ -24,6 +30,8 @@ Cause cause_of(std::string name, std::string group, std::string who,
             .plan  = {},
             .value = {},
             .steps = std::move(steps),
+            .here  = std::move(values.here),
+            .there = std::move(values.there),
             .vmsa  = {}};
 }
 
@@ -59,32 +67,42 @@ std::vector<u8> with_zero(std::string_view line) {
 
 void add_lines(std::vector<Cause>& causes, const Launch& launch,
                const FileAlternatives& alternatives) {
-    if (alternatives.line.empty()) {
+    const auto& record = alternatives.record;
+    if (alternatives.line.empty() && !record) {
         return;
     }
     const auto own   = with_zero(alternatives.line);
-    const auto place = find_text(launch, own);
-    if (!place) {
+    const auto place = record ? std::optional(Place{.page = record->page, .offset = record->line})
+                              : find_text(launch, own);
+    const auto step  = std::ranges::find_if(launch.steps, [&](const Step& each) {
+        return place && is_page(each) && each.data.data() == place->page;
+    });
+    if (step == launch.steps.end()) {
         return;
     }
-    const auto step = std::ranges::find_if(
-        launch.steps, [&](const Step& each) { return each.data.data() == place->page; });
     const auto add = [&](std::string name, std::string who, std::string_view line) {
         const auto other = with_zero(line);
         auto page        = std::make_shared<std::vector<u8>>(step->data.begin(), step->data.end());
         const auto at    = std::span(*page).subspan(place->offset);
         // A longer one goes where nothing but zeros follow.
+        const u64 room = record ? record->line_room : at.size();
         const bool fits =
             other.size() <= own.size()
-            || (other.size() <= at.size()
+            || (other.size() <= room
                 && std::ranges::all_of(at.subspan(own.size(), other.size() - own.size()),
                                        [](u8 byte) { return byte == 0; }));
-        if (!fits) {
+        if (!fits || other == own) {
             return;
+        }
+        if (record) {
+            const u64 size = line.size();
+            std::memcpy(page->data() + record->line_size, &size, sizeof(size));
         }
         std::ranges::fill(at.first(own.size()), u8{0});
         std::ranges::copy(other, at.begin());
         causes.push_back(cause_of(std::move(name), "command line", std::move(who),
+                                  {.here  = fmt::format("\"{}\"", alternatives.line),
+                                   .there = fmt::format("\"{}\"", line)},
                                   [page, where = place->page](std::vector<Step>& steps) {
                                       for (Step& each : steps) {
                                           if (each.data.data() == where) {
@@ -119,6 +137,23 @@ bool holds(const Step& step, const std::vector<u8>& page) {
            && (step.data.empty() ? zeros : std::ranges::equal(step.data, page));
 }
 
+/// A page of the file, and what stands in its place.
+using Replaced = std::pair<const u8*, std::vector<u8>>;
+
+/// The record with another initrd's size in it; nothing where there is none.
+std::shared_ptr<const Replaced>
+told_size(const Launch& launch, const std::optional<FileAlternatives::Record>& record, u64 size) {
+    const auto step = std::ranges::find_if(launch.steps, [&](const Step& each) {
+        return record && is_page(each) && each.data.data() == record->page;
+    });
+    if (step == launch.steps.end()) {
+        return nullptr;
+    }
+    std::vector<u8> page(step->data.begin(), step->data.end());
+    std::memcpy(page.data() + record->initrd_size, &size, sizeof(size));
+    return std::make_shared<const Replaced>(record->page, std::move(page));
+}
+
 void add_initrds(std::vector<Cause>& causes, const Launch& launch,
                  const FileAlternatives& alternatives) {
     if (!alternatives.initrd || alternatives.initrd->bytes.empty()) {
@@ -136,9 +171,16 @@ void add_initrds(std::vector<Cause>& causes, const Launch& launch,
     const u64 count = own.size();
     for (const FileAlternatives::Content& other : alternatives.other_initrds) {
         const auto pages = std::make_shared<const Pages>(pages_of(other.bytes));
+        const auto told  = told_size(launch, alternatives.record, other.bytes.size());
         causes.push_back(cause_of(
             fmt::format("initrd {} in the file", other.name), "initrd",
-            "built with another --initrd", [pages, gpa, count](std::vector<Step>& steps) {
+            "built with another --initrd", {.here = alternatives.initrd->name, .there = other.name},
+            [pages, gpa, count, told](std::vector<Step>& steps) {
+                for (Step& each : steps) {
+                    if (told && each.data.data() == told->first) {
+                        each.data = told->second;
+                    }
+                }
                 const auto first = std::ranges::find(steps, gpa, &Step::gpa);
                 if (first == steps.end() || static_cast<u64>(steps.end() - first) < count) {
                     return;
@@ -181,6 +223,7 @@ bool is_page_table(std::span<const u8> page) {
 void add_c_bit(std::vector<Cause>& causes, const Launch& launch) {
     constexpr u64 both = bit(47) | bit(51);
     const auto tables  = std::make_shared<std::map<const u8*, std::vector<u8>>>();
+    bool at_51         = false;
     for (const Step& step : launch.steps) {
         if (!is_page(step) || !is_page_table(step.data)) {
             continue;
@@ -190,14 +233,16 @@ void add_c_bit(std::vector<Cause>& causes, const Launch& launch) {
         for (u64 at = 0; at < page.size(); at += sizeof(u64)) {
             const u64 entry = load<u64>(page, at);
             const u64 moved = entry == 0 ? entry : entry ^ both;
+            at_51           = at_51 || (entry & bit(51)) != 0;
             std::memcpy(page.data() + at, &moved, sizeof(moved));
         }
     }
     if (tables->empty()) {
         return;
     }
-    causes.push_back(cause_of("C-bit the other of 47 and 51 in page tables", "page tables",
+    causes.push_back(cause_of("C-bit the other of 47 and 51 in page tables", "C-bit",
                               "built for another processor (--cbit)",
+                              {.here = at_51 ? "51" : "47", .there = at_51 ? "47" : "51"},
                               [tables](std::vector<Step>& steps) {
                                   for (Step& step : steps) {
                                       const auto table = tables->find(step.data.data());

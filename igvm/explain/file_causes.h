@@ -13,7 +13,18 @@ struct FileAlternatives {
         std::vector<u8> bytes;
     };
 
-    std::string line; // that the file has; none where it is empty
+    /// Where a file of igvmtool's own tells its guest of them (boot/hand_over/header.h): in this
+    /// page of the file, at these offsets.
+    struct Record {
+        const u8* page;
+        u64 line; // and how long it may be, with its zero
+        u64 line_room;
+        u64 line_size;
+        u64 initrd_size;
+    };
+
+    std::optional<Record> record{}; // NOLINT(readability-redundant-member-init): others have none
+    std::string line;               // that the file has; without a record none where it is empty
     std::vector<std::string> other_lines;
     std::optional<Content> initrd;
     std::vector<Content> other_initrds;

@@ -59,7 +59,8 @@ std::span<const u8> data_behind(const File& file, const Header& header) {
 
 class Comparison {
   public:
-    Comparison(const File& left, const File& right) : left_(left), right_(right) {}
+    Comparison(const File& left, const File& right, const NamesOf& names)
+        : left_(left), right_(right), names_(names) {}
 
     DiffResult run() {
         fixed_headers();
@@ -82,7 +83,7 @@ class Comparison {
 
   private:
     void add(std::string_view kind, std::string where, std::string_view left,
-             std::string_view right) {
+             std::string_view right, std::string part = {}) {
         const std::string key = fmt::format("{}\n{}\n{}\n{}", kind, where, left, right);
         const auto known      = known_.find(key);
         if (known != known_.end()) {
@@ -100,6 +101,7 @@ class Comparison {
         result_.differences.push_back({.kind      = kind,
                                        .platforms = {},
                                        .where     = std::move(where),
+                                       .part      = std::move(part),
                                        .left      = std::string(left),
                                        .right     = std::string(right)});
         if (platform_) {
@@ -122,9 +124,10 @@ class Comparison {
 
     void platform(const Side& left, const Side& right) {
         headers(left, right);
+        const auto names = names_ && platform_ ? names_(*platform_) : std::vector<NamedRange>{};
         for (const PageDifference& pages :
-             diff_pages(left.file, left.mask, right.file, right.mask)) {
-            add("pages", pages.where, pages.left, pages.right);
+             diff_pages(left.file, left.mask, right.file, right.mask, names)) {
+            add("pages", pages.where, pages.left, pages.right, pages.part);
         }
         contexts(left, right);
         order(left, right);
@@ -337,12 +340,15 @@ class Comparison {
 
     const File& left_;
     const File& right_;
+    const NamesOf& names_;
     std::optional<PlatformType> platform_; // at work on
     DiffResult result_;
     std::unordered_map<std::string, u64> known_;
 };
 } // namespace
 
-DiffResult diff(const File& left, const File& right) { return Comparison(left, right).run(); }
+DiffResult diff(const File& left, const File& right, const NamesOf& names) {
+    return Comparison(left, right, names).run();
+}
 
 } // namespace vestibule::igvm

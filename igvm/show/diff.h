@@ -4,6 +4,7 @@
 #pragma once
 
 #include "igvm/format/reader.h"
+#include "igvm/show/named_range.h"
 
 #include <string>
 #include <vector>
@@ -11,9 +12,10 @@
 namespace vestibule::igvm {
 
 struct Difference {
-    std::string_view kind; // "file", "platform", "header", "pages", "register", "order"
+    std::string_view kind; // "file", "platform", "part", "header", "pages", "register", "order"
     std::vector<PlatformType> platforms; // for which it is so; none for what belongs to all
     std::string where;
+    std::string part; // of guest memory, by its name; empty where it has none
     std::string left; // empty where only the right file has it
     std::string right;
 };
@@ -25,6 +27,7 @@ struct DiffResult {
     [[nodiscard]] bool same() const { return differences.empty(); }
 };
 
-DiffResult diff(const File& left, const File& right);
+/// `names` are those of both files.
+DiffResult diff(const File& left, const File& right, const NamesOf& names = {});
 
 } // namespace vestibule::igvm

@@ -39,14 +39,19 @@ struct Stretch {
     u64 first_differing;
     std::string left;
     std::string right;
-    bool content; // that it is the content that differs
+    bool content;       // that it is the content that differs
+    std::string part{}; // NOLINT(readability-redundant-member-init): set by the gatherer
 };
 
 class Gatherer {
   public:
+    explicit Gatherer(const std::vector<NamedRange>& names) : names_(names) {}
+
     void add(Stretch next) {
-        if (open_.end == next.first && open_.end != 0 && open_.left == next.left
-            && open_.right == next.right && open_.content == next.content) {
+        next.part = name_at(names_, next.first);
+        if (open_.part == next.part && open_.end == next.first && open_.end != 0
+            && open_.left == next.left && open_.right == next.right
+            && open_.content == next.content) {
             open_.end = next.end;
             open_.differing += next.differing;
             return;
@@ -66,6 +71,7 @@ class Gatherer {
             return;
         }
         PageDifference result{.where = fmt::format("{:#x}..{:#x}", open_.first, open_.end),
+                              .part  = open_.part,
                               .left  = open_.left,
                               .right = open_.right};
         if (open_.content) {
@@ -76,6 +82,7 @@ class Gatherer {
         open_ = {};
     }
 
+    const std::vector<NamedRange>& names_;
     Stretch open_{};
     std::vector<PageDifference> found_;
 };
@@ -137,10 +144,10 @@ void compare(Gatherer& gatherer, const File& left, const PageData& page, const F
 } // namespace
 
 std::vector<PageDifference> diff_pages(const File& left, u32 left_mask, const File& right,
-                                       u32 right_mask) {
+                                       u32 right_mask, const std::vector<NamedRange>& names) {
     const Pages ours   = pages_of(left, left_mask);
     const Pages theirs = pages_of(right, right_mask);
-    Gatherer gatherer;
+    Gatherer gatherer(names);
     auto one = ours.begin();
     auto two = theirs.begin();
     while (one != ours.end() || two != theirs.end()) {

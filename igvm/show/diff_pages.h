@@ -2,6 +2,7 @@
 #pragma once
 
 #include "igvm/format/reader.h"
+#include "igvm/show/named_range.h"
 
 #include <string>
 #include <vector>
@@ -9,13 +10,15 @@
 namespace vestibule::igvm {
 
 struct PageDifference {
-    std::string where; // "0x201000..0x203000"
+    std::string where;
+    std::string
+        part; // by `names`; they are no stretch with pages of another name // "0x201000..0x203000"
     std::string left;
     std::string right;
 };
 
 /// By address; neighbours that differ alike are one.
 std::vector<PageDifference> diff_pages(const File& left, u32 left_mask, const File& right,
-                                       u32 right_mask);
+                                       u32 right_mask, const std::vector<NamedRange>& names);
 
 } // namespace vestibule::igvm

@@ -143,7 +143,8 @@ void show_json(const File& file, std::string_view name, const Sink& out) {
     // A file's name may be no UTF-8.
     const std::string quoted =
         Json(name).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    out(fmt::format("{{\n  \"file\": {},\n  \"format_version\": {},\n  \"architecture\": \"{}\",\n"
+    out(fmt::format("{{\n  \"schema\": \"vestibule.show/1\",\n  \"file\": {},\n  "
+                    "\"format_version\": {},\n  \"architecture\": \"{}\",\n"
                     "  \"page_size\": {},\n  \"size\": {},\n  \"checksum\": \"{:#010x}\",\n"
                     "  \"variable_headers\": {{\"offset\": {}, \"size\": {}}}",
                     quoted, fixed.common.format_version,

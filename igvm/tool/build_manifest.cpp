@@ -1,23 +1,23 @@
 // See build_manifest.h.
 #include "igvm/tool/build_manifest.h"
 
+#include "cli/json.h"
 #include "igvm/format/header_types.h"
 #include "igvm/measure/digest.h"
 #include "igvm/show/describe.h"
 #include "version.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace vestibule::igvm {
 
-using nlohmann::ordered_json;
+using ordered_json = cli::Json;
 
 static std::string hex(u64 value) { return fmt::format("{:#x}", value); }
 
 static ordered_json json_of(const BuildInput& input) {
     return {
-        {"name",   input.name                 },
+        {"file",   input.name                 },
         {"size",   input.bytes.size()         },
         {"sha256", to_hex(sha256(input.bytes))}
     };
@@ -36,7 +36,7 @@ static ordered_json json_of(const BuildOptions& options, const std::string& entr
         {"snp_policy", hex(options.snp_policy)},
         {"memory_map", options.memory_map     },
         {"vp_count",   options.vp_count       },
-        {"memory",     hex(options.memory)    }
+        {"memory",     options.memory         }
     };
     if (options.vmpl != 0) {
         object["vmpl"] = options.vmpl;
@@ -51,7 +51,7 @@ static ordered_json json_of(const Placed& placed) {
     ordered_json row{
         {"part",   name_of(placed.part)                  },
         {"gpa",    hex(placed.gpa)                       },
-        {"bytes",  placed.content.size()                 },
+        {"size",   placed.content.size()                 },
         {"sha256", to_hex(sha256(placed.content.bytes()))}
     };
     if (placed.platform) {
@@ -61,9 +61,9 @@ static ordered_json json_of(const Placed& placed) {
 }
 
 static ordered_json json_of(const Layout& layout) {
-    ordered_json pages = ordered_json::array();
+    ordered_json parts = ordered_json::array();
     for (const Placed& placed : layout.pages) {
-        pages.push_back(json_of(placed));
+        parts.push_back(json_of(placed));
     }
     ordered_json parameters = ordered_json::array();
     for (const ParameterPage& page : layout.at.parameters) {
@@ -75,25 +75,24 @@ static ordered_json json_of(const Layout& layout) {
     ordered_json required = ordered_json::array();
     for (const boot::MemoryRange& range : layout.required) {
         required.push_back({
-            {"gpa",   hex(range.base)},
-            {"bytes", range.size     }
+            {"gpa",  hex(range.base)},
+            {"size", range.size     }
         });
     }
     return {
         {"base",            hex(layout.at.base)},
-        {"pages",           pages              },
+        {"parts",           parts              },
         {"parameters",      parameters         },
         {"required_memory", required           }
     };
 }
 
 std::string build_manifest(const BuildRecord& record) {
-    ordered_json object{
-        {"igvmtool", version},
-        {"out", json_of(BuildInput{.name = record.out, .bytes = record.file.bytes})},
-        {"options", json_of(record.options, record.entry)},
-        {"stub", json_of(record.stub)}
-    };
+    ordered_json object = cli::json_output("manifest");
+    object["igvmtool"]  = version;
+    object["out"]       = json_of(BuildInput{.name = record.out, .bytes = record.file.bytes});
+    object["options"]   = json_of(record.options, record.entry);
+    object["stub"]      = json_of(record.stub);
     if (const Payload* payload = record.contents.payload) {
         ordered_json& row = object["payload"] = json_of(record.payload);
         row["format"]                         = name_of(payload->format);
@@ -105,7 +104,7 @@ std::string build_manifest(const BuildRecord& record) {
         }
     }
     object["layout"] = json_of(record.file.layout);
-    return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return cli::json_text(object);
 }
 
 } // namespace vestibule::igvm

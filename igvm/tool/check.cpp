@@ -1,19 +1,19 @@
 // igvmtool check: what a monitor would ignore, alter or reject in a file.
 #include "igvm/vmm/check.h"
+#include "cli/json.h"
 #include "igvm/show/describe.h"
 #include "igvm/tool/verbs.h"
 #include "igvm/vmm/kernel_profile.h"
 #include "igvm/vmm/monitor_table.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <memory>
 
 namespace vestibule::igvm {
 
 namespace {
-using Json = nlohmann::ordered_json;
+using cli::Json;
 
 struct Arguments {
     std::string file;
@@ -96,7 +96,8 @@ void print_text(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
     }
 }
 
-void print_json(const Arguments& arguments, const VmmProfile& vmm, const CheckResult& result) {
+void print_json(const Arguments& arguments, const VmmProfile& vmm,
+                const std::optional<KernelProfile>& kernel, const CheckResult& result) {
     const auto platforms = [](const std::vector<PlatformType>& all) {
         Json names = Json::array();
         for (const PlatformType platform : all) {
@@ -129,20 +130,25 @@ void print_json(const Arguments& arguments, const VmmProfile& vmm, const CheckRe
             one["detail"] = finding.detail;
         }
         const auto names = names_of(finding.vmms);
-        one["text"]      = finding.text;
+        one["words"]     = finding.text;
         one["holds_for"] = names.empty() ? std::vector{vmm.name} : names;
         one["source"]    = finding.source;
         findings.push_back(std::move(one));
     }
-    const Json object{
-        {"file",     arguments.file            },
-        {"vmm",      vmm.name                  },
-        {"launches", platforms(result.launched)},
-        {"others",   platforms(result.others)  },
-        {"unlisted", result.unlisted           },
-        {"findings", findings                  },
-    };
-    fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
+    Json object      = cli::json_output("check");
+    object["file"]   = arguments.file;
+    object["vmm"]    = vmm.name;
+    object["source"] = vmm.source;
+    if (kernel) {
+        object["kernel_release"]  = arguments.kernel;
+        object["kernel_profile"]  = kernel->profile.name;
+        object["kernel_verified"] = kernel->verified;
+    }
+    object["launches"] = platforms(result.launched);
+    object["others"]   = platforms(result.others);
+    object["unlisted"] = result.unlisted;
+    object["findings"] = findings;
+    fmt::print("{}", cli::json_text(object));
 }
 
 void check(const Arguments& arguments) {
@@ -174,10 +180,14 @@ void check(const Arguments& arguments) {
     }
     const OpenFile opened(arguments.file);
     const CheckResult result = check_for(opened.file(), *vmm, kernel ? &kernel->profile : nullptr);
-    if (kernel && !arguments.json) {
-        fmt::print("kernel {}, taken as {}\n", arguments.kernel, kernel->words());
+    if (arguments.json) {
+        print_json(arguments, *vmm, kernel, result);
+    } else {
+        if (kernel) {
+            fmt::print("kernel {}, taken as {}\n", arguments.kernel, kernel->words());
+        }
+        print_text(arguments, *vmm, result);
     }
-    (arguments.json ? print_json : print_text)(arguments, *vmm, result);
     if (!result.findings.empty()) {
         throw Finished(1);
     }

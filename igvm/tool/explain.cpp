@@ -1,7 +1,9 @@
 // igvmtool explain: why a launch digest is not the expected one.
 #include "igvm/explain/explain.h"
+#include "cli/json.h"
 #include "igvm/explain/file_causes.h"
 #include "igvm/format/guest_policy.h"
+#include "igvm/image/own_file.h"
 #include "igvm/measure/attestation_report.h"
 #include "igvm/measure/id_block.h"
 #include "igvm/show/describe.h"
@@ -11,7 +13,6 @@
 #include "igvm/tool/verbs.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -21,7 +22,7 @@
 namespace vestibule::igvm {
 
 namespace {
-using nlohmann::ordered_json;
+using ordered_json = cli::Json;
 
 struct Arguments {
     LaunchArguments launch;
@@ -164,34 +165,51 @@ ordered_json vcpus_of(const Cause& cause) {
     return !cause.others ? "first" : !cause.first_vcpu ? "others" : "all";
 }
 
+/// A row a field that is another one: its cause may have altered several.
+ordered_json rows_of(const Explanation& explanation) {
+    ordered_json rows = ordered_json::array();
+    for (u64 i = 0; i < explanation.causes.size(); ++i) {
+        const Cause& cause = *explanation.causes[i];
+        const auto add     = [&](const Change* change) {
+            rows.push_back({
+                {"cause", cause.name},
+                {"field", change != nullptr ? ordered_json(change->field) : ordered_json()},
+                {"offset", change != nullptr && change->offset
+                                   ? ordered_json(fmt::format("{:#x}", *change->offset))
+                                   : ordered_json()},
+                {"found", change != nullptr ? ordered_json(change->found) : ordered_json()},
+                {"expected", change != nullptr ? ordered_json(change->expected) : ordered_json()},
+                {"who", cause.who},
+                {"in_vcpus", vcpus_of(cause)},
+                {"words", explanation.words[i]}
+            });
+        };
+        for (const Change& change : explanation.changes[i]) {
+            add(&change);
+        }
+        if (explanation.changes[i].empty()) {
+            add(nullptr);
+        }
+    }
+    return rows;
+}
+
 void print_json(const Subject& subject, const Launch& base, const Answer& answer,
                 const std::string& own, const std::string& expected, double seconds,
                 const std::vector<std::string>& lines) {
-    ordered_json object{
-        {"file",          subject.path()                           },
-        {"platform",      igvm::name_of(subject.options().platform)},
-        {"vmm",           subject.options().vmm.name               },
-        {"launch_digest", own                                      },
-        {"expected",      expected                                 },
-        {"tried",         answer.tried                             },
-        {"seconds",       seconds                                  },
-        {"explanations",  ordered_json::array()                    }
-    };
-    if (!lines.empty()) {
-        object["report"] = lines;
-    }
+    ordered_json object       = cli::json_output("explain");
+    object["file"]            = subject.path();
+    object["platform"]        = igvm::name_of(subject.options().platform);
+    object["vmm"]             = subject.options().vmm.name;
+    object["launch_digest"]   = own;
+    object["expected_digest"] = expected;
+    object["tried"]           = answer.tried;
+    object["seconds"]         = seconds;
+    object["explanations"]    = ordered_json::array();
     for (const Explanation& explanation : answer.explanations) {
-        ordered_json causes = ordered_json::array();
-        for (u64 i = 0; i < explanation.causes.size(); ++i) {
-            causes.push_back({
-                {"name",  explanation.causes[i]->name     },
-                {"who",   explanation.causes[i]->who      },
-                {"words", explanation.words[i]            },
-                {"vcpus", vcpus_of(*explanation.causes[i])}
-            });
-        }
-        object["explanations"].push_back(causes);
+        object["explanations"].push_back(rows_of(explanation));
     }
+    object["report"] = lines;
     if (answer.explanations.empty()) {
         object["causes_tried"] = groups_of(answer);
         for (const Checkpoint& point : checkpoints(base)) {
@@ -203,7 +221,7 @@ void print_json(const Subject& subject, const Launch& base, const Answer& answer
             });
         }
     }
-    fmt::print("{}\n", object.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+    fmt::print("{}", cli::json_text(object));
 }
 
 FileAlternatives::Content content_of(const std::string& path) {
@@ -212,6 +230,19 @@ FileAlternatives::Content content_of(const std::string& path) {
         throw Failure(bytes.error());
     }
     return {.name = path, .bytes = std::move(*bytes)};
+}
+
+/// What a launch puts at an address, as far as it goes.
+std::vector<u8> content_at(const Launch& launch, u64 gpa, u64 size) {
+    std::vector<u8> bytes;
+    for (auto step = std::ranges::find(launch.steps, gpa, &Step::gpa);
+         step != launch.steps.end() && bytes.size() < size && step->gpa == gpa + bytes.size();
+         ++step) {
+        bytes.insert(bytes.end(), step->data.begin(), step->data.end());
+        bytes.resize(step->gpa + step->pages * page_size - gpa); // a page of zeros has no data
+    }
+    bytes.resize(std::min<u64>(bytes.size(), size));
+    return bytes;
 }
 
 /// What is in an IGVM file's pages may have been other files' too.
@@ -226,6 +257,21 @@ std::vector<Cause> causes_of_file(const Arguments& arguments, const Subject& sub
                             .other_initrds = {}};
     if (!arguments.launch.initrd.empty()) {
         others.initrd = content_of(arguments.launch.initrd);
+    }
+    // A file of igvmtool's own says by itself what it has.
+    using Record   = OwnFile::Record;
+    const auto own = own_file(*subject.file(), subject.options().platform).record;
+    if (own) {
+        others.record = {.page        = own->page,
+                         .line        = own->offset + Record::line_at,
+                         .line_room   = Record::line_room,
+                         .line_size   = own->offset + Record::line_size_at,
+                         .initrd_size = own->offset + Record::initrd_size_at};
+        others.line   = own->command_line;
+        if (!others.initrd && own->initrd_size != 0) {
+            others.initrd = FileAlternatives::Content{
+                .name = "the file's", .bytes = content_at(base, own->initrd, own->initrd_size)};
+        }
     }
     for (const std::string& path : arguments.other_initrds) {
         others.other_initrds.push_back(content_of(path));

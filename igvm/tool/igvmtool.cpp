@@ -2,12 +2,15 @@
 #include "cli/pages.h"
 #include "cli/wrong_use.h"
 #include "igvm/show/describe.h"
+#include "igvm/tool/progress.h"
 #include "igvm/tool/verbs.h"
 #include "version.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 namespace vestibule::igvm {
 
@@ -32,6 +35,26 @@ OpenFile::OpenFile(const std::string& path)
 
 void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
+/// Of these the exit status, or a file, says what came out. Of the others the answer is all there
+/// is.
+constexpr std::string_view silent_verbs[] = {"build",  "check", "diff",   "report",
+                                             "secret", "sign",  "verify", "session"};
+
+static void add_quiet(CLI::App& verb) {
+    const bool silent = std::ranges::count(silent_verbs, verb.get_name()) != 0;
+    verb.add_flag_callback(
+        cli::words::quiet,
+        [silent] {
+            Progress::silence();
+            // What an option writes to standard output (write_file) goes by its descriptor.
+            if (std::FILE* const nowhere = silent ? std::fopen("/dev/null", "we") : nullptr) {
+                stdout = nowhere; // a variable, as glibc has it
+            }
+        },
+        silent ? "Say nothing: the exit status, and what is written, are enough"
+               : "Show no progress on a terminal");
+}
+
 } // namespace vestibule::igvm
 
 static int run(int argc, char** argv) {
@@ -46,6 +69,7 @@ static int run(int argc, char** argv) {
         verb.add(app);
     }
     for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+        vestibule::igvm::add_quiet(*verb);
         // Before a verb opens anything.
         verb->parse_complete_callback(
             [verb] { cli::check_files(*verb, {.input = "file", .output = "--out"}); });

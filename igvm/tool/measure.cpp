@@ -1,5 +1,6 @@
 // igvmtool measure: the launch digest that a file or a firmware must give, for those who verify
 // attestation reports.
+#include "cli/json.h"
 #include "igvm/measure/cpu_types.h"
 #include "igvm/measure/launch_digest.h"
 #include "igvm/show/describe.h"
@@ -7,17 +8,17 @@
 #include "igvm/tool/launch_arguments.h"
 #include "igvm/tool/progress.h"
 #include "igvm/tool/verbs.h"
+#include "igvm/vmm/kernel_profile.h"
 #include "x86/vmsa.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <map>
 
 namespace vestibule::igvm {
 
 namespace {
-using nlohmann::ordered_json;
+using ordered_json = cli::Json;
 
 struct Arguments {
     LaunchArguments launch;
@@ -81,7 +82,7 @@ ordered_json ledger_row(const Step& step, const Digest384& contents, const Chain
     } else {
         const bool hashed = step.type == PageType::normal || step.type == PageType::vmsa;
         const u64 zeros   = step.pages * page_size;
-        row["bytes"]      = !hashed ? 0 : step.data.empty() ? zeros : step.data.size();
+        row["size"]       = !hashed ? 0 : step.data.empty() ? zeros : step.data.size();
     }
     row["digest"] = to_hex(chain.digest());
     return row;
@@ -180,7 +181,7 @@ void print_ledger(const ordered_json& ledger) {
         if (row.contains("contents")) {
             fmt::print("  contents {}\n", text("contents"));
         } else {
-            fmt::print("  bytes    {}\n", row["bytes"].get<u64>());
+            fmt::print("  bytes    {}\n", row["size"].get<u64>());
         }
         fmt::print("  digest   {}\n", text("digest"));
     }
@@ -236,11 +237,34 @@ void print_all(const std::vector<Measured>& all) {
     }
 }
 
+/// Which kernel's way with a VMSA goes into the digest; null where the monitor's row says all.
+ordered_json kernel_profile(const VmmProfile& vmm) {
+    return kernel_named(std::string(vmm.name)) ? ordered_json(vmm.name) : ordered_json();
+}
+
+ordered_json text_or_null(const std::string& text) {
+    return text.empty() ? ordered_json() : ordered_json(text);
+}
+
+/// What the digest is of, whatever the monitor.
+ordered_json subject_json(const Subject& subject, const LaunchArguments& launch) {
+    ordered_json object     = cli::json_output("measure");
+    object["file"]          = subject.path();
+    object["platform"]      = igvm::name_of(subject.options().platform);
+    object["vcpu_type"]     = launch.vcpu_type;
+    object["cpu_signature"] = fmt::format("{:#x}", subject.options().cpu_signature);
+    object["kernel"]        = text_or_null(launch.kernel);
+    object["initrd"]        = text_or_null(launch.initrd);
+    object["command_line"]  = launch.append ? ordered_json(*launch.append) : ordered_json();
+    return object;
+}
+
 ordered_json to_json(const Measured& measured, const std::optional<MeasureContext>& context,
                      bool with_ledger) {
     ordered_json object{
-        {"vmm",    measured.vmm->name  },
-        {"source", measured.vmm->source}
+        {"vmm",            measured.vmm->name           },
+        {"kernel_profile", kernel_profile(*measured.vmm)},
+        {"source",         measured.vmm->source         }
     };
     if (!measured.error.empty()) {
         object["error"] = measured.error;
@@ -254,7 +278,7 @@ ordered_json to_json(const Measured& measured, const std::optional<MeasureContex
     object["launch_digest"]        = to_hex(measured.digest);
     object["launch_digest_base64"] = to_base64(measured.digest);
     if (context) {
-        object["measure"] = to_hex(launch_measure(*context, measured.digest));
+        object["measurement"] = to_hex(launch_measure(*context, measured.digest));
     }
     object["notes"] = measured.notes;
     if (with_ledger) {
@@ -301,7 +325,12 @@ void print_range(const Subject& subject, const Arguments& arguments) {
         }
     }
     if (arguments.json) {
-        fmt::print("{}\n", rows.dump(2));
+        ordered_json object      = subject_json(subject, arguments.launch);
+        object["vmm"]            = subject.options().vmm.name;
+        object["kernel_profile"] = kernel_profile(subject.options().vmm);
+        object["source"]         = subject.options().vmm.source;
+        object["counts"]         = std::move(rows);
+        fmt::print("{}", cli::json_text(object));
     }
 }
 
@@ -349,11 +378,7 @@ void run(Arguments arguments) {
         return;
     }
     if (arguments.json) {
-        ordered_json object{
-            {"file", subject.path()},
-            {"platform", igvm::name_of(subject.options().platform)},
-            {"cpu_signature", fmt::format("{:#x}", subject.options().cpu_signature)}
-        };
+        ordered_json object = subject_json(subject, arguments.launch);
         if (all) {
             for (const Measured& measured : results) {
                 object["monitors"].push_back(to_json(measured, context, false));
@@ -361,7 +386,7 @@ void run(Arguments arguments) {
         } else {
             object.update(to_json(results.front(), context, arguments.ledger));
         }
-        fmt::print("{}\n", object.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+        fmt::print("{}", cli::json_text(object));
     } else if (all) {
         print_all(results);
     } else {

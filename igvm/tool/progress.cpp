@@ -12,8 +12,12 @@ namespace vestibule::igvm {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
+static bool silent = false;
+
+void Progress::silence() { silent = true; }
+
 Progress::Progress(std::string_view verb, std::string_view unit, u64 all)
-    : verb_(verb), unit_(unit), all_(all), terminal_(isatty(STDERR_FILENO) == 1),
+    : verb_(verb), unit_(unit), all_(all), terminal_(!silent && isatty(STDERR_FILENO) == 1),
       next_(steady_clock::now() + 1s) {}
 
 Progress::~Progress() {

@@ -19,6 +19,9 @@ class Progress {
 
     void at(u64 done);
 
+    /// From now on nothing is shown (--quiet).
+    static void silence();
+
   private:
     std::string_view verb_;
     std::string_view unit_;

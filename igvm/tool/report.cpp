@@ -1,5 +1,6 @@
 // igvmtool report: an attestation report field by field, from its signature up to AMD's root, and
 // whether it is what a policy asks for. No network: what is missing is named.
+#include "cli/json.h"
 #include "igvm/measure/id_block.h"
 #include "igvm/measure/launch_digest.h"
 #include "igvm/measure/sev_session.h"
@@ -9,7 +10,6 @@
 #include "igvm/tool/verbs.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -18,7 +18,7 @@
 namespace vestibule::igvm {
 
 namespace {
-using Json = nlohmann::ordered_json;
+using cli::Json;
 
 struct Arguments {
     std::string report;
@@ -247,19 +247,18 @@ void print_json(const Arguments& arguments, const AttestationReport& report,
             {"words",  check.words }
         });
     }
-    Json object{
-        {"file",            arguments.report   },
-        {"generation",      name_of(generation)},
-        {"fields",          fields             },
-        {"policy_says",     says               },
-        {"policy_warnings", warnings           },
-        {"checks",          list               },
-        {"verified",        verified           },
-    };
+    Json object               = cli::json_output("report");
+    object["file"]            = arguments.report;
+    object["generation"]      = name_of(generation);
+    object["fields"]          = fields;
+    object["policy_says"]     = says;
+    object["policy_warnings"] = warnings;
+    object["checks"]          = list;
+    object["verified"]        = verified;
     if (!has_certificates) {
         object["fetch"] = addresses_of(report, generation);
     }
-    fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}", cli::json_text(object));
 }
 
 void show_report(const Arguments& arguments) {

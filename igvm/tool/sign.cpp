@@ -1,4 +1,5 @@
 // igvmtool sign: an SNP ID block with its signatures, put into a copy of the file.
+#include "cli/json.h"
 #include "igvm/measure/digest.h"
 #include "igvm/measure/id_block.h"
 #include "igvm/show/describe.h"
@@ -6,7 +7,6 @@
 #include "igvm/vmm/rules.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -68,19 +68,20 @@ void print(const Arguments& arguments, const SnpIdBlock& block, u64 policy) {
         }
         return;
     }
-    nlohmann::ordered_json object{
-        {"file", name},
-        {"launch_digest", to_hex(block.ld)},
-        {"policy", fmt::format("{:#x}", policy)},
-        {"guest_svn", block.guest_svn},
-        {"id_key_digest", id},
-        {"id_block", to_base64(bytes_of(message))},
-        {"id_auth", to_base64(bytes_of(firmware_auth(block)))},
-    };
+    cli::Json object        = cli::json_output("sign");
+    object["file"]          = name.empty() ? cli::Json() : cli::Json(name);
+    object["launch_digest"] = to_hex(block.ld);
+    object["policy"]        = fmt::format("{:#x}", policy);
+    object["guest_svn"]     = block.guest_svn;
+    object["family_id"]     = to_hex(block.family_id);
+    object["image_id"]      = to_hex(block.image_id);
+    object["id_key_digest"] = id;
+    object["id_block"]      = to_base64(bytes_of(message));
+    object["id_auth"]       = to_base64(bytes_of(firmware_auth(block)));
     if (author) {
         object["author_key_digest"] = author_digest;
     }
-    fmt::print("{}\n", object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}", cli::json_text(object));
 }
 
 void write_or_fail(const std::string& path, std::span<const u8> bytes) {

@@ -1,12 +1,12 @@
 // igvmtool verify: whether the firmware would take an ID block: signatures and launch digest; and
 // whether a report is of a guest with it.
 // That the keys are those of the people one trusts is for the reader of their digests to say.
+#include "cli/json.h"
 #include "igvm/measure/attestation_report.h"
 #include "igvm/measure/id_block.h"
 #include "igvm/tool/digest.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -108,21 +108,20 @@ void print(const Arguments& arguments, const Found& found, const std::vector<std
     const std::string& file = arguments.digest.launch.file;
     const std::string& name = file.empty() ? found.where : file;
     if (arguments.json) {
-        nlohmann::ordered_json object{
-            {"file", name},
-            {"valid", faults.empty()},
-            {"launch_digest", to_hex(block.ld)},
-            {"policy", fmt::format("{:#x}", found.policy)},
-            {"guest_svn", block.guest_svn},
-            {"family_id", to_hex(block.family_id)},
-            {"image_id", to_hex(block.image_id)},
-            {"id_key_digest", to_hex(key_digest(block.id_public_key))},
-            {"faults", faults},
-        };
+        cli::Json object        = cli::json_output("verify");
+        object["file"]          = file.empty() ? cli::Json() : cli::Json(file);
+        object["valid"]         = faults.empty();
+        object["launch_digest"] = to_hex(block.ld);
+        object["policy"]        = fmt::format("{:#x}", found.policy);
+        object["guest_svn"]     = block.guest_svn;
+        object["family_id"]     = to_hex(block.family_id);
+        object["image_id"]      = to_hex(block.image_id);
+        object["id_key_digest"] = to_hex(key_digest(block.id_public_key));
+        object["faults"]        = faults;
         if (author) {
             object["author_key_digest"] = to_hex(key_digest(block.author_public_key));
         }
-        fmt::print("{}\n", object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+        fmt::print("{}", cli::json_text(object));
         return;
     }
     fmt::print("{}: launch digest {}\n  ID key digest {}\n", name, to_hex(block.ld),

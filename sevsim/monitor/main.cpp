@@ -117,14 +117,19 @@ void monitor_main(u32 multiboot_information) {
     }
     load_guest(files, *information);
     set_reported_vcpu(vcpus()[0]);
-    Record("start")
-        .text("platform", platform_names[static_cast<unsigned>(options.platform)])
+    // Measured, which takes a moment: only for who wants to know when something was.
+    const u64 khz = options.trace || options.timeline ? tsc_frequency_khz() : 0;
+    Record start("start");
+    start.text("platform", platform_names[static_cast<unsigned>(options.platform)])
         .number("c_bit", options.c_bit_position)
         .number("memory", options.memory)
-        .number("vcpus", options.vcpus)
-        .end();
+        .number("vcpus", options.vcpus);
+    if (khz != 0) {
+        start.number("tsc_hz", khz * 1000).number("time", x86::Cpu::rdtsc());
+    }
+    start.end();
     if (options.timeline) {
-        start_timeline();
+        start_timeline(khz);
     }
     show_debugger(options);
     release_processors();

@@ -99,6 +99,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "trace") {
         return parse_switch(value, options.trace);
     }
+    if (key == "handlers") {
+        return parse_switch(value, options.handlers);
+    }
     if (key == "profile") {
         return parse_switch(value, options.profile);
     }

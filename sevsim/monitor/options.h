@@ -32,6 +32,7 @@ struct Options {
     bool secret             = false; // the guest's owner has sent one (SEV and SEV-ES)
     bool counted_time       = false; // the machine's clock counts instructions (--repeatable)
     bool trace              = false;
+    bool handlers           = false; // the trace says when handlers of #VCs end
     bool profile            = false;
     bool dump               = false;
     bool timeline           = false;

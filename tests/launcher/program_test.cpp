@@ -1,4 +1,5 @@
 // The whole program on the model of KVM: from arguments to exit status and report.
+#include "tests/json/expect_valid.h"
 #include "tests/key_file.h"
 #include "tests/launcher/fixture.h"
 
@@ -83,6 +84,7 @@ class LauncherProgram : public testing::Test {
         Program program(arguments);
         const int status = program.run(model);
         report           = program.report();
+        json::expect_valid(report.dump());
         return status;
     }
 
@@ -137,8 +139,9 @@ TEST_F(LauncherProgram, ADryRunOfARejectedLaunchEndsWithOne) {
         kvm::DryKernel kernel;
         Program program(arguments);
         EXPECT_EQ(program.run(kernel), own.note[0] == 0 ? 0 : 1) << own.note;
+        json::expect_valid(program.report().dump());
         std::string notes;
-        for (const auto& note : program.report()["note"]) {
+        for (const auto& note : program.report()["notes"]) {
             notes += note.get<std::string>() + "\n";
         }
         EXPECT_EQ(notes.find("rejected, ") == std::string::npos, own.note[0] == 0) << notes;
@@ -153,7 +156,7 @@ TEST_F(LauncherProgram, AFullTraceLosesNoReport) {
     arguments.trace = "/dev/full";
     Model model;
     EXPECT_EQ(run(model), 1);
-    EXPECT_EQ(report["end"], "the guest exited with code 0");
+    EXPECT_EQ(report["outcome"]["words"], "the guest exited with code 0");
     EXPECT_EQ(report["error"], "/dev/full: the trace could not be written");
 }
 
@@ -178,16 +181,20 @@ TEST_F(LauncherProgram, LaunchesAndSaysWhatCameOut) {
         EXPECT_EQ(run(model), 0);
         EXPECT_EQ(read("serial"), "V");
         EXPECT_EQ(report["platform"], name);
-        EXPECT_EQ(report["kernel"], "7.1.0, taken as kvm-7.1");
-        EXPECT_EQ(report["digest"], igvm::to_hex(model.digest()));
-        EXPECT_EQ(report["end"], "the guest exited with code 0");
-        EXPECT_EQ(report["exits"], Program::Json({"IO 2"}));
-        EXPECT_EQ(report["code"], 0);
+        EXPECT_EQ(report["kernel_release"], "7.1.0");
+        EXPECT_EQ(report["kernel_profile"], "kvm-7.1");
+        EXPECT_EQ(report["kernel_verified"], true);
+        EXPECT_EQ(report["launch_digest"], igvm::to_hex(model.digest()));
+        EXPECT_EQ(report["outcome"]["kind"], "exit");
+        EXPECT_EQ(report["outcome"]["words"], "the guest exited with code 0");
+        EXPECT_EQ(report["exits"].dump(), R"([{"name":"IO","count":2}])");
+        EXPECT_EQ(report["outcome"]["value"], 0);
         EXPECT_EQ(report.contains("measurement"), platform == PlatformType::sev_es);
         EXPECT_EQ(report.value("firmware", ""),
                   platform == PlatformType::sev_es ? "API 1.55, build 16, initialized" : "");
         EXPECT_EQ(model.open_descriptors(), 1U)
             << "but for /dev/kvm, which the program's end closes";
+        json::expect_valid(read("trace"));
         // A JSON object a line: every call, and the exits between them.
         std::istringstream lines(read("trace"));
         unsigned calls = 0;
@@ -196,7 +203,9 @@ TEST_F(LauncherProgram, LaunchesAndSaysWhatCameOut) {
             const auto object = Program::Json::parse(line);
             calls += object.contains("call") ? 1 : 0;
             exits += object.contains("exit") ? 1 : 0;
-            EXPECT_TRUE(object.contains("call") || object["words"].is_string()) << line;
+            EXPECT_TRUE(object.contains("call") || object.contains("schema")
+                        || object["words"].is_string())
+                << line;
         }
         EXPECT_GT(calls, 20U);
         EXPECT_EQ(exits, 2U);
@@ -207,8 +216,8 @@ TEST_F(LauncherProgram, AGuestsOtherCodeIsStatus1) {
     write("guest.igvm", launch_file(PlatformType::sev_es, {plain_vmsa(PlatformType::sev_es)}));
     Model model;
     EXPECT_EQ(run(model, 3), 1);
-    EXPECT_EQ(report["code"], 3);
-    EXPECT_EQ(report["end"], "the guest exited with code 3");
+    EXPECT_EQ(report["outcome"]["value"], 3);
+    EXPECT_EQ(report["outcome"]["words"], "the guest exited with code 3");
 }
 
 TEST_F(LauncherProgram, TheOwnersSessionConfirmsTheDigest) {
@@ -264,7 +273,7 @@ TEST_F(LauncherProgram, AnExpectedDigestIsAskedBeforeTheLaunch) {
     write("guest.igvm", launch_file(PlatformType::sev_snp, {plain_vmsa(PlatformType::sev_snp)}));
     Model model;
     EXPECT_EQ(run(model), 0);
-    arguments.expected = report["digest"];
+    arguments.expected = report["launch_digest"];
     Model again;
     EXPECT_EQ(run(again), 0);
     arguments.expected = std::string(96, 'a'); // zeros are the digest of nothing
@@ -302,7 +311,7 @@ TEST_F(LauncherProgram, WithoutJsonAnErrorIsThrown) {
     Model other;
     EXPECT_EQ(run(other), 1);
     EXPECT_EQ(report["error"], arguments.trace + ": cannot create: No such file or directory");
-    EXPECT_FALSE(report.contains("digest")) << "before there is work";
+    EXPECT_FALSE(report.contains("launch_digest")) << "before there is work";
 }
 
 } // namespace vestibule::launcher::test

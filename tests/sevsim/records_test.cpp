@@ -34,6 +34,19 @@ std::string line(std::string_view text) { return std::string{text} + "\n"; }
 
 } // namespace
 
+/// A monitor that tells what there is so far tells all of it.
+TEST(Records, SoFarBeginsAnew) {
+    const std::string count =
+        line(R"({"record":"count","kind":"#VC","code":"0x72","name":"CPUID","count":5})");
+    const std::string last = line(
+        R"({"record":"last-exit","kind":"#VC","code":"0x72","name":"CPUID","rip":"0x1","count":1})");
+    const std::string so_far = line(R"({"record":"so-far"})");
+    const auto records       = read(so_far + count + last + so_far + count + last).records;
+    ASSERT_EQ(records.exits.size(), 1u);
+    EXPECT_EQ(records.exits[0].vc, 5u);
+    EXPECT_EQ(records.last_exits.size(), 1u);
+}
+
 TEST(Records, ReadsAWholeRun) {
     const std::string text =
         line(R"({"record":"start","platform":"sev-es","c_bit":47,"memory":268435456})")

@@ -132,7 +132,8 @@ exit 1
     ASSERT_TRUE(result) << result.error();
     EXPECT_EQ(read("output"), "monIGVM\n");
     EXPECT_EQ(read("dump"), "AB\n");
-    EXPECT_EQ(read("trace"), R"({"record":"vc"}
+    EXPECT_EQ(read("trace"), R"({"schema":"vestibule.trace/1","record":"trace"}
+{"record":"vc"}
 {"record":"outcome","kind":"exit","value":0}
 )");
     EXPECT_EQ(result->records.malformed, 0u);

@@ -144,6 +144,7 @@ void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, u8* page) {
     Record("vmgexit")
         .number("vcpu", vcpu.index)
         .number("time", vcpu.registers.left_at)
+        .hex("rip", vcpu.state().rip)
         .hex("code", asked.get(field::exit_code))
         .text("name", name)
         .hex("info1", asked.get(field::exit_info_1))
@@ -151,10 +152,15 @@ void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, u8* page) {
         .hex("valid_low", asked.valid().words[0])
         .hex("valid_high", asked.valid().words[1])
         .hex("rax", asked.get(field::rax))
+        .hex("rcx", asked.get(field::rcx))
+        .hex("rdx", asked.get(field::rdx))
         .hex("scratch", asked.get(field::scratch))
         .hex("answer_info1", answered.get(field::exit_info_1))
         .hex("answer_info2", answered.get(field::exit_info_2))
         .hex("answer_rax", answered.get(field::rax))
+        .hex("answer_rbx", answered.get(field::rbx))
+        .hex("answer_rcx", answered.get(field::rcx))
+        .hex("answer_rdx", answered.get(field::rdx))
         .end();
 }
 

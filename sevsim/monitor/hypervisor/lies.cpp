@@ -2,7 +2,7 @@
 
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/processor/vcpu.h"
-#include "sevsim/monitor/recording/records.h"
+#include "sevsim/monitor/recording/outcome.h"
 #include "x86/sev.h"
 
 namespace vestibule::sevsim {
@@ -17,9 +17,7 @@ bool tells(const Options& options, Lie lie) {
     if (options.hostile.lie != lie) {
         return false;
     }
-    if (options.trace) {
-        Record("lie").text("name", lies[static_cast<unsigned>(lie) - 1].name).end();
-    }
+    report_lie(lies[static_cast<unsigned>(lie) - 1].name, options.trace);
     return true;
 }
 

@@ -115,11 +115,12 @@ const Request* find(const Options& options, u64 code) {
     return nullptr;
 }
 
-void trace(const Vcpu& vcpu, const char* name, u64 request, u64 answer) {
+void trace(Vcpu& vcpu, const char* name, u64 request, u64 answer) {
     if (vcpu.options.trace) {
         Record("msr")
             .number("vcpu", vcpu.index)
             .number("time", vcpu.registers.left_at)
+            .hex("rip", vcpu.state().rip)
             .text("name", name)
             .hex("request", request)
             .hex("answer", answer)

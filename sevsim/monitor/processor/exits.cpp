@@ -104,7 +104,7 @@ void handle_vmmcall(Vcpu& vcpu) {
             return;
         }
         vcpu.state().rip += instruction.opcode + 3;
-        profile_vmgexit();
+        profile_vmgexit(vcpu);
         serve_vmgexit(vcpu);
         attack_pages(vcpu.options);
         return;
@@ -358,6 +358,7 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
             .hex("rip", vcpu.state().rip)
             .hex("code", exit_code)
             .text("name", name)
+            .hex("info1", vcpu.vmcb.exitcode == exit_code ? vcpu.vmcb.exitinfo1 : 0)
             .hex("rax", vcpu.state().rax)
             .hex("rcx", vcpu.registers.rcx)
             .hex("rdx", vcpu.registers.rdx)

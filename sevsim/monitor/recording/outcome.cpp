@@ -38,32 +38,25 @@ constinit Count counts[128]{};
 constinit u64 count_rows = 0;
 constinit u64 totals[3]{};
 constinit Vcpu* reported = nullptr;
+constinit u64 lies_told  = 0;
 
-void send_violation(Rule rule, const char* detail) {
+void send_violation(Rule rule, const char* detail, bool is_now) {
     Breaches& all = breaches[static_cast<unsigned>(rule)];
-    Record("violation")
-        .text("rule", describe(rule).id)
+    Record record("violation");
+    record.text("rule", describe(rule).id)
         .hex("rip", reported != nullptr ? reported->state().rip : 0)
         .text("detail", detail)
-        .number("count", all.count - all.told)
-        .end();
+        .number("count", all.count - all.told);
+    if (is_now) {
+        add_moment(record);
+    }
+    record.end();
     all.told = all.count;
 }
 
-/// All that has gathered over a run.
-void send_counts() {
-    flush_dump();
-    send_timeline();
-    if (reported != nullptr) {
-        send_page_states(reported->options);
-    }
-    send_profile();
-    for (const RuleDescription& row : rules) {
-        const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
-        if (all.count != all.told) {
-            send_violation(row.rule, "");
-        }
-    }
+/// The table as it stands; what was sent of it before no longer counts.
+void send_exits() {
+    Record("so-far").end();
     for (u64 n = 0; n < count_rows; ++n) {
         Record("count")
             .text("kind", name_of(counts[n].kind))
@@ -72,6 +65,33 @@ void send_counts() {
             .number("count", counts[n].count)
             .end();
     }
+}
+
+/// Where QEMU dies nobody is left to tell anything: at each power of two what there is, so that at
+/// least half of it is known.
+void send_exits_so_far() {
+    const u64 all = totals[0] + totals[1] + totals[2];
+    if ((all & (all - 1)) == 0) {
+        send_exits();
+        send_last_exits();
+    }
+}
+
+/// All that has gathered over a run.
+void send_counts() {
+    flush_dump();
+    send_timeline();
+    if (reported != nullptr) {
+        send_page_states(reported->options);
+        send_profile(reported->options);
+    }
+    for (const RuleDescription& row : rules) {
+        const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
+        if (all.count != all.told) {
+            send_violation(row.rule, "", false);
+        }
+    }
+    send_exits();
 }
 
 void add_registers(Record& record, Vcpu& vcpu) {
@@ -113,6 +133,7 @@ void add_registers(Record& record, Vcpu& vcpu) {
         .number("vmgexits", totals[static_cast<unsigned>(Served::ghcb)]
                                 + totals[static_cast<unsigned>(Served::msr_protocol)])
         .number("shared_pages", shared_page_count())
+        .number("lies", lies_told)
         .end();
     x86::Cpu::out8(debug_exit_port, 0);
     x86::Cpu::halt();
@@ -147,12 +168,14 @@ void count(Served kind, u64 code, const char* name) {
     for (u64 n = 0; n < count_rows; ++n) {
         if (counts[n].kind == kind && counts[n].code == code) {
             ++counts[n].count;
+            send_exits_so_far();
             return;
         }
     }
     if (count_rows < sizeof(counts) / sizeof(counts[0])) {
         counts[count_rows++] = {kind, code, name, 1};
     }
+    send_exits_so_far();
 }
 
 void report_violation(Rule rule, const char* detail) {
@@ -161,11 +184,27 @@ void report_violation(Rule rule, const char* detail) {
     // The first at once; then at each power of two, so that a guest that breaks a rule with every
     // call is not slowed down, and a run that is killed has told at least half.
     if ((all.count & (all.count - 1)) == 0) {
-        send_violation(rule, detail);
+        send_violation(rule, detail, true);
+    }
+}
+
+void report_lie(const char* name, bool traced) {
+    ++lies_told;
+    if (traced) {
+        Record record("lie");
+        record.text("name", name);
+        add_moment(record);
+        record.end();
     }
 }
 
 void set_reported_vcpu(Vcpu& vcpu) { reported = &vcpu; }
+
+void add_moment(Record& record) {
+    if (reported != nullptr) {
+        record.number("vcpu", reported->index).number("time", reported->registers.left_at);
+    }
+}
 
 void end_run_by_power_off() { end_as_asked("power-off"); }
 

@@ -1,6 +1,7 @@
 // How a run ends: the last records, then QEMU's exit port.
 #pragma once
 
+#include "sevsim/monitor/recording/records.h"
 #include "sevsim/rules.h"
 #include "x86/types.h"
 
@@ -25,8 +26,14 @@ void count(Served kind, u64 code, const char* name);
 /// A rule that the guest broke: always reported, and the guest's own exit status no longer counts.
 void report_violation(Rule rule, const char* detail);
 
+/// A lie that the hypervisor has told, or an attack; traced where that is wanted.
+void report_lie(const char* name, bool traced);
+
 /// From here on the ends of runs can show this vCPU.
 void set_reported_vcpu(Vcpu& vcpu);
+
+/// Whose exit is served, and when it left the guest: the members "vcpu" and "time".
+void add_moment(Record& record);
 
 // Each ends the run; "value" and reason are the guest's.
 [[noreturn]] void end_run_by_exit(u64 value);

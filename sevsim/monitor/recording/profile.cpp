@@ -26,13 +26,20 @@ struct Handling {
 
 constexpr unsigned deepest = 8;
 
-constinit Handling handlings[deepest]{}; // innermost last
-constinit unsigned depth = 0;
-constinit u64 overhead   = 0; // what the clock shows of a VMRUN in which the guest does nothing
-constinit u64 emulated   = 0; // of Vcpu::emulated, what is counted already
-constinit u64 vcs        = 0;
-constinit u64 sampled    = 0;
-constinit bool iret_free = false; // the next IRET is not to be seen
+/// Of one vCPU.
+struct Handlers {
+    Handling handlings[deepest]; // innermost last
+    unsigned depth;
+    u64 emulated;   // of Vcpu::emulated, what is counted already
+    bool iret_free; // the next IRET is not to be seen
+};
+
+constinit Handlers handlers[most_vcpus]{};
+constinit u64 overhead = 0; // what the clock shows of a VMRUN in which the guest does nothing
+constinit u64 vcs      = 0;
+constinit u64 sampled  = 0;
+
+Handlers& of(const Vcpu& vcpu) { return handlers[vcpu.index]; }
 
 u64 clock_difference(const Vcpu& vcpu) {
     return vcpu.registers.left_at - vcpu.registers.entered_at;
@@ -107,8 +114,9 @@ bool ends(const Handling& handling, Vcpu& vcpu, const ReturnFrame& frame) {
 
 /// The handling that this IRET ends, as how many there are with it; 0 where it ends none.
 unsigned find_ended(Vcpu& vcpu, const ReturnFrame& frame) {
-    unsigned position = depth;
-    while (position > 0 && !ends(handlings[position - 1], vcpu, frame)) {
+    const Handlers& own = of(vcpu);
+    unsigned position   = own.depth;
+    while (position > 0 && !ends(own.handlings[position - 1], vcpu, frame)) {
         --position;
     }
     return position;
@@ -182,17 +190,19 @@ void calibrate_profile(const Options& options) {
 }
 
 void profile_entry(Vcpu& vcpu) {
-    u32& misc = vcpu.vmcb.intercept_misc1;
-    misc      = depth != 0 && !iret_free ? misc | intercept::iret : misc & ~intercept::iret;
-    iret_free = false;
+    u32& misc     = vcpu.vmcb.intercept_misc1;
+    Handlers& own = of(vcpu);
+    misc = own.depth != 0 && !own.iret_free ? misc | intercept::iret : misc & ~intercept::iret;
+    own.iret_free = false;
 }
 
 void profile_run(Vcpu& vcpu) {
-    if (depth != 0) {
-        handlings[depth - 1].current +=
-            clock_difference(vcpu) - overhead + (vcpu.emulated - emulated);
+    Handlers& own = of(vcpu);
+    if (own.depth != 0) {
+        own.handlings[own.depth - 1].current +=
+            clock_difference(vcpu) - overhead + (vcpu.emulated - own.emulated);
     }
-    emulated = vcpu.emulated;
+    own.emulated = vcpu.emulated;
 }
 
 InterruptedCode interrupted_code(Vcpu& vcpu, u64 exit_code) {
@@ -203,50 +213,62 @@ InterruptedCode interrupted_code(Vcpu& vcpu, u64 exit_code) {
 }
 
 void profile_vc(Vcpu& vcpu, const InterruptedCode& interrupted) {
-    if (!vcpu.options.profile) {
+    if (!vcpu.options.profile && !vcpu.options.handlers) {
         return;
     }
     ++vcs;
-    if (depth == deepest) {
-        depth = 0; // handlers that never return: whatever these were, they are not measured
+    Handlers& own = of(vcpu);
+    if (own.depth == deepest) {
+        own.depth = 0; // handlers that never return: whatever these were, they are not measured
     }
-    handlings[depth++] = {.interrupted = interrupted,
-                          .frame       = vcpu.state().rsp,
-                          .before      = 0,
-                          .between     = 0,
-                          .current     = 0,
-                          .vmgexits    = 0};
+    own.handlings[own.depth++] = {.interrupted = interrupted,
+                                  .frame       = vcpu.state().rsp,
+                                  .before      = 0,
+                                  .between     = 0,
+                                  .current     = 0,
+                                  .vmgexits    = 0};
 }
 
-void profile_vmgexit() {
-    if (depth == 0) {
+void profile_vmgexit(Vcpu& vcpu) {
+    Handlers& own = of(vcpu);
+    if (own.depth == 0) {
         return;
     }
-    Handling& handling = handlings[depth - 1];
+    Handling& handling = own.handlings[own.depth - 1];
     (handling.vmgexits++ == 0 ? handling.before : handling.between) += handling.current;
     handling.current = 0;
 }
 
 void profile_iret(Vcpu& vcpu) {
+    Handlers& own         = of(vcpu);
+    const unsigned before = own.depth;
+    const u64 rip         = vcpu.state().rip;
     ReturnFrame frame{};
     const bool readable  = read_frame(vcpu, frame);
     const unsigned ended = readable ? find_ended(vcpu, frame) : 0;
     if (ended != 0) {
-        sample(handlings[ended - 1]);
-        depth = ended - 1;
+        if (vcpu.options.profile) {
+            sample(own.handlings[ended - 1]);
+        }
+        own.depth = ended - 1;
     }
-    if (depth != 0 && readable && emulate_iret(vcpu, frame)) {
+    if (own.depth != 0 && readable && emulate_iret(vcpu, frame)) {
         vcpu.emulated += ended == 0 ? 1 : 0;
-        return;
+    } else {
+        // Let through with the intercept off: the next exit may come after the IRET of a handler
+        // further out, so none of these can be measured any more.
+        own.depth     = 0;
+        own.iret_free = true;
     }
-    // Let through with the intercept off: the next exit may come after the IRET of a handler
-    // further out, so none of these can be measured any more.
-    depth     = 0;
-    iret_free = true;
+    if (vcpu.options.handlers && own.depth != before) {
+        Record record("iret");
+        add_moment(record);
+        record.hex("rip", rip).hex("to", frame.rip).number("depth", own.depth).end();
+    }
 }
 
-void send_profile() {
-    if (vcs != 0) {
+void send_profile(const Options& options) {
+    if (vcs != 0 && options.profile) {
         send_samples();
         Record("profile-rest").number("count", vcs - sampled).end();
     }

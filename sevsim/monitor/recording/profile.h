@@ -6,6 +6,9 @@
 //
 // Under QEMU's -icount the time-stamp counter counts instructions, so its difference over a VMRUN
 // is the guest's instructions plus a constant. The IRET is seen by its intercept.
+//
+// With Options::handlers each such IRET is a record of the trace, and nothing is counted: when a
+// #VC's handler ended.
 #pragma once
 
 #include "sevsim/monitor/processor/vcpu.h"
@@ -34,10 +37,10 @@ InterruptedCode interrupted_code(Vcpu& vcpu, u64 exit_code);
 /// The guest stands at its handler's first instruction; at a VMGEXIT; at an IRET, which this does
 /// or lets through.
 void profile_vc(Vcpu& vcpu, const InterruptedCode& interrupted);
-void profile_vmgexit();
+void profile_vmgexit(Vcpu& vcpu);
 void profile_iret(Vcpu& vcpu);
 
 /// The records of all #VCs that came back, nothing where none was profiled.
-void send_profile();
+void send_profile(const Options& options);
 
 } // namespace vestibule::sevsim

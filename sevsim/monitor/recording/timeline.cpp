@@ -1,6 +1,5 @@
 #include "sevsim/monitor/recording/timeline.h"
 
-#include "sevsim/monitor/processor/tsc_frequency.h"
 #include "sevsim/monitor/recording/records.h"
 #include "sevsim/slice.h"
 #include "x86/cpu.h"
@@ -23,8 +22,8 @@ constinit u64 row_count = 0;
 
 } // namespace
 
-void start_timeline() {
-    ticks_per_slice = tsc_frequency_khz() * slice_milliseconds;
+void start_timeline(u64 khz) {
+    ticks_per_slice = khz * slice_milliseconds;
     if (ticks_per_slice == 0) {
         end_run_by_monitor_error("--timeline: this machine's time cannot be measured");
     }

@@ -6,8 +6,8 @@
 
 namespace vestibule::sevsim {
 
-/// Time begins here.
-void start_timeline();
+/// Time begins here; `khz` is the time-stamp counter's frequency, 0 where it cannot be measured.
+void start_timeline(u64 khz);
 
 /// One VMGEXIT, at this value of the time-stamp counter. `name` must be a literal.
 void add_to_timeline(u64 time, Served kind, const char* name);

@@ -1,6 +1,7 @@
 // What show says of a file with something of everything: the listing for people, the JSON object,
 // and the picture, which has to be well-formed and to have the right words in the right column.
 #include "tests/igvm/seed_files.h"
+#include "tests/json/expect_valid.h"
 
 #include "igvm/show/show.h"
 #include "tests/xml.h"
@@ -24,6 +25,7 @@ Json json_of(const Bytes& file, std::string_view name = "rich.igvm") {
     std::string text;
     show_json(*parse(file, OptionalHeaders::kept), name,
               [&](std::string_view part) { text += part; });
+    json::expect_valid(text);
     return Json::parse(text);
 }
 

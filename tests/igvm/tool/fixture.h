@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tests/igvm/fixture.h"
+#include "tests/json/expect_valid.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -49,7 +50,13 @@ class IgvmTool : public testing::Test {
             "cd " + path("") + " && { " + line + "; } >" + path("out") + " 2>" + path("errors");
         // NOLINTNEXTLINE(bugprone-command-processor, cert-env33-c): a shell is what users have
         const int status = std::system(whole.c_str());
-        return {.status = WEXITSTATUS(status), .out = read("out"), .errors = read("errors")};
+        const Outcome outcome{
+            .status = WEXITSTATUS(status), .out = read("out"), .errors = read("errors")};
+        // Whatever a test looks at: every object that comes out is as its schema has it.
+        if (line.find("--json") != std::string::npos && outcome.out.starts_with("{")) {
+            json::expect_valid(outcome.out);
+        }
+        return outcome;
     }
 
     [[nodiscard]] std::vector<std::string> files() const {

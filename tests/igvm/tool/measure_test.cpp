@@ -91,7 +91,7 @@ TEST_F(IgvmTool, MeasuresARangeOfVcpus) {
             std::string("   ") + count + "  " + run(volume + "--digest-only --vcpus " + count).out;
     }
     EXPECT_EQ(table.out, expected);
-    EXPECT_EQ(Json::parse(run(volume + "--vcpus 1..4 --json").out).size(), 4u);
+    EXPECT_EQ(Json::parse(run(volume + "--vcpus 1..4 --json").out).at("counts").size(), 4u);
     for (const char* wrong : {"0..3", "3..1", "1..", "..3", "1..4097", "1..3x", "a"}) {
         EXPECT_EQ(run(volume + "--vcpus " + wrong).status, 2) << wrong;
     }
@@ -174,7 +174,7 @@ TEST_F(IgvmTool, MeasuresLaunchMeasure) {
     EXPECT_EQ(measured.status, 0) << measured.errors;
     const std::string hmac = to_hex(launch_measure(context, sha256(hlt_page())));
     EXPECT_TRUE(contains(measured.out, "measure   " + hmac + "\n")) << measured.out;
-    EXPECT_EQ(Json::parse(run(line + " --json").out).at("measure"), hmac);
+    EXPECT_EQ(Json::parse(run(line + " --json").out).at("measurement"), hmac);
 
     write("short", Bytes(15));
     EXPECT_EQ(run("measure sev.igvm --tik short --nonce f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff "

@@ -275,6 +275,97 @@ TEST_F(IgvmTool, ExplainsOtherBuilds) {
     EXPECT_TRUE(contains(zeros.out, "No explanation")) << zeros.out;
 }
 
+/// What igvmtool's own files say of themselves: their command line and their initrd need not be
+/// named.
+TEST_F(IgvmTool, ExplainsWhatWentIntoItsOwnFiles) {
+    write("flat.bin", Bytes(5000, 0xF4));
+    write("initrd", Bytes(9000, 1));
+    write("initrd-2", Bytes(9001, 2));
+    const std::string build = "build --platform sev-es,snp --payload flat.bin --payload-address "
+                              "0x1000000 --out ";
+    ASSERT_EQ(run(build + "a.igvm --cmdline quiet --initrd initrd").status, 0);
+    ASSERT_EQ(run(build + "line.igvm --cmdline 'quiet nosmt' --initrd initrd").status, 0);
+    ASSERT_EQ(run(build + "none.igvm --initrd initrd").status, 0);
+    ASSERT_EQ(run(build + "initrd.igvm --cmdline quiet --initrd initrd-2").status, 0);
+    for (const std::string platform : {"snp", "sev-es"}) {
+        const auto explain = [&](const std::string& file, const std::string& more) {
+            const std::string line =
+                run("measure " + file + " --digest-only --platform " + platform).out;
+            return run("explain a.igvm --platform " + platform + more + " --json --expected "
+                       + line.substr(0, line.find('\n')));
+        };
+        const auto first = [](const Outcome& outcome) {
+            const Json object = Json::parse(outcome.out);
+            return object.at("explanations").empty() ? Json(Json::object())
+                                                     : object.at("explanations")[0][0];
+        };
+        const Json line = first(explain("line.igvm", " --or-cmdline 'quiet nosmt'"));
+        EXPECT_EQ(line.value("field", ""), "command line") << platform;
+        EXPECT_EQ(line.value("found", ""), "\"quiet\"");
+        EXPECT_EQ(line.value("expected", ""), "\"quiet nosmt\"");
+        EXPECT_EQ(first(explain("none.igvm", "")).value("cause", ""),
+                  "empty command line in the file");
+        const Json initrd = first(explain("initrd.igvm", " --or-initrd initrd-2"));
+        EXPECT_EQ(initrd.value("field", ""), "initrd") << platform;
+        EXPECT_EQ(initrd.value("expected", ""), "initrd-2");
+        EXPECT_EQ(explain("line.igvm", " --depth 1 --or-cmdline 'quiet nosmp'").status, 1);
+    }
+}
+
+/// A launch of nothing at all explains nothing, on either kind of platform and with all causes that
+/// take something away.
+TEST_F(IgvmTool, DoesNotExplainByRemovingEverything) {
+    for (const auto& [platform, nothing] : {
+             std::pair{PlatformType::sev_snp, std::string(96, '0')},
+             std::pair{PlatformType::sev_es, to_hex(sha256(Bytes{}))}
+    }) {
+        Writer writer;
+        const u32 mask = writer.add_platform(platform);
+        writer.add_page(page_data(mask, 0x1000), hlt_page());
+        writer.add_page(page_data(mask, 0x2000), {});
+        write("one.igvm", must_finish(writer));
+        const auto outcome = run("explain one.igvm --depth 3 --expected " + nothing);
+        EXPECT_EQ(outcome.status, 1) << outcome.out;
+        EXPECT_TRUE(contains(outcome.out, "No explanation")) << outcome.out;
+    }
+}
+
+/// diff names what went in and is another one, by a manifest or by what the file says of itself.
+TEST_F(IgvmTool, DiffNamesTheParts) {
+    write("flat.bin", Bytes(5000, 0xF4));
+    write("initrd", Bytes(9000, 1));
+    write("initrd-2", Bytes(9000, 2));
+    const std::string build = "build --platform sev-es,snp --payload flat.bin --payload-address "
+                              "0x1000000 ";
+    ASSERT_EQ(run(build + "--cmdline quiet --initrd initrd --out a.igvm --manifest a.json").status,
+              0);
+    ASSERT_EQ(run(build + "--cmdline loud --initrd initrd-2 --out b.igvm --manifest b.json").status,
+              0);
+    for (const std::string more :
+         {"", " --left-manifest a.json --right-manifest b.json", " --right-manifest b.json"}) {
+        const auto found = run("diff a.igvm b.igvm" + more);
+        EXPECT_EQ(found.status, 1) << found.errors;
+        for (const char* part : {"command line: \"quiet\" | \"loud\"\n",
+                                 "sev-snp, sev-es: hand-over, 0x", "sev-snp, sev-es: initrd, 0x"}) {
+            EXPECT_TRUE(contains(found.out, part)) << part << " in\n" << found.out;
+        }
+        EXPECT_EQ(contains(found.out, "initrd: 9000 bytes, SHA-256 "), contains(more, "left"));
+        EXPECT_FALSE(contains(found.out, "payload")) << found.out;
+        const Json object = Json::parse(run("diff a.igvm b.igvm --json" + more).out);
+        EXPECT_EQ(object.at("differences")[0].at("kind"), "part");
+        EXPECT_EQ(object.at("differences")[0].at("part"), "command line");
+    }
+    ASSERT_EQ(run("build --platform sev-es --cbit 47 --out c.igvm").status, 0);
+    ASSERT_EQ(run("build --platform sev-es --cbit 51 --out d.igvm").status, 0);
+    const auto tables = run("diff c.igvm d.igvm");
+    EXPECT_TRUE(contains(tables.out, "sev-es: page tables, 0x200000..0x201000")) << tables.out;
+    EXPECT_EQ(run("diff a.igvm b.igvm --left-manifest a.igvm").status, 2);
+    const std::string wrong = R"({"schema":"vestibule.manifest/1","stub":7,"options":[],
+"layout":{"parts":[1,{"gpa":-1,"size":"x"}]}})";
+    write("wrong.json", Bytes(wrong.begin(), wrong.end()));
+    EXPECT_EQ(run("diff a.igvm b.igvm --left-manifest wrong.json").status, 1);
+}
+
 /// EC2 as it was: RDX 0 in all vCPUs.
 TEST_F(IgvmTool, ExplainsTheFormerEc2) {
     write("amdsev.fd", amd_sev_volume());
@@ -301,7 +392,8 @@ TEST_F(IgvmTool, ExplainsTheFormerEc2) {
     for (const auto& explanation : ec2.at("explanations")) {
         for (const auto& cause : explanation) {
             in_all =
-                in_all || (cause.at("name") == "RDX 0 in every vCPU" && cause.at("vcpus") == "all");
+                in_all
+                || (cause.at("cause") == "RDX 0 in every vCPU" && cause.at("in_vcpus") == "all");
         }
     }
     EXPECT_TRUE(in_all) << ec2.dump(1);

@@ -150,17 +150,18 @@ TEST_F(IgvmTool, ManifestSaysWhatWentIn) {
     const std::string line = "build --payload kernel.elf --initrd initrd.img --cmdline 'a \"b\"' "
                              "--platform snp,native --vcpus 2 --parameters vp-count ";
     ASSERT_EQ(run(line + "--out a.igvm --manifest a.json").status, 0);
+    json::expect_valid(read("a.json"));
     const Json manifest    = Json::parse(read("a.json"));
     const std::string file = read("a.igvm");
     EXPECT_EQ(manifest.at("out").at("sha256"), to_hex(sha256(Bytes(file.begin(), file.end()))));
     EXPECT_EQ(manifest.at("payload").at("sha256"), to_hex(sha256(kernel)));
-    EXPECT_EQ(manifest.at("payload").at("name"), "kernel.elf");
+    EXPECT_EQ(manifest.at("payload").at("file"), "kernel.elf");
     EXPECT_EQ(manifest.at("payload").at("format"), "ELF64");
     EXPECT_EQ(manifest.at("payload").at("entry"), "0x1000010");
     EXPECT_EQ(manifest.at("initrd").at("sha256"), to_hex(sha256(initrd)));
     EXPECT_EQ(manifest.at("initrd").at("size"), 10'000);
     EXPECT_EQ(manifest.at("command_line"), "a \"b\"");
-    EXPECT_EQ(manifest.at("stub").at("name"), "built-in stub");
+    EXPECT_EQ(manifest.at("stub").at("file"), "built-in stub");
     const Json& options = manifest.at("options");
     EXPECT_EQ(options.at("platforms"), Json({"sev-snp", "native"}));
     EXPECT_EQ(options.at("vcpus"), 2);
@@ -170,7 +171,7 @@ TEST_F(IgvmTool, ManifestSaysWhatWentIn) {
     EXPECT_EQ(layout.at("base"), "0x200000");
     EXPECT_EQ(layout.at("parameters")[0].at("parameter"), "VP_COUNT_PARAMETER");
     std::set<std::string> parts;
-    for (const Json& row : layout.at("pages")) {
+    for (const Json& row : layout.at("parts")) {
         parts.insert(row.at("part"));
     }
     EXPECT_EQ(parts, (std::set<std::string>{"page tables", "stub", "hand-over", "payload", "initrd",

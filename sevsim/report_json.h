@@ -1,0 +1,16 @@
+// The report for programs: all that report.h has in words, docs/schemas/run-1.json.
+#pragma once
+
+#include "sevsim/expectation.h"
+#include "sevsim/options.h"
+
+#include <string>
+#include <vector>
+
+namespace vestibule::sevsim {
+
+/// One JSON object and a line's end.
+std::string report_json(const RunResult& result, const RunOptions& options,
+                        const std::vector<Expectation>& expectations);
+
+} // namespace vestibule::sevsim
