@@ -26,6 +26,7 @@ struct BuildOptions {
     u64 memory              = u64{256} << 20; // of a guest that is told
     bool tells_memory       = false;          // a payload other than Linux is, too
     u8 vmpl                 = 0;              // of an SEV-SNP guest; others have none
+    bool flash              = false;          // laid out for a flash image, which no loader reads
     /// REPORT_DATA of the attestation report that an SEV-SNP guest is to have made.
     std::optional<std::array<u8, boot::AttestRecord::data_size>> report_data =
         {}; // NOLINT(readability-redundant-member-init)
