@@ -8,7 +8,7 @@
 ; cannot be intercepted. Without paging all memory is private.
 %include "guest_asm.inc"
 
-SEGMENT equ     0xFFFF0000              ; that real mode's CS begins with
+REAL_CS equ     0xFFFF0000              ; the base of CS in real mode
 END     equ     0x100000000
         org     END - FLASH_CODE_SIZE
 
@@ -30,7 +30,7 @@ reset_ap:
 leave_real_mode:
         cli
         cld
-        o32 a32 lgdt [cs:gdt_register - SEGMENT]
+        o32 a32 lgdt [cs:gdt_register - REAL_CS]
         mov     eax, LEGACY_CR0
         mov     cr0, eax
         jmp     dword CODE32_SELECTOR:protected

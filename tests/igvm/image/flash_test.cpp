@@ -123,7 +123,7 @@ Volume make(const Bytes& elf, const BuildOptions& options, const GuestContents& 
 Volume make_with_payload(const Bytes& file, std::optional<u64> address, const Bytes& initrd = {}) {
     const auto payload = read_payload(file, address);
     EXPECT_TRUE(payload);
-    return make(stub(), options(all_platforms), {.payload = &*payload, .initrd = initrd});
+    return make(stub(), options(all_platforms), {.payload = &*payload, .initrd = initrd, .command_line = {}});
 }
 
 } // namespace
@@ -169,7 +169,7 @@ TEST(IgvmFlash, PutsIntoMemoryWhatALoaderWould) {
     ASSERT_TRUE(payload);
     const Bytes initrd(3 * page_size + 5, 0x1D);
     const Bytes elf = stub();
-    const GuestContents contents{.payload = &*payload, .initrd = initrd};
+    const GuestContents contents{.payload = &*payload, .initrd = initrd, .command_line = {}};
     const auto image = read_stub_image(elf);
     const auto igvm  = build(*image, options(all_platforms), contents);
     ASSERT_TRUE(igvm) << igvm.error();
@@ -195,7 +195,7 @@ TEST(IgvmFlash, TellsTheStubThatNothingIsAssigned) {
     const Bytes elf    = snp_stub();
     const Bytes file   = executable().finish();
     const auto payload = read_payload(file, {});
-    const GuestContents contents{.payload = &*payload};
+    const GuestContents contents{.payload = &*payload, .initrd = {}, .command_line = {}};
     const auto record_of = [&](const std::map<u64, Bytes>& pages) {
         return load<boot::SnpLaunch>(pages.at(0x20'C000), 0x800);
     };
@@ -289,10 +289,12 @@ TEST(IgvmFlash, RefusesCodeThatIsNone) {
     const Bytes elf  = stub();
     const auto image = read_stub_image(elf);
     const Bytes zeros(boot::flash::code_size);
-    const auto none = build_flash(*image, options(all_platforms), {.flash_reset = zeros});
+    const GuestContents code{
+        .payload = nullptr, .initrd = {}, .command_line = {}, .flash_reset = zeros};
+    const auto none = build_flash(*image, options(all_platforms), code);
     ASSERT_FALSE(none);
     EXPECT_TRUE(none.error().starts_with("the reset code: found 4096 bytes"));
-    const auto no_way = build_flash(*image, options(all_platforms, 2), {.flash_reset = zeros});
+    const auto no_way = build_flash(*image, options(all_platforms, 2), code);
     ASSERT_FALSE(no_way);
     EXPECT_EQ(no_way.error(), "the reset code of flash images has no way for further vCPUs");
 }
