@@ -114,7 +114,7 @@ add_test(NAME qemu.flash_report
 flash_file(plain plain PLATFORMS native,sev-es)
 add_test(NAME qemu.flash_not_for_snp
   COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--platform;snp;--firmware;${plain}"
-    -DSTATUS=1 "-DWANT=not made for SEV-SNP" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+    -DSTATUS=1 "-DWANT=found no SEV metadata" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 
 # Which platform it is, nobody has measured. One who denies SEV to a guest is found out: by the #VC that no
 # native machine raises, or by memory that is not what was written before paging was on.
@@ -128,4 +128,4 @@ flash_test(not_for_sev_es snp_only STATUS 1 WANT "FEATURE_UNSUPPORTED" REJECT "T
 flash_test(not_for_native snp_only STATUS 1 ARGS ${native} WANT "exited with code 129") # 0x80 and SEV_ES_EXPECTED
 # Memory that was validated before, and a page that is taken away once it is there.
 flash_test(lie_page-validated payload ${tell} STATUS 1
-  ARGS ${snp} --hostile page-validated:0x1000000@4 WANT "SNP_VALIDATED_TWICE" REJECT "payload: hello")
+  ARGS ${snp} --hostile page-validated:0x1800000@4 WANT "SNP_VALIDATED_TWICE" REJECT "payload: hello")

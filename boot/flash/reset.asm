@@ -93,6 +93,7 @@ ap:
 
 ; Placed behind the stub's image, which the page tables map that the first vCPU has left the 32-bit mode on.
 ; EBX = the image's address, ESI = this code's, EDI = where the stub has further vCPUs begin in 64-bit mode.
+        align   8, db 0                 ; it is copied in words
 ap_way:
         lea     eax, [esi + .gdt - ap_way] ; each vCPU writes the same
         mov     [esi + .gdt_register - ap_way + 2], eax

@@ -236,6 +236,8 @@ TEST(IgvmFlash, PlacesTheWayOfFurtherVcpusLast) {
     EXPECT_EQ(last.gpa, record.ap_page);
     EXPECT_EQ(last.from, record.ap_way);
     EXPECT_EQ(last.platforms, 7u);
+    const Bytes way = volume.memory(boot::Platform::sev_es).at(record.ap_page);
+    EXPECT_NE(way, Bytes(page_size));
 }
 
 TEST(IgvmFlash, HoldsBytesOnceAndZerosNever) {
