@@ -126,6 +126,28 @@ flash_test(lie_snp_looks-native selftest STATUS 1 ARGS ${snp} --hostile looks-na
 flash_file(snp_only snp_only PLATFORMS sev-snp)
 flash_test(not_for_sev_es snp_only STATUS 1 WANT "FEATURE_UNSUPPORTED" REJECT "TAP")
 flash_test(not_for_native snp_only STATUS 1 ARGS ${native} WANT "exited with code 129") # 0x80 and SEV_ES_EXPECTED
-# Memory that was validated before, and a page that is taken away once it is there.
+# Memory that the hypervisor does not give, that was validated before, and that it takes away once it is there.
+flash_test(lie_psc-refused payload ${tell} STATUS 1 ARGS ${snp} --hostile psc-refused
+  WANT "SNP_PAGE_STATE" REJECT "payload: hello")
+foreach(lie taken replaced)
+  flash_test(lie_page-${lie} payload ${tell} STATUS 1 ARGS ${snp} --hostile page-${lie}:0x1801000@200
+    WANT "payload: hello\n" "VC_PAGE_UNVALIDATED" REJECT "exited with code 0")
+endforeach()
 flash_test(lie_page-validated payload ${tell} STATUS 1
   ARGS ${snp} --hostile page-validated:0x1800000@4 WANT "SNP_VALIDATED_TWICE" REJECT "payload: hello")
+
+# Budgets (docs/budgets.md): VMGEXITs to the payload, and what a volume with the selftest takes.
+foreach(row "sev-es:8" "sev-snp:64")
+  string(REPLACE ":" ";" row "${row}")
+  list(GET row 0 platform)
+  list(GET row 1 budget)
+  add_sevsim_test(NAME qemu.budget_flash_exits_to_payload_${platform}
+    COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> "-DIMAGE=--firmware;${file}"
+      "-DARGS=--platform;${platform}" -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/flash_exits_${platform}.trace
+      -DBUDGET=${budget} -P ${CMAKE_CURRENT_SOURCE_DIR}/exits_to_payload.cmake)
+endforeach()
+add_test(NAME igvmtool.budget_flash_pages
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:igvmtool>;build;--platform;native,sev-es,sev-snp;--flash;${CMAKE_CURRENT_BINARY_DIR}/budget.fd"
+    -DSTATUS=0 "-DWANT=: 65536 bytes\n;sev-snp: 20 measured pages = 16 volume [+] 3 stack, CPUID and secrets [+] 1 VMSA"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)

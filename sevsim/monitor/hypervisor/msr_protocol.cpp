@@ -57,7 +57,10 @@ u64 register_ghcb(Vcpu& vcpu, u64 request) {
 }
 
 /// The page in [51:12], the operation in [55:52]; answered with an error in [63:32].
-u64 page_state_change(Vcpu&, u64 request) {
+u64 page_state_change(Vcpu& vcpu, u64 request) {
+    if (tells(vcpu.options, Lie::psc_refused)) {
+        return u64{1} << 32 | 0x015;
+    }
     constexpr u64 page   = 0x000F'FFFF'FFFF'F000;
     const auto operation = static_cast<unsigned>(request >> 52) & 0xF;
     const bool is_for_one_page =
