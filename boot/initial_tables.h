@@ -39,9 +39,8 @@ constexpr bool is_loadable_base(u64 base) {
 }
 
 /// Of the entries that point to the page itself.
-inline constexpr u64 image_table_flags = x86::PageTableEntry::present
-                                         | x86::PageTableEntry::writable
-                                         | x86::PageTableEntry::accessed;
+inline constexpr u64 image_table_flags =
+    x86::PageTableEntry::present | x86::PageTableEntry::writable | x86::PageTableEntry::accessed;
 
 /// Maps the 2 MiB at `base` to themselves, and no address to anywhere else. `page` is zero so far
 /// and lies at `base`. `c_bit` is the C-bit as a mask, 0 on a platform without memory encryption.

@@ -1,5 +1,6 @@
-// What a flash image does in 32-bit legacy mode before the stub (boot/flash/record.h): finds out what
-// the machine is, and puts the guest's pages where they belong. Called by boot/flash/reset.asm.
+// What a flash image does in 32-bit legacy mode before the stub (boot/flash/record.h): finds out
+// what the machine is, and puts the guest's pages where they belong. Called by
+// boot/flash/reset.asm.
 #include "boot/flash/record.h"
 #include "boot/legacy/handlers.h"
 #include "ghcb/sev_status.h"
@@ -18,8 +19,8 @@ namespace {
 
 using x86::Cpu;
 
-/// SECURITY: what runs us is not measured, since one volume serves every platform; but SEV_STATUS is
-/// the CPU's own word, whose read a hypervisor can have end in an exception and not in another
+/// SECURITY: what runs us is not measured, since one volume serves every platform; but SEV_STATUS
+/// is the CPU's own word, whose read a hypervisor can have end in an exception and not in another
 /// value. One that forges the #GP of a CPU without it makes a guest believe that its machine is a
 /// native one. The stub then finds that memory which was written without paging is not there with
 /// it (boot/entry32.asm), and ends. Until there nothing is written but private memory.
@@ -38,8 +39,7 @@ constexpr bool includes(u32 platforms, Platform platform) {
 
 /// The launch has assigned nothing but the volume and what its metadata ask for.
 void accept(u32 page) {
-    ghcb::Outcome outcome =
-        snp::change_page_by_msr<Cpu>(page, snp::PageOperation::make_private);
+    ghcb::Outcome outcome = snp::change_page_by_msr<Cpu>(page, snp::PageOperation::make_private);
     if (outcome.is_done()) {
         outcome = snp::validate_page<Cpu>(page);
     }

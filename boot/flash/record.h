@@ -61,8 +61,8 @@ static_assert(sizeof(Record) == 108);
 /// What igvmtool gets: the last bytes below 4 GiB.
 inline constexpr u32 code_size = 0x1000;
 
-/// The table of GUIDs that ends 32 bytes below 4 GiB: from there down to the word that says how long
-/// it is, and the length of its lowest entry, which is that of the metadata.
+/// The table of GUIDs that ends 32 bytes below 4 GiB: from there down to the word that says how
+/// long it is, and the length of its lowest entry, which is that of the metadata.
 inline constexpr u32 table_length   = 32 + 16 + 2;
 inline constexpr u32 metadata_entry = 4 + 2 + 16;
 

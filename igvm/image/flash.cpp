@@ -60,6 +60,7 @@ class VolumeMaker {
     void add_cleared_memory();
     void add_ap_way();
     [[nodiscard]] std::expected<std::vector<u8>, std::string> finish();
+
     [[nodiscard]] u32 section_count() const { return record_.section_count; }
 
   private:
@@ -210,17 +211,16 @@ void VolumeMaker::fill_record(u64 data_address) {
     record_.metadata_version = 1;
     if (options_.is_for(PlatformType::sev_snp)) {
         const auto add = [&](u64 gpa, SectionType type) {
-            record_.sections[record_.section_count++] = {.gpa  = static_cast<u32>(gpa),
-                                                         .size = page_size,
-                                                         .type = static_cast<u32>(type)};
+            record_.sections[record_.section_count++] = {
+                .gpa = static_cast<u32>(gpa), .size = page_size, .type = static_cast<u32>(type)};
         };
         add(layout_.at.base, SectionType::sec_mem);
         add(layout_.at.secrets_page, SectionType::secrets);
         add(layout_.at.cpuid_page, SectionType::cpuid);
     }
-    record_.metadata_size = static_cast<u32>(
-        offsetof(Record, sections) - offsetof(Record, signature)
-        + record_.section_count * sizeof(boot::flash::Section));
+    record_.metadata_size =
+        static_cast<u32>(offsetof(Record, sections) - offsetof(Record, signature)
+                         + record_.section_count * sizeof(boot::flash::Section));
 }
 
 std::expected<std::vector<u8>, std::string> VolumeMaker::finish() {
@@ -284,9 +284,8 @@ std::optional<std::string> wrong_flash_option(const BuildOptions& options) {
     return std::nullopt;
 }
 
-std::expected<BuiltFile, std::string> build_flash(const StubImage& image,
-                                                  const BuildOptions& options,
-                                                  const GuestContents& contents) {
+std::expected<BuiltFile, std::string>
+build_flash(const StubImage& image, const BuildOptions& options, const GuestContents& contents) {
     if (auto problem = problem_of(image, options, contents)) {
         return std::unexpected(std::move(*problem));
     }

@@ -12,8 +12,7 @@ std::optional<std::string> wrong_flash_option(const BuildOptions& options);
 
 /// The volume, or in words why there is none. As build(); contents need `flash_reset`, and options
 /// to be right by both functions.
-std::expected<BuiltFile, std::string> build_flash(const StubImage& image,
-                                                  const BuildOptions& options,
-                                                  const GuestContents& contents);
+std::expected<BuiltFile, std::string>
+build_flash(const StubImage& image, const BuildOptions& options, const GuestContents& contents);
 
 } // namespace vestibule::igvm

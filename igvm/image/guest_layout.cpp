@@ -34,9 +34,9 @@ static std::vector<u8> bytes_of(const T& value) {
 
 std::string_view name_of(Part part) {
     constexpr std::string_view names[] = {
-        "page tables", "stub",          "hand-over",  "payload",      "initrd",      "zero page",
-        "PVH entry",   "AP jump table", "CPUID page", "secrets page", "ACPI tables", "service",
-        "way of further vCPUs"};
+        "page tables", "stub",      "hand-over",           "payload",    "initrd",
+        "zero page",   "PVH entry", "AP jump table",       "CPUID page", "secrets page",
+        "ACPI tables", "service",   "way of further vCPUs"};
     return names[static_cast<unsigned>(part)];
 }
 

@@ -16,10 +16,10 @@ struct GuestContents {
     std::span<const u8> initrd; // only with a payload, as is:
     std::string_view command_line;
     // NOLINTBEGIN(readability-redundant-member-init): may go unnamed
-    std::span<const u8> enter_pvh  = {}; // what enters a PVH kernel (boot/pvh)
-    std::span<const u8> jump_table = {}; // what enters one, or Linux, with vCPUs (boot/jump_table)
-    const StubImage* service       = nullptr; // what runs at VMPL 0, where the guest does not
-    std::span<const u8> flash_reset = {}; // what a flash image ends in (boot/flash)
+    std::span<const u8> enter_pvh   = {}; // what enters a PVH kernel (boot/pvh)
+    std::span<const u8> jump_table  = {}; // what enters one, or Linux, with vCPUs (boot/jump_table)
+    const StubImage* service        = nullptr; // what runs at VMPL 0, where the guest does not
+    std::span<const u8> flash_reset = {};      // what a flash image ends in (boot/flash)
 
     // NOLINTEND(readability-redundant-member-init)
 

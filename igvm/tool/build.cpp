@@ -155,9 +155,9 @@ void build_file(const BuildArguments& arguments) {
     Progress progress("built", "pages", pages + contents.initrd.size() / page_size);
     const bool is_flash    = !arguments.flash.empty();
     const std::string& out = is_flash ? arguments.flash : arguments.out;
-    const auto built =
-        is_flash ? build_flash(image, options, contents)
-                 : build(image, options, contents, [&](u64 done) { progress.at(done); });
+    const auto built       = is_flash
+                                 ? build_flash(image, options, contents)
+                                 : build(image, options, contents, [&](u64 done) { progress.at(done); });
     if (!built) {
         throw Failure(fmt::format("{}: {}", out, built.error()));
     }

@@ -94,8 +94,8 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
 
 const EntryName& entry_of(const BuildArguments& arguments) {
     const std::string_view unless_given = arguments.flash.empty() ? "64" : "32";
-    const std::string_view wanted = arguments.entry.empty() ? unless_given : arguments.entry;
-    const auto* row               = std::ranges::find(entry_names, wanted, &EntryName::name);
+    const std::string_view wanted       = arguments.entry.empty() ? unless_given : arguments.entry;
+    const auto* row                     = std::ranges::find(entry_names, wanted, &EntryName::name);
     if (row == std::end(entry_names)) {
         throw CLI::ValidationError(
             "--entry", fmt::format("found {}, expected 32, compat or 64", arguments.entry));

@@ -141,8 +141,8 @@ namespace {
 
 /// What the machine has below 4 GiB, in smaller pages than before, so that some can be others.
 void split_last_gigabyte() {
-    const u64 end      = layout::monitor_physical;
-    const u64 gigabyte = end - gigabyte_size;
+    const u64 end                                                    = layout::monitor_physical;
+    const u64 gigabyte                                               = end - gigabyte_size;
     shared_view.pointers->entry[x86::table_index(gigabyte, 3)].value = 0;
     const u64 large_end = firmware_begin & ~(x86::large_page_size - 1);
     for (u64 gpa = gigabyte; gpa < large_end; gpa += x86::large_page_size) {

@@ -20,8 +20,8 @@ using boot::flash::Record;
 
 namespace {
 
-constexpr u64 header_at     = 0xA000; // of the payload header, in the image
-constexpr u64 volume_end    = u64{1} << 32;
+constexpr u64 header_at  = 0xA000; // of the payload header, in the image
+constexpr u64 volume_end = u64{1} << 32;
 
 const std::vector all_platforms = {PlatformType::native, PlatformType::sev_es,
                                    PlatformType::sev_snp};
@@ -123,7 +123,8 @@ Volume make(const Bytes& elf, const BuildOptions& options, const GuestContents& 
 Volume make_with_payload(const Bytes& file, std::optional<u64> address, const Bytes& initrd = {}) {
     const auto payload = read_payload(file, address);
     EXPECT_TRUE(payload);
-    return make(stub(), options(all_platforms), {.payload = &*payload, .initrd = initrd, .command_line = {}});
+    return make(stub(), options(all_platforms),
+                {.payload = &*payload, .initrd = initrd, .command_line = {}});
 }
 
 } // namespace
@@ -138,11 +139,11 @@ TEST(IgvmFlash, IsAVolumeThatFirmwareToolsRead) {
     EXPECT_GE(*firmware->reset_address, volume_end - boot::flash::code_size + sizeof(Record));
     EXPECT_FALSE(firmware->hash_table);
     ASSERT_TRUE(firmware->sections);
-    const u32 behind = 0x20'0000 + 0xC000; // of the image
+    const u32 behind               = 0x20'0000 + 0xC000; // of the image
     const FirmwareSection wanted[] = {
-        {.gpa = 0x20'0000,     .size = page_size, .type = SectionType::sec_mem},
+        {.gpa = 0x20'0000,       .size = page_size, .type = SectionType::sec_mem},
         {.gpa = behind + 0x1000, .size = page_size, .type = SectionType::secrets},
-        {.gpa = behind,        .size = page_size, .type = SectionType::cpuid  },
+        {.gpa = behind,          .size = page_size, .type = SectionType::cpuid  },
     };
     ASSERT_EQ(firmware->sections->size(), std::size(wanted));
     for (u64 n = 0; n < std::size(wanted); ++n) {
@@ -261,8 +262,9 @@ TEST(IgvmFlash, RefusesWhatDoesNotFit) {
     for (u64 at = 0; at < large.size(); at += page_size) {
         store(large, at, static_cast<u32>(at + 1));
     }
-    EXPECT_TRUE(make_with_payload(large, 0x100'0000).error.ends_with(
-        "expected at most 16777216: what is larger needs an IGVM file"));
+    EXPECT_TRUE(
+        make_with_payload(large, 0x100'0000)
+            .error.ends_with("expected at most 16777216: what is larger needs an IGVM file"));
     const Bytes small(page_size, 0xF4);
     EXPECT_EQ(make_with_payload(small, 0xF'0000).error,
               "the guest has pages at 0xf0000 to 0xf1000: expected none at 0xa0000 to 0x100000, "
