@@ -2,9 +2,11 @@
 // build machine, before anything freestanding is built.
 #include "boot/attest/record.h"
 #include "boot/entry_state.h"
+#include "boot/flash/record.h"
 #include "boot/gdt.h"
 #include "boot/hand_over/header.h"
 #include "boot/hand_over/snp_launch.h"
+#include "boot/initial_tables.h"
 #include "boot/jump_table/record.h"
 #include "boot/legacy/handlers.h"
 #include "boot/pvh/record.h"
@@ -19,6 +21,7 @@
 
 #include <cstddef>
 
+using FlashRecord = vestibule::boot::flash::Record;
 using vestibule::ghcb::Field;
 using vestibule::ghcb::FieldSet;
 using vestibule::library::PerCpu;
@@ -59,6 +62,18 @@ static constexpr vestibule::x86::NasmConstant constants[] = {
     {"EXIT_AP_JUMP_TABLE", static_cast<unsigned long>(x86::ExitCode::ap_jump_table)},
     {"PAGE_SIZE", vestibule::page_size},
     {"LEGACY_HANDLERS_SIZE", sizeof(vestibule::boot::legacy::Handlers)},
+    {"FLASH_CODE_SIZE", vestibule::boot::flash::code_size},
+    {"FLASH_RECORD_VERSION", FlashRecord::current_version},
+    {"FLASH_RECORD_BASE", offsetof(FlashRecord, base)},
+    {"FLASH_RECORD_ENTRY", offsetof(FlashRecord, entry)},
+    {"FLASH_RECORD_AP_PAGE", offsetof(FlashRecord, ap_page)},
+    {"FLASH_RECORD_AP_ENTRY", offsetof(FlashRecord, ap_entry)},
+    {"FLASH_RECORD_AP_WAY", offsetof(FlashRecord, ap_way)},
+    {"FLASH_RECORD_METADATA", offsetof(FlashRecord, signature)},
+    {"FLASH_RECORD_SIZE", sizeof(FlashRecord)},
+    {"FIRST_TABLE_ENTRY", vestibule::boot::image_table_flags},
+    {"LEGACY_CR0", vestibule::boot::legacy_cr0},
+    {"LEGACY_CR4", vestibule::boot::legacy_cr4},
     {"PAGING_CR0", vestibule::boot::paging_cr0},
     {"PAGING_CR4", vestibule::boot::paging_cr4},
     {"PAGING_EFER", vestibule::boot::paging_efer},

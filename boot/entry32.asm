@@ -63,7 +63,8 @@ entry32:
 ; SECURITY: the hypervisor named the C-bit in use from here on. Were it the wrong one, every access
 ; to data would go to shared memory, and the hypervisor would write our stack: so nothing is read
 ; back but a number that it does not know, before anything is popped, returned to or called. Walks
-; and fetches are private on any C-bit.
+; and fetches are private on any C-bit. A guest without C-bit, made believe that its machine is a
+; native one, does not find the number either.
         cmp     [esp], esi
         jne     not_private
         cmp     [esp + 4], edi

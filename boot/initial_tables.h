@@ -38,12 +38,15 @@ constexpr bool is_loadable_base(u64 base) {
     return directory != 0 && directory != x86::table_index(base, 3);
 }
 
+/// Of the entries that point to the page itself.
+inline constexpr u64 image_table_flags =
+    x86::PageTableEntry::present | x86::PageTableEntry::writable | x86::PageTableEntry::accessed;
+
 /// Maps the 2 MiB at `base` to themselves, and no address to anywhere else. `page` is zero so far
 /// and lies at `base`. `c_bit` is the C-bit as a mask, 0 on a platform without memory encryption.
 constexpr void map_image(x86::PageTable& page, u64 base, u64 c_bit) {
     using x86::PageTableEntry;
-    constexpr u64 used =
-        PageTableEntry::present | PageTableEntry::writable | PageTableEntry::accessed;
+    constexpr u64 used                          = image_table_flags;
     page.entry[0].value                         = base | c_bit | used;
     page.entry[x86::table_index(base, 3)].value = base | c_bit | used;
     page.entry[x86::table_index(base, 2)].value =

@@ -6,7 +6,7 @@ execute_process(COMMAND ${SEVSIM} run ${IMAGE} --trace ${TRACE} ${ARGS} RESULT_V
 if(NOT status EQUAL 0)
   message(FATAL_ERROR "sevsim ended with ${status}:\n${output}")
 endif()
-file(STRINGS ${TRACE} lines)
+file(STRINGS ${TRACE} lines LIMIT_COUNT 1000)
 set(count 0)
 foreach(line IN LISTS lines)
   if(line MATCHES "\"record\":\"vc\".*\"code\":\"0x7b\"")

@@ -326,9 +326,6 @@ std::string contradiction(const CLI::App& run, const GuestNames& guest, RunOptio
     if (!options.root.empty() && options.session.empty() && !options.is_snp()) {
         return fmt::format("--root has no effect on {} without --session", options.platform);
     }
-    if (options.kind == GuestKind::firmware && native) {
-        return "--firmware does not run on native";
-    }
     if (options.vcpus != 1 && !has_vc) {
         return fmt::format("--smp starts vCPUs by the protocol of SEV-ES, so a guest on {} has one",
                            options.platform);

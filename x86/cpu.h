@@ -236,6 +236,17 @@ struct Cpu {
         (void)*reinterpret_cast<const volatile u8*>(static_cast<uintptr_t>(linear));
     }
 
+    /// Forwards, 32 bits at a time: direction flag clear, as the ABI has it.
+    static void copy_words(uintptr_t to, uintptr_t from, u32 count) {
+        uintptr_t left = count;
+        asm volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(left) : : "memory");
+    }
+
+    static void clear_words(uintptr_t to, u32 count) {
+        uintptr_t left = count;
+        asm volatile("rep stosl" : "+D"(to), "+c"(left) : "a"(0) : "memory");
+    }
+
     static void out8(u16 port, u8 value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
 
     static u8 in8(u16 port) {

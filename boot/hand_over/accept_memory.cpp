@@ -58,10 +58,8 @@ void record_image(snp::AcceptanceRecord& record, const BootInfo& told, u64 end) 
     record_loaded(record, {base, end});
 }
 
-/// An IGVM file's required memory is assigned to the guest before it starts, page by page. It
-/// begins at 1 MiB (igvm/image/guest_layout.cpp).
 snp::Acceptance acceptance_of(Range range, u32 encryption_ebx) {
-    return snp::acceptance_of(encryption_ebx, range.base >= u64{1} << 20);
+    return snp::acceptance_of(encryption_ebx, range.base >= snp_launch.assigned_from);
 }
 
 ghcb::Outcome validate_rest(snp::AcceptanceRecord& record, Range wanted, snp::Acceptance how) {

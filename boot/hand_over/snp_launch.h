@@ -8,7 +8,7 @@
 namespace vestibule::boot {
 
 struct SnpLaunch {
-    static constexpr u32 current_version = 2;
+    static constexpr u32 current_version = 3;
     static constexpr u32 most            = 31;
 
     u32 version; // in the image as it is linked
@@ -20,7 +20,10 @@ struct SnpLaunch {
     MemoryRange loaded[most];
     /// What is to be accepted before the payload is entered, ascending; some of it is loaded.
     MemoryRange accepted[most];
-    u64 reserved1[2];
+    /// Small pages from here on are assigned to the guest before it starts: an IGVM file's required
+    /// memory is, and what a flash image brings no memory for is not.
+    u64 assigned_from;
+    u64 reserved1;
 };
 
 static_assert(sizeof(SnpLaunch) == 1024);

@@ -23,6 +23,18 @@ namespace {
 /// Bytes from one entry to the next.
 constexpr u32 exception_entry_stride = 4;
 
+/// The vector as which a #VC comes on a machine that is believed to be a native one: the last that
+/// the architecture reserves.
+constexpr u8 vc_on_native = x86::exception::count - 1;
+
+/// SECURITY: nothing raises #VC where there is no SEV-ES, and no hypervisor is asked there. Who was
+/// made believe that ends here, and costs the handlers of others nothing.
+constexpr u32 entry_of(u32 vector, Platform platform) {
+    return vector == x86::exception::vmm_communication && platform == Platform::native
+               ? u32{vc_on_native}
+               : vector;
+}
+
 /// What the running handlers were installed for. The IDT's address is all that a handler can find
 /// of it. Should a hypervisor have SIDT raise #VC, that ends the guest as any unexpected exit.
 Platform installed_platform() {
@@ -42,8 +54,8 @@ bool is_sev_status_read(const vc::Frame32& frame) {
 void install_handlers(Handlers& handlers, Platform platform) {
     const u32 entries = legacy_exception_entries();
     for (u32 vector = 0; vector < x86::exception::count; ++vector) {
-        handlers.idt[vector] =
-            x86::InterruptGate32::to(entries + vector * exception_entry_stride, code32_selector);
+        handlers.idt[vector] = x86::InterruptGate32::to(
+            entries + entry_of(vector, platform) * exception_entry_stride, code32_selector);
     }
     handlers.platform = platform;
     const x86::TableRegister idtr{.limit = sizeof(handlers.idt) - 1,
@@ -75,6 +87,9 @@ void legacy_exception(vc::Frame32& frame) {
         frame.edx = 0;
         frame.eip += 2;
         return;
+    }
+    if (frame.vector == vc_on_native) {
+        fail(boot::Platform::sev_es, ghcb::reason::sev_unexpected);
     }
     fail(installed_platform(), {ghcb::reason::set_exception, static_cast<u8>(frame.vector)});
 }

@@ -39,12 +39,22 @@ u64 named_c_bit(Platform platform) {
     return bit(position);
 }
 
+/// Whether there can be a random number. Every processor with SEV has them, and its CPUID says so
+/// unless it raises #VC, which on a native machine ends the guest.
+bool has_random_numbers(Platform platform) {
+    constexpr u32 rdrand = 1u << 30;
+    return platform != Platform::native
+           || (x86::Cpu::cpuid(x86::cpuid_leaf::features).ecx & rdrand) != 0;
+}
+
 } // namespace
 
 } // namespace vestibule::boot::legacy
 
-/// Returns, in an SEV-ES or SEV-SNP guest, a random number: who writes it before paging is on and
-/// still finds it afterwards has private memory.
+/// Returns a random number: who writes it before paging is on and still finds it afterwards has
+/// private memory, or on a native machine memory that nobody encrypts. SECURITY: a guest that was
+/// made believe that it is on one (boot/flash/main.cpp) does not find it. 0 where the processor has
+/// no random numbers, and so no SEV either.
 u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers) {
     using namespace boot::legacy;
     install_handlers(handlers, platform); // before anything that can raise #VC
@@ -57,11 +67,10 @@ u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers) {
         fail(platform, verdict.reason);
     }
     auto& tables = *reinterpret_cast<x86::PageTable*>(base);
-    if (platform == Platform::native) {
-        boot::map_image(tables, base, 0);
+    boot::map_image(tables, base, platform == Platform::native ? 0 : named_c_bit(platform));
+    if (!has_random_numbers(platform)) {
         return 0;
     }
-    boot::map_image(tables, base, named_c_bit(platform));
     u32 low  = 0;
     u32 high = 0;
     if (!boot::random_number<x86::Cpu>(low) || !boot::random_number<x86::Cpu>(high)) {

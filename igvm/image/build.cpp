@@ -121,26 +121,32 @@ unsigned& counter(PageCount& count, Part part) {
     case Part::pvh_entry:
     case Part::jump_table:
     case Part::acpi_tables:
-    case Part::efi_tables: break;
+    case Part::efi_tables:
+    case Part::ap_way: break;
     }
     return count.payload;
 }
 } // namespace
 
+std::optional<std::string> problem_of(const StubImage& image, const BuildOptions& options,
+                                      const GuestContents& contents) {
+    if (options.vcpus > 1 && options.vmpl == 0 && !image.entry_ap) {
+        return "the image has no entry point for further vCPUs: expected the symbol entry_ap";
+    }
+    if (options.vcpus > 1 && contents.service != nullptr && !contents.service->entry_ap) {
+        return "the service has no entry point for further vCPUs: expected the symbol entry_ap";
+    }
+    if (contents.payload != nullptr && !image.payload_header) {
+        return "the image runs its own payload and no other: expected the symbol payload_header";
+    }
+    return std::nullopt;
+}
+
 std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildOptions& options,
                                             const GuestContents& contents,
                                             const BuildProgress& progress) {
-    if (options.vcpus > 1 && options.vmpl == 0 && !image.entry_ap) {
-        return std::unexpected("the image has no entry point for further vCPUs: expected the "
-                               "symbol entry_ap");
-    }
-    if (options.vcpus > 1 && contents.service != nullptr && !contents.service->entry_ap) {
-        return std::unexpected("the service has no entry point for further vCPUs: expected the "
-                               "symbol entry_ap");
-    }
-    if (contents.payload != nullptr && !image.payload_header) {
-        return std::unexpected("the image runs its own payload and no other: expected the symbol "
-                               "payload_header");
+    if (auto problem = problem_of(image, options, contents)) {
+        return std::unexpected(std::move(*problem));
     }
     auto layout = lay_out(image, options, contents);
     if (!layout) {

@@ -19,9 +19,11 @@ struct PageCount {
     unsigned snp         = 0; // CPUID and secrets page
     unsigned service     = 0; // at VMPL 0, with the guest's VMSA
     unsigned vmsa        = 0;
+    unsigned volume      = 0; // of a flash image, in which the rest is, but for
+    unsigned metadata    = 0; // what it has a launch for SEV-SNP validate
 
     [[nodiscard]] unsigned all() const {
-        return page_tables + stub + payload + initrd + snp + service + vmsa;
+        return page_tables + stub + payload + initrd + snp + service + vmsa + volume + metadata;
     }
 };
 
@@ -30,6 +32,10 @@ struct BuiltFile {
     std::vector<PageCount> pages;
     Layout layout;
 };
+
+/// What of image, options and contents does not go together, if so.
+std::optional<std::string> problem_of(const StubImage& image, const BuildOptions& options,
+                                      const GuestContents& contents);
 
 /// Called with the number of pages done, now and then.
 using BuildProgress = std::function<void(u64 pages)>;

@@ -2,10 +2,12 @@
 #include "igvm/image/guest_layout.h"
 
 #include "boot/attest/record.h"
+#include "boot/flash/record.h"
 #include "boot/hand_over/snp_launch.h"
 #include "boot/initial_tables.h"
 #include "boot/jump_table/record.h"
 #include "boot/snp/service_launch.h"
+#include "igvm/format/reader.h"
 #include "igvm/image/acpi_tables.h"
 #include "igvm/image/efi_tables.h"
 #include "igvm/image/initial_state.h"
@@ -32,10 +34,13 @@ static std::vector<u8> bytes_of(const T& value) {
 }
 
 std::string_view name_of(Part part) {
-    constexpr std::string_view names[] = {
-        "page tables", "stub",       "hand-over",     "payload",    "initrd",
-        "zero page",   "PVH entry",  "AP jump table", "CPUID page", "secrets page",
-        "ACPI tables", "EFI tables", "service"};
+    constexpr std::string_view names[] = {"page tables", "stub",
+                                          "hand-over",   "payload",
+                                          "initrd",      "zero page",
+                                          "PVH entry",   "AP jump table",
+                                          "CPUID page",  "secrets page",
+                                          "ACPI tables", "EFI tables",
+                                          "service",     "way of further vCPUs"};
     return names[static_cast<unsigned>(part)];
 }
 
@@ -50,6 +55,7 @@ class PageMaker {
     void add_stub();
     void add_payload();
     void add_service();
+    [[nodiscard]] std::optional<std::string> add_ap_way();
     void add_required();
     /// What of all pages an SEV-SNP guest is told (boot/hand_over/snp_launch.h). To be called last.
     [[nodiscard]] std::optional<std::string> fill_snp_launch();
@@ -385,6 +391,25 @@ void PageMaker::add_service() {
     add(layout_.at.service_launch, Content(std::vector<u8>(page_size)));
 }
 
+/// A part of the reset code (boot/flash/record.h).
+std::optional<std::string> PageMaker::add_ap_way() {
+    using boot::flash::Record;
+    if (layout_.at.ap_way == 0) {
+        return std::nullopt;
+    }
+    const auto code = contents_.flash_reset;
+    const auto way  = code.size() < sizeof(Record) ? Record{} : load<Record>(code, 0);
+    const u64 at    = code.size() - ((u64{1} << 32) - way.ap_way);
+    if (way.ap_way_size == 0 || at > code.size() || way.ap_way_size > code.size() - at) {
+        return "the reset code of flash images has no way for further vCPUs";
+    }
+    layout_.pages.push_back({.part     = Part::ap_way,
+                             .gpa      = layout_.at.ap_way,
+                             .content  = Content(code.subspan(at, way.ap_way_size)),
+                             .platform = {}});
+    return std::nullopt;
+}
+
 void PageMaker::add_required() {
     if (layout_.at.service.size != 0) {
         layout_.required.push_back(
@@ -428,6 +453,7 @@ std::optional<std::string> PageMaker::fill_snp_launch() {
     record.loaded_count   = static_cast<u32>(memory.loaded.size());
     record.accepted_count = static_cast<u32>(memory.accepted.size());
     record.image_pages    = static_cast<u32>(layout_.at.image_size / page_size);
+    record.assigned_from  = options_.flash ? ~u64{0} : kernel::high_memory_start;
     std::ranges::copy(memory.loaded, record.loaded);
     std::ranges::copy(memory.accepted, record.accepted);
     fill_record(*image_.snp_launch, record);
@@ -549,6 +575,9 @@ std::expected<Layout, std::string> lay_out(const StubImage& image, const BuildOp
     maker.add_stub();
     maker.add_payload();
     maker.add_service();
+    if (auto problem = maker.add_ap_way()) {
+        return std::unexpected(std::move(*problem));
+    }
     maker.add_required();
     for (const auto fill : {&PageMaker::fill_snp_launch, &PageMaker::fill_attest_record,
                             &PageMaker::fill_efi_tables, &PageMaker::fill_service_launch}) {

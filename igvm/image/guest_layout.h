@@ -16,9 +16,10 @@ struct GuestContents {
     std::span<const u8> initrd; // only with a payload, as is:
     std::string_view command_line;
     // NOLINTBEGIN(readability-redundant-member-init): may go unnamed
-    std::span<const u8> enter_pvh  = {}; // what enters a PVH kernel (boot/pvh)
-    std::span<const u8> jump_table = {}; // what enters one, or Linux, with vCPUs (boot/jump_table)
-    const StubImage* service       = nullptr; // what runs at VMPL 0, where the guest does not
+    std::span<const u8> enter_pvh   = {}; // what enters a PVH kernel (boot/pvh)
+    std::span<const u8> jump_table  = {}; // what enters one, or Linux, with vCPUs (boot/jump_table)
+    const StubImage* service        = nullptr; // what runs at VMPL 0, where the guest does not
+    std::span<const u8> flash_reset = {};      // what a flash image ends in (boot/flash)
 
     // NOLINTEND(readability-redundant-member-init)
 
@@ -48,6 +49,7 @@ enum class Part : u8 {
     acpi_tables,
     efi_tables,
     service,
+    ap_way,
 };
 
 std::string_view name_of(Part part);
@@ -85,6 +87,7 @@ struct Placement {
     boot::MemoryRange service{}; // at VMPL 0, with what stands behind its image
     u64 service_launch = 0;      // a boot::ServiceLaunch
     u64 guest_vmsa     = 0;      // which the service makes one
+    u64 ap_way         = 0;      // of a flash image with further vCPUs (boot/flash/record.h)
 
     /// What stays in use behind the payload's back, ascending.
     [[nodiscard]] std::vector<kernel::MemoryRange> in_use(PlatformType platform) const;

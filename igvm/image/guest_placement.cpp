@@ -111,6 +111,9 @@ Problem Placer::place_behind_image() {
     if (options_.vp_count) {
         at_.parameters.push_back({.parameter = HeaderType::vp_count_parameter, .gpa = take()});
     }
+    if (options_.flash && options_.vcpus > 1) {
+        at_.ap_way = take();
+    }
     at_.image_size = next - at_.base;
     if (next > end_of(region())) {
         return fmt::format("the image leaves no room in its 2 MiB for {} pages behind it",

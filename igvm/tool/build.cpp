@@ -1,4 +1,5 @@
 // igvmtool build: the stub with the selftest or with a payload, as an IGVM file.
+#include "igvm/image/flash.h"
 #include "igvm/show/describe.h"
 #include "igvm/tool/build_arguments.h"
 #include "igvm/tool/build_manifest.h"
@@ -6,6 +7,7 @@
 #include "igvm/tool/progress.h"
 
 #include "enter_pvh.h"
+#include "flash_reset.h"
 #include "jump_table_enter_linux.h"
 
 #include <fmt/format.h>
@@ -62,15 +64,28 @@ void print_summary(const BuildArguments& arguments, const BuiltFile& file) {
     }
 }
 
-StubImage image_or_fail(const Input& stub, const BuildArguments& arguments, boot::Entry entry) {
+/// Of a flash image each page is loaded and measured, whatever is in it.
+void print_flash_summary(const BuildArguments& arguments, const BuiltFile& file) {
+    fmt::print("{}: {} bytes\n", arguments.flash, file.bytes.size());
+    for (const PageCount& count : file.pages) {
+        fmt::print("  {}: {} {} pages = {} volume", name_of(count.platform), count.all(),
+                   count.vmsa != 0 ? "measured" : "loaded", count.volume);
+        if (count.metadata != 0) {
+            fmt::print(" + {} stack, CPUID and secrets", count.metadata);
+        }
+        fmt::print("{}\n", count.vmsa != 0 ? fmt::format(" + {} VMSA", count.vmsa) : "");
+    }
+}
+
+StubImage image_or_fail(const Input& stub, const EntryName& entry) {
     auto image = read_stub_image(stub.bytes());
     if (!image) {
         throw Failure(fmt::format("{}: {}", stub.name(), describe(image.error())));
     }
-    if (!image->entry_point(entry)) {
+    if (!image->entry_point(entry.entry)) {
         throw Failure(fmt::format("{}: no entry point for --entry {}: expected the symbol {}",
-                                  stub.name(), arguments.entry,
-                                  entry == boot::Entry::compat ? "entry_compat" : "entry32"));
+                                  stub.name(), entry.name,
+                                  entry.entry == boot::Entry::compat ? "entry_compat" : "entry32"));
     }
     return std::move(*image);
 }
@@ -99,13 +114,14 @@ void build_file(const BuildArguments& arguments) {
     const bool with_payload    = !arguments.payload.empty();
     const Input stub(arguments.stub, with_payload ? "built-in stub" : "built-in stub and selftest",
                      with_payload ? entry.hand_over() : entry.selftest());
-    const StubImage image = image_or_fail(stub, arguments, options.entry);
+    const StubImage image = image_or_fail(stub, entry);
 
     GuestContents contents{.payload      = nullptr,
                            .initrd       = {},
                            .command_line = arguments.command_line,
                            .enter_pvh    = embedded::enter_pvh(),
-                           .jump_table   = embedded::jump_table_enter_linux()};
+                           .jump_table   = embedded::jump_table_enter_linux(),
+                           .flash_reset  = embedded::flash_reset()};
     const Input file(arguments.payload);
     const Input initrd(arguments.initrd);
     Payload payload;
@@ -137,31 +153,40 @@ void build_file(const BuildArguments& arguments) {
         pages += block.content.size() / page_size;
     }
     Progress progress("built", "pages", pages + contents.initrd.size() / page_size);
-    const auto built = build(image, options, contents, [&](u64 done) { progress.at(done); });
+    const bool is_flash    = !arguments.flash.empty();
+    const std::string& out = is_flash ? arguments.flash : arguments.out;
+    const auto built       = is_flash
+                                 ? build_flash(image, options, contents)
+                                 : build(image, options, contents, [&](u64 done) { progress.at(done); });
     if (!built) {
-        throw Failure(fmt::format("{}: {}", arguments.out, built.error()));
+        throw Failure(fmt::format("{}: {}", out, built.error()));
     }
-    write_or_fail(arguments.out, built->bytes);
+    write_or_fail(out, built->bytes);
     if (!arguments.manifest.empty()) {
         const std::string text = build_manifest({.options  = options,
                                                  .contents = contents,
                                                  .stub     = stub.record(),
                                                  .payload  = file.record(),
                                                  .initrd   = initrd.record(),
-                                                 .entry    = arguments.entry,
-                                                 .out      = arguments.out,
+                                                 .entry    = std::string(entry.name),
+                                                 .out      = out,
                                                  .file     = *built});
         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast)
         write_or_fail(arguments.manifest, {reinterpret_cast<const u8*>(text.data()), text.size()});
     }
-    print_summary(arguments, *built);
+    if (is_flash) {
+        print_flash_summary(arguments, *built);
+    } else {
+        print_summary(arguments, *built);
+    }
 }
 
 } // namespace
 
 void add_build(CLI::App& app) {
     auto arguments = std::make_shared<BuildArguments>();
-    CLI::App* verb = app.add_subcommand("build", "Make an IGVM file of a guest image");
+    CLI::App* verb =
+        app.add_subcommand("build", "Make an IGVM file or a flash image of a guest image");
     add_build_options(*verb, *arguments);
     verb->footer(
         "Examples:\n"
@@ -173,7 +198,8 @@ void add_build(CLI::App& app) {
         "  igvmtool build --out linux.igvm --payload bzImage --initrd initrd.img --memory 512M\n"
         "  igvmtool build --out vmlinux.igvm --payload kernel.elf --payload-protocol linux\n"
         "  igvmtool build --out flat.igvm --payload code.bin --payload-address 0x1000000 "
-        "--parameters memory-map,vp-count");
+        "--parameters memory-map,vp-count\n"
+        "  igvmtool build --flash guest.fd --platform native,sev-es,sev-snp --payload kernel.elf");
     verb->callback([arguments] { build_file(*arguments); });
 }
 

@@ -2,6 +2,7 @@
 #include "igvm/tool/build_arguments.h"
 
 #include "igvm/format/guest_policy.h"
+#include "igvm/image/flash.h"
 #include "igvm/show/describe.h"
 
 #include "hand_over32.h"
@@ -99,7 +100,9 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
 } // namespace
 
 const EntryName& entry_of(const BuildArguments& arguments) {
-    const auto* row = std::ranges::find(entry_names, arguments.entry, &EntryName::name);
+    const std::string_view unless_given = arguments.flash.empty() ? "64" : "32";
+    const std::string_view wanted       = arguments.entry.empty() ? unless_given : arguments.entry;
+    const auto* row                     = std::ranges::find(entry_names, wanted, &EntryName::name);
     if (row == std::end(entry_names)) {
         throw CLI::ValidationError(
             "--entry", fmt::format("found {}, expected 32, compat or 64", arguments.entry));
@@ -118,7 +121,20 @@ PayloadProtocol protocol_of(const BuildArguments& arguments) {
     return row->protocol;
 }
 
+static void check_outputs(const BuildArguments& arguments) {
+    if (arguments.out.empty() == arguments.flash.empty()) {
+        throw CLI::ValidationError(
+            arguments.out.empty() ? "--out" : "--flash",
+            "expected one of --out, for an IGVM file, and --flash, for a flash image");
+    }
+    if (!arguments.flash.empty() && !arguments.policy.empty()) {
+        throw CLI::ValidationError("--policy", "a flash image has no place for the guest's policy, "
+                                               "which the monitor is given: expected none");
+    }
+}
+
 BuildOptions options_of(const BuildArguments& arguments) {
+    check_outputs(arguments);
     BuildOptions options = arguments.options;
     options.entry        = entry_of(arguments).entry;
     options.platforms.clear();
@@ -167,15 +183,22 @@ BuildOptions options_of(const BuildArguments& arguments) {
     }
     options.memory       = arguments.memory.value_or(options.memory);
     options.tells_memory = arguments.memory.has_value();
-    if (const auto wrong = wrong_option(options)) {
+    auto wrong           = wrong_option(options);
+    if (!wrong && !arguments.flash.empty()) {
+        wrong = wrong_flash_option(options);
+    }
+    if (wrong) {
         throw CLI::ValidationError(std::string(*wrong));
     }
     return options;
 }
 
 void add_build_options(CLI::App& verb, BuildArguments& arguments) {
-    verb.add_option(cli::words::output, arguments.out, "The file to write")
-        ->required()
+    verb.add_option(cli::words::output, arguments.out, "The IGVM file to write")
+        ->type_name(cli::output_file);
+    verb.add_option("--flash", arguments.flash,
+                    "Write a flash image instead: a firmware volume that starts the guest at the "
+                    "reset vector, for monitors that load no IGVM files (docs/flash.md)")
         ->type_name(cli::output_file);
     verb.add_option("--manifest", arguments.manifest,
                     "Record as JSON what went in, and where it lies")
@@ -189,8 +212,8 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
         ->capture_default_str();
     verb.add_option("--entry", arguments.entry,
                     "CPU mode of the first instruction: 32 (legacy protected mode, paging off), "
-                    "compat (32-bit code in long mode) or 64")
-        ->capture_default_str();
+                    "compat (32-bit code in long mode) or 64, which is the default but for "
+                    "--flash, where it is 32");
     cli::add_number(verb, "--cbit", arguments.options.c_bit,
                     "Position of the C-bit: 47 up to EPYC Rome, 51 from Milan on; with --entry 32 "
                     "the guest finds it");

@@ -9,6 +9,7 @@ namespace vestibule::igvm {
 
 struct BuildArguments {
     std::string out;
+    std::string flash; // instead
     std::string stub;
     std::string payload;
     std::optional<u64> payload_address;
@@ -17,7 +18,7 @@ struct BuildArguments {
     std::string command_line;
     std::string manifest;
     std::vector<std::string> platforms = {"native", "sev-es"};
-    std::string entry                  = "64";
+    std::string entry; // its name, if one was given
     std::vector<std::string> parameters;
     std::string policy;
     std::string accept = "all";

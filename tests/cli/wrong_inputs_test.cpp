@@ -305,7 +305,7 @@ constexpr Row words[] = {
     {"$S run guest.igvm --platform snp --secure-tsc", 2, "an IGVM file says by itself what its SEV_FEATURES ask for"},
     {"$S run guest.igvm --platform native --smp 2", 2, "a guest on native has one"},
     {"$S run guest.igvm --platform native --profile", 2, "a guest on native takes none"},
-    {"$S run --firmware vars.fd --platform native", 2, "--firmware does not run on native"},
+    {"$S run --firmware vars.fd --platform native --smp 2", 2, "a guest on native has one"},
     {"$S run guest.igvm --expect perhaps", 2, "--expect: found perhaps, expected one of termination, exit"},
     {"$S run guest.igvm --expect exit", 2, "--expect: found exit, expected exit=N"},
     {"$S run guest.igvm --expect exit=-1", 2, "--expect: exit: found -1"},

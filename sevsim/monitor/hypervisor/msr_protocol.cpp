@@ -61,6 +61,9 @@ u64 page_state_change(Vcpu& vcpu, u64 request) {
     if (tells(vcpu.options, Lie::msr_undone)) {
         return 0x015;
     }
+    if (tells(vcpu.options, Lie::psc_refused)) {
+        return u64{1} << 32 | 0x015;
+    }
     constexpr u64 page   = 0x000F'FFFF'FFFF'F000;
     const auto operation = static_cast<unsigned>(request >> 52) & 0xF;
     const bool is_for_one_page =

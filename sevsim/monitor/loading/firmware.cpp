@@ -70,11 +70,10 @@ void launch_firmware(Vcpu& vcpu, std::span<const u8> bytes) {
 
 void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
     Vcpu& vcpu = vcpus[0];
-    if (vcpu.options.is_native()) {
-        end_run_by_monitor_error("firmware does not run on the native platform");
-    }
-    const u64 variables = vcpu.options.no_flash ? 0 : variables_size(bytes);
-    map_firmware(bytes.subspan(variables));
+    // Natively all of it is a ROM.
+    const bool no_flash = vcpu.options.no_flash || vcpu.options.is_native();
+    const u64 variables = no_flash ? 0 : variables_size(bytes);
+    map_firmware(vcpu.options, bytes.subspan(variables));
     if (vcpu.options.is_snp()) {
         launch_firmware(vcpu, bytes.subspan(variables));
     }

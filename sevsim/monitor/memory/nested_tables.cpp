@@ -142,13 +142,35 @@ NestedRoots nested_roots() {
             .long_mode   = layout::physical(roots[0].long_mode)};
 }
 
-void map_firmware(std::span<u8> image) {
+namespace {
+
+/// What the machine has below 4 GiB, in smaller pages than before, so that some can be others.
+void split_last_gigabyte() {
+    const u64 end                                                    = layout::monitor_physical;
+    const u64 gigabyte                                               = end - gigabyte_size;
+    shared_view.pointers->entry[x86::table_index(gigabyte, 3)].value = 0;
+    const u64 large_end = firmware_begin & ~(x86::large_page_size - 1);
+    for (u64 gpa = gigabyte; gpa < large_end; gpa += x86::large_page_size) {
+        directory_entry(shared_view, gpa).value = gpa | page_flags | PageTableEntry::large;
+    }
+    for (u64 gpa = large_end; gpa < end; gpa += page_size) {
+        page_entry(shared_view, gpa).value = gpa | page_flags;
+    }
+}
+
+} // namespace
+
+void map_firmware(const Options& options, std::span<u8> image) {
     firmware        = image.data();
     firmware_begin  = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
     u64 backing     = reinterpret_cast<u64>(firmware);
     const u64 flags = is_snp ? page_flags : page_flags & ~PageTableEntry::writable;
+    if (options.is_native()) {
+        split_last_gigabyte();
+    }
+    const View view = options.is_native() ? shared_view : private_view;
     for (u64 gpa = firmware_begin; gpa < layout::monitor_physical; gpa += page_size) {
-        page_entry(private_view, gpa).value = backing | flags;
+        page_entry(view, gpa).value = backing | flags;
         backing += page_size;
     }
 }
@@ -207,6 +229,9 @@ NestedFault resolve_firmware_fault(u64 address, bool is_private, bool table_or_c
 
 /// The native guest's devices above the gigabytes in which memory is that only the monitor sees.
 NestedFault resolve_native_fault(u64 gpa) {
+    if (is_firmware(gpa)) {
+        return NestedFault::firmware_write;
+    }
     if (is_hidden(gpa & ~(gigabyte_size - 1)) || gpa >= layout::native_end) {
         return NestedFault::fetch_from_device;
     }

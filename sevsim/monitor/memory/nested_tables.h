@@ -17,9 +17,9 @@ namespace vestibule::sevsim {
 
 void build_nested_tables(const Options& options);
 
-/// Puts firmware below 4 GiB, private, to be read and executed; under SEV-SNP it is memory, and can
-/// be written to as well. Whole pages, which become the guest's.
-void map_firmware(std::span<u8> image);
+/// Puts firmware below 4 GiB, private but natively, to be read and executed; under SEV-SNP it is
+/// memory, and can be written to as well. Whole pages, which become the guest's.
+void map_firmware(const Options& options, std::span<u8> image);
 
 /// The flash in the shared view: its array, or nothing, so that reading it is MMIO.
 void show_flash(u64 gpa, std::span<const u8> array, bool readable);

@@ -75,6 +75,10 @@ void handle_msr(Vcpu& vcpu) {
         }
         return;
     case Msr::sev_status:
+        if (tells(vcpu.options, Lie::status_gp) || tells(vcpu.options, Lie::looks_native)) {
+            inject(vcpu, event::exception(x86::exception::general_protection, 0));
+            return;
+        }
         if (!write) {
             set_halves(
                 vcpu,

@@ -70,6 +70,9 @@ void intercept_for_encrypted(Vmcb& vmcb, const Options& options) {
         vmcb.intercept_misc1 |= rdtsc;
         vmcb.intercept_misc2 |= rdtscp;
     }
+    if (options.hostile.lie == Lie::looks_native) {
+        vmcb.intercept_misc1 &= ~cpuid;
+    }
     memset(msr_permissions, 0xFF, sizeof msr_permissions);
     for (const Msr msr : passed_through) {
         if (!takes_msr(options, static_cast<u32>(msr))) {
