@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view not_there    = "E14"; // EFAULT, as QEMU says it
 constexpr std::string_view not_a_number = "E22"; // EINVAL
 constexpr std::string_view all_done     = "OK";
-constexpr std::string_view unsupported  = "";
+constexpr std::string_view unsupported;
 
 constexpr std::string_view set_mode = "Qqemu.PhyMemMode:";
 constexpr std::string_view ask_mode = "qqemu.PhyMemMode";

@@ -247,25 +247,33 @@ void Conversation::from_qemu(const GdbItem& item) {
 /// it there. `stop` is what QEMU has said of it, and says now.
 std::string Conversation::back_to_guest(std::string stop) {
     constexpr int patience     = 300; // milliseconds: it may be asleep
+    constexpr unsigned most    = 256; // entries of other vCPUs meanwhile
     const std::string at_vmrun = fmt::format("0,{:x},1", proxy_.vmrun());
     const std::string thread   = thread_of(stop);
-    if (ask("Z" + at_vmrun) != "OK") {
-        return stop;
-    }
-    qemu_.send_packet("vCont;c");
-    auto next = next_of_qemu(patience);
-    if (!next) {
-        qemu_.send(interrupt);
-        next = next_of_qemu();
-    }
-    proxy_.forget();
-    ask("z" + at_vmrun);
-    if (next && proxy_.rip() == proxy_.vmrun()) {
-        // Another one has come there where it is not the same: it goes on by itself.
-        next = ask(fmt::format("vCont;s:{}", thread_of(*next)));
+    std::optional<std::string> next;
+    for (unsigned n = 0; n < most; ++n) {
+        if (ask("Z" + at_vmrun) != "OK") {
+            break;
+        }
+        qemu_.send_packet("vCont;c");
+        next = next_of_qemu(patience);
+        if (!next) {
+            qemu_.send(interrupt);
+            next = next_of_qemu();
+        }
         proxy_.forget();
+        ask("z" + at_vmrun);
+        if (!next || proxy_.rip() != proxy_.vmrun()) {
+            break; // a breakpoint of gdb's, or the time is up
+        }
+        const std::string arrived = thread_of(*next);
+        next                      = ask(fmt::format("vCont;s:{}", arrived));
+        proxy_.forget();
+        if (arrived == thread) {
+            break;
+        }
     }
-    return next ? *next : stop;
+    return next.value_or(stop);
 }
 
 /// What of a stop gdb is told. One instruction of the guest's may be many of the monitor's, which

@@ -14,4 +14,8 @@ print/d (int)ap_arrived
 stepi
 thread 1
 x/i $rip
+# The second one ends in a halt, of which only INIT wakes it, while the first one is single-stepped.
+delete
+stepi 40
+x/i $rip
 detach

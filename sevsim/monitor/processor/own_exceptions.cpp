@@ -18,8 +18,8 @@ extern u8 monitor_interrupt_entries[];
 
 namespace {
 
-constexpr unsigned vectors              = 256;
-constexpr unsigned interrupt_entry_size = 16;
+constexpr unsigned vectors            = 256;
+constexpr size_t interrupt_entry_size = 16;
 
 constinit x86::InterruptGate idt[vectors]{};
 
