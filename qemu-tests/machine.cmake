@@ -100,6 +100,11 @@ function(gdb_test name commands)
   set_tests_properties(qemu.gdb_${name} PROPERTIES TIMEOUT 120)
 endfunction()
 image_file(debugged debugged 64)
+image_file(loop_file loop 64)
+add_test(NAME qemu.gdb_again
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gdb_again $<TARGET_FILE:sevsim> ${loop_file} ${GDB})
+set_tests_properties(qemu.gdb_again PROPERTIES TIMEOUT 90
+  PASS_REGULAR_EXPRESSION "=> 0x205[0-9a-f]+:\t(jmp|pause)[^$]*=> 0x205[0-9a-f]+:\t(jmp|pause)[^$]*Outcome: QEMU ended")
 gdb_test(source source ARGS ${debugged} SYMBOLS ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/debugged.elf
   WANT "Breakpoint 1, payload_main [(]info=[.][.][.][)] at " "[$]1 = 0x1\n"
     "Breakpoint 2, [^\n]*innermost [(][)] at [./]*qemu-tests/guests/debugged.cpp:"

@@ -105,11 +105,15 @@ std::optional<std::string> GdbProxy::read_memory(std::string_view arguments) {
     if (!asked) {
         return std::string{not_a_number};
     }
-    if (wants_physical_ || !read_view() || !paging() || is_in_monitor(view_, *paging())) {
+    if (wants_physical_ || !read_view()) {
+        return by_qemu();
+    }
+    const std::optional<PagingState>& state = paging();
+    if (!state || is_in_monitor(view_, *state)) {
         return by_qemu();
     }
     std::vector<u8> bytes(asked->size);
-    const u64 size = read_linear(view_, *paging(), asked->address, bytes, machine());
+    const u64 size = read_linear(view_, *state, asked->address, bytes, machine());
     if (size == 0 && asked->size != 0) {
         return std::string{not_there};
     }
@@ -125,11 +129,14 @@ std::optional<std::string> GdbProxy::write_memory(std::string_view arguments) {
     if (!bytes || bytes->size() != asked->size) {
         return std::string{not_a_number};
     }
-    if (wants_physical_ || !read_view() || !paging() || is_in_monitor(view_, *paging())) {
-        forget();
+    if (wants_physical_ || !read_view()) {
         return by_qemu();
     }
-    const bool written = write_linear(view_, *paging(), asked->address, *bytes, machine());
+    const std::optional<PagingState>& state = paging();
+    if (!state || is_in_monitor(view_, *state)) {
+        return by_qemu();
+    }
+    const bool written = write_linear(view_, *state, asked->address, *bytes, machine());
     forget(); // it may have been a page table
     return std::string{written ? all_done : not_there};
 }
@@ -243,10 +250,14 @@ void GdbProxy::number_all_registers() {
 }
 
 GdbProxy::Place GdbProxy::place() {
-    if (!read_view() || !paging()) {
+    if (!read_view()) {
         return Place::unknown;
     }
-    return is_in_monitor(view_, *paging()) ? Place::monitor : Place::guest;
+    const std::optional<PagingState>& state = paging();
+    if (!state) {
+        return Place::unknown;
+    }
+    return is_in_monitor(view_, *state) ? Place::monitor : Place::guest;
 }
 
 std::optional<u64> GdbProxy::read_register(const std::string& name) {

@@ -37,7 +37,7 @@ bool send_all(int fd, std::string_view bytes) {
 /// Requests after which the machine runs.
 bool is_to_run(std::string_view request) {
     return request.starts_with("vCont;")
-           || (!request.empty() && std::string_view{"cCsSD"}.contains(request.front()));
+           || (!request.empty() && std::string_view{"cCsS"}.contains(request.front()));
 }
 
 /// What QEMU says once it has stopped, or ended.
@@ -137,7 +137,7 @@ class Conversation {
     void from_qemu(const GdbItem& item);
     std::optional<std::string> ask(std::string_view request);
     std::optional<std::string> next_of_qemu(int milliseconds = -1);
-    std::string back_to_guest(std::string stop);
+    std::string back_to_guest(const std::string& stop);
     std::string step_through_monitor(std::string stop);
 
     Descriptor listening_;
@@ -188,8 +188,11 @@ void Conversation::wait_for_gdb() {
         proxy_.start_again();
         // QEMU's stub stops the machine for whoever connects to it. To it we have never gone.
         if (gdb_.is_open() && running_) {
+            constexpr int patience = 2'000; // milliseconds
             qemu_.send(interrupt);
-            next_of_qemu();
+            if (auto stop = next_of_qemu(patience)) {
+                step_through_monitor(std::move(*stop));
+            }
         }
     }
 }
@@ -226,6 +229,13 @@ void Conversation::from_gdb(const GdbItem& item) {
     }
     const std::string_view body = item.body;
     step_.clear();
+    if (body.starts_with('D')) {
+        // To QEMU's stub that would be for good: it has no process any more. gdb may come again.
+        gdb_.send_packet("OK");
+        qemu_.send_packet("vCont;c");
+        running_ = true;
+        return;
+    }
     if (body.starts_with('s') || body.starts_with("vCont;s")) {
         step_      = body;
         step_from_ = proxy_.place() == GdbProxy::Place::guest ? proxy_.rip() : std::nullopt;
@@ -245,7 +255,7 @@ void Conversation::from_qemu(const GdbItem& item) {
 
 /// The vCPU that has stopped is in the monitor: lets it run to where it enters the guest, and stops
 /// it there. `stop` is what QEMU has said of it, and says now.
-std::string Conversation::back_to_guest(std::string stop) {
+std::string Conversation::back_to_guest(const std::string& stop) {
     constexpr int patience     = 300; // milliseconds: it may be asleep
     constexpr unsigned most    = 256; // entries of other vCPUs meanwhile
     const std::string at_vmrun = fmt::format("0,{:x},1", proxy_.vmrun());
