@@ -189,8 +189,7 @@ attest_test(certificates-size BUILD --payload ${payload_dir}/attested.elf RUN --
 attest_test(certificates-table BUILD --payload ${payload_dir}/attested.elf RUN --hostile certificates-table
   TABLE no)
 
-# Answers that nobody has made, and a secrets page in the place of the guest's, by which numbers of messages
-# would be used again.
+# Answers that nobody has made, to the stub's one message.
 snp_stub_test(lie_answers-spoilt selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
   ARGS ${snp} --hostile answers-spoilt WANT "termination: REQUEST_BAD_ANSWER " REJECT "ok 41")
 

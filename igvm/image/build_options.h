@@ -30,8 +30,8 @@ struct BuildOptions {
     u8 vmpl                 = 0;              // of an SEV-SNP guest; others have none
     bool flash              = false;          // laid out for a flash image, which no loader reads
     /// REPORT_DATA of the attestation report that an SEV-SNP guest is to have made.
-    std::optional<std::array<u8, boot::AttestRecord::data_size>> report_data =
-        {}; // NOLINT(readability-redundant-member-init)
+    // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed
+    std::optional<std::array<u8, boot::AttestRecord::data_size>> report_data = {};
 
     [[nodiscard]] bool is_for(PlatformType platform) const {
         return std::ranges::find(platforms, platform) != platforms.end();

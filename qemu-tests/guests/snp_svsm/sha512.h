@@ -39,7 +39,7 @@ constexpr u64 fraction_of_root(u64 number, unsigned power) {
             raised = product(raised, x);
         }
         Wide bound; // number * 2^(64 * power)
-        bound.limb[2 * power] = number;
+        bound.limb[u64{2} * power] = number;
         for (unsigned n = limbs; n-- > 0;) {
             if (raised.limb[n] != bound.limb[n]) {
                 return raised.limb[n] < bound.limb[n];
