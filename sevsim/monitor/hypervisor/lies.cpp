@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/lies.h"
 
 #include "sevsim/monitor/hypervisor/hypervisor.h"
@@ -17,7 +18,7 @@ bool tells(const Options& options, Lie lie) {
     if (options.hostile.lie != lie) {
         return false;
     }
-    report_lie(lies[static_cast<unsigned>(lie) - 1].name, options.trace);
+    report_lie(lies[static_cast<unsigned>(lie) - 1].name, options.trace || options.timeline);
     return true;
 }
 

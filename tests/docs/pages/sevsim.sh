@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What docs/sevsim.md takes for granted: a kernel that runs to its end, a disk, a guest.
 leave 'scripts/*' 'it needs the network'
 leave 'cmake *' 'this is what was built'
@@ -22,3 +23,6 @@ before 'sevsim run guest.igvm' 'igvmtool build --out guest.igvm --cbit 47 --plat
 before 'sevsim certs root' 'rm -rf root && cp "$BUILD/qemu-tests/snp_report.igvm" guest.igvm'
 before 'sevsim run guest.igvm --junit *' '
     igvmtool build --out guest.igvm --cbit 47 --platform native,sev-es,sev-snp'
+before 'sevsim run guest.igvm --trace *' '
+    igvmtool build --out guest.igvm --cbit 47 --platform native,sev-es,sev-snp
+    cp "$BUILD/guest/boot/vestibule.elf" guest.elf'

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What an owner does with igvmtool beside a file: signing elsewhere, blocks without a file,
 // reports.
 #include "tests/igvm/firmware_fixture.h"
@@ -327,6 +328,32 @@ TEST_F(IgvmTool, DoesNotExplainByRemovingEverything) {
         const auto outcome = run("explain one.igvm --depth 3 --expected " + nothing);
         EXPECT_EQ(outcome.status, 1) << outcome.out;
         EXPECT_TRUE(contains(outcome.out, "No explanation")) << outcome.out;
+    }
+}
+
+/// The picture has names, sizes, digests, and explains what occurs in it.
+TEST_F(IgvmTool, PictureNamesTheParts) {
+    write("flat.bin", Bytes(5000, 0xF4));
+    write("initrd", Bytes(3 << 20, 1));
+    ASSERT_EQ(
+        run("build --platform native,sev-es,snp --payload flat.bin --payload-address 0x1000000 "
+            "--cmdline 'quiet <1>' --initrd initrd --out a.igvm")
+            .status,
+        0);
+    ASSERT_EQ(run("show a.igvm --svg a.svg").status, 0);
+    const std::string svg    = read("a.svg");
+    const std::string digest = run("measure a.igvm --platform snp --digest-only").out.substr(0, 96);
+    for (const std::string part :
+         {">page tables: 4 KiB, measured<", ">initrd: 3 MiB, 768 pages, measured<",
+          ">payload: 8 KiB, 2 pages, measured<", ">payload: 8 KiB, 2 pages<",
+          ">stub: ", ">hand-over: 4 KiB", ">command line &quot;quiet &lt;1&gt;&quot;<", ">CPUID<",
+          ">secrets<", ">VMSA<", ">CPUID page: 4 KiB, filled by the host<"}) {
+        EXPECT_TRUE(contains(svg, part)) << part << "\n" << svg;
+    }
+    EXPECT_TRUE(contains(svg, "digest " + digest.substr(0, 47) + "<")) << svg;
+    EXPECT_TRUE(contains(svg, ">" + digest.substr(47) + "<")) << svg;
+    for (const char* part : {">error range<", ">zero pages<", ">relocatable<", ">parameters<"}) {
+        EXPECT_FALSE(contains(svg, part)) << part;
     }
 }
 
