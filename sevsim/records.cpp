@@ -2,7 +2,6 @@
 #include "sevsim/records.h"
 
 #include "sevsim/record_members.h"
-#include "sevsim/slice.h"
 
 #include <algorithm>
 #include <charconv>
@@ -45,13 +44,38 @@ void read_start(const Json&, Members& members, RunRecords& records) {
     }
 }
 
+void add_mark(RunRecords& records, Mark mark) {
+    constexpr std::size_t most = 20'000;
+    if (records.marks.size() < most) {
+        records.marks.push_back(std::move(mark));
+    }
+}
+
+void read_lie(const Json&, Members& members, RunRecords& records) {
+    Mark mark{Mark::Kind::lie, members.optional_number("time").value_or(0), members.text("name")};
+    if (members.wrong().empty()) {
+        add_mark(records, std::move(mark));
+    }
+}
+
+void read_serial_line(const Json&, Members& members, RunRecords& records) {
+    const u64 time = members.number("time");
+    if (members.wrong().empty()) {
+        add_mark(records, {Mark::Kind::serial_line, time, ""});
+    }
+}
+
 void read_violation(const Json&, Members& members, RunRecords& records) {
     Violation violation{.rule         = members.text("rule"),
                         .count        = members.optional_number("count", u64{1} << 48).value_or(1),
                         .first_rip    = members.optional_text("rip"),
                         .first_detail = members.optional_text("detail")};
+    const auto time = members.optional_number("time");
     if (!members.wrong().empty()) {
         return;
+    }
+    if (time) {
+        add_mark(records, {Mark::Kind::violation, *time, violation.rule});
     }
     const auto same = std::ranges::find(records.violations, violation.rule, &Violation::rule);
     if (same != records.violations.end()) {
@@ -121,7 +145,7 @@ void read_profile_rest(const Json&, Members& members, RunRecords& records) {
 }
 
 void read_slice(const Json&, Members& members, RunRecords& records) {
-    constexpr u64 latest       = 86'400'000 / slice_milliseconds; // the longest --timeout
+    constexpr u64 latest       = 86'400'000; // the longest --timeout
     constexpr std::size_t most = 4'000'000;
     Slice slice{.at    = members.number("at", latest),
                 .kind  = members.text("kind"),
@@ -246,6 +270,8 @@ struct RecordKind {
 constexpr RecordKind record_kinds[] = {
     {"start",        read_start,        true },
     {"violation",    read_violation,    true },
+    {"lie",          read_lie,          true },
+    {"serial-line",  read_serial_line,  false},
     {"so-far",       read_so_far,       false},
     {"count",        read_count,        false},
     {"dump",         read_dump,         false},

@@ -96,10 +96,20 @@ struct ProfileSample {
 
 /// So many VMGEXITs of a kind in one slice of time (sevsim/slice.h).
 struct Slice {
-    u64 at = 0;
+    u64 at = 0;       ///< milliseconds since the start
     std::string kind; ///< GHCB or MSR protocol
     std::string name;
     u64 count = 0;
+};
+
+/// Something at one moment, by the time-stamp counter: a breach of a rule, a lie, the end of a line
+/// of the guest's serial output.
+struct Mark {
+    enum class Kind : u8 { violation, lie, serial_line };
+
+    Kind kind;
+    u64 time = 0;
+    std::string words; ///< rule or lie
 };
 
 /// So many pages from there on, in one state of the reverse map table (sevsim/page_states.h).
@@ -117,6 +127,7 @@ struct RunRecords {
     std::vector<LastExit> last_exits; ///< oldest first
     std::vector<ProfileSample> profile;
     std::vector<Slice> slices;
+    std::vector<Mark> marks; ///< the first of very many
     std::vector<PageRun> pages;
     std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
     std::string dumped;            ///< what the last record has brought for the dump

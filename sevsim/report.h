@@ -20,6 +20,8 @@ struct RunResult {
     std::string output{}; // NOLINT(readability-redundant-member-init): likewise
     /// What could not be written, in words: the run has failed.
     std::vector<std::string> unwritten{}; // NOLINT(readability-redundant-member-init): likewise
+    /// The guest's file.
+    std::string guest{}; // NOLINT(readability-redundant-member-init): likewise
     /// What the hypervisor was to do to the guest (--hostile); empty: nothing.
     std::string hostility{}; // NOLINT(readability-redundant-member-init): likewise
     /// Of an SEV-SNP guest, in hexadecimal digits.

@@ -292,7 +292,8 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                                .take =
                                    [&](std::string_view bytes) {
                                        constexpr std::size_t most_kept = 16 * mib;
-                                       if (options.keeps_output && kept.size() < most_kept) {
+                                       if ((options.keeps_output || picture.get() != nullptr)
+                                           && kept.size() < most_kept) {
                                            kept += bytes;
                                        }
                                        output_failed |= !write_all(options.output, bytes);
@@ -323,6 +324,7 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                      .allowed       = options.allowed,
                      .launch_digest = guest->launch_digest};
     result.output = std::move(kept);
+    result.guest  = options.file;
     if (options.hostile.lie != Lie::none) {
         result.hostility = hostility(options.hostile);
     }

@@ -6,7 +6,14 @@
 
 namespace vestibule::sevsim {
 
-/// Of the guest's time-stamp counter.
-inline constexpr u64 slice_milliseconds = 20;
+/// Slices begin at milliseconds of the guest's time-stamp counter: fine ones at first, so that a
+/// short run is a picture too, then such that a long one is not a file that nobody reads.
+inline constexpr u64 fine_milliseconds   = 2'000;
+inline constexpr u64 coarse_milliseconds = 20;
+
+constexpr u64 slice_of(u64 millisecond) {
+    return millisecond < fine_milliseconds ? millisecond
+                                           : millisecond - millisecond % coarse_milliseconds;
+}
 
 } // namespace vestibule::sevsim

@@ -15,7 +15,8 @@ namespace vestibule::igvm {
 namespace {
 using boot::PayloadHeader;
 
-constexpr u64 region_size = u64{2} << 20; // the stub's, from its base
+constexpr u64 region_size    = u64{2} << 20; // the stub's, from its base
+constexpr u64 jump_table_gpa = 0x9'F000;     // where guest_placement.cpp has it
 
 bool can_be_record(const PayloadHeader& header) {
     const bool known = header.version == PayloadHeader::current_version
@@ -47,7 +48,7 @@ class Finder {
     OwnFile run() {
         for (const Header header : file_.directives(mask_)) {
             const auto page = header.as<PageData>();
-            if (page && !record_ && (page->flags & PageData::is_2mb_page) == 0) {
+            if (page && (page->flags & PageData::is_2mb_page) == 0) {
                 look_into(*page);
             }
         }
@@ -56,6 +57,10 @@ class Finder {
                 add_stub(*context);
                 break; // all vCPUs have the first one's tables
             }
+        }
+        // Without one of these two it is somebody else's, whatever looks like a part.
+        if (!record_ && !by_tables_) {
+            return {};
         }
         return std::move(found_);
     }
@@ -72,6 +77,16 @@ class Finder {
     void look_into(const PageData& page) {
         const auto data = file_.data(page);
         if (data.size() < page_size) {
+            return;
+        }
+        constexpr std::string_view root = "RSD PTR "; // ACPI 6.5, section 5.2.5.3
+        if (std::ranges::equal(data.first(root.size()), root)) {
+            add(Part::acpi_tables, page.gpa, page_size);
+        }
+        if (page.gpa == jump_table_gpa && platform_ == PlatformType::sev_es) {
+            add(Part::jump_table, page.gpa, page_size);
+        }
+        if (record_) {
             return;
         }
         for (u64 offset = 0; offset + sizeof(PayloadHeader) <= page_size; offset += sizeof(u64)) {
@@ -110,12 +125,12 @@ class Finder {
             rip            = own.rip;
             cr3            = own.cr3;
         }
-        const u64 base       = rip & ~(region_size - 1);
-        const bool by_tables = (cr3 & ~(page_size - 1) & ~(bit(47) | bit(51))) == base && base != 0;
-        if (by_tables) {
+        const u64 base = rip & ~(region_size - 1);
+        by_tables_     = (cr3 & ~(page_size - 1) & ~(bit(47) | bit(51))) == base && base != 0;
+        if (by_tables_) {
             add(Part::page_tables, base, page_size);
         }
-        if (by_tables || record_) {
+        if (by_tables_ || record_) {
             add(Part::stub, base, region_size);
         }
     }
@@ -124,6 +139,7 @@ class Finder {
     PlatformType platform_;
     u32 mask_;
     std::optional<PayloadHeader> record_;
+    bool by_tables_ = false;
     OwnFile found_;
 };
 } // namespace

@@ -25,8 +25,9 @@ Look look_of(const PageRun& run) {
 
 class Collector {
   public:
-    Collector(const File& file, PlatformType platform)
-        : file_(file), mask_(file.mask_of(platform)), measures_(platform != PlatformType::native) {}
+    Collector(const File& file, PlatformType platform, const std::vector<NamedRange>& names)
+        : file_(file), names_(names), mask_(file.mask_of(platform)),
+          measures_(platform != PlatformType::native) {}
 
     std::vector<MemoryBox> run() {
         for (const Header header : file_.initialization(mask_)) {
@@ -68,8 +69,41 @@ class Collector {
                                      : !run.measured() ? ", unmeasured"
                                      : normal          ? ", measured"
                                                        : ", filled by the host";
-        add(run.first.gpa, run.size(), look_of(run), run.measured(),
-            fmt::format("{} x {} {}{}", run.pages, run.step == page_size ? "4K" : "2M", kind, how));
+        // One after another of what has a name, or none, as a whole. The last page may end at 2^64.
+        for (u64 at = 0; at < run.size();) {
+            const u64 gpa          = run.first.gpa + at;
+            const std::string name = name_at(names_, gpa);
+            u64 next               = next_edge(run, at);
+            while (next < run.size() && name_at(names_, run.first.gpa + next) == name) {
+                next = next_edge(run, next);
+            }
+            add(gpa, next - at, look_of(run), run.measured(),
+                words((next - at) / run.step, run.step, name, kind) + std::string(how));
+            at = next;
+        }
+    }
+
+    /// Up to where another name may begin, from the run's beginning and in steps of its pages.
+    [[nodiscard]] u64 next_edge(const PageRun& run, u64 at) const {
+        u64 next = run.size();
+        for (const NamedRange& range : names_) {
+            for (const u64 edge : {range.gpa, range.gpa + range.size}) {
+                const u64 offset = edge - run.first.gpa;
+                if (edge > run.first.gpa && offset > at) {
+                    next = std::min(next, (offset + run.step - 1) / run.step * run.step);
+                }
+            }
+        }
+        return next;
+    }
+
+    static std::string words(u64 pages, u64 step, const std::string& name, std::string_view kind) {
+        if (name.empty()) {
+            return fmt::format("{} x {} {}", pages, step == page_size ? "4K" : "2M", kind);
+        }
+        const std::string size = fmt::format("{}: {}", name, size_text(to_pages(pages * step)));
+        const auto* zero       = kind == "zero" ? " zero" : "";
+        return pages == 1 ? size + zero : fmt::format("{}, {}{} pages", size, pages, zero);
     }
 
     void directive(const Header& header) {
@@ -116,6 +150,7 @@ class Collector {
     };
 
     const File& file_;
+    const std::vector<NamedRange>& names_;
     u32 mask_;
     bool measures_;
     std::map<u32, Area> areas_;
@@ -156,8 +191,19 @@ std::vector<MemoryBox> joined(const std::vector<MemoryBox>& boxes, u64 limit) {
 }
 } // namespace
 
-std::vector<MemoryBox> memory_boxes(const File& file, PlatformType platform, u64 limit) {
-    const std::vector<MemoryBox> all = Collector(file, platform).run();
+std::string size_text(u64 pages) {
+    constexpr std::string_view units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double amount                      = static_cast<double>(pages) * 4;
+    unsigned unit                      = 0;
+    for (; amount >= 1024 && unit + 1 < std::size(units); ++unit) {
+        amount /= 1024;
+    }
+    return fmt::format("{:.4g} {}", amount, units[unit]);
+}
+
+std::vector<MemoryBox> memory_boxes(const File& file, PlatformType platform, u64 limit,
+                                    const std::vector<NamedRange>& names) {
+    const std::vector<MemoryBox> all = Collector(file, platform, names).run();
     std::vector<MemoryBox> background;
     std::vector<MemoryBox> foreground;
     for (const MemoryBox& box : all) {

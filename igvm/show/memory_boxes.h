@@ -3,6 +3,7 @@
 #pragma once
 
 #include "igvm/format/reader.h"
+#include "igvm/show/named_range.h"
 
 #include <string>
 #include <vector>
@@ -40,6 +41,10 @@ struct MemoryBox {
 
 /// By address, each look in the file's order where they overlap. At most `limit` in the foreground:
 /// beyond that the closest neighbours become one.
-std::vector<MemoryBox> memory_boxes(const File& file, PlatformType platform, u64 limit);
+std::vector<MemoryBox> memory_boxes(const File& file, PlatformType platform, u64 limit,
+                                    const std::vector<NamedRange>& names = {});
+
+/// "13.54 MiB"
+std::string size_text(u64 pages);
 
 } // namespace vestibule::igvm

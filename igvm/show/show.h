@@ -2,6 +2,7 @@
 #pragma once
 
 #include "igvm/format/reader.h"
+#include "igvm/show/named_range.h"
 #include "igvm/show/sink.h"
 
 #include <string>
@@ -17,6 +18,12 @@ void show_json(const File& file, std::string_view name, const Sink& out);
 
 /// An SVG document: a column a platform, addresses downwards, what nobody fills cut out. Its size
 /// is bounded whatever the file holds.
-std::string show_svg(const File& file, std::string_view name);
+/// `words` are what others know of it.
+struct PictureWords {
+    NamesOf names;                                               // of what lies where
+    std::function<std::vector<std::string>(PlatformType)> lines; // below a column's head
+};
+
+std::string show_svg(const File& file, std::string_view name, const PictureWords& words = {});
 
 } // namespace vestibule::igvm

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 namespace vestibule::igvm {
@@ -43,38 +44,41 @@ constexpr u64 box_limit    = 60; // a platform; more are not legible
 constexpr u64 axis_width   = 150;
 constexpr u64 column_width = 300;
 constexpr u64 column_space = 20;
-constexpr u64 top          = 96;
+constexpr u64 top          = 96; // without further lines below the heads
+constexpr u64 line_height  = 13;
 constexpr u64 gap_height   = 40;
 constexpr u64 least_height = 20;
-
-std::string size_text(u64 pages) {
-    constexpr std::string_view units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double amount                      = static_cast<double>(pages) * 4;
-    unsigned unit                      = 0;
-    for (; amount >= 1024 && unit + 1 < std::size(units); ++unit) {
-        amount /= 1024;
-    }
-    return fmt::format("{:.4g} {}", amount, units[unit]);
-}
 
 struct Column {
     SupportedPlatform platform;
     std::vector<MemoryBox> boxes;
+    std::vector<std::string> lines;
 };
 
 class Picture {
   public:
-    Picture(const File& file, std::string_view name) : file_(file), name_(name) {
+    Picture(const File& file, std::string_view name, const PictureWords& words)
+        : file_(file), name_(name) {
         for (const Header header : file.platforms()) {
-            const auto platform = load<SupportedPlatform>(header.content);
-            columns_.push_back({.platform = platform,
-                                .boxes    = memory_boxes(file, platform.platform_type, box_limit)});
+            const auto platform     = load<SupportedPlatform>(header.content);
+            const PlatformType type = platform.platform_type;
+            const auto names        = words.names ? words.names(type) : std::vector<NamedRange>{};
+            columns_.push_back(
+                {.platform = platform,
+                 .boxes    = memory_boxes(file, type, box_limit, names),
+                 .lines    = words.lines ? words.lines(type) : std::vector<std::string>{}});
+            top_ = std::max(top_, top + columns_.back().lines.size() * line_height);
+            for (const MemoryBox& box : columns_.back().boxes) {
+                occurs_[static_cast<unsigned>(box.look)] = true;
+                unmeasured_ = unmeasured_ || (!is_background(box.look) && box.unmeasured);
+            }
         }
         set_scale();
     }
 
     std::string draw() {
         const u64 width = axis_width + columns_.size() * (column_width + column_space) + 20;
+        bottom_         = std::max(bottom_, top_);
         // A line of the legend holds as many as fit.
         const u64 in_line       = std::max<u64>((width - 40) / 160, 1);
         const u64 legend_lines  = (std::size(looks) + in_line) / in_line;
@@ -128,7 +132,7 @@ class Picture {
         std::ranges::sort(cuts);
         cuts.erase(std::ranges::unique(cuts).begin(), cuts.end());
         std::ranges::sort(edges);
-        u64 y     = top;
+        u64 y     = top_;
         int depth = 0;
         auto edge = edges.begin();
         for (u64 i = 0; i + 1 < cuts.size(); ++i) {
@@ -185,6 +189,11 @@ class Picture {
         const bool native = column.platform.platform_type == PlatformType::native;
         add("<text x=\"{}\" y=\"76\">{}{}</text>\n", x, start_of(column.platform),
             native ? ", nothing is measured" : "");
+        u64 line = 0;
+        for (const std::string& text : column.lines) {
+            add("<text x=\"{}\" y=\"{}\" font-size=\"9\" fill=\"#444\">{}</text>\n", x,
+                76 + ++line * line_height, xml_escaped(text));
+        }
         for (const MemoryBox& box : column.boxes) {
             draw(box, x);
         }
@@ -263,20 +272,29 @@ class Picture {
             ++number;
         };
         for (const LookRow& row : looks) {
-            item(row.fill, row.legend);
+            if (occurs_[static_cast<unsigned>(row.look)]) {
+                item(row.fill, row.legend);
+            }
         }
-        item("url(#unmeasured)", "not measured");
+        if (unmeasured_) {
+            item("url(#unmeasured)", "not measured");
+        }
     }
 
     const File& file_;
     std::string name_;
     std::vector<Column> columns_;
     std::vector<Piece> pieces_;
+    u64 top_    = top;
     u64 bottom_ = top;
+    std::array<bool, std::size(looks)> occurs_{}; // what the legend explains
+    bool unmeasured_ = false;
     std::string text_;
 };
 } // namespace
 
-std::string show_svg(const File& file, std::string_view name) { return Picture(file, name).draw(); }
+std::string show_svg(const File& file, std::string_view name, const PictureWords& words) {
+    return Picture(file, name, words).draw();
+}
 
 } // namespace vestibule::igvm

@@ -17,7 +17,7 @@ bool tells(const Options& options, Lie lie) {
     if (options.hostile.lie != lie) {
         return false;
     }
-    report_lie(lies[static_cast<unsigned>(lie) - 1].name, options.trace);
+    report_lie(lies[static_cast<unsigned>(lie) - 1].name, options.trace || options.timeline);
     return true;
 }
 

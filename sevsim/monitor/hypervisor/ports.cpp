@@ -6,6 +6,7 @@
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
+#include "sevsim/monitor/recording/timeline.h"
 #include "x86/cpu.h"
 
 namespace vestibule::sevsim {
@@ -73,6 +74,10 @@ void write_guest_port(const Options& options, u16 port, unsigned size, u32 value
     port = moved_power_management(port);
     watch_for_machine_end(port, size, value);
     before_port_write(port, value);
+    constexpr u16 first_serial_port = 0x3F8;
+    if (port == first_serial_port && size == 1 && (value & 0xFF) == '\n') {
+        note_serial_line();
+    }
     switch (size) {
     case 1: x86::Cpu::out8(port, static_cast<u8>(value)); break;
     case 2: x86::Cpu::out16(port, static_cast<u16>(value)); break;

@@ -14,28 +14,28 @@ struct Row {
     u64 count;
 };
 
-constinit u64 begin           = 0;
-constinit u64 ticks_per_slice = 0; // 0: nobody wants to know
-constinit u64 slice           = 0;
+constinit u64 begin        = 0;
+constinit u64 ticks_per_ms = 0; // 0: nobody wants to know
+constinit u64 slice        = 0;
 constinit Row rows[64]{};
 constinit u64 row_count = 0;
 
 } // namespace
 
 void start_timeline(u64 khz) {
-    ticks_per_slice = khz * slice_milliseconds;
-    if (ticks_per_slice == 0) {
+    ticks_per_ms = khz;
+    if (ticks_per_ms == 0) {
         end_run_by_monitor_error("--timeline: this machine's time cannot be measured");
     }
     begin = x86::Cpu::rdtsc();
 }
 
 void add_to_timeline(u64 time, Served kind, const char* name) {
-    if (ticks_per_slice == 0) {
+    if (ticks_per_ms == 0) {
         return;
     }
     // Another vCPU may have been a little later and counted first.
-    const u64 now = (time - begin) / ticks_per_slice;
+    const u64 now = slice_of((time - begin) / ticks_per_ms);
     if (time > begin && now > slice) {
         send_timeline();
         slice = now;
@@ -48,6 +48,14 @@ void add_to_timeline(u64 time, Served kind, const char* name) {
     }
     if (row_count < sizeof rows / sizeof rows[0]) {
         rows[row_count++] = {kind, name, 1};
+    }
+}
+
+void note_serial_line() {
+    if (ticks_per_ms != 0) {
+        Record record("serial-line");
+        add_moment(record);
+        record.end();
     }
 }
 

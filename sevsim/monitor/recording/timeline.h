@@ -12,6 +12,9 @@ void start_timeline(u64 khz);
 /// One VMGEXIT, at this value of the time-stamp counter. `name` must be a literal.
 void add_to_timeline(u64 time, Served kind, const char* name);
 
+/// A line of the guest's serial output has ended.
+void note_serial_line();
+
 /// The slice that is not over yet.
 void send_timeline();
 

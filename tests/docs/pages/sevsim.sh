@@ -22,3 +22,6 @@ before 'sevsim run guest.igvm' 'igvmtool build --out guest.igvm --cbit 47 --plat
 before 'sevsim certs root' 'rm -rf root && cp "$BUILD/qemu-tests/snp_report.igvm" guest.igvm'
 before 'sevsim run guest.igvm --junit *' '
     igvmtool build --out guest.igvm --cbit 47 --platform native,sev-es,sev-snp'
+before 'sevsim run guest.igvm --trace *' '
+    igvmtool build --out guest.igvm --cbit 47 --platform native,sev-es,sev-snp
+    cp "$BUILD/guest/boot/vestibule.elf" guest.elf'

@@ -330,6 +330,32 @@ TEST_F(IgvmTool, DoesNotExplainByRemovingEverything) {
     }
 }
 
+/// The picture has names, sizes, digests, and explains what occurs in it.
+TEST_F(IgvmTool, PictureNamesTheParts) {
+    write("flat.bin", Bytes(5000, 0xF4));
+    write("initrd", Bytes(3 << 20, 1));
+    ASSERT_EQ(
+        run("build --platform native,sev-es,snp --payload flat.bin --payload-address 0x1000000 "
+            "--cmdline 'quiet <1>' --initrd initrd --out a.igvm")
+            .status,
+        0);
+    ASSERT_EQ(run("show a.igvm --svg a.svg").status, 0);
+    const std::string svg    = read("a.svg");
+    const std::string digest = run("measure a.igvm --platform snp --digest-only").out.substr(0, 96);
+    for (const std::string part :
+         {">page tables: 4 KiB, measured<", ">initrd: 3 MiB, 768 pages, measured<",
+          ">payload: 8 KiB, 2 pages, measured<", ">payload: 8 KiB, 2 pages<",
+          ">stub: ", ">hand-over: 4 KiB", ">command line &quot;quiet &lt;1&gt;&quot;<", ">CPUID<",
+          ">secrets<", ">VMSA<", ">CPUID page: 4 KiB, filled by the host<"}) {
+        EXPECT_TRUE(contains(svg, part)) << part << "\n" << svg;
+    }
+    EXPECT_TRUE(contains(svg, "digest " + digest.substr(0, 47) + "<")) << svg;
+    EXPECT_TRUE(contains(svg, ">" + digest.substr(47) + "<")) << svg;
+    for (const char* part : {">error range<", ">zero pages<", ">relocatable<", ">parameters<"}) {
+        EXPECT_FALSE(contains(svg, part)) << part;
+    }
+}
+
 /// diff names what went in and is another one, by a manifest or by what the file says of itself.
 TEST_F(IgvmTool, DiffNamesTheParts) {
     write("flat.bin", Bytes(5000, 0xF4));
