@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Prints what the guest's assembly needs to know of the C++ types, as NASM definitions. Runs on the
 // build machine, before anything freestanding is built.
 #include "boot/attest/record.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* What the stub tells its payload: for payloads in C and C++, so it needs <stdint.h> and nothing
  * else. Public and versioned: fields are only added, at the end, and `size` says how many bytes are
  * there.

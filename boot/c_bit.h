@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The C-bit: which bit of a page-table entry makes a page private, and the proof that it does.
 #pragma once
 

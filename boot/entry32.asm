@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The first instructions of the guest in 32-bit legacy protected mode, and the way from there to
 ; 64-bit mode. Everything that is not about registers and modes is C++ (boot/legacy), compiled for
 ; i386 and included here as bytes: an image for x86-64 cannot be linked with it.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The first instructions of the guest in 64-bit mode.
 ;
 ; On entry (igvm/image/initial_state.h, or one of the 32-bit entries): 64-bit code segment, flat data

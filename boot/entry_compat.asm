@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The first instructions of the guest in 32-bit compatibility mode (EFER.LMA = 1, CS.L = 0), as a
 ; loader leaves it that switched long mode on but not to 64-bit code.
 ;

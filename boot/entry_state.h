@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a vCPU holds when it executes the image's first instruction, as far as it matters to both
 // who makes that state (igvm/image/initial_state.h) and who relies on it (the entries).
 #pragma once

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Entries for exceptions, #VC among them until the runtime handler has a gate of its own
 ; (vc/entry64.asm), and the one instruction of the stub that may fault.
 %include "guest_asm.inc"

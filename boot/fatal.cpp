@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/fatal.h"
 
 #include "boot/c_bit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The stub's segments. igvmtool starts the vCPU with these selectors already loaded
 // (igvm/image/initial_state.h), so the table only has to be there when an interrupt returns, and
 // where code of one width calls code of another.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/ghcb_page.h"
 
 #include "boot/fatal.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // vCPU 0's GHCB: made shared, agreed on with the hypervisor, proved to be answered.
 #pragma once
 

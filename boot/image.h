@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where the image lies: addresses that the linker script defines (linker/stub.ld). The image runs
 // wherever it was loaded, identity-mapped, so these are guest-physical addresses too.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The page tables that a vCPU enters 64-bit code on: one page, made by igvmtool where the image is
 // entered with paging on, and by the stub where it is entered without (boot/legacy). Everyone finds
 // the C-bit in them (boot/c_bit.h).

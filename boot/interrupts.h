@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The stub's GDT and IDT, and who handles what.
 #pragma once
 

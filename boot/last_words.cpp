@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The end of the guest at a #VC or another exception. Linked beside the payload, whose last page
 // has room (boot/CMakeLists.txt): the stub's own pages are full to the last bytes.
 #include "ghcb/last_words.h"

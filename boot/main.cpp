@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The stub, from its first C++ to the payload. Every step that trusts the hypervisor comes after
 // the step that made it safe to.
 #include "boot/boot_info.h"

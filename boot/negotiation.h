@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which machine this is, as far as the CPU, the measured image and the hypervisor agree.
 #pragma once
 

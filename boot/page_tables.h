@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The stub's own page tables: the first 4 GiB identity-mapped, private, the image's pages with no
 // more rights than they need.
 #pragma once

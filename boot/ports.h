@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // I/O ports of a PC that the stub and its selftest use.
 #pragma once
 

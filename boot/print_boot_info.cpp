@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Prints the offsets of boot/boot_info.h for assembly: `nasm` as boot_info.inc, `c` as
 // boot_info_offsets.h, for .S files. Runs on the build machine.
 #include "boot/boot_info.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A number that the hypervisor does not know: RDRAND, which it cannot intercept (APM volume 2,
 // section 15.9 lists what it can).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which of a command line's files are read and which are written, by the type that --help shows of
 // an option; and that no output is an input, nor another output: a key that is written over is
 // gone, and so would be the exit status that says so. Links count as what they lead to.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // JSON outputs of the three programs: each is an object that says by its first member, "schema",
 // which it is. What it holds is a file of docs/schemas, which is installed, and a section of
 // docs/json.md; the tests hold every output that they see against it.

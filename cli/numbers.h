@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Options that take numbers and sizes, by the one strict reader (igvm/format/number.h): CLI11's own
 // conversions take signs, octal digits and what does not fit.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "cli/option_values.h"
 
 #include "cli/files.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a shell can offer for an option's value.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "cli/pages.h"
 
 #include "cli/option_values.h"

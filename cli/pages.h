@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Man pages and shell completions, out of the same descriptions as --help: `--man` and
 // `--completion bash|zsh` print them, and the build puts them where a shell and man look for them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Options that more than one of igvmtool, sevsim and sevlaunch have, by the same words in each; the
 // first name is the one that messages begin with.
 #pragma once

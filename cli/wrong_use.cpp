@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See wrong_use.h.
 #include "cli/wrong_use.h"
 

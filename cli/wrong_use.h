@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a program says of a command line that it does not understand: by its name and the verb's,
 // what is not known and which known word is nearest, and where to read on. Exit status 2.
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Toolchain for the EFI application: PE/COFF in the Windows ABI, which is EFI's for x86-64 (UEFI
 # specification 2.10, section 2.3.4).
 #

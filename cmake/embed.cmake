@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # vestibule_embed(<target> <name> <file>): <target> gets <name>.h, which declares
 # `std::span<const unsigned char> embedded::<name>()`, the bytes of <file> as built.
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The freestanding half of the tree, as an external project of the host half.
 include(ExternalProject)
 

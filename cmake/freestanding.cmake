@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Toolchain for everything that runs on the bare machine: the guest image and sevsim's monitor.
 # VESTIBULE_CPU is x86_64 (default) or i386.
 set(CMAKE_SYSTEM_NAME Generic)

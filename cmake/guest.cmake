@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Rules of the freestanding half.
 enable_language(ASM_NASM)
 list(JOIN VESTIBULE_NASM_WARNINGS " " nasm_warnings)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The component `library`: the archive, its headers in C and C++, and how CMake and pkg-config find them.
 # The archive is the freestanding half's. Everything finds itself from where it lies, so an installed tree
 # can be moved.

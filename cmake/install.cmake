@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What `cmake --install` puts where: the library (install-library.cmake), the three tools, the EFI
 # application, the examples, and the pages about using them.
 include(cmake/install-library.cmake)

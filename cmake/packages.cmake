@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Debian packages, by `cpack --config build/release/CPackConfig.cmake` or the target `package`: what
 # cmake/install.cmake installs, in two. The tools depend on what they are linked to, as dpkg-shlibdeps has it;
 # the library is the guest's own code, and depends on nothing.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Which Vestibule this is: version.h declares, and the library vestibule_version holds, the version of the
 # project and, where the sources are a git checkout, the commit with it: "0.1.0 (git 686ce14-dirty)". This
 # file is also the script that every build runs; it writes only what has changed, so that a new HEAD costs

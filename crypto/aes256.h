@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // AES with a key of 256 bits (FIPS 197), four blocks at a time and encryption only, which is all
 // that GCM takes.
 //

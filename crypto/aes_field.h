@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The field of AES, GF(2^8), as a tower of extensions by two (GF(4), GF(16), GF(256)): there the
 // inverse of SubBytes (FIPS 197, section 5.1.1) is a few dozen ANDs and XORs. An element is eight
 // words, a word has one bit of each of 64 elements, and nothing is looked up: a table's cache lines

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // AES-256-GCM (NIST SP 800-38D) with nonces of 96 bits and tags of 128: how a guest and the secure
 // processor write to each other (SEV-SNP firmware ABI, 56860, section 8.26). In constant time, by
 // general registers alone, with no memory of its own beyond the object and some hundred bytes of

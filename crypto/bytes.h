@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What ciphers need of memory, in code that has no libc: words by their byte order, a comparison
 // that takes as long whatever it finds, and wiping that no compiler leaves out.
 #pragma once

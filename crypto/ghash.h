@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // GHASH (NIST SP 800-38D, section 6): what GCM's tag is computed by, a sum of products in
 // GF(2^128).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What SEV-SNP firmware tells of its launch: a table in EFI's configuration with the places of the
 // CPUID page and the secrets page (struct cc_blob_sev_info of OVMF and Linux).
 #pragma once

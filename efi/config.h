@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // \EFI\vestibule\vestibule.conf: lines of `key = value`, comments from # to the end of their line
 // where nothing stands before them (docs/efi.md). Knows nothing of EFI, so that unit tests can feed
 // it.

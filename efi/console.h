@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where the application speaks: the firmware's console, and COM1 by its ports when that is asked
 // for, for machines whose console nobody sees.
 #pragma once

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; From the firmware's world to the stub's entry point. These instructions are copied behind the stub's
 ; image, into the one region that is mapped to itself before and after (boot/initial_tables.h), and
 ; run there once boot services have ended; no address in them is fixed.

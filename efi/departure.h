@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The end of boot services (UEFI specification 2.10, section 7.4.6): the memory map, and
 // ExitBootServices with its key.
 #pragma once

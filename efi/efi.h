@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The EFI specification's types and functions, from GNU-EFI's headers; nothing of its library. In
 // the Windows ABI, which this is compiled for, they are called as they are.
 #pragma once

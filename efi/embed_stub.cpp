@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Makes of the stub's image, at build time, what the EFI application carries: the bytes as they lie
 // in memory, and where they are entered. Runs on the build machine, so that the ELF is read by the
 // reader that igvmtool uses and nothing of it has to be read again in the guest.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The firmware that the application runs on: the tables that it was started with, and what is asked
 // of them in more than one place.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "efi/further_cpus.h"
 
 #include "boot/jump_table/record.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Further vCPUs of an SEV-ES guest, for a payload with boot info. The firmware has left them in AP
 // reset hold, from where they follow its AP jump table (GHCB specification, section 4.3), which is
 // empty. Here it is made to lead to the stub's waiting place, so that they are released as those of

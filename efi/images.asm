@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The stub's images as efi/embed_stub.cpp has laid them flat: read-only, since they are copied to where
 ; they run.
         section .rdata align=16

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A Linux kernel's surroundings: the zero page, which Linux's 64-bit boot protocol hands over
 // (kernel/zero_page.h). The kernel finds the firmware as if its own EFI stub had ended boot
 // services.

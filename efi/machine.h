@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the machine is, as far as CPU and hypervisor say, asked while the firmware's #VC handler is
 // still in charge.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The EFI application: inside the guest, what igvmtool and a monitor are outside, a loader of the
 // stub. Firmware starts it, and as long as it only prepares, everything it has taken goes back to
 // the firmware when it fails.

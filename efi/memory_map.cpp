@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "efi/memory_map.h"
 
 #include "efi/memory_types.h"

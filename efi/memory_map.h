@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // EFI's memory map as kernels want it: what is RAM to who has ended boot services, ascending,
 // neighbours of one kind together. Calls nobody, so that it can run when there is nobody left to be
 // called, and in unit tests.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What memory of EFI's types is once boot services have ended (UEFI specification 2.10,
 // table 7.10).
 #pragma once

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Copies a payload to where it is linked (efi/moves.h). These instructions are copied to a page below
 ; 4 GiB and entered there by the stub, in 64-bit mode on the stub's tables, which map all of the first
 ; 4 GiB to themselves; no address in them is fixed. RDI, RSI and the stack are the payload's.

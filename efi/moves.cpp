@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "efi/moves.h"
 
 #include "efi/firmware.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Payload memory that the firmware still has in use. A kernel that is linked to an address (a
 // vmlinux at 16 MiB) need not find it free as long as there are boot services, only afterwards: so
 // it is made elsewhere, and copied once nobody is left whose memory it is. Not before the stub is

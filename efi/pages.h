@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Memory from the firmware (UEFI specification 2.10, section 7.2), given back when its owner goes:
 // an application that returns must leave nothing behind, since the firmware goes on with its next
 // boot entry. What the payload is to have is never given back: by then there is nobody to take it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "efi/payload.h"
 
 #include "elf/notes.h"

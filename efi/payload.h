@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The configuration's payload, in the memory that it wants, with its initrd: all that firmware has
 // to give for it, given back if the boot comes to nothing.
 #pragma once

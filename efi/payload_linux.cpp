@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See payload.h. Linux kernels: a bzImage, whose protected-mode kernel goes to the address that it
 // prefers, or elsewhere if it can be moved, since firmware has much in use there; and what a
 // unified kernel image carries.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Why the application gives up: a kind, which becomes the status that the firmware gets, and words
 // for who sits at the console.
 #pragma once

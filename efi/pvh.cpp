@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "efi/pvh.h"
 
 #include "boot/pvh/record.h"

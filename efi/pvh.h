@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A PVH kernel's surroundings: the code that takes it from the stub's 64-bit mode to the entry that
 // it wants (boot/pvh/enter.asm), and its start info.
 #pragma once

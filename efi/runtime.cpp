@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the compiler calls by name whether a program is freestanding or not.
 #include "x86/types.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The stub in the guest's memory, placed by an application instead of by a loader of IGVM files:
 // its image in a 2 MiB region of its own, with the one page of page tables that it is entered on
 // (boot/initial_tables.h), and behind it the instructions that go there (efi/depart.asm).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Text and bytes for code that has no library: the application is compiled for a target that
 // libstdc++ does not know.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Files of the volume that the application was started from (UEFI specification 2.10, sections 9.1,
 // 13.4 and 13.5).
 #pragma once

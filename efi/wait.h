@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The wait before the boot, for who wants to stop it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Bytes by reference, for code that has no library.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Why a file is refused: where, what was found there, and what was expected.
 #pragma once
 

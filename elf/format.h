@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // ELF64 as far as images and payloads are read here (System V ABI, "ELF-64 Object File Format").
 // EFI's target has no <elf.h>.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What every reader of an ELF64 here agrees on: its header, and what each program header has to
 // keep.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See image.h. Which segments there are, and where they go.
 #include "elf/image.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An ELF64 payload: what has to be loaded where, from a file that may be anything. igvmtool and the
 // EFI application read payloads by this, so that what one of them takes the other takes as well. It
 // allocates nothing and knows neither of them.

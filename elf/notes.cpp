@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See notes.h. Notes lie one behind the other: three words, name, descriptor, each filled up to the
 // segment's alignment (System V ABI, "Note Section").
 #include "elf/notes.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The note by which an ELF64 says that it is a PVH kernel (Xen's docs/misc/pvh.pandoc): where it
 // wants to be entered in 32-bit protected mode.
 #pragma once

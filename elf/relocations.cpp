@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See relocations.h. DT_RELA with R_X86_64_RELATIVE, and DT_RELR, which is the same in fewer bytes
 // (System V ABI, "Dynamic Section" and "Relocation"). The tables are read out of the file, not out
 // of memory: what is relocated may be a table itself.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The relocations of a position-independent payload: relative ones, which need no symbols. They
 // come one word after another; who has loaded the payload knows how a word of it is reached.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Judging SW_EXITINFO1 and SW_EXITINFO2 of an answer (GHCB specification, section 4.1.1): the two
 // words are private copies by now, and everything that is not exactly right ends the guest.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One exchange through the GHCB page (GHCB specification, section 4): fill in exactly what the
 // event needs, VMGEXIT, copy the answer out once, judge the copy.
 #pragma once

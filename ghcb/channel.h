@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A vCPU's GHCB page and who holds it. A #VC inside another one, raised by the handler of an NMI,
 // finds the page in the middle of a call: it then keeps the page's contents aside and puts them
 // back (GHCB specification, section 4.1, leaves nesting to the guest). One such level is all: NMIs

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the hypervisor says of itself and of encryption before there is a GHCB page: SEV information
 // and CPUID 0x8000001F, both by the MSR protocol (GHCB specification, section 2.3.1), held against
 // each other.

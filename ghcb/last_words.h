@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a guest of this project leaves in its GHCB page before it asks to be ended: where and at
 // what it gave up. A termination request has room for a reason and no more (GHCB specification,
 // section 2.3.1). It stands at the beginning of the shared buffer, and whoever serves the request

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Last words (ghcb/last_words.h) for those who show how a guest ended: sevsim and sevlaunch. On the
 // host only; the bytes are the guest's and believed in nothing.
 #pragma once

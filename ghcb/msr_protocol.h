@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The GHCB MSR protocol: requests and answers in one 64-bit value in MSR 0xC0010130 (GHCB
 // specification, section 2.3.1). It needs no shared memory, so it is all there is until the GHCB
 // page is mapped. Requests are encoded and answers decoded here; nothing else knows the layout.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // NMI complete (exit 0x80000003, GHCB specification, section 4.1): NMIs are no longer masked.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A GHCB page from "mapped shared" to "answered": emptied, named in the GHCB MSR, and its first
 // call compared with what the MSR protocol said (GHCB specification, sections 2.3.1 and 4).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What became of a request: served, wholly or in part, or an exception for the code that asked, or
 // the end.
 #pragma once

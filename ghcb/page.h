@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The GHCB page: the part of a vCPU that guest and hypervisor share (GHCB specification, section
 // 2.1). Registers stand at the offsets that they have in the VMSA; the page must be mapped with the
 // C-bit clear.

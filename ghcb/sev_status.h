@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SEV_STATUS held against what the code was made for.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Why a guest asks to be ended: reason set and reason code of the termination request (GHCB
 // specification, section 2.3.1 and exit 0x8000FFFE), all of them in one table that the tools
 // decode.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Choosing the protocol version (GHCB specification, section 2.2).
 #pragma once
 

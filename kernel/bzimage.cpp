@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "kernel/bzimage.h"
 
 #include "kernel/memory_range.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A Linux bzImage as a loader sees it (Linux Documentation/arch/x86/boot.rst): what its setup
 // header says of where the kernel, its initrd and its command line may lie.
 #pragma once

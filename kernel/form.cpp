@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "kernel/form.h"
 
 #include "kernel/bzimage.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // In which form a payload comes, known by its first bytes, and by which boot protocol it is to be
 // entered. igvmtool and the EFI application decide both by this.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Memory as ACPI's address range types tell it (ACPI specification 6.5, table 15.2): Linux's E820
 // map and PVH's memory map both use these numbers.
 #pragma once

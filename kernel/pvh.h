@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a PVH kernel gets: the start info and what it points to (Xen's
 // xen/include/public/arch-x86/hvm/start_info.h, version 1). Addresses are physical.
 #pragma once

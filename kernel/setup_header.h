@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // struct setup_header (Linux arch/x86/include/uapi/asm/bootparam.h) by offset, in a bzImage and in
 // the zero page alike.
 #pragma once

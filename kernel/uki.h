@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A unified kernel image: a PE file for firmware to start, with a Linux kernel, its initrd and its
 // command line in sections (the UAPI group's specification, "Unified Kernel Image"; Microsoft's "PE
 // Format"). Its own program is not run: only what it carries counts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "kernel/zero_page.h"
 
 #include "kernel/setup_header.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The zero page that a Linux kernel is given by the 64-bit boot protocol (Linux
 // Documentation/arch/x86/zero-page.rst, arch/x86/include/uapi/asm/bootparam.h). igvmtool makes it
 // at build time, so that command line, initrd and memory map are measured and no hypervisor has a

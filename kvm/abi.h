@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // KVM's interface for SEV-ES and SEV-SNP, and the older calls that a launch needs (Linux 7.1,
 // include/uapi/linux/kvm.h and arch/x86/include/uapi/asm/kvm.h). A distribution's linux/kvm.h is
 // older than the kernel that runs, so what Linux 6.1 does not declare is declared here, with sizes

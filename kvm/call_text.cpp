@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See call_text.h. One row a request: its name, and how to read its argument.
 #include "kvm/call_text.h"
 

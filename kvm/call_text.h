@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Calls and exits in words: for traces and messages.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See calls.h. The advice is in tables, tried from the first row on.
 #include "kvm/calls.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Calls that have to succeed: whatever the kernel or the firmware refuses becomes a message that
 // says what was asked, what came back, and what to do about it (KVM ABI, section 2: SEV_RET codes).
 #pragma once

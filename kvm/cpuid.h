@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What CPUID tells a guest: from what KVM and this CPU offer (KVM ABI, section 6).
 #pragma once
 

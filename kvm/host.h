@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What this host can launch, as far as can be told without trying.
 #pragma once
 

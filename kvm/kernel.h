@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The kernel as a launcher sees it: everything that is asked of the host passes through here, so
 // that a model of KVM and the secure processor, or a plan that only prints, can stand in its place.
 #pragma once

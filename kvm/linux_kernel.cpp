@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See linux_kernel.h.
 #include "kvm/linux_kernel.h"
 

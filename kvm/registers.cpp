@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See registers.h.
 #include "kvm/registers.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A vCPU's first registers as KVM's structures and calls (KVM ABI, section 6).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See trace.h.
 #include "kvm/trace.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A kernel that tells of every call, before another one answers it; and one that answers without
 // doing anything. Together they are --dry-run.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See devices.h.
 #include "launcher/devices.h"
 

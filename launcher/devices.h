@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The machine's I/O ports: what is not here reads as ones and takes writes in silence. What KVM has
 // itself (interrupt controllers, timer) never comes here.
 #pragma once

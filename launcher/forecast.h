@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the running kernel will make of a file, before anything is launched: `igvmtool check`'s
 // knowledge, and the digest; and behind the launch, whether it came out so.
 #pragma once

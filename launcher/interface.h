@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the launcher says of the KVM interface in short.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "launcher/last_words.h"
 
 #include "ghcb/last_words_text.h"

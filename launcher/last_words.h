@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a guest of this project has left in its GHCB page before it asked to be ended.
 #pragma once
 

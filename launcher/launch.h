@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // From a content to a guest that is ready to run: the calls in the order that KVM demands (KVM ABI,
 // sections 3 and 4).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // sevlaunch: the command line.
 #include "cli/files.h"
 #include "cli/json.h"

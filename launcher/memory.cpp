@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See memory.h.
 #include "launcher/memory.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Guest memory: RAM, and pages of the file that lie outside of it, as slots of KVM's.
 #pragma once
 

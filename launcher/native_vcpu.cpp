@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See native_vcpu.h.
 #include "launcher/native_vcpu.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A vCPU's first registers where there is no VMSA (igvm_defs, "native VP context").
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What this host's KVM does to a VMSA. No call of the kernel's shows one, but of any guess it can
 // be told whether it is right (probed_guest.h): guests of one page are launched, each with one
 // register changed, and each is solved for (igvm/explain/vmsa_solver.h). What comes out is a

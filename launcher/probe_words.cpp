@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See probe.h: what was found, in words, as JSON and as rows of a table.
 #include "launcher/probe.h"
 

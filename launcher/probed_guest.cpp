@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See probed_guest.h.
 #include "launcher/probed_guest.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Guests of one page and one VMSA, for probe.h: what was measured of them cannot be read, but of
 // any guess it can be said whether it is right. On SEV-ES LAUNCH_MEASURE tells it under the owner's
 // key (SEV API specification, section 6.5). On SNP the firmware compares: it refuses

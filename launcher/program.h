@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the program does between its command line and its exit status: one launch, told of in lines
 // or as one JSON object.
 #pragma once

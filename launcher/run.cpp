@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See run.h. The calling thread waits for signals, time and the keyboard; vCPUs' threads serve
 // exits under one lock.
 #include "launcher/run.h"

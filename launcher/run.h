@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Running a launched guest: a thread a vCPU, its exits served until the guest ends, time is up or a
 // signal comes (KVM ABI, section 5).
 #pragma once

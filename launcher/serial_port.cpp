@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See serial_port.h. Registers by their offset, in the data sheet's order.
 #include "launcher/serial_port.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // COM1: a 16550A as polling guests and Linux's 8250 driver use it (National Semiconductor
 // PC16550D). Transmission takes no time.
 #pragma once

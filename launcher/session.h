@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The owner's part in an SEV-ES launch: the key by which the owner, and nobody else, can check
 // LAUNCH_MEASURE (SEV API specification, LAUNCH_START). Made by `sevctl session` from the machine's
 // PDH certificate.

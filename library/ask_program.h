@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The kernel's word on what user mode may have (vc/policy.h), asked in the terms of the C header.
 #pragma once
 

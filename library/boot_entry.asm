@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The #VC entry of a kernel that has no TSS yet (library/boot_entry.cpp): on the interrupted stack.
 %include "guest_asm.inc"
 %include "vc/frame.inc"

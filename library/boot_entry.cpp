@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC before there is a TSS: the entry (library/boot_entry.asm) is on the interrupted stack, which
 // says nothing of the CPU. So there is one CPU's block that it serves for, and one word of memory
 // that says which; kernels that do not use this entry do not carry it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Calls of the kernel's own (include/vestibule/calls.h): any event, and those of the machine.
 #include "include/vestibule/calls.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The CPU of a kernel: what the boot stub does without (x86::Cpu::serves_kernel). Where an
 // exception can come that is not the kernel's, its handler finds the way back by
 // vestibule_fix_up(): library/fix_ups.asm.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The public vestibule_cpuid_table, and what of it is looked at beside CPUID.
 #pragma once
 

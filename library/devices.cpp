@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Ports and device memory without a #VC (include/vestibule/calls.h): the way of a driver that knows
 // what it speaks to. One call each, by the same exchange as in the #VC handler (ghcb/call.h).
 #include "ghcb/call.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC before a CPU was started: CPUID alone, by the MSR protocol (vc/early.h), or under SEV-SNP
 // from the CPUID page, once the kernel has said where its table is. That is one word of memory for
 // all CPUs, whose page is the same.

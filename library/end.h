@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The library's last resort: the termination request.
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The library's interrupt gates lead here (APM volume 2, section 8.9.3). #VC and NMI come on stacks
 ; of the CPU's block (library/per_cpu.h), whose start is the stack pointer cut down to its alignment.
 %include "guest_asm.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The places of the library where an exception may come that the kernel has not earned, and where it
 ; goes on then. What lies between two labels uses no stack, so that going on is a change of RIP.
 %include "guest_asm.inc"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which exceptions are at a place of the library's that reckons with them (library/fix_ups.asm).
 #include "include/vestibule/vestibule.h"
 #include "x86/registers.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the #VC entries call. Follow it down: vc/handler.h serves, vc/deliver.h gives the
 // interrupted code the exceptions that it has earned.
 #include "ghcb/last_words.h"

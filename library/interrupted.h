@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which of the library's entries an event interrupted, where the flags do not say so yet or any
 // more (library/entries.asm). By RIP, which at CPL 0 is nobody's but the kernel's.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Holds maskable interrupts off while the GHCB page is in use: a handler's #VC would be a second
 // call within the first, and an NMI's a third. PUSHF, CLI and STI at CPL 0 need no hypervisor.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #MC (vector 18), which nothing masks: it may come at any instruction of a #VC or of an NMI. Its
 // handler reads MSRs that raise #VC, so it needs the shelter that an NMI's has.
 #include "library/cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // NMIs in an SEV-ES guest. The hypervisor cannot see the IRET that ends one, so it masks NMIs until
 // the guest says NMI complete (exit 0x80000003), and may send the next one at that moment, before
 // the IRET. So an NMI leaves its stack first: its frame moves to the exit stack, from where it says

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A page between private and shared, for kernels: its cache lines, and what SEV-SNP asks of the
 // hypervisor.
 #pragma once

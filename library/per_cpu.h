@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What is behind the public vestibule_cpu: one aligned block, in which the entries find themselves
 // by cutting their stack pointer down to its alignment. No segment base is needed for that, which
 // matters at an entry from user mode or in the middle of a SWAPGS.

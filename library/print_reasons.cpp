@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Prints <vestibule/reasons.h>: the reasons of ghcb/termination.h as constants for C. Runs on the
 // build machine.
 #include "ghcb/termination.h"

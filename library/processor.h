@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the CPU must not have switched on for the library's entries, and its look at memory, to
 // work.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Termination reasons in words, for kernels with a console. Apart, so that a kernel that does not
 // ask for them does not carry them.
 #include "ghcb/termination.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Private pages made shared, and back (include/vestibule/share.h). Under SEV-ES that is the C-bit,
 // the caches and the TLB, and nobody is asked; under SEV-SNP the page's state as well, on both
 // sides (GHCB specification, exit 0x80000010; APM volume 2, section 15.36.6).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The #VC stack while another event's handler runs that may raise #VC: an NMI's, a #MC's. It may
 // have come in the middle of a #VC, whose frame lies at the top of that stack, so #VCs begin below.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Memory and CPUID of an SEV-SNP guest (include/vestibule/snp.h), for kernels: what snp/ does, by a
 // kernel's own mappings.
 #include "include/vestibule/snp.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Questions of a kernel to the secure processor (include/vestibule/snp.h): snp/requests.h by a
 // kernel's pages, for one CPU at a time.
 #include "include/vestibule/snp.h"

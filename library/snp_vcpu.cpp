@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Further vCPUs of an SEV-SNP guest (include/vestibule/snp.h): a kernel makes the state that they
 // start with (snp/vmsa.h) and has them started (snp/ap_creation.h).
 #include "include/vestibule/snp.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // From a kernel's setup to a CPU whose #VC handler is ready. All of the setup is held against the
 // machine first: a mistake in it would otherwise show as a hang much later, or as secrets in shared
 // memory.

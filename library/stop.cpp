@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The end of a CPU's #VC service, for another TSS, another kernel, or none.
 #include "ghcb/msr_protocol.h"
 #include "library/end.h"

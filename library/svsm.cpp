@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Calls of an SVSM by a kernel (include/vestibule/snp.h).
 #include "library/svsm.h"
 

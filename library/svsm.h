@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How a kernel's calls reach what is VMPL 0's to do: by the instruction there, by the SVSM below.
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # A report that `igvmtool build --attest` has a guest make, out of the selftest's lines on the console or
 # out of what a payload sends on, verified by igvmtool and by the openssl program:
 #   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DROOT=<directory of sevsim certs> -DWORK=<directory>

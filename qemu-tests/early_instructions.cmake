@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Counts the guest's instructions in the early #VC handler, from its entry to its IRET, at the last
 # CPUID that a guest executes before it is done, and the VMGEXITs among them:
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> -DLOG=<file to write> -DBUDGET=<n> -P early_instructions.cmake

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The EFI application, started by Debian's OVMF from volumes with this and that on them: on a plain
 # machine, and as an SEV-ES guest. QEMU's exit status is twice the guest's and 1.
 set(dir ${CMAKE_CURRENT_BINARY_DIR}/efi)

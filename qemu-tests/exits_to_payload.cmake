@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Counts the VMGEXITs from the first instruction to the payload, whose first act is an IN or OUT:
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> -DTRACE=<file to write> -DBUDGET=<n>
 #     ["-DARGS=<argument>;..."] -P exits_to_payload.cmake

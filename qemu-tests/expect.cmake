@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Runs a command and holds it against what is expected of it:
 #   cmake -DCOMMAND=<list> -DSTATUS=<n> -DWANT=<regex list> -DREJECT=<regex list> -P expect.cmake
 # With -DCHECK=<list> a second command has to succeed behind it, whose last argument is a file that the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The launch digest that sevsim tells is what igvmtool measures:
 #   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DFIRMWARE=<file> -P firmware_digest.cmake
 set(counts 1 8)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Flash images (docs/flash.md): the guest of an IGVM file as a firmware volume, one for three platforms, from
 # the reset vector.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The measurement in a guest's attestation report is what igvmtool measures of the flash image:
 #   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DFIRMWARE=<file> -P flash_report.cmake
 execute_process(COMMAND ${IGVMTOOL} measure --firmware ${FIRMWARE} --platform snp --vcpu-type EPYC --json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # gdb at a guest, by a file of its commands: what it says and what the run comes to.
 #   cmake -DSEVSIM=<file> -DARGUMENTS=<list> -DGDB=<file> -DCOMMANDS=<file> [-DSYMBOLS=<ELF file>]
 #     -DWANT=<regex list, of gdb> -DREPORT=<regex list, of sevsim> -DLOG=<file to make> -P gdb.cmake

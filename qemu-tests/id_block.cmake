@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # A file with an ID block, launched, and what of it stands in the report (SEV-SNP firmware ABI, 56860,
 # section 7.3); then blocks that the firmware refuses:
 #   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DIMAGE=<file> -DFOLDER=<to make> -P id_block.cmake

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Holds the guest's instructions per #VC, as `sevsim run --profile` tells their medians, against
 # budgets:
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> "-DBUDGETS=<exit>=<n>;..."

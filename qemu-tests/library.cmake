@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The library in the emulated machine: kernels without the boot stub (qemu-tests/guests/library).
 set(well "Violations: none" "exited with code 0")
 sevsim_test(library_exceptions library_exceptions STATUS 0 WANT "^exceptions: done\n" ${well})

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # qemu-tests/guests/library/calls.cpp with an NMI at each of the VMGEXITs of its calls, one run each:
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> -DTRACE=<file to write> -P library_calls_nmis.cmake
 execute_process(COMMAND ${SEVSIM} run ${IMAGE} --trace ${TRACE} OUTPUT_QUIET ERROR_QUIET)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Forged #VCs wherever the hypervisor can put them while handlers run, an NMI's among them. The guest
 # ends for a reason that was meant for it or, where the forgery made no difference, does all that it
 # had to do; it never hangs, shuts down or takes a wrong answer:

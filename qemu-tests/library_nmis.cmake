@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # qemu-tests/guests/library/nmis.cpp with an NMI at each VMGEXIT of its #VCs, one run each:
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> -DTRACE=<file to write> -P library_nmis.cmake
 # Which VMGEXITs those are: from the first #VC to the line that says how many NMIs there were, which is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Each attack of sevsim at each place where the emulated hypervisor can make it: at entries of the
 # guest, at VMGEXITs, at answers. The outcome is always one of three: the right result, the exception
 # that the interrupted code's own handler is there for, or an end with a code that was meant for it:

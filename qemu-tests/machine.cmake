@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The emulated machine itself, held against the specification by guests that ask it by hand.
 
 # Every event that it serves, and what it answers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # add_sevsim_test(NAME <name> COMMAND <argument>...): add_test, and the same once more on each of the
 # newer QEMUs of scripts/fetch-guests. All tests of one of them: ctest -L qemu-sid.
 set(newer_qemus qemu-trixie qemu-sid)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Runs the oracle's guest natively and under SEV-ES, and compares what every snippet left:
 #   cmake -DSEVSIM=<program> -DCOMPARE=<program> -DIMAGE=<file> -DDUMP=<file name to write>
 #         -DMINIMUM=<snippets> -P oracle.cmake

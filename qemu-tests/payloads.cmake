@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Payloads that igvmtool has placed beside the stub, in the emulated machine.
 set(payload_dir ${VESTIBULE_GUEST_DIR}/qemu-tests/payloads)
 set(payload_initrd ${CMAKE_CURRENT_BINARY_DIR}/initrd)

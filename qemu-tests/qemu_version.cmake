@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # For scripts of tests: qemu_major, of the QEMU that sevsim will run.
 set(qemu qemu-system-x86_64)
 if(DEFINED ENV{SEVSIM_QEMU})

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # An attestation report of a guest, verified outside:
 #   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DCHECK=<program> -DIMAGE=<file> -DDUMP=<file to write>
 #     -DARGS=<list> -DSTATUS=<n> -DWANT=<regex> [-DROOT=<directory of sevsim certs>] [-DVCPUS=<n>] -P report.cmake

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a verifier does with an attestation report, by OpenSSL: the certificates lead from the root
 // to the key, the key has signed the report, and the report is about this launch.
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Runs an image natively and under SEV-ES, and compares what the guest has dumped byte by byte:
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> -DDUMP=<file name to write> -DSIZE=<bytes> -P same_dump.cmake
 foreach(platform native sev-es)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Compares what the oracle's guest has dumped natively and under SEV-ES, names each row and field
 // that differs, and counts:
 //   snippet_compare NATIVE SEV-ES RECORDED-NATIVE RECORDED-SEV-ES MINIMUM

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The SEV-SNP machine, held against the specification by guests that start by themselves
 # (qemu-tests/guests/snp), and what its secure processor says held against OpenSSL and igvmtool.
 

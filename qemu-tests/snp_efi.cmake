@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # BOOTX64.EFI as an SEV-SNP guest: Debian 12's OVMF, which accepts all memory, and then the stub, with the
 # CPUID page that the firmware has named.
 

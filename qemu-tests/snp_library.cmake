@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The library in SEV-SNP guests: kernels without the boot stub (qemu-tests/guests/snp_library).
 set(well "Violations: none" "exited with code 0")
 snp_test(library_memory library_memory STATUS 1 WANT "^memory\n" "rmp-validated-twice +1 "

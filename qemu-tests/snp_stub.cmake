@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The stub as an SEV-SNP guest: one file for three platforms, by each entry, and against a hypervisor
 # that lies about memory and CPUID.
 

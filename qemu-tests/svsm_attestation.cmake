@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What a service at VMPL 0 attests by the SVSM's attestation protocol, to a kernel at VMPL 1 that has sent it on
 # (qemu-tests/guests/snp_library/svsm.cpp): report, nonce and manifest of all services, then of one.
 #   cmake -DSEVSIM=<program> -DIGVMTOOL=<program> -DROOT=<directory of sevsim certs> -DIMAGE=<file>

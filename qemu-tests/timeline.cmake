@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Runs an image with --timeline: what the picture's legend counts must be what the report counts.
 #   cmake -DSEVSIM=<file> -DIMAGE=<file> -DPICTURE=<file to make> -P timeline.cmake
 file(REMOVE ${PICTURE})

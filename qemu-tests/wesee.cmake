@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The WeSee attack (CVE-2024-25742) for every exit code: a #VC whose exit code is not that of the
 # instruction at which it comes, while an early handler of each mode serves and while the runtime
 # handler does. The guest must end itself each time, and say why by a code that was meant for it:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The key that signs attestation reports, and the certificates that lead to it: ARK, the root,
 // signs ASK, which signs VCEK, the chip's key, or VLEK, a cloud provider's (VCEK certificate and
 // KDS interface specification, 57230). AMD's own lead to no key of this machine's, so they are made

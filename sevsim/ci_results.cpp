@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See ci_results.h.
 #include "sevsim/ci_results.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A run as test results for continuous integration: TAP version 13, and JUnit's XML as CI systems
 // read it. The guest's own TAP lines are cases, as are each thing that was expected, the way the
 // guest ended and each rule that it has broken.

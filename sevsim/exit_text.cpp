@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See exit_text.h.
 #include "sevsim/exit_text.h"
 

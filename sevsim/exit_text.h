@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An exit as one would write it in assembly, "out 0x3f8, 'H'": SW_EXITINFO1 and what goes with it,
 // decoded (GHCB specification, section 4.1; APM volume 2, section 15.10.2 for IOIO).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a run is expected to come to (--expect), so that runs which must end badly can be told from
 // those that should not have: the exit status is 0 when all of it has happened.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The volume of variables at the beginning of a firmware's file, which both halves of sevsim look
 // for: what is not flash is launched. Freestanding: no library beyond x86/types.h.
 #pragma once

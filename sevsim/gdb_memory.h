@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest's memory as gdb asks for it: by linear address, through the page tables of the vCPU
 // that is looked at, which are private, and then through the view that the C-bit names. QEMU's own
 // stub knows the first of these translations only, and takes its result for a machine address.

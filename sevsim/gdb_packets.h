@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // gdb's remote serial protocol (gdb manual, appendix E): packets in a stream of bytes, and the
 // numbers in them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/gdb_proxy.h"
 
 #include "sevsim/gdb_packets.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What of gdb's requests is answered here and not by QEMU: those for memory, with QEMU asked for
 // what is needed to answer them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A thread of its own, so that the loop of process.cpp need not know of it.
 #include "sevsim/gdb_server.h"
 

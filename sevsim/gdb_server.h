@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Stands between gdb, at a port of this machine, and QEMU's own stub: passes on what either says,
 // but for what gdb_proxy.h answers.
 #pragma once

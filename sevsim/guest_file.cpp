@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Opening the guest's file with errors a person can act on, before QEMU can stumble over it.
 #include "sevsim/guest_file.h"
 

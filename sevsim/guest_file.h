@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The files QEMU loads: the guest's, and the monitor, which is part of this program.
 #pragma once
 

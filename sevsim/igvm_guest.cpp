@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See igvm_guest.h.
 #include "sevsim/igvm_guest.h"
 

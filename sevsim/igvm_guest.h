@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An IGVM file judged before QEMU starts: by the format's rules in igvmtool's own words, and by
 // what this machine is to be. What the file says of the machine, the machine is.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the host command hands to the monitor for a launch for SEV-SNP, as a multiboot module before
 // the guest's files: what a secure processor has of its own, and what it knows of the guest when
 // the launch is over (SEV-SNP firmware ABI, 56860, chapter 4). Freestanding: no library beyond

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a hostile hypervisor can be told to do (`sevsim run --hostile LIE`): one table, read by the
 // host command, which checks and explains it, and by the monitor, which does it. Freestanding: no
 // library beyond x86/types.h.

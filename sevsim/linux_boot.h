@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The Linux/x86 boot protocol as far as a loader needs it (Documentation/arch/x86/boot.rst and
 // zero-page.rst of Linux): read by the host command, which refuses what is no kernel, and by the
 // monitor, which loads it. Freestanding: no library beyond x86/types.h.

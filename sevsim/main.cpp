@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // sevsim: an SEV-ES and SEV-SNP machine in software. The command line.
 #include "cli/files.h"
 #include "cli/numbers.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/measured_launch.h"
 
 #include "igvm/format/reader.h"

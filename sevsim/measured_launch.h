@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The launch digest of a guest: what the secure processor has measured when it is loaded. That of
 // an IGVM file or of firmware is the one of `igvmtool measure`; a kernel is loaded as nobody else
 // loads one, so its digest is that of kernel, command line and initrd, each in whole pages.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/memory_picture.h"
 
 #include "igvm/show/xml.h"

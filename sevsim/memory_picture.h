@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The picture of `--rmp`: guest memory at the end of a run, by what the reverse map table says.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What `sevsim run` was asked for, and the limits of it.
 #pragma once
 

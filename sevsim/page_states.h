@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The states of a page in the reverse map table as the monitor tells them at the end and the host
 // command draws them (`--rmp`). Freestanding: no library beyond x86/types.h.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A walk of page tables in each paging mode (APM volume 2, chapter 5), for whoever has a way to
 // read their entries: the monitor in its guest's place, and the host for gdb.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The loop that waits for a program's output, its end, the clock and signals at once.
 #include "sevsim/process.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Running one program: its output read as it comes, a time limit, signals passed on, and nothing
 // left running however it ends.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/profile_table.h"
 
 #include "sevsim/report.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The table that `sevsim run --profile` prints: what each kind of #VC cost the guest.
 #pragma once
 

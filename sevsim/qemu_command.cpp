@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The options of the machine, and why each is there.
 #include "sevsim/qemu_command.h"
 

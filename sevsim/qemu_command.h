@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // QEMU's command line for a machine in which the monitor can turn its guest into an SEV-ES guest.
 #pragma once
 

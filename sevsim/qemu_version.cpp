@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Asking QEMU for its version.
 #include "sevsim/qemu_version.h"
 

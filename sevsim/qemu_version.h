@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which QEMU there is, and whether its SVM emulation is good enough.
 #pragma once
 

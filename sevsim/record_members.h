@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The members of a record, a JSON object: each read with what it must be.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Lines to records, each member checked before it is used.
 #include "sevsim/records.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the monitor tells about a run: one JSON object a line on the debug port. Addresses and
 // registers are strings ("0x..."), since JSON's numbers are not 64-bit integers everywhere; counts
 // are numbers. The monitor handles what a hostile guest feeds it, so nothing here is believed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The report's parts, in the order in which they are printed.
 #include "sevsim/report.h"
 

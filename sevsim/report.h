@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a person reads when the guest has ended, and the exit status that says the same.
 #pragma once
 

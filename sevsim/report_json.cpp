@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See report_json.h. As everywhere addresses, registers and codes are strings "0x...", counts are
 // numbers; null is what this run cannot tell, which is not the same as 0.
 #include "sevsim/report_json.h"

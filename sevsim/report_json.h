@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The report for programs: all that report.h has in words, docs/schemas/run-1.json.
 #pragma once
 

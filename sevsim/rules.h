@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a guest may not do: one table, by which the monitor names a breach and the host command
 // explains it (`sevsim run --help`) and can be told to let it pass (`--allow`). Sections are those
 // of the GHCB specification (56421). Freestanding: no library beyond x86/types.h.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Files, pipes and QEMU put together.
 #include "sevsim/run.h"
 

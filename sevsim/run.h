@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One run of a guest, from its file to what there is to report.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/sev_launch.h"
 
 #include "igvm/format/hex.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The launch of a plain SEV or SEV-ES guest as its owner sees it: LAUNCH_START with the owner's
 // session, LAUNCH_MEASURE, and LAUNCH_SECRET before the guest runs (SEV API specification, 55766,
 // chapter 6).

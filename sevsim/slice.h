@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Time as `sevsim run --timeline` draws it: in slices, of which the monitor tells how many VMGEXITs
 // of each kind there were. Freestanding: no library beyond x86/types.h.
 #pragma once

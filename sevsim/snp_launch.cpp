@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/snp_launch.h"
 
 #include "igvm/format/guest_policy.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the secure processor of an SEV-SNP machine has of its own, and what it knows of the guest's
 // launch: made here, where there are libraries for it, and handed to the monitor (launch_module.h).
 #pragma once

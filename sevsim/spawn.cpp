@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // fork and exec, with what has to be done between the two.
 #include "sevsim/spawn.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Starting a program so that it can always be ended again.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See symbols.h (System V ABI, "Symbol Table"). The file is the user's own, but may be a damaged
 // one.
 #include "sevsim/symbols.h"

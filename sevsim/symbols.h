@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Names for addresses, out of the symbol tables of ELF64 files.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Terminal modes, set and put back.
 #include "sevsim/terminal.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The terminal while a guest runs in it: keys go to the guest as they are typed, except Ctrl-C.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A lane a kind of VMGEXIT, the most frequent first, each to its own scale, and a lane of marks:
 // serial lines, lies, broken rules. The axis ends where the run does.
 #include "sevsim/timeline.h"

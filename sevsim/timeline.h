@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // `sevsim run --timeline OUT.svg`: a picture of a run, VMGEXITs over time by kind.
 #pragma once
 

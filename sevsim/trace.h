@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the monitor sees of a run, written as the user wants it: JSON lines as they come, Chrome's
 // JSON for ui.perfetto.dev, or a line a call as strace has it.
 #pragma once

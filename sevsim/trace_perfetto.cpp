@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Chrome's trace event format ("Trace Event Format", the JSON object form): a track a vCPU, a slice
 // from each #VC to the IRET that ends its handler, moments, and a counter track.
 #include "sevsim/exit_text.h"

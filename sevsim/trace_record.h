@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A record of the trace, as text and pictures of it read it. Nothing is believed: what is missing
 // or of another type is empty.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A line a call, as strace has it: when, which vCPU, where, and what was asked for and answered.
 #include "sevsim/exit_text.h"
 #include "sevsim/report.h"

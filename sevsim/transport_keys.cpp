@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/transport_keys.h"
 
 #include "igvm/format/reader.h"

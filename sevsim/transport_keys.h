@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The platform's side of what the owner of an SEV or SEV-ES guest sends: the session, whose keys
 // are wrapped for the platform's Diffie-Hellman key (PDH), and the packet of a launch secret (SEV
 // API specification, 55766: section 2.1 on key derivation, 6.2 LAUNCH_START, 6.6 LAUNCH_SECRET).

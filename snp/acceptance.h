@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Accepting memory: the hypervisor is asked to assign it, in lists, then PVALIDATE, 2 MiB at a time
 // where a block of 2 MiB is wanted whole (APM volume 2, section 15.36.6).
 //

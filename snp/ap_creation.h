@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Starting a further vCPU from a VMSA that the guest makes (GHCB specification, exit 0x80000013;
 // APM volume 2, section 15.36.7): a private page, filled, made a VMSA by RMPADJUST, and named.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The table of certificates that comes with an extended guest request (GHCB specification, exit
 // 0x80000012): entries of GUID, offset and length, the last one zero, then what they point to. The
 // hypervisor writes it and nobody signs it: what is in it has to prove itself, and where it points

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What CPUID gives in an SEV-SNP guest, from the CPUID page and from the vCPU itself, without
 // asking the hypervisor (SEV-SNP firmware ABI, section 8.17; APM volume 3, appendix E).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The CPUID page: what the processor offers this guest, given by the hypervisor at launch and
 // checked there by the secure processor, which refuses a function that the silicon does not have
 // (SEV-SNP firmware ABI, section 8.17, "CPUID page").

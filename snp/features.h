@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the hypervisor offers (GHCB specification, section 2.3.1, MSR protocol 0x080, and exit
 // 0x8000FFFD).
 #pragma once

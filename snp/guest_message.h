@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One message between the guest and the secure processor, as it lies in its page (SEV-SNP firmware
 // ABI, 56860, section 8.26): a header in clear, most of it authenticated, and an encrypted payload.
 // The hypervisor carries the pages and can read nothing of the payload.

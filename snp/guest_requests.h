@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The conversation with the secure processor: SNP guest request and extended guest request (GHCB
 // specification, section 4, exits 0x80000011 and 0x80000012).
 //

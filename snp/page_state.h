@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Page state changes: the hypervisor is asked to assign pages to the guest, or to have them (GHCB
 // specification, section 2.3.1, MSR protocol 0x014; section 4, exit 0x80000010).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // PVALIDATE (APM volume 3; volume 2, section 15.36.6): the guest takes a page as its own, or gives
 // it back. What the hypervisor does before and after is page_state.h's.
 //

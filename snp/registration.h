@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Registration of a vCPU's GHCB page (GHCB specification, section 2.3.2, MSR protocol 0x012): the
 // hypervisor may answer no call through another page. The page is shared before.
 #pragma once

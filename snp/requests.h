@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the secure processor can be asked for by a guest: an attestation report, a derived key, and
 // how the time-stamp counter is scaled (SEV-SNP firmware ABI, 56860, sections 7.1 to 7.3 and 8.26).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // RMPADJUST (APM volume 3; volume 2, section 15.36.7): a page becomes a VMSA, or none again; and
 // whether this code runs at VMPL 0, which the instruction alone can tell without being lied to.
 #pragma once

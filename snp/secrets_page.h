@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The secrets page (SEV-SNP firmware ABI, 56860, section 8.17.2.5): what the secure processor gives
 // the guest at launch and the hypervisor never sees. The area from 0x0A0 on is the guest's own,
 // with a layout by the GHCB specification (table 4), so that whoever comes next in the guest knows

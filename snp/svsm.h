@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Asking an SVSM, the service at VMPL 0 of a guest that runs below it (Secure VM Service Module
 // specification, 58019): through a calling area that both share and the hypervisor cannot touch,
 // with registers for arguments. The hypervisor only changes from one VMPL to the other (GHCB

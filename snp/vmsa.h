@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The state that a further vCPU starts with, made by the guest itself (APM volume 2, table B-4 and
 // section 15.36.7): 64-bit mode, with the control registers of who makes it. VMRUN refuses what is
 // not consistent, and the hypervisor cannot change any of it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The virtual TPM of an SVSM, by its vTPM protocol (58019): what it offers, and a TPM command there
 // and back through a page of the guest's. Layouts as Linux has them (include/linux/tpm_svsm.h).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A key of a test's own for ID blocks.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Whether text is well-formed XML, as far as the pictures of this project go.
 #pragma once
 

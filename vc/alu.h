@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the instructions that reach memory-mapped I/O compute, and the status flags they leave (APM
 // volume 3, chapter 3). Flags that the manual leaves undefined: AF is zero after logical
 // operations, as CPUs have it, and bit tests change CF only.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // INVD (exit 0x76), WBINVD and WBNOINVD (both 0x89): nothing in, nothing out.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which code a #VC interrupted: its default sizes, its privilege and where its segment begins. The
 // decoder and the policy follow this, never the error code.
 #pragma once

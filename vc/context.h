@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the #VC handler needs to know of the vCPU it runs on; one for each. The program that links
 // the handler fills it in once and hands it over at every #VC.
 #pragma once

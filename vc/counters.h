@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // RDTSC (exit 0x6E), RDTSCP (0x87) and RDPMC (0x6F): counters in EDX:EAX, RDTSCP also TSC_AUX in
 // ECX. Whether user mode may read them is for CR4.TSD and CR4.PCE to say (vc/policy.h).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // CPUID (exit 0x72): EAX and ECX in, all four out, upper halves zero. In an SEV-SNP guest nobody is
 // asked (snp/cpuid_answer.h).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The instruction decoder. It says which instruction stands at a #VC, so that no handler has to
 // believe the exit code, which the hypervisor chose (APM volume 3, chapter 1 and appendix A).
 //

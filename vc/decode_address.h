@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Memory operands as ModRM and SIB spell them (APM volume 3, section 1.4).
 #pragma once
 

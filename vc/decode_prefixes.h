@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Legacy prefixes and REX (APM volume 3, section 1.2), and the sizes they choose.
 #pragma once
 

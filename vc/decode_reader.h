@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The bytes of one instruction: each read once, in order, at most 15 (APM volume 3, section 1.1).
 #pragma once
 

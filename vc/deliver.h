@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Gives the interrupted code an exception through the guest's own IDT, as the CPU would have (APM
 // volume 2, section 8.9): the handler's stack is chosen and written, and the frame is changed so
 // that the #VC entry's IRETQ goes to that handler instead of back.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // MOV from and to DR7 (exits 0x27 and 0x37). The hardware's DR7 is the hypervisor's to use, so the
 // value that the guest wrote is kept here, and reading it asks nobody. With DebugSwap it is the
 // guest's, no honest hypervisor intercepts it, and no copy is kept (APM volume 2, section 15.35.4).

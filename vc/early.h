@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The early #VC handler: it works before there is a GHCB page, by the MSR protocol alone, so it
 // serves CPUID and ends the guest on anything else. It is live from the first instruction that can
 // raise #VC until the runtime handler takes over, in 32-bit legacy mode (boot/legacy) as in long

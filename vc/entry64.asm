@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The runtime handler's interrupt gate leads here. The entry lays the interrupted registers out as a
 ; vc::Frame (vc/frame.h), calls the handler with the frame's address, and returns to whatever the
 ; frame holds by then. The CPU has pushed SS, RSP, RFLAGS, CS, RIP and the error code on a stack that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The events that the runtime handler serves, the most frequent first. Each is one file; adding one
 // is writing that file and its line here. The table is a list of types, not of function pointers:
 // pointers would need relocating, and would be something to overwrite.

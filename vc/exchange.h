@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Events that exchange registers and nothing else: CPUID, RDMSR and WRMSR, RDTSC(P), RDPMC, INVD
 // and WBINVD. They differ in which registers go out and which come back, always in 32-bit halves
 // that clear the upper ones (APM volume 3, section 2.3; conformance 3 and 6).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The bytes of the interrupted instruction, read from where the CPU fetched them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The interrupted code's registers at a #VC: what the entry stub pushes, then what the CPU pushed
 // (APM volume 2, section 8.9.3). Handlers read and write the interrupted state here and nowhere
 // else, and write only after the whole answer was accepted.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The interrupted code's registers at an exception in 32-bit legacy mode, handler at the same
 // privilege: what the entry stub pushes (boot/legacy/interrupts.asm), then what the CPU pushed (APM
 // volume 2, section 8.7.1). Long mode has vc::Frame, whatever code was interrupted.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The runtime #VC handler: from the frame to the answer in the frame. Follow it down: decode.h says
 // which instruction it is, events.h who serves it, ghcb/call.h how the hypervisor is asked.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The instructions that a #VC can stand at, as the decoder names them: the intercepted ones, and
 // those that can touch memory-mapped I/O.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // IN and OUT (exit 0x7B), GHCB specification, section 4.1.2; SW_EXITINFO1 as in the VMCB's
 // EXITINFO1 for IOIO (APM volume 2, section 15.10.2).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // INS and OUTS (exit 0x7B): up to 2032 bytes an exit through the shared buffer (GHCB specification,
 // section 4.1.2). Where memory faults in the middle, the elements before it are done, and the rest
 // faults when the instruction is executed again, rCX, rSI and rDI at the faulting element.

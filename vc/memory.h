@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Memory operands of the interrupted code: from an offset in a segment to bytes that may be
 // touched, or to the exception that the access would have raised.
 #pragma once

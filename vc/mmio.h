@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Memory-mapped I/O: #VC by a nested page fault (exit 0x400), asked for by MMIO read and MMIO write
 // (GHCB specification, table 5), one element of at most 8 bytes each. String instructions do one
 // element and are executed again; an element across the end of a page is refused, no driver has

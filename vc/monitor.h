@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // MONITOR and MONITORX (exit 0x8A), MWAIT and MWAITX (0x8B), without asking the hypervisor: it
 // would learn an address that the guest is about to look at, and for nothing, since MWAIT may
 // return at any moment. Linux's guests and KVM itself make the same no-operations of them. What the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The opcodes that the decoder knows, as a table, and the maps made of it at compile time (APM
 // volume 3, appendix A). What the table does not hold is refused.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The first bytes of an instruction in kernel code. What the short ways (vc/quick.h,
 // vc/quick_mmio.h) do not serve is decoded from the bytes that they read, so that none is read
 // twice.

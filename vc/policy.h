@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What code outside CPL 0 may ask of the hypervisor. The instructions check privilege and CR4
 // before they are intercepted (APM volume 2, section 15.9), so most rows only refuse what a
 // hypervisor made up; but a process talks to nobody outside the guest unless the program says so.

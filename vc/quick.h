@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The short way of a #VC, for nearly all of them: 64-bit kernel code, an instruction of one or two
 // opcode bytes without a prefix, and nothing to do but to exchange registers. It decides by the
 // same tables as the long way and checks the same; what it does not serve goes that way, together

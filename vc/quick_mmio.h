@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The short way of memory-mapped I/O (vc/quick.h): 64-bit kernel code that moves a general register
 // to or from memory, which is what drivers do. Whatever is not as it mostly is, from an AH to a
 // page fault, is left to the long way (vc/mmio.h), which finds out anew.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What becomes of a #VC that cannot be served because of the code that stands there.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // General registers of the interrupted code, by number and size (APM volume 1, section 3.1).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One #VC as the events see it: who asks, with which instruction, on which vCPU.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Segmentation of a memory operand: from the instruction's offset to a linear address, or the
 // exception that the segment's rules demand (APM volume 2, sections 4.5, 4.7, 4.8 and 4.12).
 #pragma once

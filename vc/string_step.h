@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What string instructions have in common: rCX counts, rSI and rDI move by DF, all three as wide as
 // addresses are (APM volume 3, section 1.2.6; conformance 7 to 11).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Exits that no instruction answers for: exceptions that the hypervisor intercepts and hands back,
 // memory that it took away, and exits that nobody serves.
 #pragma once

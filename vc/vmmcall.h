@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // VMMCALL (exit 0x81): RAX and CPL, and of the other registers those that the context says belong
 // to the hypercalls this guest makes; RAX back.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest's page tables, walked as the CPU would for a data access (APM volume 2, section 5.3 and
 // 5.6): where a linear address leads, whether that memory is private, or the #PF it deserves.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The instructions that C++ cannot say, one named wrapper each. Code that should also run in a host
 // unit test takes this class as a template parameter and is given a scripted one there.
 #pragma once

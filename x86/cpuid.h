@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which leaves of CPUID depend on ECX (APM volume 3, appendix E): the union of what EDK2, Linux and
 // the secure VM service module take for indexed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Segment and gate descriptors (APM volume 2, sections 4.7 and 4.8) and the attribute words that
 // VMSA, VMCB and IGVM make of them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SVM exit codes, which are also the error codes of #VC (APM volume 2, appendix C), and the
 // software-defined ones of the GHCB (GHCB specification, section 4).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How a generator tells assembly what C++ types say: constants by name, as NASM definitions. For
 // programs of the build machine, one a folder (asm_constants.cpp).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Long-mode page-table entries (APM volume 2, section 5.3) and where the C-bit stands in them
 // (section 15.34.1).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Control registers, EFER and RFLAGS: bit names as in AMD64 APM volume 2, chapter 3.
 #pragma once
 

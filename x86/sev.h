@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the CPU itself says of memory encryption: SEV_STATUS and CPUID 0x8000001F
 // (APM volume 2, section 15.34; volume 3, appendix E.4.17).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The machine's integers by width. Only <stdint.h> and <stddef.h>, which every freestanding target
 // has, since this header is shared by code for i386, x86-64 and (EFI) the Windows ABI.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The VM save area: a vCPU's registers as SEV-ES and SEV-SNP keep them, one measured page a vCPU
 // (APM volume 2, appendix B, table B-4).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // MSRs whose value is in the VMSA, where the CPU loads and stores it at each world switch (APM
 // volume 2, table B-4; section 15.35.2): a hypervisor sees none of them, so no honest one
 // intercepts them. One table, by which the guest refuses the answer of another, and the emulated

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An attestation report for the payload, which then needs no code of its own for the secure
 // processor. The code is in pages that igvmtool loads only where a report is wanted.
 #pragma once

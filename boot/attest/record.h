@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What igvmtool tells an SEV-SNP guest of the attestation report that it is to have made: a record
 // in the pages that only such a guest's files have (linker/stub.ld), measured with them.
 //

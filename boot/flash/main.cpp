@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a flash image does in 32-bit legacy mode before the stub (boot/flash/record.h): finds out
 // what the machine is, and puts the guest's pages where they belong. Called by
 // boot/flash/reset.asm.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A flash image: the guest of an IGVM file as a firmware volume, for monitors that know no IGVM and
 // start whatever stands at the reset vector. The volume holds the guest's pages, and in its last
 // 4 KiB the code that takes the CPU out of real mode (reset.asm), puts the pages where they belong

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; A flash image's last 4 KiB (boot/flash/record.h): from the reset vector to the stub. A flat binary that
 ; runs right below 4 GiB, in a ROM.
 ;

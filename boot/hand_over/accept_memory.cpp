@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/hand_over/accept_memory.h"
 
 #include "boot/attest/attest.h"

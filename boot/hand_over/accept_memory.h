@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Under SEV-SNP, memory that the launch did not load is the hypervisor's word only until the guest
 // has accepted it: done here before the payload is entered.
 #pragma once

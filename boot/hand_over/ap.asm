@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Where further vCPUs wait for the payload (boot/boot_info.h, struct vestibule_ap_mailbox): in AP reset
 ; hold by the MSR protocol, which needs no GHCB page. Each is started in 64-bit mode on the page tables
 ; that the first one began on (igvm/image/build.cpp), at the first SIPI or whenever the hypervisor

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Further vCPUs of an SEV-SNP guest: each gets a VMSA that the guest has made, so that neither the
 // launch nor the hypervisor decides where it begins.
 #pragma once

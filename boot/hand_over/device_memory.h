@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload has to reach devices before it has page tables of its own.
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Enters a Linux kernel by its 64-bit boot protocol (Documentation/arch/x86/boot.rst, "64-bit Boot
 ; Protocol"): paging on with the kernel, its zero page and command line identity-mapped, interrupts
 ; off, CS = __BOOT_CS (0x10), DS, ES and SS = __BOOT_DS (0x18), RSI = the zero page.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What igvmtool tells the guest about a payload that it placed: a record in the image which
 // igvmtool fills in at build time (igvm/image/build.cpp), and which is measured as part of it. The
 // EFI application fills in the same record when it places a payload (efi/payload.cpp).

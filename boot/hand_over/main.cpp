@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The payload that enters another one: it zeroes the memory that nobody loaded, completes the boot
 // info and jumps to where igvmtool's record says.
 #include "boot/attest/attest.h"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The record that igvmtool fills in (boot/hand_over/snp_launch.h): in assembly, so that no compiler
 ; knows its bytes.
 %include "guest_asm.inc"

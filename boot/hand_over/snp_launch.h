@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What igvmtool tells an SEV-SNP guest of its own launch: a record in the pages that only its files
 // have (linker/stub.ld), measured with them. Without it nobody inside would know which pages the
 // launch has validated, and validating one of them again is what an attacker wants.

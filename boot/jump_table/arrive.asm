@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Where the firmware's AP jump table leads, for a payload with boot info (boot/jump_table/record.h): from
 ; real mode to 64-bit mode, on page tables of this code's own placer, to the stub's waiting place. Runs
 ; at any page below 1 MiB. Nothing here raises #VC: what an SEV-ES guest writes to control registers and

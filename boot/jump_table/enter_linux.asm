@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The AP jump table of a Linux or PVH kernel that igvmtool has placed (boot/jump_table/record.h), with the
 ; code around it: the first vCPU comes through here on its way to the kernel and tells the hypervisor where
 ; the table is; each further one follows it. Placed at one address, for SEV-ES guests alone.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How further vCPUs of an SEV-ES guest come by the AP jump table (GHCB specification, section 4.3):
 // a page of whose first words the kernel makes a far pointer, IP and CS, before it sends INIT and
 // SIPI. A vCPU that waits in AP reset hold then goes on there, in real mode. Two flat binaries that

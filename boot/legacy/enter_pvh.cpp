@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What boot/pvh/enter.asm needs of 32-bit legacy mode: handlers that outlive it.
 #include "boot/legacy/handlers.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/legacy/handlers.h"
 
 #include "boot/gdt.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Exceptions in 32-bit legacy mode: #VC to the early handler, every other one to a coded
 // termination. Live from before the first instruction that can raise #VC until paging is on.
 #pragma once

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Where 32-bit legacy mode enters the C++ of boot/legacy: from boot/entry32.asm, and from the gates of
 ; its IDT.
 %include "guest_asm.inc"

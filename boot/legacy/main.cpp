@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The stub in 32-bit legacy mode: finds the C-bit and makes the page tables for long mode, in which
 // everything else is done (boot/main.cpp). Called by boot/entry32.asm.
 #include "boot/initial_tables.h"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Enters a kernel as PVH's boot ABI says (Xen's docs/misc/pvh.pandoc): 32-bit protected mode without
 ; paging, flat segments, EBX = the start info. Entered itself by the stub in 64-bit mode, with boot
 ; info in RDI, on the stub's tables and its #VC handler.

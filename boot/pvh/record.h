@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What code that enters a PVH kernel (boot/pvh/enter.asm) is told by who places it. It is a flat
 // binary that runs at any page below 4 GiB, and to the stub a payload like others: entered at its
 // first byte with boot info, on memory that can be read, written and executed. It stays in use

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/selftest/console.h"
 
 #include "boot/ports.h"

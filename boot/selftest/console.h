@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The first serial port, one character at a time: under SEV-ES every one of them is an OUT that
 // raises #VC.
 #pragma once

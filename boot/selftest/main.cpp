@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The built-in payload: a guest that tries its own #VC handling and says what it saw.
 #include "boot/boot_info.h"
 #include "boot/fatal.h"

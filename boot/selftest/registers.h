@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Running one instruction with all sixteen registers and the flags chosen, and seeing all of them
 // afterwards.
 #pragma once

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; selftest_run_snippet and its snippets (boot/selftest/registers.h). Every register holds a value
 ; under test while the instruction runs, so the way back to our own state is a memory cell.
 %include "guest_asm.inc"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/selftest/snp_cases.h"
 
 #include "boot/attest/attest.h"

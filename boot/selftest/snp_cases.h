@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Cases that only an SEV-SNP guest has; in pages that only its files have (linker/stub.ld).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/selftest/tap.h"
 
 #include "boot/selftest/console.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The report: Test Anything Protocol, version 14.
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The first instructions of an SEV-SNP guest in 32-bit legacy protected mode: what boot/entry32.asm
 ; uses is validated, then it goes on there. Without paging all memory is private, so PVALIDATE takes
 ; the address as it is.

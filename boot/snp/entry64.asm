@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The first instructions of an SEV-SNP guest in 64-bit mode, and its #VC entry. On entry as
 ; boot/entry64.asm has it; the measured state of the vCPU names this entry for SEV-SNP and that one
 ; otherwise, so that neither has to find out what runs it before it has an exception handler.

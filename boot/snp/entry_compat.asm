@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The first instructions of an SEV-SNP guest in compatibility mode: boot/entry_compat.asm, but for the
 ; stack. The stub's own is not validated, and this code cannot leave for 64-bit mode without one; so it
 ; takes a few words of its own page, which the initial page tables let it write to.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/snp/further_vcpu.h"
 
 #include "boot/interrupts.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A further vCPU of an SEV-SNP guest: its state is made here, and it is started with that.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC in an SEV-SNP guest, from the stub's first C++ on: CPUID from the CPUID page, all else as
 // under SEV-ES.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The stub as an SEV-SNP guest, from its first C++ to the payload: boot/main.cpp's order, with what
 // the reverse map table makes different. The C-bit is what was measured and the CPUID page says; a
 // trial as under SEV-ES would be an access that the hypervisor answers by taking the page.

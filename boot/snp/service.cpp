@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/snp/service.h"
 
 namespace vestibule::boot {

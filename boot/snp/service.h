@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What an SVSM does for the stub below VMPL 0: pages that are loaded there alone (linker/stub.ld),
 // so nothing in here may be called at VMPL 0.
 #pragma once

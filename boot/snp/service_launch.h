@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a service at VMPL 0 (an SVSM, 58019) is told of the guest below it that igvmtool has put
 // into the same file: a measured page, whose address the service's first vCPU has in RDI. The
 // service fills in what the SVSM specification wants in the guest's secrets page and takes its own

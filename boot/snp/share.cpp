@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "boot/snp/share.h"
 
 #include "boot/fatal.h"

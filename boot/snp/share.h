@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Pages of the image that the hypervisor is to have: taken back, asked for by the caller, mapped.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which VMPL the stub runs at, and who does for it what is VMPL 0's to do: the instruction there,
 // the SVSM below it.
 #pragma once

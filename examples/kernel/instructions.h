@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* Instructions that C has no words for. Those marked #VC are intercepted in an SEV-ES guest. */
 #ifndef INSTRUCTIONS_H
 #define INSTRUCTIONS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* A kernel in an SEV-ES guest: from the IGVM file's 64-bit mode to CPUID, IN, OUT and RDMSR that
  * just work, with Vestibule serving #VC and NMI. What it does per CPU is in cpu_start(). */
 #include "instructions.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* The first instructions: 64-bit mode, flat segments, the image's 2 MiB identity-mapped and private,
  * interrupts off; no GDT, no IDT, no stack. Nothing here raises #VC, which nobody could serve yet. */
         .code64

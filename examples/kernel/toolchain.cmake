@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Code for the bare machine: no libc, no red zone (interrupts come at any time), no vector registers
 # (nobody saves them).
 set(CMAKE_SYSTEM_NAME Generic)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* Entries of the kernel's own. Each lays out struct vestibule_frame: the general registers from R15
  * down to RAX, below what the CPU has pushed. #VC and NMI come on stacks of their own, by IST. */
         .code64

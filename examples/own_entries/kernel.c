@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* A kernel that keeps its own #VC and NMI entries, as Linux does: the library serves the #VC whose
  * registers it is given, and needs two pages and no TSS. The NMI's handler raises no #VC, since it
  * makes calls instead: it may come at any instruction of the #VC handler, whose stack stays as it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* A payload of the stub's: entered in 64-bit mode with boot info, on the stub's stack, page tables
  * and #VC handler. It says what it was given, and exits with code 0. */
 #include "instructions.h"

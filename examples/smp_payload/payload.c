@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* A payload that takes over from the stub: page tables, GDT, TSS and IDT of its own, the library on
  * every vCPU, further vCPUs from the stub's mailbox, and a timer interrupt on each from its local
  * APIC, which it reaches without a #VC. */

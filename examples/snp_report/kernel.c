@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* A kernel in an SEV-SNP guest that is asked for a proof of what it is: it reads a nonce from the
  * serial port, has the secure processor make an attestation report over it, and prints that in
  * hexadecimal digits. Who sent the nonce checks the report with `igvmtool report`. */

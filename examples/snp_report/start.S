@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* The first instructions: 64-bit mode, flat segments, the image's 2 MiB identity-mapped and private,
  * interrupts off; no GDT, no IDT, no stack. All of the image was loaded, so all of it is validated and
  * holds what the launch has measured. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See causes.h.
 #include "igvm/explain/causes.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Why a launch digest differs from the one that was expected: every cause that has been met, as a
 // table of ways to alter a launch. explain.h tries them, alone and together.
 #pragma once

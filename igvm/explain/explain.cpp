@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See explain.h. Levels go by the number of causes; within one, arrangements are shared out between
 // threads, neighbours together, since they have most of their chains in common.
 #include "igvm/explain/explain.h"

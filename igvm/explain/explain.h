@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Finding out why a launch digest is not the expected one: the causes of causes.h are tried
 // alone, then in pairs and triples, until one explanation gives the digest that was found.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See file_causes.h. What is to be replaced is found once, in the launch as it stands; a cause then
 // knows its pages by where they lie in the file.
 #include "igvm/explain/file_causes.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Causes that lie in an IGVM file's pages: another command line, another initrd than the file
 // brings. Part of causes.h.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The trying in explain.h. A hypothesis is an arrangement of the launch (causes that alter the plan
 // or the steps) with a variation of its VMSAs. What is before the first VMSA is hashed once an
 // arrangement, from where it differs from the arrangement before; a VMSA's variation is hashed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See vmsa_causes.h. Who does what: KVM and QEMU as in vmsa_effects.h, other producers of reference
 // values (sev-snp-measure, igvmmeasure, one's own verifier) where they are known to differ. A row
 // says in which vCPUs a monitor is known to do it; the other choices are tried too, but not in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The causes that lie in a VMSA; part of causes.h.
 #pragma once
 

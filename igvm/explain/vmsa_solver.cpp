@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See vmsa_solver.h.
 #include "igvm/explain/vmsa_solver.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a VMSA was that nobody can read: a prediction, and something that says of any guess whether
 // it is right: a keyed digest, or a secure processor that compares. Words of the prediction are
 // varied until one fits: values that a kernel makes of what it was given, and single bits.

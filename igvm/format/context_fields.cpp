@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The fields of a VMSA (AMD64 APM volume 2, table B-4) and of a native VP context by name, and
 // which of them are not zero.
 #include "igvm/format/context_fields.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The registers of a VP context by name, each with its place in the context's page: what a listing
 // shows, a comparison names and a monitor's rule is about. A VMSA's names cover its whole page.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // CRC-32 of IEEE 802.3 (reflected polynomial 0xEDB88320, all-ones start and final inversion): the
 // checksum of an IGVM file's headers. Our own because sevsim's monitor has no zlib.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Why a file is refused, as a value: which rule of the format, where, and what stood there. The
 // texts are static, so that a reader without allocation can print them (igvm_defs states the
 // rules; where the igvm crate is stricter than its text, its check is the rule).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See file_content.h.
 #include "igvm/format/file_content.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What an IGVM file puts into a guest on one platform: its directives in the file's order, with
 // parameters filled in (igvm_defs; QEMU 11.1's list of directives and COMMAND_LINE).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The IGVM file format as types: the fixed header and every variable header, as they lie in the
 // file, little-endian (microsoft/igvm, igvm_defs: IGVM_FIXED_HEADER and the IGVM_VHS_ structures).
 // The table of header types is in header_types.h, VP contexts are in vp_context.h.

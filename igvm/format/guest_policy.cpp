@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See guest_policy.h.
 #include "igvm/format/guest_policy.h"
 

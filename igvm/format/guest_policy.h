@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Guest policies bit by bit: of SNP (SEV-SNP firmware ABI, section 4.3), of SEV and SEV-ES (SEV API
 // specification, section 3), and of TDX (igvm_defs, TdxPolicy). What a bit gives away is said here
 // once, for whoever shows, builds or checks one.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // GUIDs as UEFI stores them: the first three groups little-endian, the rest as written.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Checks of single variable headers: first the two tables (compatibility mask by header type, bits
 // that must be zero by field), then one function per type for what is no table. VP contexts are in
 // vp_context_checks.cpp.

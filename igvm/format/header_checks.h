@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The rules for what stands in a variable header, some of which depend on the headers before it:
 // platforms declared, parameter areas open, relocation regions taken. Part of the reader.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See header_fields.h. Offsets come from the types alone: a field's name here is its name there.
 #include "igvm/format/header_fields.h"
 

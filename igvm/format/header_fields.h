@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The fields of every variable header by name, for those who show or compare headers without a
 // function for each type. Reserved fields, which are zero in every accepted file, are left out.
 #pragma once

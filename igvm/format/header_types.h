@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The table of variable header types: name, size, section and where the compatibility mask stands
 // (igvm_defs, IgvmVariableHeaderType). 0x306 was SHARED_BOUNDARY_GPA and is nobody's now.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See hex.h.
 #include "igvm/format/hex.h"
 

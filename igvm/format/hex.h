@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Bytes as hexadecimal digits, as digests, identifiers and keys are written, and in base64, as QEMU
 // and some verifiers write them (RFC 4648, section 4).
 #pragma once

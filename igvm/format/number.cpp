@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See number.h.
 #include "igvm/format/number.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Numbers and sizes as people write them, on command lines and in policies. What is signed or
 // measured must not depend on a reader's good will: no sign, no leading zero that one reader takes
 // for octal, nothing cut off or wrapped round.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // PAGE_DATA headers in runs: pages that differ in nothing but their address and content, one after
 // another in the file and in guest memory. A picture or a listing by page would be unreadable.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a page of a launch is to the secure processor. IGVM names pages in its own way
 // (header_types.h); this is what becomes of it.
 #pragma once

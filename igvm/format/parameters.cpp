@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The parameters that a launcher tells its guest, as bytes (igvm.md, section 3; ACPI 6.5, section
 // 5.2.12; Devicetree specification 0.4, chapter 5). None is measured: the guest checks them itself.
 #include "igvm/format/file_content.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The reader's walk: fixed header, checksum, then the variable headers one after another, in the
 // order in which the igvm crate checks them, so that both name the same fault first.
 #include "igvm/format/reader.h"

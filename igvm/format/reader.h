@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Reading an IGVM file: parse() checks every rule of the format once, and what it returns is then
 // iterated without further checks, without allocation and without a libc: sevsim's monitor reads
 // its guest with this same code. The file is hostile; its bytes are copied out, never cast.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See references.h. Sizes as the reader has checked them: header_checks.cpp, vp_context_checks.cpp.
 #include "igvm/format/references.h"
 

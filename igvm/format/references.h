@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which file data a header refers to, of whatever type the header is.
 #pragma once
 

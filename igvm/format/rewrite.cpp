@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Data keeps its order and its overlaps, and loses its gaps. The writer lays data out in the order
 // of the headers that bring it, so that for its own files this changes nothing.
 #include "igvm/format/rewrite.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A file written again: what it says, laid out as the writer does it. For a file that the writer
 // wrote the result is the same byte for byte. For any other valid one it is a file that says the
 // same: every header in its place, unknown optional ones too, with the same data; what is gone is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The registers that a VP context of platform VSM_ISOLATION may hold, by Hyper-V's numbers (TLFS,
 // HV_REGISTER_NAME) and by name. A file's are these and no others: igvm crate, registers.rs.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a VP_CONTEXT header's data holds on platforms without a VMSA (igvm_defs, "native VP
 // context", "VBS VP context"; the registers of VSM_ISOLATION by name are in vbs_registers.h). On
 // SEV-SNP and SEV-ES it is a VMSA page: x86/vmsa.h.

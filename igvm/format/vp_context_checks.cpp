@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Checks of VP_CONTEXT headers and of the registers that they bring, whose format depends on the
 // platform (igvm_defs, IGVM_VHS_VP_CONTEXT).
 #include "igvm/format/header_checks.h"

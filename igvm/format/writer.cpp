@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Layout of a file as the igvm crate writes it: fixed header, variable headers at once behind it,
 // file data at once behind those, without alignment (igvm_defs, IGVM_FIXED_HEADER).
 #include "igvm/format/writer.h"

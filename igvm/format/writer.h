@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Building an IGVM file. The writer lays out what it is given and finds no excuse for it: finish()
 // reads the result with the reader, so that it never hands out a file that the reader refuses.
 // The same calls in the same order give the same bytes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See acpi_tables.h. A PC as all monitors have it: local APICs, one I/O APIC, the timer's interrupt
 // at its input 2. No power management: there is no firmware that has switched it on.
 #include "igvm/image/acpi_tables.h"

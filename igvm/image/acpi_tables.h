@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The least of ACPI that tells a kernel how many processors there are (ACPI specification 6.5,
 // sections 5.2.5 to 5.2.12): root pointer, XSDT, FADT, MADT and an empty DSDT, in one measured
 // page. Without firmware nobody else does, and what a hypervisor would tell is not to be believed.

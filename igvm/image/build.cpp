@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Order of the built file. QEMU writes a run of contiguous pages only when the run ends, so what
 // has to be there before the pages stands before all of them, and VP contexts stand last. A
 // parameter stands between its area and the area's insert.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // From a guest image to an IGVM file: which platform gets what, and in which order the headers
 // stand so that every loader does the same with them. Where things lie is guest_layout.h's.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See build_options.h.
 #include "igvm/image/build_options.h"
 

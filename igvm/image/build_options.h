@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a file is built for, beside what is in it.
 #pragma once
 

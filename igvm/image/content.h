@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Bytes that stay in the file they came from, or were made here: a guest's initrd is not copied to
 // be laid out. What is borrowed must outlive its borrowers; copies share what was made.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See efi_tables.h.
 #include "igvm/image/efi_tables.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The least of EFI that Linux takes to accept memory itself (UEFI specification 2.10,
 // sections 4.3, 4.6 and 7.2.3): a system table whose one configuration table is Linux's own of
 // unaccepted memory (include/linux/efi.h, struct efi_unaccepted_memory), and the memory map. No

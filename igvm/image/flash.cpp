@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The volume, from its end down: the reset code, the table of ranges, the bytes that ranges refer
 // to, and what fills it up to a size that QEMU takes.
 #include "igvm/image/flash.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest as a flash image (boot/flash/record.h): what an IGVM file would have the monitor load,
 // packed into a firmware volume that loads it itself. For monitors that start SEV guests from the
 // reset vector, as every QEMU does (-bios, or as pflash).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See guest_layout.h: what stands at the places that guest_placement.cpp has found.
 #include "igvm/image/guest_layout.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where everything lies in the guest's memory, and what is in it: the stub's image, the payload,
 // its initrd, and the pages that a loader or the security processor fills in. One 2 MiB region is
 // the stub's; what igvmtool makes for it stands there behind the image.

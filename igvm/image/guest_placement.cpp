@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where the parts of a guest lie. The payload lies where it wants; the stub's region makes way for
 // it, and the initrd for both.
 #include "boot/initial_tables.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See image_error.h.
 #include "igvm/image/image_error.h"
 

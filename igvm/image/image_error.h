@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Why a guest image or a payload is refused, in words.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The registers; see initial_state.h.
 #include "igvm/image/initial_state.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The state in which a vCPU starts an image that this project builds: flat segments, interrupts
 // off, and, unless it is entered in legacy mode, one page of page tables (AMD64 APM volume 2,
 // section 5.3 and appendix B).

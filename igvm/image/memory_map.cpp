@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "igvm/image/memory_map.h"
 
 #include <algorithm>

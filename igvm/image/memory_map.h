@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a guest is told of its memory, measured: RAM, and what of it stays in use behind the
 // payload's back.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See own_file.h. A record is believed where all of it can be one: the file is hostile, and what it
 // says goes into names alone.
 #include "igvm/image/own_file.h"

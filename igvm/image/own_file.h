@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What igvmtool has put where in a file that it has built, found again in the file alone: by the
 // record that it leaves a payload's guest (boot/hand_over/header.h), and by its page tables.
 #pragma once

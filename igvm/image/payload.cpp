@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See payload.h. Which form a payload has, and the simplest of them.
 #include "igvm/image/payload.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the guest runs once the stub is done, laid out at build time: pages at their addresses, what
 // the hand-over has to zero, and where it jumps to (boot/hand_over). The file is hostile. Four
 // forms are known by their bytes:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An ELF64 payload: its segments become pages at their physical addresses (System V ABI, "Program
 // Header"). Segments may share a page at their borders, as linkers leave them, but no byte. Memory
 // beyond a segment's data is for the hand-over to zero where it makes whole pages.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A Linux kernel as a payload: a bzImage, or a unified kernel image that carries one. The kernel's
 // file lies in memory as it is, its real-mode code below the protected-mode kernel, in whole pages.
 #include "igvm/format/reader.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "igvm/image/pvh_entry.h"
 
 #include "boot/pvh/record.h"

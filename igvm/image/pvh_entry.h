@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What stands between the stub and a PVH kernel (boot/pvh/record.h): the code that takes the CPU to
 // the mode that the kernel wants, and behind it the start info, made at build time and measured.
 #pragma once

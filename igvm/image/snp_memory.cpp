@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See snp_memory.h.
 #include "igvm/image/snp_memory.h"
 

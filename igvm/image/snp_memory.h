@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which memory of an SEV-SNP guest its launch validates, and which the guest accepts before its
 // payload is entered (boot/hand_over/snp_launch.h). Both are measured: nobody else is to say it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Checks of the guest image: ELF header, program headers one after another, then the section
 // headers, which are read for two reasons: to know that no relocations are left, and to find the
 // entry points that the ELF header does not name.

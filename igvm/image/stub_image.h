@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest image as the linker leaves it: an ELF64 linked at base 0 that runs from any 2 MiB
 // boundary (System V ABI, "ELF-64 Object File Format"). The file is hostile. What an image has to
 // keep:

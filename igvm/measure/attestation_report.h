@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The SEV-SNP attestation report as the firmware writes it (SEV-SNP firmware ABI,
 // ATTESTATION_REPORT structure, versions 2 to 5). What follows from it, and who has signed it, is
 // in igvm/report.

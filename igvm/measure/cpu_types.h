@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // CPU models by QEMU's names and their signatures, CPUID 1 EAX: what RDX holds when a vCPU starts
 // (QEMU target/i386/cpu.c; AMD64 APM volume 3, CPUID 1).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See digest.h. libcrypto fails here only where memory does, and then nothing can go on.
 #include "igvm/measure/digest.h"
 

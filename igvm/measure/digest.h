@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SHA-256, SHA-384, SHA-512 and HMAC by OpenSSL's libcrypto, as values. Algorithms are fetched once
 // and contexts reused: a launch digest is many short messages.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // ECDSA on P-384 with SHA-384, the only signature that SNP's firmware knows, by OpenSSL; numbers as
 // the firmware has them: little-endian, 72 bytes (SEV-SNP firmware ABI, chapter 10).
 #pragma once

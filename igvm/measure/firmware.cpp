@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See firmware.h. Every length and offset in the volume is whatever its author wrote: none is used
 // before it has been compared with what is left.
 #include "igvm/measure/firmware.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What an OVMF firmware volume says of itself at its end: a table of GUIDed entries below the reset
 // vector, read backwards, and through one of them the SEV metadata (EDK2, OvmfPkg/ResetVector/Ia16/
 // ResetVectorVtf0.asm and OvmfPkg/ResetVector/X64/OvmfSevMetadata.asm).

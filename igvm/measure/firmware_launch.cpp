@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See firmware_launch.h. The order is that of QEMU's target/i386/sev.c; EC2 and GCE as
 // sev-snp-measure has them (guest.py, snp_calc_launch_digest).
 #include "igvm/measure/firmware_launch.h"

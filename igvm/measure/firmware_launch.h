@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The launch of a firmware volume from the reset vector: the volume, what its SEV metadata asks
 // for, then the vCPUs.
 #pragma once

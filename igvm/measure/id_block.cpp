@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See id_block.h.
 #include "igvm/measure/id_block.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The SNP ID block: what the firmware compares a launch with, and whose signature it checks, in its
 // own layout (SEV-SNP firmware ABI 8.18, SNP_LAUNCH_FINISH) and in that of an IGVM file, which has
 // no place for the policy: the monitor takes it from the file's GUEST_POLICY.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See igvm_launch.h. QEMU's treatment of page runs: backends/igvm.c, qigvm_process_mem_page().
 #include "igvm/measure/igvm_launch.h"
 

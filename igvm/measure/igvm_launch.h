@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The launch of an IGVM file: its directives for one platform in the order in which a monitor acts
 // on them, then its vCPUs.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See kernel_hashes.h.
 #include "igvm/measure/kernel_hashes.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // QEMU's table of hashes of kernel, initrd and command line, by which a measured firmware knows
 // what it may boot (QEMU target/i386/sev.c, sev_add_kernel_loader_hashes).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See lanes.h. Jobs are handed in until all lanes are full, and come back in any order.
 #include "igvm/measure/lanes.h"
 

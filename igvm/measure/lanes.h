@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SHA-384 of many messages of one size side by side, in the lanes of vector registers: Intel's
 // multi-buffer library (Debian's libipsec-mb), which chooses by the processor at run time. Where it
 // was not there at build time, or the processor has no AVX2, OpenSSL does one after another.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A launch: what the AMD secure processor is given to measure, step by step, on one platform by one
 // monitor. It is computed from an IGVM file (igvm_launch.h) or a firmware volume
 // (firmware_launch.h) and measured by launch_digest.h.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See launch_digest.h. Pages are hashed by all threads, a batch at a time; the chain, which nothing
 // can split, is drawn by the calling thread through the batches that are ready.
 #include "igvm/measure/launch_digest.h"

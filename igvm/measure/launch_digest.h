@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The launch digest: on SEV and SEV-ES a SHA-256 over all that is loaded, in order (SEV API
 // specification, LAUNCH_MEASURE); on SNP a chain of SHA-384 over one PAGE_INFO a page (SEV-SNP
 // firmware ABI, SNP_LAUNCH_UPDATE).

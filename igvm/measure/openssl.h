@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the room's users of OpenSSL share: its objects as owned ones, and keys of the curve P-384 as
 // AMD's firmware has them.
 #pragma once

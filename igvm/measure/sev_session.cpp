@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See sev_session.h.
 #include "igvm/measure/sev_session.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest owner's side of SEV and SEV-ES: the session by which the platform gets the owner's
 // keys, and the packet of a launch secret (SEV API specification, 55766: sections 2.1 on key
 // derivation, 6.2 LAUNCH_START, 6.6 LAUNCH_SECRET, and appendix C, the certificates' form). That a

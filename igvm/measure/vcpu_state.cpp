@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See vcpu_state.h.
 #include "igvm/measure/vcpu_state.h"
 

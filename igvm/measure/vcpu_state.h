@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The VMSA page of a vCPU as it is measured: what a monitor makes of one that it was given, and the
 // one it makes up where it was given none.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See certificates.h.
 #include "igvm/report/certificates.h"
 

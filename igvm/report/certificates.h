@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // X.509 certificates of AMD's keys by OpenSSL: from PEM, DER or the table that an extended guest
 // request returns (GHCB specification, section 4.1.8.1), and the extensions that AMD puts into
 // those of VCEK and VLEK (VCEK certificate and KDS interface specification, 57230, table 8).

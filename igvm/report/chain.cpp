@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See chain.h.
 #include "igvm/report/chain.h"
 

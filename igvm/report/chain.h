@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Whether a report comes from a chip of AMD's: the report's signature by VCEK or VLEK, that key's
 // certificate by ASK or ASVK, that by ARK, and ARK by its pinned fingerprint (57230, "VCEK
 // Certificate and KDS Interface Specification"; SEV-SNP firmware ABI, chapter 10). Every check is

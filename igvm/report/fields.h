@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What stands in an attestation report, field by field and in words: versions of the trusted
 // computing base by the processor's generation (SEV-SNP firmware ABI, TCB_VERSION), PLATFORM_INFO,
 // the guest's policy.

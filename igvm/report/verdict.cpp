@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See verdict.h. A demand is a row: its name in the policy, and what it makes of the report.
 #include "igvm/report/verdict.h"
 

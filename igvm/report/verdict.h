@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Whether a report is what its reader asks for, by a policy in JSON:
 //   {"minimum_tcb": {"bl": 4, "tee": 0, "snp": 22, "ucode": 213}, "allowed_policy": ["smt"],
 //    "vmpl": 0, "measurement": ["…"], "host_data": "…", "report_data": "…", "id_key_digest": ["…"],

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "igvm/show/describe.h"
 
 #include "x86/registers.h"

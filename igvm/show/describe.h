@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // IGVM values in words, for people: igvmtool's output and messages.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Platform by platform, since the same header may stand for several and the compatibility masks of
 // two files need not agree; a difference that several platforms share is listed once.
 #include "igvm/show/diff.h"

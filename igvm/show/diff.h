@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where two IGVM files differ, in terms of what they say: platforms, headers, pages of guest
 // memory, registers by name, order. How the files lay out their data says nothing and is no
 // difference.

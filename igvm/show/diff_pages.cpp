@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See diff_pages.h.
 #include "igvm/show/diff_pages.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where two files fill one platform's guest memory differently. Part of diff.h.
 #pragma once
 

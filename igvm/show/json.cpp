@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See show.h: the listing for programs. The object is written piece by piece, each piece made by
 // nlohmann-json, so that a hostile file's listing does not have to fit into memory.
 #include "igvm/format/context_fields.h"

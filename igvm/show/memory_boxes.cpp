@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See memory_boxes.h.
 #include "igvm/show/memory_boxes.h"
 

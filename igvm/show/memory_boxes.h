@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What lies where in one platform's guest memory, as boxes to draw: runs of pages, parameters,
 // VMSAs, and the ranges that only promise something (required memory, regions to relocate).
 #pragma once

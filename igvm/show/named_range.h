@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Guest memory that has a name: the stub, the payload, its initrd. Who knows them is
 // igvm/image/own_file.h, or a manifest; pictures and comparisons show them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What an IGVM file holds: in words, as one JSON object, and as a picture of guest memory.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See show.h: the picture. All columns share one scale of addresses: it is cut at every address
 // where a box begins or ends, each piece is as high as the logarithm of its size, and pieces that
 // no platform fills are a gap of one height, so that 4 KiB at the bottom and a page below 2^48 are

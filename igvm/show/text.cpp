@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See show.h: the listing for people.
 #include "igvm/format/context_fields.h"
 #include "igvm/format/guest_policy.h"

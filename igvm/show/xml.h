@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Text in a picture: what SVG, which is XML, must not have as it is.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool build: the stub with the selftest or with a payload, as an IGVM file.
 #include "igvm/image/flash.h"
 #include "igvm/show/describe.h"

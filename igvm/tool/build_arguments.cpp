@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See build_arguments.h.
 #include "igvm/tool/build_arguments.h"
 

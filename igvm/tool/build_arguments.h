@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // build's command line: what it takes, and what that says to the library.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See build_manifest.h.
 #include "igvm/tool/build_manifest.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What went into a built file, for those who have to build it again or to believe it: inputs with
 // their hashes, every option, and what lies where. Of the same inputs it says the same.
 #pragma once

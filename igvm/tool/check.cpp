@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool check: what a monitor would ignore, alter or reject in a file.
 #include "igvm/vmm/check.h"
 #include "cli/json.h"

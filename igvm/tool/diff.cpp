@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool diff: where two IGVM files differ. Its exit status is that of diff(1), since that is
 // what scripts expect of the name: 0 the same, 1 different, 2 trouble.
 #include "igvm/show/diff.h"

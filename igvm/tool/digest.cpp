@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See digest.h.
 #include "igvm/tool/digest.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The launch digest that a verb is about: given as --digest, or computed of an IGVM file or a
 // firmware volume for a monitor.
 #pragma once

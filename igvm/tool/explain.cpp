@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool explain: why a launch digest is not the expected one.
 #include "igvm/explain/explain.h"
 #include "cli/json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See file_io.h. POSIX calls, since streams do not say why they failed.
 #include "igvm/tool/file_io.h"
 

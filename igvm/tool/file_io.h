@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Files in and out, with errors as sentences that name the file.
 #pragma once
 

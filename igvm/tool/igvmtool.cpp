@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool: the program around the verbs. Exit status 0 done, 1 the work failed, 2 wrong use.
 #include "cli/pages.h"
 #include "cli/wrong_use.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See launch_arguments.h.
 #include "igvm/tool/launch_arguments.h"
 

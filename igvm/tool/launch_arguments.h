@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What measure and explain are told alike: the file or firmware, the platform, the monitor and its
 // vCPUs. Wrong use is CLI::ValidationError, work that fails is Failure.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See manifest.h. Somebody may have written it: nothing is taken that is not of its type.
 #include "igvm/tool/manifest.h"
 

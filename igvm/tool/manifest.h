@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A manifest that `igvmtool build --manifest` has written (build_manifest.h), read again.
 #pragma once
 

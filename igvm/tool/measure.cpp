@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool measure: the launch digest that a file or a firmware must give, for those who verify
 // attestation reports.
 #include "cli/json.h"

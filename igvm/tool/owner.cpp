@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool session and secret: the owner of an SEV or SEV-ES guest makes a session for a platform,
 // and gives the guest a secret once its measurement is the right one. File names as sevctl has
 // them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See progress.h.
 #include "igvm/tool/progress.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How far work has come, on a terminal and only once it has taken a second.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool report: an attestation report field by field, from its signature up to AMD's root, and
 // whether it is what a policy asks for. No network: what is missing is named.
 #include "cli/json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See report_data.h.
 #include "igvm/tool/report_data.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What an attestation report is made over, as build and report are told it: a verifier's nonce, and
 // behind it the key that the payload is known by.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool show: what an IGVM file holds, in words, as JSON or as a picture.
 #include "igvm/show/show.h"
 #include "igvm/image/own_file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool sign: an SNP ID block with its signatures, put into a copy of the file.
 #include "cli/json.h"
 #include "igvm/measure/digest.h"

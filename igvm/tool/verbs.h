@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool's verbs: each in a file of its own, which adds itself to the command line and does its
 // work as that line's callback. A verb that fails throws Failure; exit status 1.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool verify: whether the firmware would take an ID block: signatures and launch digest; and
 // whether a report is of a guest with it.
 // That the keys are those of the people one trusts is for the reader of their digests to say.

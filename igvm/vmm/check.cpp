@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The rules that look at headers and their order; what stands in a VP context is judged in
 // context_check.cpp, which policies and features a kernel takes by the table in kernel_rules.h.
 // Every rule is tried; whether it holds for the monitor is asked of its row alone, so that to teach

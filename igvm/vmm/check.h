@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a monitor would ignore, alter or reject in a file, directive by directive and field by
 // field. A file without findings is launched there as it stands. The knowledge is in tables:
 // rules.h. That a parameter stands before its area's insert is a rule of the reader:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See context_check.h.
 #include "igvm/vmm/context_check.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a monitor makes of the registers in a VP context. Part of check.h.
 #pragma once
 

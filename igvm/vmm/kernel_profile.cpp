@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See kernel_profile.h.
 #include "igvm/vmm/kernel_profile.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which of the known kernels one is nearest to.
 #pragma once
 

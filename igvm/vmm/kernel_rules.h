@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What each Linux lets a monitor ask for, as a table: bits of SEV_FEATURES (KVM_SEV_INIT2, by
 // KVM_X86_SEV_VMSA_FEATURES) and of an SNP policy (snp_launch_start's mask). Monitors pass both on;
 // which kernel is below them is not in their own row.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See monitor_table.h.
 #include "igvm/vmm/monitor_table.h"
 

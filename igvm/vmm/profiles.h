@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What monitors make of a launch: which pages are measured as what and in which order, and how an
 // untouched vCPU looks. One row a monitor, stating where it differs from the first; what becomes of
 // each field of a VMSA is the table in vmsa_effects.h. To add a monitor is to add rows. Each names

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What monitors make of an IGVM file beyond the format's own rules, as a table: a row a rule, with
 // the monitors that it holds for and where it is known from. What becomes of the fields of a VMSA
 // is in vmsa_effects.h, what differs between whole launches in profiles.h; none of it is said

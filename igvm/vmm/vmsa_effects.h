@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What becomes of each field of a VMSA between a file and the page that is measured, as a table:
 // KVM copies its own view of the registers into the VMSA (arch/x86/kvm/svm/sev.c,
 // sev_es_sync_vmsa), and before that QEMU takes over what it knows and refuses the rest

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* Calls of the kernel's own through the GHCB, of which the library owns page and MSR: any event of
  * the specification's section 4.1, and the usual ones by name. On a CPU that vestibule_cpu_start()
  * has taken, `cpu` being that CPU's; also in an NMI's handler, and with interrupts on or off: they

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* Memory that a device or the hypervisor is to read and write: from private to shared and back, a
  * page at a time. The steps and their order are the library's (APM volume 2, sections 15.34.5 and
  * 15.34.9), the page tables the kernel's, in whatever form it keeps them. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* What only an SEV-SNP guest has: memory that it accepts, vCPUs that it starts, the secure
  * processor and a service at VMPL 0 that it asks. docs/library.md is the guide; section numbers are
  * those of the GHCB specification (56421), of the AMD64 APM, volume 2 (24593), and of the SEV-SNP

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* The #VC runtime of Vestibule for kernels, in C (C11 and later) and C++. It serves exception 29 of
  * an AMD SEV-ES guest in 64-bit mode: the library brings the entries, the kernel brings memory.
  * docs/library.md is the guide; section numbers are those of the GHCB specification (56421) and of

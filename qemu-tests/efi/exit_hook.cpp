@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Starts the application (\EFI\vestibule\vestibule.efi) on firmware whose ExitBootServices refuses:
 // -DREFUSALS times, each after a change of the memory map, as event handlers of the firmware's may
 // make it (UEFI specification 2.10, section 7.4.6). The change is of -DFRAGMENTS descriptors.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The EFI application that the tests start from OVMF's shell: says where it is, that CPUID tells of
 // SEV-ES, on this processor and on any further one, and powers off. No EFI library: the few types
 // that it needs (UEFI specification 2.10, chapters 4, 7, 8 and 12; PI specification 1.7, volume 2,

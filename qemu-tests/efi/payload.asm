@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; ELF64 payloads, most of which no machine can start, for what the EFI application says to them:
 ; -DTYPE=2 or 3, -DADDRESS, -DMEMORY, and with -DPVH=<distance of the entry point from the code> a note
 ; that asks for the 32-bit entry of PVH, in which -DNAME_SIZE and -DENTRY_SIZE may be wrong. What it does

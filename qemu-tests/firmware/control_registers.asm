@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Firmware that reads and writes every control register, and the debug registers that raise no #VC, by
 ; every instruction that does, in every mode of the CPU, and finds them to be what it wrote (APM volume 3,
 ; MOV CRn, MOV DRn, SMSW, LMSW, CLTS). An SEV-ES guest does so unseen (APM volume 2, section 15.35.4). It

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Firmware for a debugger: it goes through the paging modes, leaves in each something to be read, and ends
 ; well only where the debugger has written to its memory (qemu-tests/gdb.cmake). Code and memory lie where a
 ; debugger finds them without symbols: a breakpoint of each mode at the beginning of a block of 256 bytes.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Firmware that does nothing but to ask by the MSR protocol: ROUNDS times for the SEV information (GHCB
 ; specification, section 2.3.1), in real mode, then for its termination. qemu-tests/side_by_side measures it.
         cpu     x64

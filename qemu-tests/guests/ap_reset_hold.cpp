@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A vCPU that waits for its SIPI, on a machine with no other to send it.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

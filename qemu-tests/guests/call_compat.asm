@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; void call_compat(snippet, Snippet32Registers*): 64-bit code calls 32-bit code in compatibility mode
 ; and comes back. All addresses are below 4 GiB.
 %include "guest_asm.inc"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One instruction in compatibility mode, with the early handlers installed: 64-bit handlers for
 // 32-bit code. Which one, and CPUID's inputs, are definitions of the build.
 #include "boot/fatal.h"

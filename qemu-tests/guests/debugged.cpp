@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // For a debugger: functions within functions, a variable that it reads and alters, and an
 // instruction that raises #VC (qemu-tests/gdb/source.gdb).
 #include "boot/boot_info.h"

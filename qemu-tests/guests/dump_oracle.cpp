@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What instructions do to the registers, sent to the dump port: natively the processor does them,
 // under SEV-ES the #VC runtime. Both must be the same, byte by byte (qemu-tests/same_dump.cmake).
 #include "boot/boot_info.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // CPUID before the runtime handler is there, in 64-bit mode. Twice: see snippets32.h.
 #include "boot/fatal.h"
 #include "boot/interrupts.h"

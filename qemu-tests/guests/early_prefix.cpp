@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // CPUID with a prefix before the runtime handler is there: #VC 0x72 is right, the bytes at RIP are
 // not the two that the early handler serves.
 #include "boot/fatal.h"

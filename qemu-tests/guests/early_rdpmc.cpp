@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An exit other than CPUID in the early handler.
 #include "boot/fatal.h"
 #include "boot/interrupts.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # The guests of the early handlers in 32-bit code, the same in compatibility and in legacy mode: name,
 # instruction (snippets32.asm), CPUID's leaf and sub-leaf. A leaf without sub-leaves may have
 # anything in ECX.

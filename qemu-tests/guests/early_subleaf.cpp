@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // CPUID of a sub-leaf that the MSR protocol cannot ask for.
 #include "boot/fatal.h"
 #include "boot/interrupts.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Ends with an exit code of its own that is not zero.
 #include "boot/boot_info.h"
 #include "x86/cpu.h"

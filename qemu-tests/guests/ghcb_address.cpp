@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A GHCB where there is no memory.
 #include "boot/boot_info.h"
 #include "x86/cpu.h"

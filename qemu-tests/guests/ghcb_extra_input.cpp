@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // OUT with RDX marked valid as well, which nobody asked for: served, and held against the guest.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

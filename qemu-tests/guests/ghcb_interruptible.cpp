@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A call through the GHCB page with interrupts on. None comes: the legacy ones are masked.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

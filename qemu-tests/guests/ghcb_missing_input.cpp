@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // OUT without RAX marked valid.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The stub as it is, but for one step: the GHCB page keeps its C-bit. The hypervisor reads noise
 // where the guest has written its call, and the guest never sees an answer.
 #include "boot/c_bit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // OUT of a byte with the rest of RAX left in the page: served, and held against the guest.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A page that says it is not a standard GHCB.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A protocol version that was not negotiated.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

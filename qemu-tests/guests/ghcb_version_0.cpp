@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // No protocol version at all, as OVMF leaves it: a breach, but served.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

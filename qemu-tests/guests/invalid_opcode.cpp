@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An exception that nobody handles.
 #include "boot/boot_info.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Never ends.
 #include "boot/boot_info.h"
 

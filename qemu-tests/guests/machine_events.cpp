@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Every event that the emulated machine serves, asked for by hand and answered as the specification
 // says: what is checked here is sevsim, and the #VC runtime has no part in it.
 #include "boot/boot_info.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the hypervisor answers to RDMSR and WRMSR, register by register: those that KVM serves, and
 // those that it refuses. Exit code: how many answers were not as they should be.
 #include "boot/boot_info.h"

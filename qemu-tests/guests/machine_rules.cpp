@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Every rule of the GHCB page that a call can break, broken: one row a call, with the reason code
 // that the specification has for it. The hypervisor must tell the guest, and name the rule in the
 // report (qemu-tests/machine.cmake counts how often).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Reads a device's register through the stub's tables where they map it private: the guest's end,
 // which says where.
 #include "boot/boot_info.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a driver does all day: reads and writes of a device's 32-bit registers, mapped page by page
 // as kernels map them. The budget of memory-mapped I/O (docs/budgets.md) is measured here.
 #include "boot/boot_info.h"

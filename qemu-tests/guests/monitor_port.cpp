@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A guest that finds the port by which the monitor reports, and tries to say something there.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

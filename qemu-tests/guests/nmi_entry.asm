@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The NMI entry of nmi_masked.cpp.
         bits    64
         section .text

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An NMI when a call lies filled in the GHCB page, and one more that must wait until the first is
 // said to be complete. Run with --hostile nmi@N; exit code 0 if both came when they should.
 #include "boot/boot_info.h"

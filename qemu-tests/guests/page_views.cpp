@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One page through both views: what stands in one is not to be had through the other, reading
 // through the wrong view destroys nothing, and writing through it destroys what was there (APM
 // volume 2, section 15.34.4: the two see the same memory, encrypted and not).

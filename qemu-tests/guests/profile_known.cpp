@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A #VC handler of known length, in assembly: what --profile must say of it is written beside it.
 #include "boot/boot_info.h"
 #include "boot/gdt.h"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The handler of profile_known.cpp. Each path's length is in its comments; VMGEXIT and IRET, and an
 ; instruction that itself raises #VC, count for nothing.
         bits    64

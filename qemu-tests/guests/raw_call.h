@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Calls through the GHCB page that ghcb/ would never make: everything filled in by hand, the page
 // open to one mistake before it goes out.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // RDPMC, and with `--hostile vc:CODE@1` an exit that the runtime handler does not serve.
 #include "boot/boot_info.h"
 #include "boot/fatal.h"

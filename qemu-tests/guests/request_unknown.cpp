@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A request that the MSR protocol does not have, then the end.
 #include "boot/boot_info.h"
 #include "boot/fatal.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Two vCPUs, and each way in which the first gets the second to run (GHCB specification, section
 // 4.3): its first SIPI starts it with the state that it was launched with; then it waits by the MSR
 // protocol, by its GHCB page, and takes its way from the AP jump table. Exit code 0 if all of it

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The image's entries for second_vcpu.cpp, instead of boot/entry64.asm: the first vCPU's is the same,
 ; the second's leads somewhere. Both are entered in 64-bit mode, on the tables that are in the file.
         bits    64

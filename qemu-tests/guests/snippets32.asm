@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; One instruction each, in 32-bit code: run in compatibility mode and in legacy mode, so assembled for
 ; both. void snippet(Snippet32Registers& registers), argument in EAX, registers otherwise as C has it.
         bits    32

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Single instructions in 32-bit code (snippets32.asm), and what they must leave behind.
 #pragma once
 

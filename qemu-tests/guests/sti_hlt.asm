@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The sleep of sti_hlt.cpp, and what wakes it.
         bits    64
         default rel

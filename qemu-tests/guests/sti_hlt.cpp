@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An interrupt that is pending when STI and HLT are executed: it must come when the CPU sleeps, so
 // that it wakes it, and not between the two, so that the CPU sleeps after it.
 #include "boot/boot_info.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A termination request through the page instead of the MSR.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An exception with no IDT to take it.
 #include "boot/boot_info.h"
 #include "x86/cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a guest says that has met an exit which it cannot serve.
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"

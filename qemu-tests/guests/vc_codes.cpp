@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The exit code with which each instruction comes to a guest, seen by a handler that does nothing
 // but note it and skip the instruction.
 #include "boot/boot_info.h"

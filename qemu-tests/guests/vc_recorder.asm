@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The #VC handler of vc_codes.cpp: it notes the error code and skips the instruction.
         bits    64
         default rel

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The local APIC by MSRs (APM volume 2, sections 16.9 and 16.11): which registers there are, what
 // can be written to them, which changes of mode there are, and that an interrupt which the guest
 // sends itself arrives. Exit code: how many answers were not as they should be.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The first process of a Linux that has real KVM: inside QEMU, whose TCG emulates AMD's SVM, it
 // loads kvm-amd and runs sevlaunch there, the way a user would on a host: without the module,
 // without the right to use it, and then for real. Statically linked against the C library; no C++

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Boots Linux with a disk and holds what comes of it against what is expected:
 #   cmake -DSEVSIM=<file> -DKERNEL=<file> -DINITRD=<file> -DAPPEND=<text> -DDISK=<file to make>
 #     -DARGS=<list> -DSTATUS=<n> -DWANT=<regex list> -DREJECT=<regex list> -P boot.cmake

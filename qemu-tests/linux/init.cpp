@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The first process of the Linux that the tests boot (sevsim run --kernel): says that memory
 // encryption is on, sees that time passes, reads and writes a disk, executes CPUID in user mode,
 // and ends the machine. Statically linked against the C library; no C++ library.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The first process of a Linux that starts another one by kexec: /kernel, with /second.cpio and a
 // command line of its own. It says what the kernel makes of it: loaded or why not, and then the
 // other kernel speaks.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The first process of a Linux that fetches an attestation report as any program would, through
 // configfs-tsm (Linux, Documentation/ABI/testing/configfs-tsm), and sends it out by a virtio
 // network card: report and table of certificates, as qemu-tests/report_check.cpp reads them.

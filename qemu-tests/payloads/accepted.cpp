@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload of an SEV-SNP guest that uses each page that boot info calls validated: writes to the
 // first and the last word of every 4 KiB, and finds them again once all are written. What RAM is
 // not among them is the rest of the stub's 2 MiB. Exit code: how many promises were not kept.

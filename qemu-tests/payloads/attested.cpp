@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload of an SEV-SNP guest that has no code for the secure processor: it sends on what boot
 // info says of an attestation report, to sevsim's --dump. Exit code 1 where there is none.
 #include "boot/boot_info.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* What a payload in C makes of the boot info: only compiled. */
 #include "boot/boot_info.h"
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; A bzImage that is no Linux: the headers and the 64-bit entry of one (Linux
 ; Documentation/arch/x86/boot.rst), and behind them a program that says what the boot protocol gave
 ; it. It runs on the stub's #VC handler, which a Linux kernel replaces first of all.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; A flat binary as a payload, entered at its first byte with the boot info in RDI: says that it runs
 ; and whether the magic is there, then exits with code 0.
         bits    64

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload that accepts memory when it needs it (`igvmtool build --accept payload`): it goes on
 // with the library, on the stub's page tables and GHCB page, takes RAM 8 MiB at a time, and uses
 // each page. At any VMPL. Exit code: how many promises were not kept.

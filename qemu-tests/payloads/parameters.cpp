@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload that says what the loader has told by IGVM parameters: the memory map and the number of
 // vCPUs, which nobody has measured. Under SEV-ES nobody has encrypted them either, so they are read
 // through a mapping without the C-bit (boot/boot_info.h).

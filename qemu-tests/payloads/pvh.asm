@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; A PVH kernel's first instructions (Xen's docs/misc/pvh.pandoc): keeps what it was handed, and goes to
 ; 64-bit mode, where qemu-tests/payloads/pvh.cpp tells it. In an SEV-ES guest the CPUIDs in here are
 ; #VCs of 32-bit code without paging, which whoever started the kernel serves; from 64-bit mode on it

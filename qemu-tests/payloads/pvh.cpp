@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A PVH kernel that says what it was handed, once it has come to 64-bit mode (pvh.asm). In an
 // SEV-ES guest it links the library, as a kernel does that has no #VC handler of its own.
 #include "kernel/pvh.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How the payloads of the tests speak, by OUT, and what they look at in memory.
 #pragma once
 

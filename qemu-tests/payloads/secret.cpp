@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload that looks where its owner's secret was to be put (LAUNCH_SECRET), and sends on to
 // sevsim's
 // --dump what it finds there: of a table of secrets (QEMU's docs/specs/sev-guest-firmware.rst) the

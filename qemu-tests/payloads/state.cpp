@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload that holds its CPU and its boot info against what boot/boot_info.h promises: SSE, the
 // gate of #VC in an IDT of its own, the local APIC by the stub's page tables, what is RAM, and
 // further vCPUs, each of which it starts once. Exit code: how many promises were not kept.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload that says what it was given: its boot info, command line and initrd, and whether its
 // memory is as its ELF64 describes it. Linked on its own, with nothing of the stub: what it needs
 // it has from boot/boot_info.h. Every OUT is a #VC that the stub serves.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; A unified kernel image around the bzImage of this folder (the UAPI group's specification): a PE file
 ; whose sections carry kernel, initrd and command line, and a second profile that is nobody's business.
 ; Its own program is one instruction: nobody is to start it. BROKEN, if it is defined, says what is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An ELF64 kernel that wants Linux's 64-bit boot protocol, as a vmlinux does: entered with the zero
 // page in RSI. It says what it finds there (Documentation/arch/x86/zero-page.rst).
 #include "qemu-tests/payloads/say.h"

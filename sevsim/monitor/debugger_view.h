@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the host command has to know to read guest memory for gdb, in the monitor's first bytes: it
 // reads them out of the stopped machine (sevsim/gdb_memory.h).
 #pragma once

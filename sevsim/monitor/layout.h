@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where things lie in the machine that QEMU gives the monitor.
 //
 //   0 .. memory                  the shared view of guest memory, identity: devices DMA into it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The monitor: boots under plain QEMU as the first-level hypervisor and turns the machine into an
 // SEV-ES one for its guest (the method: docs/architecture.md).
 #include "sevsim/monitor/layout.h"

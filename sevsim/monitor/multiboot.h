@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The part of the multiboot information that the monitor uses (multiboot specification 0.6.96,
 // section 3.3).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the host command asks of the monitor, from the multiboot command line (sevsim/qemu_command.h
 // writes it).
 #pragma once

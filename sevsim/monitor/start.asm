@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; From multiboot (32-bit protected mode, no paging) to monitor_main in 64-bit mode at its place in
 ; high memory. Multiboot specification 0.6.96, section 3.
 %include "monitor_asm.inc"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How long explain takes where nothing fits, so that every hypothesis is tried: 100,000 of them on
 // a 4 MiB SNP file. Prints one line; exit status 1 beyond the budget.
 #include "igvm/explain/explain.h"

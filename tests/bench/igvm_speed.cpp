@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How long igvmtool takes for a 4 MiB file: whole programs, started and ended, with reading and
 // writing their files. Status 1 where the fastest run of one takes longer than the budget of 20 ms.
 //

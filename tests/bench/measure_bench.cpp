@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How long measuring an SNP image takes, against OpenSSL's SHA-384 over the same bytes on as many
 // threads, in each width of lanes that the processor has; and one of 256 MiB of zeros, of which
 // there is the chain alone. Prints a line each; exit status 1 beyond a budget.

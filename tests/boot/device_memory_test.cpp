@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Which of the 2 MiB from 3 to 4 GiB a payload finds shared (boot/hand_over/device_memory.h): none
 // of which anyone has said that there is memory, on tables like the stub's.
 #include "boot/hand_over/device_memory.h"

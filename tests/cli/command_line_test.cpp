@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Files of a command line, and the words for what is wrong with one, by themselves.
 #include "cli/files.h"
 #include "cli/numbers.h"

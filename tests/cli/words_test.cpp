@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One language: the same word does the same in igvmtool, sevsim and sevlaunch. A row is a word in
 // two forms that have to come to the same; what comes out is compared, not what --help says.
 #include <gtest/gtest.h>

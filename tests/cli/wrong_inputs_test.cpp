@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Wrong use of igvmtool, sevsim and sevlaunch, a row a command line: the exit status, the message,
 // which begins with the program's name, and that no file has changed.
 #include "tests/igvm/tool/fixture.h"

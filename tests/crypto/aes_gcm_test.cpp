@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // AES-256-GCM against the examples of its first specification (cases 13 to 16) and against OpenSSL;
 // and what a forger would change.
 #include "crypto/aes_gcm.h"

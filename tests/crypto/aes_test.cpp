@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // AES-256 against the standard: SubBytes by its definition, the example of appendix C.3, and each
 // of the four blocks by itself.
 #include "crypto/aes256.h"

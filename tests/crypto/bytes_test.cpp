@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What ciphers need of memory.
 #include "crypto/bytes.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Does anything that the cipher decides, or where it looks, depend on a key or a text? To be
 // compiled with MemorySanitizer, which ends the program if so: key and text are memory that nobody
 // has written, in its books. With LOOK_UP, a table of AES is looked up, as many implementations do.

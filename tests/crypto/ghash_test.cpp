@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // GHASH against its definition (NIST SP 800-38D, section 6.3), bit by bit.
 #include "crypto/ghash.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How many instructions the cipher takes for a key and for a report, counted one by one: a child is
 // stepped through them. Compiled as a guest is. Prints them, and fails above the budget
 // (docs/budgets.md).

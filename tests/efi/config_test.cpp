@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // vestibule.conf: what is understood, and that everything else is refused with its line and why.
 #include "efi/config.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // EFI's memory map in the terms of ACPI, as kernels take it.
 #include "efi/memory_map.h"
 

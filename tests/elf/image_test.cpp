@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // ELF64 payloads: good ones land where they should, and whatever is wrong with a file is said, with
 // its place, before anything is loaded.
 #include "elf/notes.h"

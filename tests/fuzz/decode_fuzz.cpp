@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The decoder against Zydis on bytes that libFuzzer makes: the first one chooses the code size.
 #include "tests/vc/decode_oracle.h"
 #include <cstdio>

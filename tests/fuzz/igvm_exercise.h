@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Everything that igvmtool does with a file, done with any bytes: for the fuzz target and for the
 // campaign of mutations. What it finds wrong it says by abort(), since that is what both
 // understand; the sanitizers find the rest.

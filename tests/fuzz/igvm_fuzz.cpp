@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // libFuzzer on the IGVM library: any bytes, through everything that igvmtool does with a file. The
 // corpus beside this file is its start; `igvm_fuzz DIRECTORY tests/fuzz/igvm_corpus` goes on for as
 // long as one likes and keeps what it finds in DIRECTORY.

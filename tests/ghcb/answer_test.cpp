@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Judging SW_EXITINFO1 and SW_EXITINFO2 (GHCB specification, section 4.1.1): done, the two
 // exceptions that a hypervisor may ask for, malformed input by its six reasons, and the end for all
 // the rest.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The hypervisor can change the page at any moment, so each word of the answer is read once, and
 // what was read is what is judged and used (vc-exceptions, "GHCB copy-out"). Every access of a call
 // is seen here; a hypervisor that overwrites the page after each of them changes nothing.

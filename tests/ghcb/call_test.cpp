@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One exchange through the GHCB page (GHCB specification, section 4): what the hypervisor is shown
 // and when, what it must have marked valid, and what is left in the page afterwards.
 #include "ghcb/call.h"

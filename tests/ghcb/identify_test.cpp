@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a hypervisor may leave out of its word about itself, and what it may not (ghcb/identify.h).
 #include "ghcb/identify.h"
 #include "tests/ghcb/mock.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the tests of ghcb/ and vc/ share: a CPU whose VMGEXIT is a function of the test, and the
 // GHCB page as the hypervisor sees it: 4096 bytes, at the offsets that the GHCB specification's
 // table (section 2.1) gives. They are written out here, not taken from ghcb/page.h, so that a wrong

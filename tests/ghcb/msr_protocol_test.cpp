@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The MSR protocol's values (GHCB specification, section 2.3.1): requests encoded, answers decoded
 // and refused, the order WRMSR, VMGEXIT, RDMSR, and a termination that does not come back.
 #include "ghcb/msr_protocol.h"

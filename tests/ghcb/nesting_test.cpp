@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Calls within calls: an NMI's handler raises #VC while a call lies in the GHCB page, and after NMI
 // complete the next NMI may come at any moment, between any two words that are copied
 // (vc-exceptions.md, section 7). Whatever nests, the interrupted call goes on as if nothing had

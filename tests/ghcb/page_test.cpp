@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where each field of the GHCB page stands and which bit of VALID_BITMAP is its own (GHCB
 // specification, section 2.1): written through ghcb::Call, seen as bytes.
 #include "ghcb/page.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Seeing every access to a page, in order, as it happens: the page is not accessible, a fault notes
 // the access and lets that one instruction through, and the trap after it closes the page again.
 // This is how a test plays the hypervisor that changes the page between two reads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SEV_STATUS against what the image was made for: every single bit, both platforms.
 #include "ghcb/sev_status.h"
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The table of termination reasons: every reason that the guest can give has exactly one row, so
 // that the tools name whatever a guest ended with.
 #include "ghcb/termination.h"

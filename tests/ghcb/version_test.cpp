@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Choosing the protocol version (GHCB specification, section 2.2): the smaller of the two maxima,
 // if the hypervisor's minimum allows it; this guest speaks 1 and 2.
 #include "ghcb/version.h"

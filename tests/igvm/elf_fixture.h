@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Guest images for tests, put together header by header so that each can be wrong in its own way.
 #pragma once
 

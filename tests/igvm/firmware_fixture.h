@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A firmware volume of one page with the table and SEV metadata of an OVMF built for direct boot
 // (EDK2, OvmfPkg/AmdSev), and where in it each part lies.
 #pragma once

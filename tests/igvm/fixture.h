@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // IGVM files for tests: the smallest valid one of each kind, and the means to damage one at a known
 // place and make its checksum right again, so that the rule behind the checksum gets its turn.
 #pragma once

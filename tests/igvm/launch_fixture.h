@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Small launches and files for the tests of digests: the page, VMSA and file of the worked
 // examples.
 #pragma once

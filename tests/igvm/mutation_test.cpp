@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A campaign of damaged files: valid ones, changed in one to eight places the way files get damaged
 // and attackers damage them, then read, listed, drawn, checked, copied and compared. No crash, no
 // hang, no unbounded memory, and a message with an offset for every file that is refused.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Payloads for tests: an executable, a position-independent one with relocations, and a bzImage,
 // each good until a test breaks it.
 #pragma once

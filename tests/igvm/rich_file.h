@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A valid IGVM file with something of everything that one for x64 may hold.
 #pragma once
 

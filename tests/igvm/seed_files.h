@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Small valid IGVM files of every kind, to damage.
 #pragma once
 

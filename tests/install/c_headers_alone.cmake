@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What pkg-config gives a program in C: a folder with nothing in it but vestibule/, and in that no
 # header that C cannot read.
 #   cmake -DCLANG=<compiler> -P c_headers_alone.cmake

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 /* The public header, in C and in C++: alone, twice, and used. */
 #include <vestibule/vestibule.h>
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Looks at each object of an archive:
 #   cmake -DARCHIVE=<file> -DSOURCE=<source tree> -P objects.cmake
 execute_process(COMMAND readelf -SW ${ARCHIVE} OUTPUT_VARIABLE sections COMMAND_ERROR_IS_FATAL ANY)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Installs the build and moves what was installed:
 #   cmake -DBUILD=<folder> -DSCRATCH=<folder> -DPREFIX=<where it ends up> -P prefix.cmake
 file(REMOVE_RECURSE ${SCRATCH})

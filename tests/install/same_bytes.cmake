@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # Builds the archive from a copy of the tree, in another folder, and compares:
 #   cmake -DARCHIVE=<file> -DSOURCE=<source tree> -DGENERATED=<folder> -DSCRATCH=<folder> -P same_bytes.cmake
 file(REMOVE_RECURSE ${SCRATCH})

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // That a program's JSON is as docs/schemas has it: for fixtures which see every output of theirs.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Holds JSON outputs against their schemas: json_check DIRECTORY FILE... Exit status 1 where one is
 // not as its schema has it.
 #include "tests/json/schema.h"

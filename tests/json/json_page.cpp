@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Makes docs/json.md of the schemas: json_page DIRECTORY prints it. A test holds the page
 // against it, so that a member has one description and is on the page.
 #include "tests/json/schema.h"

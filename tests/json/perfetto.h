@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a viewer expects of Chrome's trace events beyond their members: slices that nest on each
 // track, time that does not go back, counters that count what is there.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See schema.h.
 #include "tests/json/schema.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // JSON Schema (draft 2020-12) as far as docs/schemas goes, and strictly: a keyword that is not
 // known here is refused, so that none stands in a schema without being held.
 #pragma once

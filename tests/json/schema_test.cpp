@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The validator by itself: it tells right from wrong, and takes no schema that it does not
 // understand; and that docs/schemas are such.
 #include "tests/json/expect_valid.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // By which bytes a payload's form is known, which protocols each form has, and what a unified
 // kernel image may carry: whatever is wrong with one is said, with its place.
 #include "kernel/form.h"

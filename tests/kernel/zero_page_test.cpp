@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The zero page by the numbers of Linux's own documentation: an EFI machine, and memory maps longer
 // than it has room for. What igvmtool puts there is tests/igvm/image's.
 #include "kernel/zero_page.h"

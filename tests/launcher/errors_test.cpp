@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a host refuses, and that the message says what to do about it: every call, errno and SEV_RET
 // code that the model can answer with, and parameters of kvm_amd as hosts have them.
 #include "tests/key_file.h"

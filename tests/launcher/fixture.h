@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A launch on the model of KVM, as sevlaunch's main() goes about it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Whole launches on the model of KVM and the secure processor: what is measured is what igvmtool
 // measures, what is launched is encrypted, and no other order of the steps is accepted.
 #include "tests/launcher/fixture.h"

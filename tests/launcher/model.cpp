@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See model.h. Sections are those of the KVM ABI notes.
 #include "tests/launcher/model.h"
 

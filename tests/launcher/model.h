@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A model of KVM and of AMD's secure processor, behind the launcher's seam: written from the KVM
 // ABI notes and the VMSA's rules, and not from the launcher or the igvm library's digests, so that
 // one misreading does not hide in both. It accepts the legal orders of a launch and refuses the

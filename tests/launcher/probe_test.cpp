@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // sevlaunch probe on the model of KVM: the kernels there are, and kernels that do something else to
 // one field or two, each of which has to come out by name.
 #include "tests/json/expect_valid.h"

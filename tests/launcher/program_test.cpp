@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The whole program on the model of KVM: from arguments to exit status and report.
 #include "tests/json/expect_valid.h"
 #include "tests/key_file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A guest that runs by a script of exits: each served, and each end said in words; COM1 as Linux's
 // driver finds it, the clock, and how a run is stopped from outside.
 #include "tests/launcher/fixture.h"

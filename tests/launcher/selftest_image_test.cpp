@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The project's own image, as an SEV-SNP guest on the model of KVM: what its first instructions
 // rely on is there when the first vCPU runs, and what it asks for on its way is served.
 #include "tests/launcher/fixture.h"

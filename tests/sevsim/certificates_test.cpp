@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The secure processor's certificates: a directory of them, what is wrong with one, and the table
 // that a guest is given.
 #include "sevsim/certificates.h"

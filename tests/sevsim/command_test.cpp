@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What `sevsim run` is asked for, and the QEMU command line that comes of it.
 #include "sevsim/qemu_command.h"
 #include "sevsim/qemu_version.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a run is expected to come to, and results as TAP and JUnit's XML.
 #include "sevsim/ci_results.h"
 #include "sevsim/expectation.h"

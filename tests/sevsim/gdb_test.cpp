@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // gdb's side of the host command: packets, memory by linear address in each paging mode, and the
 // requests that are answered in QEMU's place. The machine is played.
 #include "sevsim/gdb_memory.h"

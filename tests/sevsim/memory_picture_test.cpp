@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The picture of the reverse map table: well-formed whatever the records say, a rectangle for each
 // run and a line in the legend for each state.
 #include "sevsim/memory_picture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The monitor's records: what they say, and what of them is not believed.
 #include "sevsim/records.h"
 

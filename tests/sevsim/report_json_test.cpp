@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The report for programs: as its schema has it however a run has ended, and saying the same as the
 // words.
 #include "sevsim/report_json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The report's words, and the exit status that goes with them.
 #include "sevsim/report.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Whole runs with shell scripts in the place of QEMU: what comes back, and that nothing stays
 // behind.
 #include "igvm/format/writer.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The secure processor's own cryptography against OpenSSL's and against published vectors.
 #include "sevsim/monitor/secure_processor/aes_gcm.h"
 #include "sevsim/monitor/secure_processor/p384.h"

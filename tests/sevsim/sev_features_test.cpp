@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SEV_FEATURES: every bit works or is refused, and the reason names it.
 #include "sevsim/monitor/processor/sev_features.h"
 

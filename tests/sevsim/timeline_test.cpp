@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The picture of a run: well-formed whatever the records say, with a column where there were
 // VMGEXITs and a line in the legend for each kind.
 #include "sevsim/timeline.h"

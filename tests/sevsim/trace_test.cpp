@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Traces for people: a record, and what is written of it.
 #include "sevsim/trace.h"
 

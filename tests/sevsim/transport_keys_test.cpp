@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The platform's side of an owner's session and secret, by what igvmtool makes for it.
 #include "sevsim/transport_keys.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Accepting memory: what it costs at three sizes of guest, what it does to each page, and that none
 // is validated twice whatever the hypervisor does.
 #include "snp/acceptance.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Tables of certificates as a hypervisor may write them.
 #include "snp/certificates.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The CPUID page: pages that are refused, and what CPUID gives of one that is not.
 #include "snp/cpuid_answer.h"
 #include "snp/cpuid_page.h"

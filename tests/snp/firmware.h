@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A secure processor for unit tests: what it does with a page of message, by the tables of the
 // firmware ABI (56860, section 8.26) and by OpenSSL's AES-GCM; none of it from snp/ or crypto/, so
 // that one mistake is not on both sides.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The conversation with the secure processor, whatever the hypervisor does with it: no nonce goes
 // out with two messages, no answer is taken that is not the firmware's to that very message.
 #include "snp/guest_requests.h"

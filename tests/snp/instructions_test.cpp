@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // PVALIDATE's and RMPADJUST's answers, registration, and AP creation.
 #include "snp/ap_creation.h"
 #include "snp/features.h"

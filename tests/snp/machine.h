@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A machine with a reverse map table for the tests of snp/: what PVALIDATE does to it, what page
 // state changes do, and how many of each there were. Written from APM volume 2, section 15.36, and
 // the GHCB specification, exit 0x80000010.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Page state changes: lists in full, hypervisors that break off, and answers that do not say that
 // all is done.
 #include "snp/page_state.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A guest that speaks to the secure processor of the tests through a hypervisor of the tests.
 #pragma once
 

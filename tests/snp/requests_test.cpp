@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What is asked of the secure processor and what is made of its answers, however it fills them in.
 #include "snp/requests.h"
 

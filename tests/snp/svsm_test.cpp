@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Calls of an SVSM: what goes into the area and the registers, and what is made of the answers, of
 // a hypervisor that does not run it too.
 #include "snp/vtpm.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the emulated instructions compute, held against this CPU: every operation, size and pair of
 // edge values, with the carry both ways (APM volume 3, chapter 3).
 #include "vc/alu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC of CPUID (exit 0x72): what the hypervisor is shown, XCR0 for leaf 0xD, and 32-bit results
 // that clear the upper halves (vc-exceptions 4 and 5, conformance 3).
 #include "tests/vc/fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the decoder says of single instructions: the rules for prefixes and sizes (vc-exceptions 4
 // and 5), and the lines of the conformance list that are the decoder's. Some are decoded by the
 // compiler already.

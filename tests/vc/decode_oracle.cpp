@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "tests/vc/decode_oracle.h"
 #include <cstdio>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The decoder held against Zydis, one instruction at a time. What ought to be served is said in
 // Zydis's terms (mnemonics and operands), so that a wrong row in the decoder's table cannot hide.
 #pragma once

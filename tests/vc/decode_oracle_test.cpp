@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The decoder against Zydis, enumerated: in each code size, each opcode of the one-byte map, of
 // 0F's and of 0F 01's, with each ModRM byte and each SIB byte where there is one, behind prefixes.
 // What follows them differs from form to form.

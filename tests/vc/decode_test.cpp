@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How the decoder reads (APM volume 3, chapter 1): pairs of prefixes, the limit of 15 bytes, and
 // sources that end early. It never asks for a byte that is not the instruction's. What it says of
 // each form, vc_decode_forms_test.cpp and, for all of them, vc_decode_oracle_test.cpp hold it to.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Delivery of an exception to the interrupted code, against APM volume 2, section 8.9: which stack,
 // what is on it, and with what state the handler starts. Offsets and encodings are the manual's,
 // written out here.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The early #VC handler: CPUID by the MSR protocol, four requests (GHCB specification, section
 // 2.3.1), after checks of exit code, opcode and sub-leaf; every answer checked (conformance 12 to
 // 14).

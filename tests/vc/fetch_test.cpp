@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where the bytes of user-mode code are read: in private pages that are still mapped (vc/fetch.h).
 #include "tests/vc/fixture.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the tests of vc/ share: an interrupted frame in which every register holds bytes that occur
 // nowhere else, instruction bytes in memory for it to stand at, and one #VC through vc::handle.
 #pragma once

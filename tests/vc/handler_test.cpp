@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What every event has in common (vc-exceptions 1, 5, 8): the frame changes only when the answer
 // was accepted; RIP moves past the instruction and RF is cleared; re-entry, foreign code segments
 // and exits that are not served end the guest before the hypervisor hears of anything.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC of IN and OUT (exit 0x7B): SW_EXITINFO1 bit by bit (GHCB specification, section 4.1.2), what
 // OUT shows of RAX, and how much of RAX IN changes (conformance 1 and 2).
 #include "tests/vc/fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A guest's memory for tests of what reaches it: page tables in a physical memory of the test's
 // own, and data pages below 4 GiB that are the test process's too, so that the handler's accesses
 // are real ones. A page that the guest's tables do not map faults here as well.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC of memory-mapped I/O (exit 0x400): what the hypervisor is asked, which bytes and registers
 // change (conformance 4 and 5), and that nothing private is ever asked for.
 #include "tests/vc/memory_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC of RDMSR and WRMSR (exit 0x7C): SW_EXITINFO1 0 to read and 1 to write, values in 32-bit
 // halves (GHCB specification, section 4.1; conformance 3), #GP where the hypervisor says so.
 #include "tests/vc/fixture.h"

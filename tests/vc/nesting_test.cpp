@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A #VC in the middle of another one: the hypervisor injects it, or an NMI's handler raises it, at
 // any point of the outer event (vc-exceptions 6 and 7). From the first byte that the outer event
 // writes into the GHCB page until it has its copy of the answer, the page is its own: a second

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC of the events that need no more than registers: RDTSC, RDTSCP, RDPMC, INVD, WBINVD, WBNOINVD.
 // What each shows, byte by byte, and what it takes from the answer (GHCB specification, table 5;
 // conformance 6).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What user mode gets (vc-exceptions 9, conformance 16): the safe defaults, CR4.TSD and CR4.PCE as
 // the hardware would have them, and the program's hook for what is left to it.
 #include "tests/vc/fixture.h"

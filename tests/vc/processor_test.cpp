@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the library does not start on (library/processor.h), by the numbers of the manuals: QEMU has
 // no CPU with FRED or shadow stacks.
 #include "library/processor.h"

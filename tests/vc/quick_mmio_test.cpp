@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The short way of memory-mapped I/O against the long one (vc/quick_mmio.h, vc/mmio.h): every form
 // of MOV between a register and memory, once where its page ends, which the short way does not
 // touch, and once with room behind it. Frame, exception and transfers must be the same.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC of MOV from and to DR7, VMMCALL, MONITOR(X) and MWAIT(X): what is shown and what is kept
 // (GHCB specification, table 5; vc-exceptions 5).
 #include "tests/vc/memory_fixture.h"

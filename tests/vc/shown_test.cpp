@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the hypervisor gets to see of a #VC: for each event, exactly the bytes of the GHCB page that
 // the specification's table 5 and section 4.1 ask for change, whatever the registers hold and
 // whatever the page held before. One test each, of the short way and the long one where there are

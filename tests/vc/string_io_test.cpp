@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC of INS and OUTS: what an exit shows, which registers move and how (conformance 7 to 11),
 // batches of 2032 bytes, and memory operands refused as the architecture would (vc-exceptions 5).
 #include "tests/vc/memory_fixture.h"

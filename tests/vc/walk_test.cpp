@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The page walk (APM volume 2, sections 5.3, 5.4 and 5.6): levels, large pages, rights of every
 // level, reserved bits, the #PF error codes, and which memory is private.
 #include "tests/vc/memory_fixture.h"

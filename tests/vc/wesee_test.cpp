@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // WeSee (CVE-2024-25742): a hypervisor injects #VC with an exit code of its choice where no such
 // instruction stands, to have it "emulated". Whatever the code, an instruction that does not raise
 // it ends the guest, and the hypervisor learns nothing: there is no VMGEXIT (vc-exceptions 4 and

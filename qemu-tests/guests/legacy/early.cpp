@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One instruction in 32-bit legacy mode, with its early handler installed. Which one, and CPUID's
 // inputs, are definitions of the build.
 #include "boot/legacy/handlers.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // RDMSR of SEV_STATUS on a CPU that has no such MSR, in 32-bit legacy mode: it raises #GP, and the
 // handler makes it read zero. This machine has it, so the exception is staged: what the CPU pushes,
 // then a jump to the gate's target.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An exception that nobody handles, in 32-bit legacy mode.
 #include "boot/legacy/handlers.h"
 

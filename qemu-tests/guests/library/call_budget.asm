@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Counting instructions by single steps (call_budget.cpp).
         bits    64
         default rel

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Instructions of a driver's access by the library's calls (include/vestibule/calls.h), from the
 // call to its return, counted by single-stepping them: RFLAGS.TF, and a #DB handler that counts.
 // Exit code 0 if none takes more than the budget (docs/library.md).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The kernel's own calls (include/vestibule/calls.h): each kind, what is refused, and in an NMI's
 // handler that comes in the middle of one. Exit code 0 if all was as it should be.
 #include "include/vestibule/calls.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // MOV from and to DR7, of which the library keeps a copy where the hypervisor intercepts it. Where
 // SEV_STATUS shows DebugSwap (--hostile debug-swap) there is none to serve from. Exit code 0 if it
 // holds what was written.

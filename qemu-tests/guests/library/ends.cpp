@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Kernels that break a rule of the library, one for each way (END, by CMake): the guest ends, and
 // says why. And the calls that end a machine, or hold a vCPU.
 #include "include/vestibule/calls.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #VC on its IST stack, and the exceptions that end up at the kernel's own handlers: from CPL 0 and
 // CPL 3, by gates with and without an IST, as the CPU would have delivered them (APM volume 2,
 // section 8.9). Exit code 0 if all is as it should be.

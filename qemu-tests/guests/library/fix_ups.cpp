@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What comes to the #VC handler from outside while it works for a process: memory that another CPU
 // takes away between a look at the page tables and an access, and answers by an injected #GP
 // (vestibule_fix_up). The page tables that the library looks at are other than the CPU's here, so

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a hook finds: GS, CR3 and RFLAGS.AC of the code that was interrupted, at CPL 3 and CPL 0,
 // and `opaque`; and that code finds all of them as they were. NMI and #MC are sent by INT n, which
 // takes the same gates. Exit code 0 if each hook was called for each row.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "qemu-tests/guests/library/machine.h"
 
 #include "boot/image.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the guests that link the library have in common: a small kernel without the boot stub, which
 // does for itself what include/vestibule/vestibule.h asks of a kernel. Its one CPU has a page for
 // user code and one for user data; everything else is the kernel's alone.

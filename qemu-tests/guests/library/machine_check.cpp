@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // #MC at any place of a #VC (--hostile event:0x80000312@N): its handler raises #VC itself. Exit
 // code 0 if every answer was right all the same. With many ROUNDS each is to have a #MC at least
 // (event-walk:0x80000312@CODE), whose handler must not raise the #VCs that are walked: BY_CPUID.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Instructions that raise #VC, with answers that are known, while NMIs come at some of them; the
 // NMIs' handler raises #VCs itself. Run with --hostile nmi@N, or with forged #VCs. Exit code 0 if
 // every answer was right and the NMIs came in twos.

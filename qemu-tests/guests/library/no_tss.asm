@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; A #VC that ends in an exception without an error code: #DB behind a CPUID that is single-stepped.
         bits    64
         default rel

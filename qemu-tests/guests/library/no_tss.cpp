@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A kernel's way from its first #VC to its last: by the boot entry, on the interrupted stack, with
 // two pages and no TSS; then with a TSS by the library's own entries; stopped, and started again
 // with another TSS, GDT and CR3. Exit code 0 if all was as it should be.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A kernel with a #VC entry of its own, on the interrupted stack: it serves by
 // vestibule_handle_vc() and hands exceptions on itself. Exit code 0 if both work.
 #include "qemu-tests/guests/library/machine.h"

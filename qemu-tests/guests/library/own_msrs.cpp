@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // MSRs that the CPU keeps in the VMSA: the kernel writes and reads them, and no honest hypervisor
 // ever sees it. One that intercepts such a register (--hostile msr:NUMBER) would answer for it.
 // Exit code 0 if each register held what was written.

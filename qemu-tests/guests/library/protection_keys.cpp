@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Protection keys (APM volume 2, section 5.6.7): a process gives its own code a key that may only
 // be executed, and its data keys that may not be read or written. The library reads that code all
 // the same, and of data it takes no more than the process could. Keys of supervisor pages are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // CPUID as the last instruction below the hole in the address space, or of a code segment: it is
 // done, and the next fetch is a #GP of the process. An IRET to there would be one of the kernel's.
 // Exit code 0 if that is so.

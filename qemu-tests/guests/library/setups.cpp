@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Every reason for which vestibule_cpu_start refuses a setup, then one that it takes. Exit code 0
 // if each was named.
 #include "boot/image.h"

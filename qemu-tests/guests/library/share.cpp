@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Pages made shared and private again (include/vestibule/share.h), in place and by an alias; and
 // what is refused. That a page is shared is proved by a call through it: the hypervisor reads it.
 // Exit code 0 if all was as it should be.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; To user mode and back, and instructions with registers that C++ has no hold of.
 %include "guest_asm.inc"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Ports in user mode: IOPL and the I/O permission map of the TSS decide (APM volume 2, section
 // 12.2.5; volume 1, section 3.8.3), and then the kernel's hook. Each row is executed, where the CPU
 // looks at both before it raises #VC, and once more as a hypervisor would forge it: a #VC at the

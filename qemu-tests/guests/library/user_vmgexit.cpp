@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // VMGEXIT in user mode, which no privilege check stops: between the kernel's calls the page holds
 // nothing that is marked valid, so the hypervisor finds no call in it, and the kernel goes on.
 #include "qemu-tests/guests/library/machine.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Prints what the oracle's assembly needs to know of the C++ types, as NASM definitions. They are
 // %define, not equ: the table's macros reckon with them.
 #include "qemu-tests/guests/oracle/layout.h"

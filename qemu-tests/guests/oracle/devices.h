@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Ports and device memory for the oracle's own use: natively by instructions, under SEV-ES by calls
 // through the GHCB page filled in by hand, so that the handler under test has no part in what is
 // prepared and what is looked at.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The snippets' world: where their code and memory lie and which segments there are. The assembler
 // has the same names (asm_constants.cpp).
 #pragma once

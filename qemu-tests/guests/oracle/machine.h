@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Entering a snippet and coming back (run.asm).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Runs every snippet of the table and dumps what it left. Natively the CPU executes it; under
 // SEV-ES it raises #VC and the runtime handler serves it. Both dumps must be the same but for the
 // number of #VCs (qemu-tests/snippet_compare.cpp).

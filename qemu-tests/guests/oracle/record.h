@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the oracle's guest dumps of each snippet, read by qemu-tests/snippet_compare.cpp. The dump
 // describes itself, so the table of snippets is in one place, the guest.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One row of the table of snippets, as row.inc lays it out.
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; Entering a snippet by IRETQ with every register as its row has it, and leaving it through whatever
 ; exception or interrupt it ends in. All entries have stacks of their own (IST), so RSP is the
 ; snippet's too.

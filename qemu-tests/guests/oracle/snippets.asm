@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The table of snippets: one row for each form of each instruction that the #VC runtime serves, with
 ; the values at which it could go wrong. What each must do is for the CPU to say.
 ;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "qemu-tests/guests/oracle/testbed.h"
 
 #include "qemu-tests/guests/oracle/layout.h"

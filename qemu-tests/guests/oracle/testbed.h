@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The devices that the rows need: a text that can be read byte by byte, and an interrupt line.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The snippets' world as layout.h has it: descriptor tables, stacks, page tables, and the memory
 // that a snippet can change, which is put back after each.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // AP creation (GHCB specification, exit 0x80000013): at once, on INIT, again from the same VMSA,
 // and destroyed while it runs and while it does not.
 #include "qemu-tests/guests/snp/machine.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Restricted injection: nothing comes to this guest but #HV, which points to its doorbell page
 // (GHCB specification, exits 0x80000014 and 0x80000015; APM volume 2, section 15.36.15). It holds
 // against the machine what an interrupt, an NMI and a timer do there, and that none comes by its

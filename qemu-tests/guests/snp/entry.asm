@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; The first instructions of an SEV-SNP guest of the tests, and those that C++ cannot say. All memory of
 ; the image is validated by the launch, and zero where nothing stands in it.
 ;

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; PVALIDATE in 32-bit code without paging, where all memory is private and EAX is the address (APM volume
 ; 3). Ends by a termination request of the MSR protocol: reason set 5, code 0x20 where all was right,
 ; else the number of the check.

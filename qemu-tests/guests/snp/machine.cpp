@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "qemu-tests/guests/snp/machine.h"
 
 #include "x86/cpu.h"

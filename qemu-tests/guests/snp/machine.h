@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What an SEV-SNP guest of the tests needs: page tables with and without the C-bit, exceptions that
 // come back, the MSR protocol and a GHCB page filled in by hand. Written against the specifications
 // alone: these guests are what the emulated machine is held against, so they use none of the

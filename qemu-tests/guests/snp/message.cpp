@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "qemu-tests/guests/snp/message.h"
 
 #include "crypto/aes_gcm.h" // the secure processor has a cipher of its own

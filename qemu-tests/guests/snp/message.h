@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A guest's side of the messages to the secure processor (SEV-SNP firmware ABI, 56860, chapter 7;
 // GHCB specification, exits 0x80000011 and 0x80000012).
 #pragma once

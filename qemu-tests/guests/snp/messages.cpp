@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Messages that the secure processor refuses, and that change nothing: the next good one is served.
 #include "qemu-tests/guests/snp/message.h"
 

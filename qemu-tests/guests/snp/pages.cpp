@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The reverse map table and page state changes used as they should be, with every code and flag
 // that comes back (APM volume 3, PVALIDATE, RMPADJUST, RMPQUERY; GHCB specification, exit
 // 0x80000010).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the secure processor is asked for as it should be: an attestation report and the
 // certificates for it, which go to the host to be verified, derived keys, and the time-stamp
 // counter.

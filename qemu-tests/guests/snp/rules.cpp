@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Every rule of SEV-SNP's pages and calls broken, and what comes of it.
 #include "qemu-tests/guests/snp/machine.h"
 #include "x86/cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // VMPL 1 beside VMPL 0 on one vCPU: RMPADJUST says what it may see, AP creation gives it a VMSA,
 // RUN_VMPL goes to and fro, and VMPL 0 finds the other's registers in its VMSA (APM volume 2,
 // section 15.36.7; GHCB specification, MSR request 0x016).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the library says under a hypervisor that lies about the secure processor and about vCPUs: a
 // line for each answer.
 #include "qemu-tests/guests/snp_library/machine.h"

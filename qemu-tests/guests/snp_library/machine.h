@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What SEV-SNP guests that link the library have in common: a small kernel without the boot stub,
 // which does for itself what include/vestibule/snp.h asks of a kernel. All memory of its image is
 // validated by the launch; beside it there is memory that nobody has accepted.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Memory and CPUID by the library: pages shared and taken back, memory accepted once and never
 // again, what is refused; and CPUID without a VMGEXIT. Exit code 0 if all was as it should be.
 #include "qemu-tests/guests/snp_library/machine.h"

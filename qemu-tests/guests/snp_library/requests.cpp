@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The secure processor asked by the library: report, report with certificates, derived keys, the
 // clock, and the end of the key. What comes goes to the host to be verified.
 #include "qemu-tests/guests/snp_library/machine.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Calls of an SVSM by the library, beside those that memory and vCPUs need: which protocols it
 // speaks, what it refuses, and VMPL 1's own report. Exit code 0 if all was as it should be.
 #include "qemu-tests/guests/snp_library/machine.h"

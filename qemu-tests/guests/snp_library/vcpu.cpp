@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A further vCPU by the library: made, started, ended, and started again from another page; and the
 // pages that are refused. The second vCPU starts the library for itself.
 #include "qemu-tests/guests/snp_library/machine.h"

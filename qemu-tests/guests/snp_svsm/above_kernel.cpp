@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The service gives VMPL 1 the image's memory and starts the kernel of the image there. What is its
 // own, VMPCK0 among it, the kernel cannot reach.
 #include "qemu-tests/guests/snp_svsm/service.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The service runs what `igvmtool build --vmpl 1 --svsm` has put below it: the stub, by the record
 // of the launch (boot/snp/service_launch.h). Memory below 1 GiB can be validated.
 #include "boot/snp/service_launch.h"

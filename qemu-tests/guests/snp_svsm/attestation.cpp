@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The attestation protocol of the tests' service (SVSM specification, 58019, chapter 7, from
 // memory): a report of VMPL 0, whose REPORT_DATA are SHA-512 of the caller's nonce and the
 // manifest. Only who has VMPCK0 gets one that says VMPL 0, so it tells a verifier that the service

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "qemu-tests/guests/snp_svsm/service.h"
 
 namespace vestibule::snp_guest {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A service at VMPL 0 for the tests: it serves one VMPL below by the core protocol of an SVSM
 // (Secure VM Service Module specification, 58019). Written against the specifications alone, as all
 // of qemu-tests/guests/snp. Whom it serves says who starts it: the kernel of its own image

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SHA-512 (FIPS 180-4, sections 4.1.3, 4.2.3, 5.3.5 and 6.4) for the tests' service, of messages
 // that lie in one piece in memory. Its constants, fractions of roots of primes, are worked out when
 // it is compiled.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The vTPM protocol of the tests' service: a TPM of one command, TPM2_GetRandom (TPM 2.0 library,
 // part 3), which is answered from RDRAND; all others are told that there is no such command.
 #include "qemu-tests/guests/snp_svsm/service.h"

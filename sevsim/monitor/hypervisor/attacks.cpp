@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/attacks.h"
 
 #include "sevsim/monitor/hypervisor/ipi.h"

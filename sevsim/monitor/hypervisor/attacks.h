@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a hostile hypervisor does beside lying: it chooses moments, and has the guest take an event
 // there (sevsim/lies.h names the attacks).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the emulated processor is, as CPUID tells its guest.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Restricted injection (SEV_FEATURES bit 3; APM volume 2, section 15.36.15): the guest takes no
 // event but #HV, which says that there is something on its doorbell page (GHCB specification, exit
 // 0x80000014). Interrupts and NMIs of the machine go there.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // AP creation (GHCB specification, exit 0x80000013): the guest itself makes the VMSA from which one
 // of its vCPUs starts. The GHCB MSR and its registration are the hypervisor's and stay as they
 // were; OVMF counts on that.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Events that stand for no instruction: what guest and hypervisor have to tell each other (GHCB
 // specification, section 4.1, exits 0x80000003 and up).
 #include "sevsim/monitor/hypervisor/events.h"

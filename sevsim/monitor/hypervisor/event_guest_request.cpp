@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SNP guest request (GHCB specification, exits 0x80000011 and 0x80000012): the hypervisor carries a
 // message to the secure processor and its answer back. The extended request also asks for the
 // certificates by which a report is checked.

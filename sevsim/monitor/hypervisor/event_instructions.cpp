@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Instructions that take and give registers and nothing else (GHCB specification, section 4.1).
 #include "sevsim/monitor/hypervisor/cpuid.h"
 #include "sevsim/monitor/hypervisor/events.h"

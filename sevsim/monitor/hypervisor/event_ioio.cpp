@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // IN, OUT, INS and OUTS (exit 0x7B): the access in SW_EXITINFO1, RAX for OUT; for the string forms
 // the number of elements in SW_EXITINFO2 and the elements in the scratch area (GHCB specification,
 // section 4.1.2).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // MMIO read and write (exits 0x80000001 and 0x80000002): address in SW_EXITINFO1, length in
 // SW_EXITINFO2, the bytes in the scratch area (GHCB specification, section 4.1.5).
 #include "sevsim/monitor/hypervisor/events.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // RDMSR and WRMSR (exit 0x7C): SW_EXITINFO1 is 0 to read and 1 to write, RCX the number, RDX:RAX
 // the value.
 #include "sevsim/monitor/hypervisor/events.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Page state change by the GHCB page (GHCB specification, exit 0x80000010): a list of entries in
 // the shared buffer, in which the hypervisor keeps count of how far it has come.
 #include "sevsim/monitor/hypervisor/events.h"

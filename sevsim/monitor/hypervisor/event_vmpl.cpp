@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a guest with a service at VMPL 0 asks for (GHCB specification, exits 0x80000017 and
 // 0x80000018, MSR request 0x016): which vCPUs there are, and to go on at another VMPL.
 #include "sevsim/monitor/hypervisor/events.h"

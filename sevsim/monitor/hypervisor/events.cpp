@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/events.h"
 
 #include "sevsim/monitor/recording/outcome.h"

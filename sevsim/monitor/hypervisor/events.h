@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The events that a guest can ask for through its GHCB page (GHCB specification, table 5): one row
 // an event, with what it takes and who serves it.
 #pragma once

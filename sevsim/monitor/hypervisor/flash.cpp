@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Intel's command set (CFI 01) as far as QEMU's pflash_cfi01 has it for bytes: reads show the
 // array, and are no exits, until a command makes them show the status.
 #include "sevsim/monitor/hypervisor/flash.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The flash with the firmware's variables: a device of the hypervisor's, so not encrypted. What is
 // written lasts as long as the run.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // QEMU's docs/specs/fw_cfg.txt: a selector port, a data port, and a DMA interface whose registers
 // and descriptors are big-endian.
 #include "sevsim/monitor/hypervisor/fw_cfg.h"

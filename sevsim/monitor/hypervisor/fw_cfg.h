@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // QEMU's firmware configuration device, without what QEMU keeps in it for the monitor's own start:
 // a firmware that finds a kernel there would boot the monitor again.
 #pragma once

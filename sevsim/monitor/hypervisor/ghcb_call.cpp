@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A call through the GHCB page (GHCB specification, section 4). Strict: what is not exactly as the
 // protocol says is refused with its reason code, which the guest sees, and named for the host.
 #include "sevsim/monitor/hypervisor/attacks.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The GHCB page as the hypervisor sees it (GHCB specification, table 3): offsets of fields, and the
 // bitmap that says which of them the guest has filled in.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The other side: what a hypervisor does with VMGEXIT. Written from the specification and not from
 // ghcb/, so that one misreading does not hide on both sides.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/ipi.h"
 
 #include "sevsim/monitor/processor/local_apic.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What one vCPU can do to another through its local APIC, and what a hypervisor makes of it where
 // it can neither read nor set the other's registers (GHCB specification, section 4.3): the first
 // INIT and SIPI start a vCPU with the state that it was launched with, any other pair only ends a

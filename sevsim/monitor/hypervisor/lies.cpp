@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/lies.h"
 
 #include "sevsim/monitor/hypervisor/hypervisor.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Where a hostile hypervisor lies (sevsim/lies.h names the lies). Every answer passes here on its
 // way to the guest, so that a lie is told in one place and the rest of the hypervisor stays honest.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What QEMU's two PC chip sets (PIIX and ICH9) have for it.
 #include "sevsim/monitor/hypervisor/machine_end.h"
 

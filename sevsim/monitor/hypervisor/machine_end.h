@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The ports by which a guest ends the machine: reset and power-off. QEMU would only stop, without a
 // word of what had been.
 #pragma once

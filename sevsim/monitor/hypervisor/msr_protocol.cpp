@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The hypervisor's side of the GHCB MSR protocol (GHCB specification, section 2.3.1).
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/cpuid.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What KVM serves to a guest on an AMD processor, by its own lists (arch/x86/kvm: x86.c, svm/svm.c,
 // svm/pmu.c, mtrr.c), each register decided on: what is not here raises #GP, as there. Left out
 // with them, since CPUID of this machine has not what they belong to: KVM's and Hyper-V's own

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The MSRs that the hypervisor serves. QEMU reads unknown ones as zero; this machine raises #GP for
 // what is not in its table, as KVM does. The local APIC's are x2apic.h's.
 #pragma once

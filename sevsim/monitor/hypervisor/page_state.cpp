@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/page_state.h"
 
 #include "sevsim/monitor/memory/nested_tables.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Page state change: the guest asks the hypervisor to take a page from it or to give it one (GHCB
 // specification, MSR request 0x014 and exit 0x80000010).
 #pragma once

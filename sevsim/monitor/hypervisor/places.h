@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Attacks at an instruction: from the delivery of a chosen #VC on the guest is single-stepped,
 // until it stands where the event is to come (sevsim/lies.h: vc-within, event-within, event-walk,
 // msr-within).

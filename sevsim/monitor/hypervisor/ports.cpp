@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/ports.h"
 
 #include "sevsim/monitor/hypervisor/fw_cfg.h"

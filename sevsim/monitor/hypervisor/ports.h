@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest's I/O ports: QEMU's devices, but for those that belong to the run itself: its exit, its
 // dump, and the monitor's records.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/scratch.h"
 
 #include "sevsim/monitor/memory/nested_tables.h"

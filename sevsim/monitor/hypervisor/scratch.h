@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The scratch area of a call: where data lies that fits in no register (GHCB specification, section
 // 2.2 and SW_SCRATCH).
 #pragma once

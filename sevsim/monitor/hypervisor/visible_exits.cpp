@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/visible_exits.h"
 
 #include "sevsim/monitor/hypervisor/cpuid.h"

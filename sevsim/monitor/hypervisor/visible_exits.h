@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The exits of a plain SEV guest: its memory is encrypted, its registers are not. No instruction
 // raises #VC; the hypervisor does in its place what it has intercepted, and writes the outcome into
 // the guest's registers, as for any other guest (APM volume 2, section 15.34).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // MMIO of a plain SEV guest. Its hypervisor would read the instruction's bytes, which the processor
 // gives it (decode assists, APM volume 2, section 15.8.4), and do the access. Here the processor
 // does it: devices are QEMU's, so their pages are put where the guest looks for them; of the flash,

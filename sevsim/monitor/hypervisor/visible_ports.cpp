@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // IN, OUT, INS and OUTS of a plain SEV guest. EXITINFO1 describes the access, EXITINFO2 is the next
 // instruction's address (APM volume 2, section 15.10.2). The hypervisor reaches memory operands by
 // their guest-physical addresses, without the guest's key: of a private page it reads ciphertext,

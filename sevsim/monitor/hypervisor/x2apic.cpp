@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/x2apic.h"
 
 #include "sevsim/monitor/hypervisor/ipi.h"

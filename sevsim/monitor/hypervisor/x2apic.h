@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // x2APIC (APM volume 2, section 16.11): the local APIC by MSRs, on a processor that has it by MMIO
 // only. QEMU 7.2's TCG knows no other.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Firmware below 4 GiB, and the vCPU as it leaves reset (APM volume 2, section 14.1.3): real mode,
 // CS at the last 64 KiB. The launch encrypts the code, which is a ROM from then on (QEMU's
 // sev_encrypt_flash, of the first flash device). A volume of variables before it is what the second

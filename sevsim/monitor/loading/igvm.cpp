@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/loading/loader.h"
 
 #include "igvm/format/reader.h"

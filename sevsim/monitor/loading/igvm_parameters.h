@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the loader tells the guest by an IGVM file's parameters (igvm_defs: IGVM_VHS_PARAMETER_AREA,
 // IGVM_VHS_PARAMETER, IGVM_VHS_PARAMETER_INSERT). Nobody measures it.
 #pragma once

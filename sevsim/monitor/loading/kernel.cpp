@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A Linux kernel, entered as its 32-bit boot protocol says (Documentation/arch/x86/boot.rst):
 // protected mode, paging off, so that all it sees is private until it has found the C-bit itself.
 // SeaBIOS has run before the monitor: its memory map, and the ACPI and DMI tables that it names as

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What Linux needs of a launch for SEV-SNP where no firmware stands between
 // (Documentation/arch/x86/ amd-memory-encryption.rst and zero-page.rst of Linux): where its secrets
 // and its CPUID page are.

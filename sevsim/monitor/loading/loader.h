@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Puts the guest into the machine: its pages, and the first state of its vCPUs.
 #pragma once
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; What firmware leaves of itself in the guest for its second vCPU and further ones (parking.cpp): a
 ; page with the AP jump table, behind it the code that waits in AP reset hold and then follows the
 ; table. 16-bit code, in the guest, where it can raise no #VC: the GHCB MSR is never intercepted.

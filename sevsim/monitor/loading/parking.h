@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What firmware does for its further processors before it starts a kernel: it parks them in AP
 // reset hold, in memory that it keeps, and tells where the AP jump table is by which the kernel can
 // have them (GHCB specification, section 4.3). A kernel that is loaded without firmware needs it

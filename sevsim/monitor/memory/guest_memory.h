@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest's memory by linear address, read as the CPU reads it: by a walk of the guest's own
 // tables, which is private whatever their entries say.
 #pragma once

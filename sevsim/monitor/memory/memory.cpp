@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/memory/memory.h"
 
 #include "sevsim/monitor/layout.h"

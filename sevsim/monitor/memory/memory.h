@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The monitor's memory: what a freestanding program has to bring itself, and pages on demand.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The entries of the nested page tables: two views, of 512 GiB each, and how to find what they have
 // for a guest-physical address (APM volume 2, section 15.25).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/memory/nested_pages.h"
 
 #include "sevsim/monitor/layout.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the pages of guest memory show through each view of the nested tables (nested_tables.h).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The nested page tables: what guest-physical addresses mean.
 //
 // In long mode the C-bit is an address bit of the nested walk. Below it lies the shared view,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The monitor's own page tables: all memory and devices at their own addresses, and the monitor in
 // the last 2 GiB.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The reverse map table of SEV-SNP (APM volume 2, section 15.36.3): whose each page of guest memory
 // is, whether the guest has validated it, and what each VMPL may do with it. Hardware keeps it by
 // system physical address; this machine has one guest, so it goes by the guest's.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the shared view holds before anyone has written to it: noise, never what was loaded there or
 // nothing. A page gets it when it is first looked at, or, if that comes first, when a device could
 // write to it: most are never looked at, and memory that nobody touches costs the host nothing.

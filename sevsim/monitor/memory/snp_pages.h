@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the pages of guest memory show through each view under SEV-SNP: what the reverse map table
 // says. A page that is assigned and validated is there in the private view; one that is not
 // assigned, in the shared one. Each VMPL has a private view of its own.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // MOV to and from control registers, SMSW, LMSW and CLTS. Hardware lets an SEV-ES guest use them
 // unseen; here writes of CR0 are intercepted that may switch paging, which decides which view of
 // memory the guest has, and CR3 where the guest cannot set the C-bit itself.

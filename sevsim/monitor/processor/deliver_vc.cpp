@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // QEMU's EVENTINJ pushes no error code for vector 29, only for those that had one before SEV-ES. So
 // vector 17 is injected, which has one, with the IDT moved so that slot 17 is the guest's slot 29;
 // QEMU then does gate types, IST, stack switch and privilege change. The entry is made on the

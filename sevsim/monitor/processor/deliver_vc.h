@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Raising #VC in the guest as SEV-ES hardware does: through the guest's own IDT, with an error
 // code.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The common case of delivering #VC, without a VMRUN for it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // EFER of a guest under SVM always has SVME set beneath; the guest does not see that.
 #pragma once
 

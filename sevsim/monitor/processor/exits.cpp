@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest's exits, one function a kind and one table for all. An exit that SEV-ES hardware would
 // give to the guest as #VC (a non-automatic exit) is reflected; what hardware does by itself is
 // done here; VMGEXIT goes to the hypervisor.

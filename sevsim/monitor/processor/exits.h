@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What each #VMEXIT of the guest becomes.
 #pragma once
 

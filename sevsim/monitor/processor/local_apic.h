@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The local APIC of the processor that this runs on (APM volume 2, section 16.5), as far as the
 // monitor sends interrupts by it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One lock for all of the monitor: a processor holds it from the guest's exit to the next entry, so
 // that devices, nested tables and records see one vCPU at a time.
 //

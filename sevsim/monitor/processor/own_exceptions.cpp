@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/processor/own_exceptions.h"
 
 #include "sevsim/monitor/recording/outcome.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The monitor's own IDT: exceptions, which end the run, and the NMI by which processors wake each
 // other.
 #pragma once

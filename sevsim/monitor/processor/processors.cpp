@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Starting: INIT and SIPI as the multiprocessor specification has it (APM volume 2, section 16.6).
 // Waking: by NMI, which nothing masks and no device of this machine sends. It ends HLT in the
 // monitor (sleep.asm) and leaves the guest by its intercept. An NMI without a wake-up is the host's

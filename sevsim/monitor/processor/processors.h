@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The machine's processors. Each runs the monitor for one vCPU, that of its own number, and holds
 // the monitor's lock wherever it is not in the guest or asleep.
 #pragma once

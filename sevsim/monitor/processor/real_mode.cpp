@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/processor/real_mode.h"
 
 #include "sevsim/monitor/memory/guest_memory.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // IRET in real mode on a stack segment of 32 bits, as code has it that comes from protected mode
 // and has loaded no segment yet (APM volume 2, section 14.6). QEMU takes 16 bits of the stack
 // pointer there whatever the segment says, so it is done in its place: OVMF's way back to the state

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // PVALIDATE, RMPADJUST and RMPQUERY (APM volume 3): how a guest changes and reads its part of the
 // reverse map table. QEMU's processor does not know them and raises #UD, which is intercepted.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/processor/sev_features.h"
 
 #include "x86/sev.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SEV_FEATURES of a VMSA (APM volume 2, section 15.36 and table B-4): each either works on this
 // machine or is refused by its name.
 #pragma once

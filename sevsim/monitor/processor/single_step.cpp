@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The trap flag brings the guest back behind the instruction (APM volume 2, section 13.1.4). Until
 // then whatever would leave that flag on the guest's stack is intercepted.
 #include "sevsim/monitor/processor/single_step.h"

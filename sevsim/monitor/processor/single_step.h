@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One instruction of the guest's, executed by the CPU although it is intercepted.
 #pragma once
 

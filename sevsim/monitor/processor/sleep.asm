@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; How a processor sleeps in the monitor, and how it is woken by an NMI (processors.h). The global
 ; interrupt flag is off from #VMEXIT on (APM volume 2, section 15.17), which holds NMIs back: here it
 ; is on.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; What every processor but the first executes from its SIPI on: from 16-bit code, copied below 1 MiB,
 ; to processor_main in 64-bit mode at the monitor's place in high memory.
 %include "monitor_asm.inc"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The virtual machine control block and what stands in it (APM volume 2, appendix B and chapter
 // 15).
 #pragma once

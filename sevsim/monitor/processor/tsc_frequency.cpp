@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The time-stamp counter against the ACPI power management timer: 3.579545 MHz, at least 24 bits
 // (ACPI specification, section 4.8.3.3), where SeaBIOS puts it on both of QEMU's PC chip sets.
 //

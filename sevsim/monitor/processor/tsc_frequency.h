@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How fast the time-stamp counter runs, for guests that must be told.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest's vCPU: its VMCB, the registers beside it, and how it is entered.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A vCPU's state between its VMSA, the page that SEV-ES and SEV-SNP keep it in, and the VMCB by
 // which this machine runs it. A VMSA's first bytes are the VMCB's save area, which is how KVM makes
 // one of the other; the rest are the registers that VMRUN leaves to software, and x87, SSE and AVX

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause-Patent
 ; VMRUN and what it does not do: the registers that are not in the VMCB (APM volume 2, section 15.5).
 %include "monitor_asm.inc"
 

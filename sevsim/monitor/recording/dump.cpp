@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/dump.h"
 
 #include "sevsim/monitor/recording/records.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The dump port: bytes that the guest writes there come out in the host command's --dump file,
 // natively as under SEV-ES, so that what one instruction did can be compared byte by byte.
 #pragma once

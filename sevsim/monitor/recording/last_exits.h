@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The last exits of a run that ends badly: what led there.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How a run ends: the last records, then QEMU's exit port.
 #pragma once
 

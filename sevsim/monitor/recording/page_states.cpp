@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/page_states.h"
 
 #include "sevsim/monitor/layout.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Whose guest memory is at the end of a run, for the picture that `--rmp` draws.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/profile.h"
 
 #include "sevsim/monitor/memory/guest_memory.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // How many instructions a guest spends on a #VC, exactly: from its handler's first instruction to
 // the first VMGEXIT, between VMGEXITs, and from the last one to the IRET that returns. VMGEXITs and
 // that IRET are not counted, nor is an instruction that raises #VC itself; an instruction that the

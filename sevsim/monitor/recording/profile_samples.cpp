@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/profile_samples.h"
 
 #include "sevsim/monitor/recording/records.h"

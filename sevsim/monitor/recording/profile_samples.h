@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What was measured of each #VC, kept as a distribution: most handlers take one of a few paths, so
 // equal samples are counted and not repeated.
 #pragma once

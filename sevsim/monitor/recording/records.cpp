@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/records.h"
 
 #include "x86/cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What the monitor tells the host: JSON objects, one a line, on a debug port that only it uses. The
 // host command reads them (sevsim/records.h) and names the kinds.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/show_debugger.h"
 
 #include "sevsim/monitor/debugger_view.h"

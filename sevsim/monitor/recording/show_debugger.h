@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // gdb's view of the guest's memory (sevsim/monitor/debugger_view.h).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // When the guest asked for what: VMGEXITs of each kind, counted by slices of time (sevsim/slice.h),
 // so that a boot of millions of them is a picture and not a file that nobody reads.
 #pragma once

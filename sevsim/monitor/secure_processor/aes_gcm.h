@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // AES-256-GCM (FIPS 197, NIST SP 800-38D): how messages between a guest and the secure processor
 // are encrypted.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The page of type CPUID (SEV-SNP firmware ABI, 56860, section 8.17.2.6): CPUID as the guest may
 // believe it, since the secure processor has held it against the processor.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Keys that a guest derives from the secure processor's own secret (SEV-SNP firmware ABI, 56860,
 // section 7.2): the same for the same guest, and another one for any other. How AMD's processor
 // derives them is its secret; here it is an HMAC over the selected fields.

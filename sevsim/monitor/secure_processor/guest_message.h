@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Messages between a guest and the secure processor (SEV-SNP firmware ABI, 56860, chapter 7 and
 // SNP_GUEST_REQUEST): the hypervisor carries them and can read nothing, change nothing and repeat
 // nothing.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/secure_processor/launch.h"
 
 #include "sevsim/monitor/memory/memory.h"

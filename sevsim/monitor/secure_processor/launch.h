@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest's context in the secure processor (SEV-SNP firmware ABI, 56860, chapter 4): what is set
 // by the launch and stays for the guest's life.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Arithmetic by Montgomery's method, points in Jacobian coordinates. Not in constant time: there is
 // no secret here that anyone could not have by asking.
 #include "sevsim/monitor/secure_processor/p384.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // ECDSA on P-384 with SHA-384, as reports are signed (FIPS 186-5, section 6.4), with the nonce that
 // RFC 6979 makes of key and message: a run that is repeated signs alike.
 #pragma once

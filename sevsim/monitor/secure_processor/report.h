@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The attestation report (SEV-SNP firmware ABI, 56860, section 7.3): what the launch was, for whom
 // the guest asks, and the secure processor's signature over it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/secure_processor/secure_tsc.h"
 
 #include "x86/cpu.h"

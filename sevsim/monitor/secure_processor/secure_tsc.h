@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Secure TSC (APM volume 2, section 15.36.18; SNP firmware ABI 56860, MSG_TSC_INFO): the guest's
 // time-stamp counter is the processor's, times GUEST_TSC_SCALE, plus GUEST_TSC_OFFSET, both in the
 // VMSA, where no hypervisor reaches them. The firmware chooses them at the launch.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/secure_processor/sha384.h"
 
 #include "sevsim/monitor/memory/memory.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SHA-384 and HMAC with it (FIPS 180-4, FIPS 198-1), for what the secure processor signs and
 // derives.
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # README.md, with the programs where they are installed.
 leave './run' 'it is what a build is tested by'
 leave './test*' 'it is what runs this'

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What docs/flash.md takes for granted: a payload, which ends by port 0xF4.
 before 'igvmtool build *' 'cp "$BUILD/guest/qemu-tests/payloads/tell.elf" kernel.elf'
 outcome 1 'qemu-system-x86_64 -bios *' # isa-debug-exit makes it of 0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What docs/igvmtool.md takes for granted: a kernel, an initrd, keys, a report, firmware.
 before 'igvmtool build --out guest.igvm --platform native,sev-es,sev-snp' '
     igvmtool build --out other.igvm --cbit 47 --platform native,sev-es,sev-snp

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What docs/reports.md takes for granted: a report of the guest that the tests have for that. Of sevsim's
 # processor nobody knows the generation; that of a Milan is given it.
 before 'igvmtool report report.bin' '

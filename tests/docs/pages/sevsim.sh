@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What docs/sevsim.md takes for granted: a kernel that runs to its end, a disk, a guest.
 leave 'scripts/*' 'it needs the network'
 leave 'cmake *' 'this is what was built'

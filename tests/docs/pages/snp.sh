@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
 # What docs/snp.md takes for granted: a payload, a key, a service.
 before 'igvmtool build *--accept payload' '
     cp "$BUILD/guest/qemu-tests/payloads/lazy.elf" kernel.elf'

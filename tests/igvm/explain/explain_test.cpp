@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // explain must name every cause it knows: each is planted into a launch, alone and in pairs, and
 // has to come back by name. The planted digest is computed by measure(), which shares nothing with
 // the search but the chain.

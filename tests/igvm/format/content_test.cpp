@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What a file puts into a guest: directives by platform and in order, parameters as bytes, and what
 // cannot be launched refused by name.
 #include "tests/igvm/launch_fixture.h"

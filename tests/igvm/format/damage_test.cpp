@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Damaged files: cut at every length, every bit of the headers flipped, with the checksum as it was
 // and made right again. The reader refuses, or reads something that it has fully checked; under the
 // sanitizers this also shows that it never reads outside the file.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The worked minimal file of the format, byte for byte: writer, checksum and reader against numbers
 // that were made without them.
 #include "tests/igvm/fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Guest policies in words: each bit of each platform alone, what is warned of, and back from words.
 #include "igvm/format/guest_policy.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The strict reader of numbers and sizes: what it takes, and that nothing that two readers could
 // take for two numbers passes.
 #include "igvm/format/guest_policy.h"

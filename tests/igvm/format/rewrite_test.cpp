@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Reading and writing lose nothing: the writer's own files come back byte for byte, any other valid
 // file comes back saying the same, and never longer than it was.
 #include "tests/igvm/seed_files.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Every rule of the reader, broken once: a row takes a valid file, changes one thing, makes the
 // checksum right again, and names the rule that must refuse it.
 #include "tests/igvm/seed_files.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The writer: what it writes reads back the same, costs no more than it must, and never breaks a
 // rule of the reader.
 #include "tests/igvm/fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The ACPI tables of an SEV-SNP guest, read as an operating system reads them (ACPI
 // specification 6.5, chapter 5).
 #include "igvm/image/acpi_tables.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What build() makes of an image: the pages, who gets them, their order; and that the page of page
 // tables maps the image to itself when a CPU walks it.
 #include "tests/igvm/elf_fixture.h"

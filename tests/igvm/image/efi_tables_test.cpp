@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The page of EFI that a Linux kernel accepts memory by, read as Linux reads it.
 #include "igvm/image/efi_tables.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Flash images: the volume as a monitor reads it, and as the code in it does, which this executes a
 // model of. What that puts into memory is what a loader would have put there from the IGVM file.
 #include "tests/igvm/payload_fixture.h"

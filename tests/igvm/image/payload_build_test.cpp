@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What build() makes of a payload: where everything lies, what the hand-over is told, what a Linux
 // kernel finds in its zero page, and that every monitor can load the file.
 #include "tests/igvm/payload_fixture.h"

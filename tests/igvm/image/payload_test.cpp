@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What is made of a payload's file: where its bytes go, what is left for the hand-over to zero,
 // where it is entered; and each way in which a file can be wrong, named.
 #include "tests/igvm/payload_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The guest image's contract: the good image reads as it is, and each way to break the contract is
 // named, at the place in the file where it is broken.
 #include "tests/igvm/elf_fixture.h"

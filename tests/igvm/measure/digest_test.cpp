@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Launch digests against values computed elsewhere: by sev-snp-measure and by hand with Python's
 // hashlib, as the project's notes on launch digests and VMSAs list them.
 #include "tests/igvm/launch_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Firmware volumes: Debian's OVMF measured for each cloud and compared with a second, independent
 // implementation; sev-snp-measure's own test vectors; and volumes that lie about themselves.
 #include "tests/igvm/firmware_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What is launched of an IGVM file, in which order and as what, by each monitor.
 #include "tests/igvm/launch_fixture.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The owner's session and secrets, unwrapped as the platform's firmware does (SEV API
 // specification, 6.2 and 6.6): its side is written here by itself.
 #include "tests/igvm/launch_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // ID blocks: the firmware's bytes, signatures that OpenSSL's own ECDSA_do_verify accepts, and every
 // signed bit broken once.
 #include "tests/igvm/launch_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The chain from a report to the root: a good one, every byte of it changed, and each attack
 // refused with the sentence that says what is wrong.
 #include "tests/igvm/report/test_root.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // An attestation report's fields by version and generation.
 #include "tests/igvm/report/test_root.h"
 

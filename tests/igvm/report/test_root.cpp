@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // See test_root.h.
 #include "tests/igvm/report/test_root.h"
 

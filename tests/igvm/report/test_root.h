@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A root of the tests' own, as AMD's is built: ARK and ASK with RSA of 4096 bits and RSASSA-PSS,
 // keys of chips on P-384 with AMD's extensions in their certificates, and reports that they sign.
 // Written from 57230 and the firmware ABI; igvm/report is not used here.

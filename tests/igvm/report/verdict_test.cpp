@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Policies for reports: each demand met and not met, and what is no policy.
 #include "tests/igvm/report/test_root.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // One thing changed, one difference found, named as people name it.
 #include "tests/igvm/seed_files.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What show says of a file with something of everything: the listing for people, the JSON object,
 // and the picture, which has to be well-formed and to have the right words in the right column.
 #include "tests/igvm/seed_files.h"

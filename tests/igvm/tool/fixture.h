@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool run as a program, in a directory of its own.
 #pragma once
 

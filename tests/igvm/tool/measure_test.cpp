@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool measure and explain as their users meet them.
 #include "tests/igvm/firmware_fixture.h"
 #include "tests/igvm/launch_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // What an owner does with igvmtool beside a file: signing elsewhere, blocks without a file,
 // reports.
 #include "tests/igvm/firmware_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool as its users meet it: exit status, what goes to which stream, and what is left on disk.
 #include "tests/igvm/payload_fixture.h"
 #include "tests/igvm/tool/fixture.h"

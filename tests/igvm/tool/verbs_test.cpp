@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // igvmtool's verbs as their users meet them: show's forms, diff, check, sign and verify; and every
 // example of every help text, run as it is printed.
 #include "tests/igvm/launch_fixture.h"

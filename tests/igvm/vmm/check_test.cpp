@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Every rule of every monitor broken once: a row takes a file that the monitor launches as it
 // stands, changes one thing that the format allows, and names the one rule that this breaks.
 #include "tests/igvm/fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // Uses the decoder by the C++ headers and the table of reasons by the archive, as a tool on a host
 // might.
 #include "every_header.h"
