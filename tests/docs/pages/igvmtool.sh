@@ -11,6 +11,9 @@ before 'igvmtool build --out guest.igvm --platform native,sev-es,sev-snp' '
     head -c 1184 dump >report.bin'
 outcome 1 'igvmtool diff *'                           # they do differ
 outcome 1 'igvmtool check *'                          # kvm-6.8 knows no SNP
+outcome 1 'igvmtool report report.bin --certs certs/ --guest *' # of another guest, by such a root
+outcome 1 'igvmtool explain signed.igvm *'            # which no alteration of this one explains
+leave 'qemu-system-x86_64 *' 'it needs a host with SEV-SNP'
 outcome 1 'igvmtool report report.bin --certs certs/' # a root that AMD has not made
 # Another monitor's digest, and another file's.
 word HEX 'case $command in
