@@ -11,6 +11,7 @@ before 'igvmtool build --out guest.igvm --platform native,sev-es,sev-snp' '
     head -c 1184 dump >report.bin'
 outcome 1 'igvmtool diff *'                           # they do differ
 outcome 1 'igvmtool check *'                          # kvm-6.8 knows no SNP
+outcome 0 'igvmtool check proof.igvm *'
 outcome 1 'igvmtool report report.bin --certs certs/ --guest *' # of another guest, by such a root
 outcome 1 'igvmtool explain signed.igvm *'            # which no alteration of this one explains
 leave 'qemu-system-x86_64 *' 'it needs a host with SEV-SNP'
