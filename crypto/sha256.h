@@ -1,5 +1,5 @@
-// SHA-256 (FIPS 180-4, sections 4.1.2, 5 and 6.2), of what comes in pieces. Not for secrets: nothing
-// here is constant in time but by chance.
+// SHA-256 (FIPS 180-4, sections 4.1.2, 5 and 6.2), of what comes in pieces. Not for secrets:
+// nothing here is constant in time but by chance.
 #pragma once
 
 #include "x86/types.h"
@@ -46,7 +46,7 @@ class Sha256 {
         u32 word[64];
         for (unsigned n = 0; n < 16; ++n) {
             const u8* const at = &block[u64{4} * n];
-            word[n] = u32{at[0]} << 24 | u32{at[1]} << 16 | u32{at[2]} << 8 | at[3];
+            word[n]            = u32{at[0]} << 24 | u32{at[1]} << 16 | u32{at[2]} << 8 | at[3];
         }
         for (unsigned n = 16; n < 64; ++n) {
             const u32 early = word[n - 15];

@@ -92,8 +92,10 @@ const fw_cfg::HashTable* Loader::hashes() const {
 
 /// Memory that this guest may use, and that is nobody's.
 bool Loader::is_memory(u64 base, u64 size) const {
-    const u64 end = base + size;
-    if (end < base || base < info.payload_base + info.payload_size) {
+    const u64 end  = base + size;
+    const u64 stub = info.image_base;
+    if (end < base || base < info.payload_base + info.payload_size
+        || (base < stub + x86::large_page_size && end > stub)) {
         return false;
     }
     for (u64 n = 0; n < memory_count(); ++n) {
@@ -139,9 +141,9 @@ void Loader::make_memory_map() const {
         const u64 base = memory()[n].base;
         const u64 end  = base + memory()[n].size;
         // Without what stands in for a PC's ROMs.
-        add_memory(base, end < kernel::low_memory_end ? end : base < kernel::low_memory_end
-                                                                  ? kernel::low_memory_end
-                                                                  : base);
+        add_memory(base, end < kernel::low_memory_end    ? end
+                         : base < kernel::low_memory_end ? kernel::low_memory_end
+                                                         : base);
         add_memory(base > kernel::high_memory_start ? base : kernel::high_memory_start, end);
     }
 }
@@ -176,12 +178,12 @@ void Loader::run() {
     require(kernel_size <= linux.memory_size
                 && is_memory(linux.preferred_address, linux.memory_size),
             reason::direct_boot_memory);
-    const auto& last      = memory()[memory_count() - 1];
-    const u64 memory_end  = last.base + last.size;
-    const u64 behind      = linux.preferred_address + linux.memory_size;
-    const u64 whole       = (initrd_size + page_size - 1) & ~(page_size - 1);
-    const u64 limit       = linux.initrd_limit < memory_end ? linux.initrd_limit + 1 : memory_end;
-    const u64 initrd      = whole <= limit ? (limit - whole) & ~(page_size - 1) : 0;
+    const auto& last     = memory()[memory_count() - 1];
+    const u64 memory_end = last.base + last.size;
+    const u64 behind     = linux.preferred_address + linux.memory_size;
+    const u64 whole      = (initrd_size + page_size - 1) & ~(page_size - 1);
+    const u64 limit      = linux.initrd_limit < memory_end ? linux.initrd_limit + 1 : memory_end;
+    const u64 initrd     = whole <= limit ? (limit - whole) & ~(page_size - 1) : 0;
     require(initrd_size == 0 || (initrd >= behind && is_memory(initrd, whole)),
             reason::direct_boot_memory);
 

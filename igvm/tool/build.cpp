@@ -72,7 +72,7 @@ void print_flash_summary(const BuildArguments& arguments, const BuiltFile& file)
         fmt::print("  {}: {} {} pages = {} volume", name_of(count.platform), count.all(),
                    count.vmsa != 0 ? "measured" : "loaded", count.volume);
         if (count.metadata != 0) {
-            fmt::print(" + {} stack, CPUID and secrets", count.metadata);
+            fmt::print(" + {} of SEV metadata", count.metadata);
         }
         fmt::print("{}\n", count.vmsa != 0 ? fmt::format(" + {} VMSA", count.vmsa) : "");
     }
@@ -124,8 +124,7 @@ void build_file(const BuildArguments& arguments) {
                            .jump_table   = embedded::jump_table_enter_linux(),
                            .flash_reset  = embedded::flash_reset()};
     const Input file(arguments.payload, arguments.direct_boot ? "built-in loader" : "",
-                     arguments.direct_boot ? embedded::fw_cfg_loader()
-                                           : std::span<const u8>());
+                     arguments.direct_boot ? embedded::fw_cfg_loader() : std::span<const u8>());
     const Input initrd(arguments.initrd);
     Payload payload;
     if (with_payload) {

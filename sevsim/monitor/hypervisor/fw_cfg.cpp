@@ -2,6 +2,7 @@
 // and descriptors are big-endian.
 #include "sevsim/monitor/hypervisor/fw_cfg.h"
 
+#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "x86/cpu.h"
@@ -39,7 +40,8 @@ struct Offer {
 
 constinit Offer offer{};
 constinit u16 selected = 0;
-constinit u64 offset   = 0; // in the selected item
+constinit u64 altered  = ~u64{0}; // an item that is not told as it is
+constinit u64 offset   = 0;       // in the selected item
 
 u8 byte_of(std::span<const u8> item) { return offset < item.size() ? item[offset] : u8{0}; }
 
@@ -60,6 +62,7 @@ u8 next_byte() {
     case 0x18: byte = byte_of(offer.setup); break;
     default: break;
     }
+    byte ^= offset == 0 && selected == altered ? u8{1} : u8{0};
     ++offset;
     return byte;
 }
@@ -101,8 +104,7 @@ bool serve_dma(u64 gpa) {
         return false;
     }
     if ((control & dma_read) != 0) {
-        fill_from_item(__builtin_bswap64(descriptor.address),
-                        __builtin_bswap32(descriptor.length));
+        fill_from_item(__builtin_bswap64(descriptor.address), __builtin_bswap32(descriptor.length));
     }
     descriptor.control = 0; // done, no error
     memcpy(page + gpa % page_size, &descriptor.control, sizeof descriptor.control);
@@ -111,8 +113,11 @@ bool serve_dma(u64 gpa) {
 
 } // namespace
 
-void offer_kernel(std::span<const u8> kernel, std::span<const u8> command_line,
-                  std::span<const u8> initrd) {
+void offer_kernel(const Options& options, std::span<const u8> kernel,
+                  std::span<const u8> command_line, std::span<const u8> initrd) {
+    if (tells(options, Lie::fw_cfg_altered)) {
+        altered = options.hostile.code;
+    }
     constexpr u64 sectors_at  = 0x1F1; // Linux Documentation/arch/x86/boot.rst, setup_sects
     constexpr u64 sector_size = 512;
     const u64 sectors         = kernel.size() > sectors_at ? kernel[sectors_at] : u8{0};

@@ -57,8 +57,7 @@ void put_hashes(std::span<const u8> file) {
     if (hashes.gpa == 0) {
         return;
     }
-    if (!is_guest_memory(hashes.gpa)
-        || hashes.gpa % page_size > page_size - sizeof hashes.table) {
+    if (!is_guest_memory(hashes.gpa) || hashes.gpa % page_size > page_size - sizeof hashes.table) {
         end_run_by_monitor_error("the firmware wants hashes of a kernel where this machine has no "
                                  "memory: try more --memory");
     }
@@ -105,7 +104,7 @@ void load_firmware(std::span<Vcpu> vcpus, const GuestFiles& files) {
     }
     if (!files.kernel.empty()) {
         put_hashes(files.hashes);
-        offer_kernel(files.kernel, files.command_line, files.initrd);
+        offer_kernel(vcpu.options, files.kernel, files.command_line, files.initrd);
     }
     start_at_reset_vector(vcpus);
 }
