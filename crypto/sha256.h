@@ -12,10 +12,19 @@ class Sha256 {
 
     /// The next `size` bytes.
     void add(const u8* bytes, u64 size) {
-        for (u64 n = 0; n < size; ++n) {
-            block[length++ % block_size] = bytes[n];
-            if (length % block_size == 0) {
-                take_block();
+        while (size != 0) {
+            const u64 filled = length % block_size;
+            if (filled == 0 && size >= block_size) {
+                take_block(bytes);
+                bytes += block_size;
+                size -= block_size;
+                length += block_size;
+                continue;
+            }
+            block[filled] = *bytes++;
+            --size;
+            if (++length % block_size == 0) {
+                take_block(block);
             }
         }
     }
@@ -42,10 +51,10 @@ class Sha256 {
 
     static constexpr u32 rotated(u32 word, unsigned by) { return word >> by | word << (32 - by); }
 
-    void take_block() {
+    void take_block(const u8* bytes) {
         u32 word[64];
         for (unsigned n = 0; n < 16; ++n) {
-            const u8* const at = &block[u64{4} * n];
+            const u8* const at = bytes + u64{4} * n;
             word[n]            = u32{at[0]} << 24 | u32{at[1]} << 16 | u32{at[2]} << 8 | at[3];
         }
         for (unsigned n = 16; n < 64; ++n) {

@@ -173,21 +173,28 @@ direct_boot_test(sev_es STATUS 0 ARGS ${direct_kernel} --append ${direct_line} -
 direct_boot_test(snp STATUS 0 ARGS ${snp} ${direct_kernel} --append ${direct_line}
   WANT "Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP" ${booted} "Violations: none"
   REJECT "FAILED")
+# A kernel of the project's own, which is small, and one that is changed on the way.
+set(small_kernel --kernel ${payload_dir}/bzimage.bin --initrd ${payload_initrd} --append "console=ttyS0 quiet")
 foreach(platform sev-es sev-snp)
+  direct_boot_test(${platform}_small STATUS 0 ARGS --platform ${platform} ${small_kernel}
+    WANT "kernel: command line .console=ttyS0 quiet.\n" "initrd 4141414141414141[+]1388\n" "kernel: done\n")
   # Set-up code, kernel, initrd and command line, each with one bit changed; and sizes that are none.
   foreach(row "0x18:(HASH|KERNEL)" "0x11:HASH" "0x12:HASH" "0x15:HASH" "0x17:KERNEL" "0x8:HASH" "0xb:HASH" "0x14:HASH")
     string(REPLACE ":" ";" row "${row}")
     list(GET row 0 item)
     list(GET row 1 want)
     direct_boot_test(${platform}_altered_${item} STATUS 1
-      ARGS --platform ${platform} ${direct_kernel} --append ${direct_line} --hostile fw-cfg-altered:${item}
-      WANT "DIRECT_BOOT_${want}" REJECT "init:")
+      ARGS --platform ${platform} ${small_kernel} --hostile fw-cfg-altered:${item}
+      WANT "DIRECT_BOOT_${want}" REJECT "kernel:")
   endforeach()
   direct_boot_test(${platform}_no_kernel STATUS 1 ARGS --platform ${platform}
     WANT "DIRECT_BOOT_NO_HASHES")
 endforeach()
-direct_boot_test(too_little_memory STATUS 1
-  ARGS --memory 64M ${snp} ${direct_kernel} --append ${direct_line} WANT "SNP_PAGE_STATE|SNP_PVALIDATE|DIRECT_BOOT_MEMORY")
+flash_file(direct_32m direct_32m --direct-boot --memory 32M)
+add_sevsim_test(NAME qemu.flash_direct_too_little_memory
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${direct_32m};${direct_kernel};--append;${direct_line}"
+    -DSTATUS=1 -DWANT=DIRECT_BOOT_MEMORY -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 # Natively nobody has measured anything.
 add_test(NAME qemu.flash_bios_direct
   COMMAND ${CMAKE_COMMAND}
