@@ -11,8 +11,8 @@ namespace vestibule::sevsim {
 /// A range of pages that firmware wants launched beside itself (OvmfPkg/ResetVector/X64/
 /// OvmfSevMetadata.asm).
 struct LaunchSection {
-    static constexpr u32 secrets = 2;
-    static constexpr u32 cpuid   = 3;
+    static constexpr u32 secrets       = 2;
+    static constexpr u32 cpuid         = 3;
     static constexpr u32 kernel_hashes = 0x10;
 
     u32 gpa;

@@ -4,8 +4,8 @@
 #include "igvm/measure/firmware_launch.h"
 #include "igvm/measure/igvm_launch.h"
 #include "igvm/measure/launch_digest.h"
-#include "igvm/tool/file_io.h"
 #include "igvm/show/describe.h"
+#include "igvm/tool/file_io.h"
 #include "sevsim/firmware_volume.h"
 #include "x86/sev.h"
 

@@ -130,8 +130,9 @@ static void check_outputs(const BuildArguments& arguments) {
         throw CLI::RequiresError("--memory", "--payload");
     }
     if (arguments.direct_boot && (arguments.flash.empty() || !arguments.payload.empty())) {
-        throw CLI::ValidationError("--direct-boot", "the kernel is the monitor's: expected --flash, "
-                                                    "and no --payload");
+        throw CLI::ValidationError("--direct-boot",
+                                   "the kernel is the monitor's: expected --flash, "
+                                   "and no --payload");
     }
     if (!arguments.flash.empty() && !arguments.policy.empty()) {
         throw CLI::ValidationError("--policy", "a flash image has no place for the guest's policy, "
@@ -207,9 +208,10 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
                     "Write a flash image instead: a firmware volume that starts the guest at the "
                     "reset vector, for monitors that load no IGVM files (docs/flash.md)")
         ->type_name(cli::output_file);
-    verb.add_flag("--direct-boot", arguments.direct_boot,
-                  "With --flash: boot the kernel, initrd and command line that the monitor is given "
-                  "(QEMU's -kernel), after their hashes, which its launch has measured");
+    verb.add_flag(
+        "--direct-boot", arguments.direct_boot,
+        "With --flash: boot the kernel, initrd and command line that the monitor is given "
+        "(QEMU's -kernel), after their hashes, which its launch has measured");
     verb.add_option("--manifest", arguments.manifest,
                     "Record as JSON what went in, and where it lies")
         ->type_name(cli::output_file);

@@ -64,7 +64,9 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
         take_launch_secret(files[0]);
         guests = guests.subspan(1);
     }
-    const auto file = [guests](size_t n) { return n < guests.size() ? guests[n] : std::span<u8>{}; };
+    const auto file = [guests](size_t n) {
+        return n < guests.size() ? guests[n] : std::span<u8>{};
+    };
     if (options.guest == GuestKind::firmware) {
         return {.guest        = file(0),
                 .command_line = file(3),
@@ -72,11 +74,8 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
                 .hashes       = file(1),
                 .kernel       = file(2)};
     }
-    return {.guest        = file(0),
-            .command_line = file(1),
-            .initrd       = file(2),
-            .hashes       = {},
-            .kernel       = {}};
+    return {
+        .guest = file(0), .command_line = file(1), .initrd = file(2), .hashes = {}, .kernel = {}};
 }
 
 void load_guest(const GuestFiles& files, const MultibootInformation& information) {
