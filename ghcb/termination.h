@@ -105,6 +105,12 @@ inline constexpr Reason snp_rmpadjust{set_vestibule, 0x67};
 inline constexpr Reason snp_ap_creation{set_vestibule, 0x68};
 inline constexpr Reason snp_accepted_already{set_vestibule, 0x69};
 inline constexpr Reason snp_not_vmpl0{set_vestibule, 0x6A};
+// Booting the kernel of the monitor's command line (boot/fw_cfg).
+inline constexpr Reason direct_boot_no_kernel{set_vestibule, 0x70};
+inline constexpr Reason direct_boot_no_hashes{set_vestibule, 0x71};
+inline constexpr Reason direct_boot_hash{set_vestibule, 0x72};
+inline constexpr Reason direct_boot_kernel{set_vestibule, 0x73};
+inline constexpr Reason direct_boot_memory{set_vestibule, 0x74};
 // The selftest, where there is no emulated exit port.
 inline constexpr Reason selftest_passed{set_vestibule, 0xF0};
 inline constexpr Reason selftest_failed{set_vestibule, 0xF1};
@@ -220,6 +226,16 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x69, "SNP_ACCEPTED_ALREADY",
      "memory is to be accepted that was accepted before: nothing is validated twice"                    },
     {2, 0x6A, "SNP_NOT_VMPL0",          "this code runs below VMPL 0, and knows no service there"       },
+    {2, 0x70, "DIRECT_BOOT_NO_KERNEL",
+     "there is no kernel to boot: expected -kernel on the monitor's command line"                       },
+    {2, 0x71, "DIRECT_BOOT_NO_HASHES",
+     "the launch has measured no hashes of a kernel: expected QEMU's kernel-hashes=on"                  },
+    {2, 0x72, "DIRECT_BOOT_HASH",
+     "kernel, initrd or command line is not the one whose hash was measured"                            },
+    {2, 0x73, "DIRECT_BOOT_KERNEL",
+     "the kernel is no bzImage that can be booted, or its command line is too long"                     },
+    {2, 0x74, "DIRECT_BOOT_MEMORY",
+     "kernel and initrd do not fit into the memory that the guest was promised"                         },
     {2, 0xF0, "SELFTEST_PASSED",        "the selftest ended, every case ok"                             },
     {2, 0xF1, "SELFTEST_FAILED",        "the selftest ended, some case not ok"                          },
 };

@@ -150,5 +150,60 @@ endforeach()
 add_test(NAME igvmtool.budget_flash_pages
   COMMAND ${CMAKE_COMMAND}
     "-DCOMMAND=$<TARGET_FILE:igvmtool>;build;--platform;native,sev-es,sev-snp;--flash;${CMAKE_CURRENT_BINARY_DIR}/budget.fd"
-    -DSTATUS=0 "-DWANT=: 65536 bytes\n;sev-snp: 20 measured pages = 16 volume [+] 3 stack, CPUID and secrets [+] 1 VMSA"
+    -DSTATUS=0 "-DWANT=: 65536 bytes\n;sev-snp: 20 measured pages = 16 volume [+] 3 of SEV metadata [+] 1 VMSA"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+
+# Direct boot: the kernel of the monitor's command line, by fw_cfg, after its measured hashes.
+flash_file(direct direct --direct-boot)
+add_dependencies(image_flash_direct linux_initrd)
+set(direct_kernel --kernel ${CMAKE_SOURCE_DIR}/build/debian-kernel/vmlinuz
+  --initrd ${CMAKE_CURRENT_BINARY_DIR}/linux/initrd.cpio)
+set(direct_line "console=ttyS0 panic=-1 quiet tsc_early_khz=1000000 -- reboot")
+function(direct_boot_test name)
+  cmake_parse_arguments(ARG "" "STATUS" "WANT;REJECT;ARGS" ${ARGN})
+  add_sevsim_test(NAME qemu.flash_direct_${name}
+    COMMAND ${CMAKE_COMMAND}
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${direct};--timeout;280;${ARG_ARGS}"
+      -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+  set_tests_properties(qemu.flash_direct_${name} PROPERTIES TIMEOUT 300)
+endfunction()
+set(booted "init: timer: ok" "init: 0 failed" "Outcome: the guest reset the machine")
+direct_boot_test(sev_es STATUS 0 ARGS ${direct_kernel} --append ${direct_line} --allow ghcb-stale-bits
+  WANT "Memory Encryption Features active: AMD SEV SEV-ES" ${booted} REJECT "FAILED")
+direct_boot_test(snp STATUS 0 ARGS ${snp} ${direct_kernel} --append ${direct_line}
+  WANT "Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP" ${booted} "Violations: none"
+  REJECT "FAILED")
+# A kernel of the project's own, which is small, and one that is changed on the way.
+set(small_kernel --kernel ${payload_dir}/bzimage.bin --initrd ${payload_initrd} --append "console=ttyS0 quiet")
+foreach(platform sev-es sev-snp)
+  direct_boot_test(${platform}_small STATUS 0 ARGS --platform ${platform} ${small_kernel}
+    WANT "kernel: command line .console=ttyS0 quiet.\n" "initrd 4141414141414141[+]1388\n" "kernel: done\n")
+  # Set-up code, kernel, initrd and command line, each with one bit changed; and sizes that are none.
+  foreach(row "0x18:(HASH|KERNEL)" "0x11:HASH" "0x12:HASH" "0x15:HASH" "0x17:KERNEL" "0x8:HASH" "0xb:HASH" "0x14:HASH")
+    string(REPLACE ":" ";" row "${row}")
+    list(GET row 0 item)
+    list(GET row 1 want)
+    direct_boot_test(${platform}_altered_${item} STATUS 1
+      ARGS --platform ${platform} ${small_kernel} --hostile fw-cfg-altered:${item}
+      WANT "DIRECT_BOOT_${want}" REJECT "kernel:")
+  endforeach()
+  direct_boot_test(${platform}_no_kernel STATUS 1 ARGS --platform ${platform}
+    WANT "DIRECT_BOOT_NO_HASHES")
+endforeach()
+flash_file(direct_32m direct_32m --direct-boot --memory 32M)
+add_sevsim_test(NAME qemu.flash_direct_too_little_memory
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${direct_32m};${direct_kernel};--append;${direct_line}"
+    -DSTATUS=1 -DWANT=DIRECT_BOOT_MEMORY -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+# Natively nobody has measured anything.
+add_test(NAME qemu.flash_bios_direct
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=timeout;150;qemu-system-x86_64;-accel;tcg;-machine;q35;-cpu;EPYC;-m;256M;-bios;${direct};-kernel;${CMAKE_SOURCE_DIR}/build/debian-kernel/vmlinuz;-initrd;${CMAKE_CURRENT_BINARY_DIR}/linux/initrd.cpio;-append;${direct_line};-display;none;-nodefaults;-serial;stdio;-no-reboot"
+    -DSTATUS=0 "-DWANT=init: timer: ok" "-DREJECT=timer: FAILED" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+set_tests_properties(qemu.flash_bios_direct PROPERTIES TIMEOUT 180)
+add_test(NAME igvmtool.budget_flash_direct_pages
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:igvmtool>;build;--platform;native,sev-es,sev-snp;--direct-boot;--flash;${CMAKE_CURRENT_BINARY_DIR}/budget-direct.fd"
+    -DSTATUS=0 "-DWANT=: 65536 bytes\n;sev-snp: 21 measured pages = 16 volume [+] 4 of SEV metadata [+] 1 VMSA"
     -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)

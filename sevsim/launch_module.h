@@ -12,8 +12,9 @@ namespace vestibule::sevsim {
 /// A range of pages that firmware wants launched beside itself (OvmfPkg/ResetVector/X64/
 /// OvmfSevMetadata.asm).
 struct LaunchSection {
-    static constexpr u32 secrets = 2;
-    static constexpr u32 cpuid   = 3;
+    static constexpr u32 secrets       = 2;
+    static constexpr u32 cpuid         = 3;
+    static constexpr u32 kernel_hashes = 0x10;
 
     u32 gpa;
     u32 size;
@@ -52,6 +53,13 @@ struct LaunchModule {
 };
 
 static_assert(sizeof(LaunchModule) % 8 == 0);
+
+/// Behind firmware that boots a kernel directly: the hashes that the launch measures, and where the
+/// firmware wants them; 0 where it wants none. Kernel, command line and initrd follow as files.
+struct DirectBootHashes {
+    u64 gpa;
+    u8 table[176];
+};
 
 /// For SEV and SEV-ES, in its place, where the guest's owner has sent a secret: the bytes follow.
 struct LaunchSecret {

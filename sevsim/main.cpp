@@ -87,6 +87,12 @@ struct GuestNames {
             const std::string& name;
         };
 
+        if (!firmware.empty() && !kernel.empty() && file.empty()) {
+            options.kind   = GuestKind::firmware;
+            options.file   = firmware;
+            options.kernel = kernel;
+            return true;
+        }
         unsigned given = 0;
         for (const Row& row : {
                  Row{GuestKind::igvm,     file    },
@@ -131,7 +137,9 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
     run.footer(run_footer());
     run.add_option("GUEST", guest.file, "The guest: an IGVM file")->type_name(cli::input_file);
     CLI::Option* const kernel =
-        run.add_option("--kernel", guest.kernel, "The guest: a Linux kernel (bzImage)")
+        run.add_option("--kernel", guest.kernel,
+                       "The guest: a Linux kernel (bzImage); with --firmware the one that it finds "
+                       "in fw_cfg, whose hashes are measured")
             ->type_name("FILE");
     CLI::Option* const firmware =
         run.add_option("--firmware", guest.firmware,
@@ -326,6 +334,11 @@ std::string contradiction(const CLI::App& run, const GuestNames& guest, RunOptio
     }
     if (!options.root.empty() && options.session.empty() && !options.is_snp()) {
         return fmt::format("--root has no effect on {} without --session", options.platform);
+    }
+    if (!options.kernel.empty() && !has_vc) {
+        return fmt::format("--firmware with --kernel: on {} a guest would find this program's own "
+                           "kernel in fw_cfg",
+                           options.platform);
     }
     if (options.vcpus != 1 && !has_vc) {
         return fmt::format("--smp starts vCPUs by the protocol of SEV-ES, so a guest on {} has one",

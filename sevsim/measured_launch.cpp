@@ -6,6 +6,7 @@
 #include "igvm/measure/igvm_launch.h"
 #include "igvm/measure/launch_digest.h"
 #include "igvm/show/describe.h"
+#include "igvm/tool/file_io.h"
 #include "sevsim/firmware_volume.h"
 #include "x86/sev.h"
 
@@ -53,11 +54,27 @@ Launched measure_firmware(const RunOptions& options, const std::string& content)
     }
     igvm::FirmwareLaunchOptions measured{.launch     = measured_as(options),
                                          .hash_table = std::nullopt};
+    if (!options.kernel.empty() && firmware->hash_table && firmware->hash_table->gpa != 0) {
+        auto table = direct_boot_hashes(options);
+        if (!table) {
+            return std::unexpected(table.error());
+        }
+        measured.hash_table = std::move(*table);
+    }
     measured.launch.vmm = igvm::profile_of(igvm::Vmm::qemu); // of whose -bios this is the machine
     if (options.secure_tsc) {
         measured.launch.sev_features = x86::SevFeatures::snp_active | x86::SevFeatures::secure_tsc;
     }
     return measure(options, igvm::launch_of(*firmware, measured));
+}
+
+std::expected<std::string, std::string> content_of(const std::string& path, const char* what) {
+    auto file = igvm::MappedFile::open(path);
+    if (!file) {
+        return std::unexpected(fmt::format("{}: {}", what, file.error()));
+    }
+    const auto bytes = file->bytes();
+    return std::string(bytes.begin(), bytes.end());
 }
 
 Launched measure_kernel(const RunOptions& options, const std::vector<OpenedFile>& files) {
@@ -95,6 +112,23 @@ Launched measured_launch(const RunOptions& options, const std::vector<OpenedFile
     case GuestKind::kernel: return measure_kernel(options, files);
     }
     std::unreachable();
+}
+
+std::expected<std::vector<u8>, std::string> direct_boot_hashes(const RunOptions& options) {
+    const auto kernel = content_of(options.kernel, "the kernel");
+    if (!kernel) {
+        return std::unexpected(kernel.error());
+    }
+    std::expected<std::string, std::string> initrd{};
+    if (!options.initrd.empty()) {
+        initrd = content_of(options.initrd, "the initrd");
+    }
+    if (!initrd) {
+        return std::unexpected(initrd.error());
+    }
+    return igvm::hash_table({.kernel       = igvm::sha256(bytes_of(*kernel)),
+                             .initrd       = igvm::sha256(bytes_of(*initrd)),
+                             .command_line = options.append});
 }
 
 std::string launched_firmware(const RunOptions& options, const std::string& content) {

@@ -14,6 +14,9 @@
 
 namespace vestibule::sevsim {
 
+/// The table of hashes of the kernel that firmware boots directly.
+std::expected<std::vector<u8>, std::string> direct_boot_hashes(const RunOptions& options);
+
 /// The platform as the IGVM format names it. Not of a native guest, which nothing measures.
 igvm::PlatformType measured_platform(const RunOptions& options);
 

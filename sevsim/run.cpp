@@ -5,6 +5,7 @@
 #include "sevsim/gdb_server.h"
 #include "sevsim/guest_file.h"
 #include "sevsim/igvm_guest.h"
+#include "sevsim/measured_launch.h"
 #include "sevsim/memory_picture.h"
 #include "sevsim/process.h"
 #include "sevsim/qemu_command.h"
@@ -138,6 +139,31 @@ std::expected<void, std::string> launch_for_owner(const RunOptions& options, Gue
     return {};
 }
 
+/// Firmware, with the kernel that it boots directly and the hashes of that.
+std::expected<void, std::string> add_direct_boot(const RunOptions& options, OpenedFile& firmware,
+                                                 GuestFiles& opened) {
+    const std::string content = read_file(firmware);
+    const auto told           = parse_guest_firmware(content, options.file);
+    if (!told) {
+        return std::unexpected(told.error());
+    }
+    auto kernel      = open_guest_file(options.kernel, GuestKind::kernel);
+    const auto table = direct_boot_hashes(options);
+    if (!kernel || !table) {
+        return std::unexpected(!kernel ? kernel.error() : table.error());
+    }
+    DirectBootHashes hashes{.gpa = told->hash_table ? told->hash_table->gpa : 0, .table = {}};
+    std::ranges::copy(*table, hashes.table);
+    auto file = memory_file(std::as_bytes(std::span{&hashes, 1}));
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    opened.files.push_back(std::move(firmware));
+    opened.files.push_back(std::move(*file));
+    opened.files.push_back(std::move(*kernel));
+    return {};
+}
+
 std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& options) {
     GuestFiles opened;
     auto guest = open_guest_file(options.file, options.kind);
@@ -151,8 +177,14 @@ std::expected<GuestFiles, std::string> open_guest_files(const RunOptions& option
         }
         opened.ap_start = *start;
     }
-    opened.files.push_back(std::move(*guest));
-    if (options.kind == GuestKind::kernel) {
+    if (!options.kernel.empty()) {
+        if (auto added = add_direct_boot(options, *guest, opened); !added) {
+            return std::unexpected(added.error());
+        }
+    } else {
+        opened.files.push_back(std::move(*guest));
+    }
+    if (options.kind == GuestKind::kernel || !options.kernel.empty()) {
         // As a file of its own, so that nothing in it can mean something to QEMU.
         auto command_line = memory_file(std::as_bytes(
             std::span{options.append.c_str(), options.append.size() + 1})); // with its zero

@@ -256,6 +256,12 @@ struct Cpu {
         return value;
     }
 
+    /// Bytes one after another, upwards.
+    static void in8_string(u16 port, void* to, u64 count) {
+        auto left = static_cast<uintptr_t>(count);
+        asm volatile("rep insb" : "+D"(to), "+c"(left) : "d"(port) : "memory");
+    }
+
     static void out16(u16 port, u16 value) {
         asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
     }

@@ -67,4 +67,7 @@ inline constexpr u32 code_size = 0x1000;
 inline constexpr u32 table_length   = 32 + 16 + 2;
 inline constexpr u32 metadata_entry = 4 + 2 + 16;
 
+/// And down to where the entry stands that says where hashes of a kernel go: address and size.
+inline constexpr u32 hash_area = table_length + (4 + 2 + 16) + 2 + 16 + 8;
+
 } // namespace vestibule::boot::flash

@@ -158,12 +158,15 @@ legacy_code:                            ; its entry is its first byte (linker/le
         db      (%5 >> 16) & 0xFF, (%5 >> 8) & 0xFF, %5 & 0xFF
 %endmacro
 ENTRY_TAIL      equ     2 + 16
-TABLE_SIZE      equ     2 * (4 + ENTRY_TAIL) + ENTRY_TAIL
+TABLE_SIZE      equ     2 * (4 + ENTRY_TAIL) + 8 + ENTRY_TAIL + ENTRY_TAIL
 
         times   FLASH_CODE_SIZE - 32 - TABLE_SIZE - ($ - $$) db 0
         dd      END - (record + FLASH_RECORD_METADATA) ; SEV metadata, from the end
         dw      4 + ENTRY_TAIL
         guid    0xDC886566, 0x984A, 0x4798, 0xA75E, 0x5585A7BF67CC
+        dd      0, 0                    ; where hashes of a kernel go: igvmtool's; nowhere
+        dw      8 + ENTRY_TAIL
+        guid    0x7255371F, 0x3A3B, 0x4B04, 0x927B, 0x1DA6EFA8D454
         dd      reset_ap                ; the SEV-ES reset block
         dw      4 + ENTRY_TAIL
         guid    0x00F771DE, 0x1A7E, 0x4FCB, 0x890E, 0x68C77E2FB44E

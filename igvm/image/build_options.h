@@ -29,7 +29,8 @@ struct BuildOptions {
     bool tells_memory       = false;          // a payload other than Linux is, too
     bool accepts_payload    = false;          // and no other memory, as an SEV-SNP guest
     u8 vmpl                 = 0;              // of an SEV-SNP guest; others have none
-    bool flash              = false;          // laid out for a flash image, which no loader reads
+    bool direct_boot        = false; // the payload is boot/fw_cfg, which boots the monitor's kernel
+    bool flash              = false; // laid out for a flash image, which no loader reads
     /// REPORT_DATA of the attestation report that an SEV-SNP guest is to have made.
     // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed
     std::optional<std::array<u8, boot::AttestRecord::data_size>> report_data = {};

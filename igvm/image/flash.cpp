@@ -218,6 +218,9 @@ void VolumeMaker::fill_record(u64 data_address) {
         add(layout_.at.base, SectionType::sec_mem);
         add(layout_.at.secrets_page, SectionType::secrets);
         add(layout_.at.cpuid_page, SectionType::cpuid);
+        if (layout_.at.kernel_hashes != 0) {
+            add(layout_.at.kernel_hashes, SectionType::kernel_hashes);
+        }
     }
     record_.metadata_size =
         static_cast<u32>(offsetof(Record, sections) - offsetof(Record, signature)
@@ -251,6 +254,11 @@ std::expected<std::vector<u8>, std::string> VolumeMaker::finish() {
     std::memcpy(&volume[volume.size() - table], ranges_.data(), table);
     volume.insert(volume.end(), contents_.flash_reset.begin(), contents_.flash_reset.end());
     std::memcpy(&volume[size - boot::flash::code_size], &record_, sizeof(record_));
+    if (layout_.at.kernel_hashes != 0) {
+        const HashTableArea area{.gpa  = static_cast<u32>(layout_.at.kernel_hashes),
+                                 .size = page_size};
+        std::memcpy(&volume[size - boot::flash::hash_area], &area, sizeof(area));
+    }
     if (record_.section_count == 0) {
         // The metadata are the table's lowest entry, which it ends without: nobody shall take the
         // volume for one that a launch for SEV-SNP can start.
@@ -277,6 +285,9 @@ std::optional<std::string> wrong_flash_option(const BuildOptions& options) {
     if (options.vmpl != 0) {
         return fmt::format("VMPL: found {}, expected 0: a guest below it needs an IGVM file",
                            options.vmpl);
+    }
+    if (options.direct_boot && options.vcpus != 1) {
+        return fmt::format("vCPUs: found {}, expected 1 with direct boot", options.vcpus);
     }
     if (options.memory_map || options.vp_count) {
         return "parameters are what a loader of IGVM files fills in: expected none for a flash "

@@ -192,9 +192,14 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
         std::ranges::copy(ram(PlatformType::native), std::begin(header.ram));
         header.ram_count = 2;
     }
-    header.command_line_size = contents_.command_line.size();
     std::ranges::copy(contents_.payload->cleared, std::begin(header.cleared));
-    std::ranges::copy(contents_.command_line, std::begin(header.command_line));
+    std::string line(contents_.command_line);
+    if (options_.direct_boot) { // what boot/fw_cfg is told
+        header.rsdp = platform == PlatformType::native ? 0 : layout_.at.acpi_tables;
+        line        = fmt::format("{}", layout_.at.kernel_hashes);
+    }
+    header.command_line_size = line.size();
+    std::ranges::copy(line, std::begin(header.command_line));
     return header;
 }
 

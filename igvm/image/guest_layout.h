@@ -88,6 +88,7 @@ struct Placement {
     boot::MemoryRange service{}; // at VMPL 0, with what stands behind its image
     u64 service_launch = 0;      // a boot::ServiceLaunch
     u64 guest_vmsa     = 0;      // which the service makes one
+    u64 kernel_hashes  = 0;      // where a launch puts them (boot/fw_cfg/hash_table.h)
     u64 ap_way         = 0;      // of a flash image with further vCPUs (boot/flash/record.h)
 
     /// What stays in use behind the payload's back, ascending.

@@ -106,6 +106,11 @@ Problem Placer::place_behind_image() {
         && (options_.is_for(PlatformType::sev_es) || options_.is_for(PlatformType::sev_snp))) {
         at_.acpi_tables = take(); // by which alone a PVH kernel learns of further processors
     }
+    if (options_.direct_boot
+        && (options_.is_for(PlatformType::sev_es) || options_.is_for(PlatformType::sev_snp))) {
+        at_.acpi_tables   = take();
+        at_.kernel_hashes = take();
+    }
     if (options_.memory_map) {
         at_.parameters.push_back({.parameter = HeaderType::memory_map, .gpa = take()});
     }

@@ -95,7 +95,7 @@ SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
             }
         }
     }
-    if (contents.linux() != nullptr) {
+    if (contents.linux() != nullptr || options.direct_boot) {
         std::ranges::copy(low_memory, std::back_inserter(accepted));
         accepted.push_back(rom);
     }

@@ -9,6 +9,7 @@
 
 #include "enter_pvh.h"
 #include "flash_reset.h"
+#include "fw_cfg_loader.h"
 #include "jump_table_enter_linux.h"
 
 #include <fmt/format.h>
@@ -72,7 +73,7 @@ void print_flash_summary(const BuildArguments& arguments, const BuiltFile& file)
         fmt::print("  {}: {} {} pages = {} volume", name_of(count.platform), count.all(),
                    count.vmsa != 0 ? "measured" : "loaded", count.volume);
         if (count.metadata != 0) {
-            fmt::print(" + {} stack, CPUID and secrets", count.metadata);
+            fmt::print(" + {} of SEV metadata", count.metadata);
         }
         fmt::print("{}\n", count.vmsa != 0 ? fmt::format(" + {} VMSA", count.vmsa) : "");
     }
@@ -112,7 +113,7 @@ void write_or_fail(const std::string& path, std::span<const u8> bytes) {
 void build_file(const BuildArguments& arguments) {
     const BuildOptions options = options_of(arguments);
     const EntryName& entry     = entry_of(arguments);
-    const bool with_payload    = !arguments.payload.empty();
+    const bool with_payload    = !arguments.payload.empty() || arguments.direct_boot;
     const Input stub(arguments.stub, with_payload ? "built-in stub" : "built-in stub and selftest",
                      with_payload ? entry.hand_over() : entry.selftest());
     const StubImage image = image_or_fail(stub, entry);
@@ -123,7 +124,8 @@ void build_file(const BuildArguments& arguments) {
                            .enter_pvh    = embedded::enter_pvh(),
                            .jump_table   = embedded::jump_table_enter_linux(),
                            .flash_reset  = embedded::flash_reset()};
-    const Input file(arguments.payload);
+    const Input file(arguments.payload, arguments.direct_boot ? "built-in loader" : "",
+                     arguments.direct_boot ? embedded::fw_cfg_loader() : std::span<const u8>());
     const Input initrd(arguments.initrd);
     Payload payload;
     if (with_payload) {

@@ -88,8 +88,7 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
     cli::add_size(
         verb, "--memory", arguments.memory,
         "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any "
-        "case (256M), another payload if this is given")
-        ->needs(payload);
+        "case (256M), another payload if this is given");
     verb.add_option(
             "--accept", arguments.accept,
             "What of --memory an SEV-SNP guest accepts before its payload is entered: all, "
@@ -127,6 +126,14 @@ static void check_outputs(const BuildArguments& arguments) {
         throw CLI::ValidationError(
             arguments.out.empty() ? "--out" : "--flash",
             "expected one of --out, for an IGVM file, and --flash, for a flash image");
+    }
+    if (arguments.memory && arguments.payload.empty() && !arguments.direct_boot) {
+        throw CLI::RequiresError("--memory", "--payload");
+    }
+    if (arguments.direct_boot && (arguments.flash.empty() || !arguments.payload.empty())) {
+        throw CLI::ValidationError("--direct-boot",
+                                   "the kernel is the monitor's: expected --flash, "
+                                   "and no --payload");
     }
     if (!arguments.flash.empty() && !arguments.policy.empty()) {
         throw CLI::ValidationError("--policy", "a flash image has no place for the guest's policy, "
@@ -183,7 +190,8 @@ BuildOptions options_of(const BuildArguments& arguments) {
             "--accept", fmt::format("found {}, expected all or payload", arguments.accept));
     }
     options.memory       = arguments.memory.value_or(options.memory);
-    options.tells_memory = arguments.memory.has_value();
+    options.tells_memory = arguments.memory.has_value() || arguments.direct_boot;
+    options.direct_boot  = arguments.direct_boot;
     auto wrong           = wrong_option(options);
     if (!wrong && !arguments.flash.empty()) {
         wrong = wrong_flash_option(options);
@@ -201,6 +209,10 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
                     "Write a flash image instead: a firmware volume that starts the guest at the "
                     "reset vector, for monitors that load no IGVM files (docs/flash.md)")
         ->type_name(cli::output_file);
+    verb.add_flag(
+        "--direct-boot", arguments.direct_boot,
+        "With --flash: boot the kernel, initrd and command line that the monitor is given "
+        "(QEMU's -kernel), after their hashes, which its launch has measured");
     verb.add_option("--manifest", arguments.manifest,
                     "Record as JSON what went in, and where it lies")
         ->type_name(cli::output_file);

@@ -11,6 +11,7 @@ namespace vestibule::igvm {
 struct BuildArguments {
     std::string out;
     std::string flash; // instead
+    bool direct_boot = false;
     std::string stub;
     std::string payload;
     std::optional<u64> payload_address;

@@ -43,7 +43,7 @@ void mask_legacy_interrupts() {
 /// The files, moved out of low memory, which is to be the guest's, each at a page boundary. What
 /// the secure processor is given comes first: for a launch for SEV-SNP, or an owner's secret.
 GuestFiles take_files(const MultibootInformation& information, const Options& options) {
-    std::span<u8> files[4];
+    std::span<u8> files[6];
     if ((information.flags & MultibootInformation::has_modules) == 0
         || information.module_count == 0 || information.module_count > std::size(files)) {
         end_run_by_monitor_error("started without the guest's files");
@@ -57,14 +57,26 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
         to += (size + page_size - 1) & ~(page_size - 1);
     }
     set_hidden_end(reinterpret_cast<u64>(to));
+    std::span<std::span<u8>> guests = std::span{files}.first(information.module_count);
     if (options.is_snp()) {
         take_launch_module(files[0]);
+        guests = guests.subspan(1);
     } else if (options.secret) {
         take_launch_secret(files[0]);
-    } else {
-        return {files[0], files[1], files[2]};
+        guests = guests.subspan(1);
     }
-    return {files[1], files[2], files[3]};
+    const auto file = [guests](size_t n) {
+        return n < guests.size() ? guests[n] : std::span<u8>{};
+    };
+    if (options.guest == GuestKind::firmware) {
+        return {.guest        = file(0),
+                .command_line = file(3),
+                .initrd       = file(4),
+                .hashes       = file(1),
+                .kernel       = file(2)};
+    }
+    return {
+        .guest = file(0), .command_line = file(1), .initrd = file(2), .hashes = {}, .kernel = {}};
 }
 
 void load_guest(const GuestFiles& files, const MultibootInformation& information) {
@@ -77,7 +89,7 @@ void load_guest(const GuestFiles& files, const MultibootInformation& information
     switch (options.guest) {
     case GuestKind::igvm: load_igvm(vcpus(), files.guest); break;
     case GuestKind::kernel: load_kernel(vcpus(), files, information); break;
-    case GuestKind::firmware: load_firmware(vcpus(), files.guest); break;
+    case GuestKind::firmware: load_firmware(vcpus(), files); break;
     }
     if (options.guest != GuestKind::igvm && !options.is_native()) {
         encrypt_shared_memory();

@@ -3,9 +3,17 @@
 // a firmware that finds a kernel there would boot the monitor again.
 #pragma once
 
+#include "sevsim/monitor/options.h"
 #include "x86/types.h"
 
+#include <span>
+
 namespace vestibule::sevsim {
+
+/// What the guest finds there instead: a kernel to boot directly, its command line with its zero,
+/// and an initrd. They must stay where they are.
+void offer_kernel(const Options& options, std::span<const u8> kernel,
+                  std::span<const u8> command_line, std::span<const u8> initrd);
 
 /// Before the guest's access reaches the device. True where it is dealt with.
 bool filter_fw_cfg_read(u16 port, u32& value);

@@ -4,7 +4,9 @@
 // sev_encrypt_flash, of the first flash device). A volume of variables before it is what the second
 // flash device would hold: the hypervisor's, not encrypted.
 #include "sevsim/firmware_volume.h"
+#include "sevsim/launch_module.h"
 #include "sevsim/monitor/hypervisor/flash.h"
+#include "sevsim/monitor/hypervisor/fw_cfg.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/machine_end.h"
 #include "sevsim/monitor/layout.h"
@@ -46,6 +48,24 @@ void start_at_reset_vector(std::span<Vcpu> vcpus) {
     }
 }
 
+/// The hashes of the kernel that is booted directly, where the firmware wants them.
+void put_hashes(std::span<const u8> file) {
+    if (file.size() < sizeof(DirectBootHashes)) {
+        return;
+    }
+    DirectBootHashes hashes;
+    memcpy(&hashes, file.data(), sizeof hashes);
+    if (hashes.gpa == 0) {
+        return;
+    }
+    if (!is_guest_memory(hashes.gpa) || hashes.gpa % page_size > page_size - sizeof hashes.table) {
+        end_run_by_monitor_error("the firmware wants hashes of a kernel where this machine has no "
+                                 "memory: try more --memory");
+    }
+    memcpy(private_memory(hashes.gpa & ~(page_size - 1)) + hashes.gpa % page_size, hashes.table,
+           sizeof hashes.table);
+}
+
 /// Under SEV-SNP firmware is memory, and so are the pages that it asks for in its metadata.
 void launch_firmware(Vcpu& vcpu, std::span<const u8> bytes) {
     reverse_map::launch(layout::monitor_physical - bytes.size(), bytes.size());
@@ -69,8 +89,9 @@ void launch_firmware(Vcpu& vcpu, std::span<const u8> bytes) {
 
 } // namespace
 
-void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
-    Vcpu& vcpu = vcpus[0];
+void load_firmware(std::span<Vcpu> vcpus, const GuestFiles& files) {
+    Vcpu& vcpu                = vcpus[0];
+    const std::span<u8> bytes = files.guest;
     // Natively all of it is a ROM.
     const bool no_flash = vcpu.options.no_flash || vcpu.options.is_native();
     const u64 variables = no_flash ? 0 : variables_size(bytes);
@@ -81,6 +102,10 @@ void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes) {
     if (variables != 0) {
         constexpr u64 end = layout::monitor_physical; // 4 GiB, which is the guest's 4 GiB too
         add_flash(end - bytes.size(), bytes.first(variables));
+    }
+    if (!files.kernel.empty()) {
+        put_hashes(files.hashes);
+        offer_kernel(vcpu.options, files.kernel, files.command_line, files.initrd);
     }
     start_at_reset_vector(vcpus);
 }

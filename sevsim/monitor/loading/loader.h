@@ -16,6 +16,9 @@ struct GuestFiles {
     // Of a kernel:
     std::span<const u8> command_line; // with its zero
     std::span<const u8> initrd;
+    // Of firmware that boots a kernel directly, with the two above (sevsim/launch_module.h):
+    std::span<const u8> hashes;
+    std::span<const u8> kernel;
 };
 
 // Each ends the run where the file cannot be launched here.
@@ -28,6 +31,6 @@ void load_kernel(std::span<Vcpu> vcpus, const GuestFiles& files,
                  const MultibootInformation& information);
 
 /// Firmware, from the reset vector. The file is the guest's from here on.
-void load_firmware(std::span<Vcpu> vcpus, std::span<u8> bytes);
+void load_firmware(std::span<Vcpu> vcpus, const GuestFiles& files);
 
 } // namespace vestibule::sevsim

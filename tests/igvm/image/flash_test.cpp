@@ -138,7 +138,8 @@ TEST(IgvmFlash, IsAVolumeThatFirmwareToolsRead) {
     ASSERT_TRUE(firmware) << firmware.error().expected;
     ASSERT_TRUE(firmware->reset_address);
     EXPECT_GE(*firmware->reset_address, volume_end - boot::flash::code_size + sizeof(Record));
-    EXPECT_FALSE(firmware->hash_table);
+    ASSERT_TRUE(firmware->hash_table);
+    EXPECT_EQ(firmware->hash_table->gpa, 0u) << "as OVMF without direct boot: nowhere";
     ASSERT_TRUE(firmware->sections);
     const u32 behind               = 0x20'0000 + 0xC000; // of the image
     const FirmwareSection wanted[] = {
@@ -163,6 +164,32 @@ TEST(IgvmFlash, WithoutSnpHasNoMetadata) {
     ASSERT_TRUE(firmware);
     EXPECT_TRUE(firmware->reset_address);
     EXPECT_FALSE(firmware->sections);
+}
+
+TEST(IgvmFlash, HasAPlaceForHashesOfAKernelThatItBoots) {
+    const Bytes file    = executable().finish();
+    const auto payload  = read_payload(file, {});
+    BuildOptions direct = options(all_platforms);
+    direct.direct_boot  = true;
+    direct.tells_memory = true;
+    const Volume volume =
+        make(stub(), direct, {.payload = &*payload, .initrd = {}, .command_line = {}});
+    ASSERT_EQ(volume.error, "");
+    const auto firmware = parse_firmware(volume.bytes());
+    ASSERT_TRUE(firmware && firmware->hash_table && firmware->sections);
+    // Behind the image, CPUID page, secrets page and ACPI's tables.
+    constexpr u32 page = 0x20'0000 + 0xF000;
+    EXPECT_EQ(firmware->hash_table->gpa, page);
+    EXPECT_GE(firmware->hash_table->size, hash_table_size);
+    EXPECT_EQ(firmware->sections->back().gpa, page);
+    EXPECT_EQ(firmware->sections->back().type, SectionType::kernel_hashes);
+    const auto memory = volume.memory(boot::Platform::sev_snp);
+    EXPECT_EQ(memory.count(page), 0u) << "the launch has validated it";
+    const auto header = load<PayloadHeader>(memory.at(0x20'0000 + header_at));
+    EXPECT_EQ(std::string_view(header.command_line), std::to_string(page));
+    EXPECT_EQ(header.rsdp, page - page_size);
+    direct.vcpus = 2;
+    EXPECT_EQ(wrong_flash_option(direct), "vCPUs: found 2, expected 1 with direct boot");
 }
 
 TEST(IgvmFlash, PutsIntoMemoryWhatALoaderWould) {
