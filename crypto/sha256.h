@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SHA-256 (FIPS 180-4, sections 4.1.2, 5 and 6.2), of what comes in pieces. Not for secrets:
 // nothing here is constant in time but by chance.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // QEMU's firmware configuration device by its ports (QEMU's docs/specs/fw_cfg.rst): what
 // `-kernel`, `-initrd` and `-append` name. The #VC handler of the stub fetches strings of bytes.
 #pragma once

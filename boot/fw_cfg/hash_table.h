@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The table of hashes by which a measured firmware knows the kernel that it may boot: put into its
 // memory, and measured, by the monitor before the guest starts (QEMU's target/i386/sev.c,
 // sev_add_kernel_loader_hashes; edk2's OvmfPkg/AmdSev/BlobVerifierLibSevHashes reads it).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // A payload that boots the Linux kernel of the monitor's command line (QEMU's -kernel, -initrd and
 // -append), as firmware does. SECURITY: an encrypted guest takes nothing of it whose hash is not in
 // the table that the launch has measured; what is checked lies in private memory by then. On a

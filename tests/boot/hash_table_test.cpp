@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // The table of hashes that a flash image's guest boots a kernel by, against the one that a launch
 // measures.
 #include "boot/fw_cfg/hash_table.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
 // SHA-256 against FIPS 180's examples and OpenSSL, in pieces of every size around a block.
 #include "crypto/sha256.h"
 
