@@ -55,14 +55,14 @@ void lie_about_request(const Vcpu& vcpu, u8* request) {
 
 void lie_about_answer(const Vcpu& vcpu, u8* response) {
     constexpr unsigned somewhere = 0x100; // in the encrypted part
-    if (tells(vcpu.options, Lie::answers_spoilt)) {
+    const bool is_first          = kept.messages == 1;
+    if (tells(vcpu.options, Lie::answers_spoilt)
+        || (!is_first && lies_now(vcpu, Lie::answer_spoilt))) {
         response[somewhere] ^= 0x10;
-    } else if (kept.messages == 1) {
+    } else if (is_first) {
         memcpy(kept.response, response, page_size);
     } else if (lies_now(vcpu, Lie::answer_again)) {
         memcpy(response, kept.response, page_size);
-    } else if (lies_now(vcpu, Lie::answer_spoilt)) {
-        response[somewhere] ^= 0x10;
     }
 }
 
