@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-_Static_assert(sizeof(struct vestibule_boot_info) == 288, "as in C++");
+_Static_assert(sizeof(struct vestibule_boot_info) == 296, "as in C++");
 _Static_assert(offsetof(struct vestibule_boot_info, platform) == 16, "as in C++");
 _Static_assert(offsetof(struct vestibule_boot_info, vp_count) == 144, "as in C++");
 _Static_assert(offsetof(struct vestibule_boot_info, rsdp) == 184, "as in C++");
