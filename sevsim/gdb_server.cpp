@@ -152,7 +152,7 @@ class Conversation {
     std::optional<u64> step_from_;
 };
 
-/// False after so many milliseconds too; negative: it waits for ever.
+/// For sevsim's end, gdb, QEMU. False after so many milliseconds too; negative: it waits for ever.
 bool Conversation::wait(std::array<pollfd, 3>& polled, int milliseconds) {
     for (int ready = -1; ready < 0;) {
         ready = poll(polled.data(), polled.size(), milliseconds);
@@ -165,7 +165,8 @@ bool Conversation::wait(std::array<pollfd, 3>& polled, int milliseconds) {
         ended_ = true;
         return false;
     }
-    ended_ |= polled[0].revents != 0;
+    // QEMU's last words are gdb's yet: it kills the machine and hears of it.
+    ended_ |= polled[0].revents != 0 && polled[2].revents == 0;
     return !ended_;
 }
 
@@ -327,8 +328,8 @@ std::optional<std::string> Conversation::next_of_qemu(int milliseconds) {
     while (qemu_.is_open()) {
         std::array<pollfd, 3> polled{
             pollfd{.fd = ending_.get(), .events = POLLIN, .revents = 0},
-            pollfd{.fd = qemu_.fd(),    .events = POLLIN, .revents = 0},
             pollfd{.fd = -1,            .events = 0,      .revents = 0},
+            pollfd{.fd = qemu_.fd(),    .events = POLLIN, .revents = 0},
         };
         if (!wait(polled, milliseconds)) {
             break;
