@@ -54,7 +54,8 @@ Launched measure_firmware(const RunOptions& options, const std::string& content)
     }
     igvm::FirmwareLaunchOptions measured{.launch     = measured_as(options),
                                          .hash_table = std::nullopt};
-    if (!options.kernel.empty() && firmware->hash_table && firmware->hash_table->gpa != 0) {
+    const auto& hash_table = firmware->hash_table;
+    if (!options.kernel.empty() && hash_table && hash_table->gpa != 0) {
         auto table = direct_boot_hashes(options);
         if (!table) {
             return std::unexpected(table.error());

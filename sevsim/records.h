@@ -57,8 +57,8 @@ struct Start {
     u64 vcpus  = 1;
     /// The time-stamp counter's frequency and its value as the guest starts, where they were
     /// wanted.
-    std::optional<u64> tsc_hz{},
-        time{}; // NOLINT(readability-redundant-member-init): may go unnamed
+    // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed
+    std::optional<u64> tsc_hz{}, time{};
 };
 
 /// All breaches of one rule.

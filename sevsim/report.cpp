@@ -252,6 +252,7 @@ std::string printable(std::string_view text) {
 
 std::string_view end_name(const RunResult& result) {
     if (!is_cut_short(result)) {
+        // NOLINTNEXTLINE(bugprone-unchecked-optional-access): or it is cut short
         return name_of(result.records.outcome->kind);
     }
     switch (result.qemu.how) {
@@ -268,6 +269,7 @@ std::string outcome_line(const RunResult& result) {
     if (is_cut_short(result)) {
         return end_in_words(result);
     }
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): or it is cut short
     const Outcome& outcome            = *result.records.outcome;
     std::string line                  = fmt::format("{}{}{}", outcome_in_words(outcome),
                                    outcome.detail.empty() ? "" : ": ", printable(outcome.detail));

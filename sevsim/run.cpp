@@ -152,7 +152,8 @@ std::expected<void, std::string> add_direct_boot(const RunOptions& options, Open
     if (!kernel || !table) {
         return std::unexpected(!kernel ? kernel.error() : table.error());
     }
-    DirectBootHashes hashes{.gpa = told->hash_table ? told->hash_table->gpa : 0, .table = {}};
+    const auto& place = told->hash_table;
+    DirectBootHashes hashes{.gpa = place ? place->gpa : 0, .table = {}};
     std::ranges::copy(*table, hashes.table);
     auto file = memory_file(std::as_bytes(std::span{&hashes, 1}));
     if (!file) {

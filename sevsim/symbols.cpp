@@ -50,9 +50,9 @@ std::string demangled(const std::string& name) {
     if (text == nullptr) {
         return name;
     }
-    const std::string whole = text.get();
-    const auto last         = whole.rfind(')');
-    unsigned depth          = 0;
+    std::string whole = text.get();
+    const auto last   = whole.rfind(')');
+    unsigned depth    = 0;
     for (std::size_t at = last; last != std::string::npos && at-- > 0;) {
         // The parentheses that match the last one: a name may have others, "(anonymous namespace)".
         depth += whole[at] == ')' ? 1 : 0;

@@ -175,11 +175,11 @@ std::vector<std::string> serial_lines(const RunResult& result) {
 double milliseconds_of(const Mark& mark, const RunResult& result) {
     constexpr double in_a_second = 1000;
     const auto& start            = result.records.start;
-    if (!start || !start->tsc_hz || *start->tsc_hz == 0 || mark.time < start->time.value_or(0)) {
+    if (!start || start->tsc_hz.value_or(0) == 0 || mark.time < start->time.value_or(0)) {
         return 0;
     }
     return static_cast<double>(mark.time - start->time.value_or(0)) * in_a_second
-           / static_cast<double>(*start->tsc_hz);
+           / static_cast<double>(start->tsc_hz.value_or(0));
 }
 
 void draw_marks(Text out, const RunResult& result, const Axis& axis, u64 y) {

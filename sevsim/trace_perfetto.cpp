@@ -95,9 +95,10 @@ class PerfettoTrace : public Trace {
             return;
         }
         begun_                    = true;
+        const auto hertz          = clock_.hertz();
         Json object               = cli::json_output("perfetto");
         object["displayTimeUnit"] = "ns";
-        object["tsc_hz"]          = clock_.hertz() ? Json(*clock_.hertz()) : Json();
+        object["tsc_hz"]          = hertz ? Json(*hertz) : Json();
         std::string text          = object.dump(-1, ' ', false, Json::error_handler_t::replace);
         text.back()               = ','; // its end is finish()'s
         put_(text + "\"traceEvents\":[");
