@@ -80,11 +80,13 @@ u32 Departure::type_at(u64 address) const {
     return EfiMaxMemoryType;
 }
 
-u32 Departure::convert(Extent stub, Extent told, MemoryRange* ranges) const {
-    const InUse in_use{
-        .extents = {stub, told, map_.extent()}
+u32 Departure::convert(Extent stub, Extent told, kernel::MemoryType in_use,
+                       MemoryRange* ranges) const {
+    const InUse used{
+        .extents = {stub, told, map_.extent()},
+          .type = in_use
     };
-    return convert_map({map_.at(), size_}, descriptor_size_, in_use, ranges);
+    return convert_map({map_.at(), size_}, descriptor_size_, used, ranges);
 }
 
 } // namespace vestibule::efi

@@ -31,8 +31,8 @@ class Departure {
     [[nodiscard]] u64 behind_map() const { return map_.base() + room_; }
 
     /// Makes it there, or wherever else there is that much room. `stub` and `told` stay in use, as
-    /// does the map. Returns how many ranges there are.
-    u32 convert(Extent stub, Extent told, MemoryRange* ranges) const;
+    /// does the map: `in_use` is what they are called. Returns how many ranges there are.
+    u32 convert(Extent stub, Extent told, kernel::MemoryType in_use, MemoryRange* ranges) const;
 
     [[nodiscard]] u64 map_size() const { return size_; }
 

@@ -17,8 +17,13 @@ Problem LinuxEntry::place(boot::PayloadHeader& header) {
 void LinuxEntry::describe(const kernel::LinuxKernel& kernel, const boot::PayloadHeader& header,
                           const Departure& departure, Extent stub) const {
     auto* const ranges = reinterpret_cast<MemoryRange*>(departure.behind_map());
-    const u32 count    = departure.convert(stub, memory_.extent(), ranges);
-    auto& page         = *memory_.at<kernel::ZeroPage>();
+    // What is reserved Linux maps as a device's, shared, where it looks at what the zero page
+    // points to (arch/x86/kernel/ksysfs.c); memory of ACPI's it maps private. As in
+    // igvm/image/guest_placement.cpp.
+    const auto in_use =
+        header.cpuid_page != 0 ? kernel::MemoryType::acpi : kernel::MemoryType::reserved;
+    const u32 count = departure.convert(stub, memory_.extent(), in_use, ranges);
+    auto& page      = *memory_.at<kernel::ZeroPage>();
     const kernel::LinuxTold told{
         .command_line = reinterpret_cast<u64>(&header.command_line[0]),
         .initrd       = header.initrd,

@@ -58,7 +58,7 @@ void insert_pieces(Extent memory, MemoryType type, const InUse& in_use, Ranges& 
         for (const Extent& used : in_use.extents) {
             const bool inside = piece.base >= used.base && piece.base < used.end;
             const u64 border  = inside ? used.end : used.base;
-            piece.type        = inside ? MemoryType::reserved : piece.type;
+            piece.type        = inside ? in_use.type : piece.type;
             if (border > piece.base && border < end) {
                 end = border;
             }

@@ -17,6 +17,7 @@ struct InUse {
     static constexpr u32 count = 3;
 
     Extent extents[count];
+    kernel::MemoryType type = kernel::MemoryType::reserved; // as kernels are told
 };
 
 /// How many ranges `descriptors` of them make at most: an extent cuts one into three.

@@ -37,8 +37,9 @@ Problem PvhEntry::place(boot::PayloadHeader& header) {
 
 void PvhEntry::describe(const boot::PayloadHeader& header, const Departure& departure,
                         Extent stub) const {
-    auto* const ranges              = reinterpret_cast<MemoryRange*>(departure.behind_map());
-    const u32 count                 = departure.convert(stub, memory_.extent(), ranges);
+    auto* const ranges = reinterpret_cast<MemoryRange*>(departure.behind_map());
+    const u32 count =
+        departure.convert(stub, memory_.extent(), kernel::MemoryType::reserved, ranges);
     *memory_.at<PvhTold>(told_at()) = kernel::tell_pvh(
         memory_.base() + told_at(), header.initrd, header.initrd_size,
         reinterpret_cast<u64>(&header.command_line[0]), header.rsdp, departure.behind_map(), count);

@@ -146,6 +146,15 @@ TEST(EfiMemoryMap, MemoryInUse) {
             {0x9000, 0x6000, ram, 0},
             {0xF000, 0x2000, reserved, 0},
             {0x11000, 0x1000, ram, 0}});
+    // Under another name.
+    InUse private_too = in_use;
+    private_too.type  = acpi;
+    expect(convert(
+               {
+                   {7, 0x1000, 4}
+    },
+               private_too),
+           {{0x1000, 0x1000, ram, 0}, {0x2000, 0x2000, acpi, 0}, {0x4000, 0x1000, ram, 0}});
     // All of a descriptor's memory, and what the firmware keeps beside it.
     expect(convert(
                {
