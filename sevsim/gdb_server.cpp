@@ -131,6 +131,7 @@ class Conversation {
     }
 
   private:
+    [[nodiscard]] std::array<pollfd, 3> to_poll(int gdb) const;
     bool wait(std::array<pollfd, 3>& polled, int milliseconds = -1);
     void wait_for_gdb();
     void pass_on();
@@ -152,7 +153,16 @@ class Conversation {
     std::optional<u64> step_from_;
 };
 
-/// For sevsim's end, gdb, QEMU. False after so many milliseconds too; negative: it waits for ever.
+/// sevsim's end; gdb, or where it comes to, or nobody (-1); QEMU.
+std::array<pollfd, 3> Conversation::to_poll(int gdb) const {
+    return {
+        pollfd{.fd = ending_.get(), .events = POLLIN, .revents = 0},
+        pollfd{.fd = gdb,           .events = POLLIN, .revents = 0},
+        pollfd{.fd = qemu_.fd(),    .events = POLLIN, .revents = 0},
+    };
+}
+
+/// Waits for one of them. False after so many milliseconds too; negative: it waits for ever.
 bool Conversation::wait(std::array<pollfd, 3>& polled, int milliseconds) {
     for (int ready = -1; ready < 0;) {
         ready = poll(polled.data(), polled.size(), milliseconds);
@@ -171,11 +181,7 @@ bool Conversation::wait(std::array<pollfd, 3>& polled, int milliseconds) {
 }
 
 void Conversation::wait_for_gdb() {
-    std::array<pollfd, 3> polled{
-        pollfd{.fd = ending_.get(),    .events = POLLIN, .revents = 0},
-        pollfd{.fd = listening_.get(), .events = POLLIN, .revents = 0},
-        pollfd{.fd = qemu_.fd(),       .events = POLLIN, .revents = 0},
-    };
+    auto polled = to_poll(listening_.get());
     if (!wait(polled)) {
         return;
     }
@@ -200,11 +206,7 @@ void Conversation::wait_for_gdb() {
 }
 
 void Conversation::pass_on() {
-    std::array<pollfd, 3> polled{
-        pollfd{.fd = ending_.get(), .events = POLLIN, .revents = 0},
-        pollfd{.fd = gdb_.fd(),     .events = POLLIN, .revents = 0},
-        pollfd{.fd = qemu_.fd(),    .events = POLLIN, .revents = 0},
-    };
+    auto polled = to_poll(gdb_.fd());
     if (!wait(polled)) {
         return;
     }
@@ -326,11 +328,7 @@ std::optional<std::string> Conversation::ask(std::string_view request) {
 /// Its next packet.
 std::optional<std::string> Conversation::next_of_qemu(int milliseconds) {
     while (qemu_.is_open()) {
-        std::array<pollfd, 3> polled{
-            pollfd{.fd = ending_.get(), .events = POLLIN, .revents = 0},
-            pollfd{.fd = -1,            .events = 0,      .revents = 0},
-            pollfd{.fd = qemu_.fd(),    .events = POLLIN, .revents = 0},
-        };
+        auto polled = to_poll(-1);
         if (!wait(polled, milliseconds)) {
             break;
         }
