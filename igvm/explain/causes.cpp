@@ -146,12 +146,12 @@ void add_monitor_causes(std::vector<Cause>& causes, const Plan& plan) {
 /// Another build: a stub of another version, for another C-bit, or what else may have been
 /// launched.
 void add_other_files(std::vector<Cause>& causes, const Alternatives& alternatives) {
-    for (u32 n = 0; n < alternatives.file_names.size(); ++n) {
+    const auto& files = alternatives.other_files;
+    for (u32 n = 0; n < files.size(); ++n) {
         causes.push_back(plan_cause(
-            fmt::format("file {}", alternatives.file_names[n]), "file", "another --or-file",
-            [n](Plan& p) { p.other_file = n; },
-            [names = alternatives.file_names](const Plan& p) {
-                return p.other_file ? names[*p.other_file] : std::string("the file");
+            files[n].cause, "file", files[n].who, [n](Plan& p) { p.other_file = n; },
+            [n, there = files[n].value](const Plan& p) {
+                return p.other_file == n ? there : std::string("the file");
             }));
     }
 }

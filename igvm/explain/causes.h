@@ -51,10 +51,17 @@ struct Alternatives {
         Digest256 hash;
     };
 
+    /// An IGVM file that may have been launched instead.
+    struct OtherFile {
+        std::string cause; // the name of the cause
+        std::string value; // and of the file
+        std::string who;
+    };
+
     std::vector<File> kernels;
     std::vector<File> initrds;
     std::vector<std::string> command_lines;
-    std::vector<std::string> file_names{}; // NOLINT(readability-redundant-member-init): others
+    std::vector<OtherFile> other_files{}; // NOLINT(readability-redundant-member-init)
     std::vector<Cause> of_file{}; // NOLINT(readability-redundant-member-init): file_causes.h
 };
 

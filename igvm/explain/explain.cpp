@@ -110,19 +110,27 @@ class Explainer {
         constexpr unsigned most = 2; // of which rare ones are tried
         const auto variations =
             combinations(causes_, arranged + varied <= most ? variations_ : common_, varied);
+        // Arrangements are shared out, and where there are too few of them, their variations.
+        const bool split      = arrangements.size() < question_.threads;
+        constexpr u64 piece   = 1024;
+        const u64 pieces      = split ? (variations.size() + piece - 1) / piece : 1;
+        const u64 neighbours  = split ? 1 : 48; // all counts of vCPUs at once, most often
+        const u64 count       = arrangements.size() * pieces;
         std::atomic<u64> next = 0;
         const auto work       = [&](bool reports) {
             Search search(question_, causes_);
             search.forget_numbers(variations.size());
-            constexpr u64 neighbours = 48; // all counts of vCPUs at once, most often
             while (!enough()) {
                 const u64 first = next.fetch_add(neighbours);
-                if (first >= arrangements.size()) {
+                if (first >= count) {
                     return;
                 }
-                const u64 end = std::min<u64>(first + neighbours, arrangements.size());
+                const u64 end = std::min<u64>(first + neighbours, count);
                 for (u64 at = first; at < end && !enough(); ++at) {
-                    try_arrangement(search, arrangements[at], variations);
+                    const u64 from = split ? at % pieces * piece : 0;
+                    const u64 to =
+                        split ? std::min<u64>(from + piece, variations.size()) : variations.size();
+                    try_arrangement(search, arrangements[at / pieces], variations, from, to);
                     if (reports && question_.progress) {
                         question_.progress(tried_);
                     }
@@ -130,26 +138,30 @@ class Explainer {
             }
         };
         std::vector<std::jthread> helpers;
-        for (unsigned i = 1; i < std::min<u64>(question_.threads, arrangements.size()); ++i) {
+        for (unsigned i = 1; i < std::min<u64>(question_.threads, count); ++i) {
             helpers.emplace_back([&] { work(false); });
         }
         work(true);
     }
 
+    /// With the variations of these numbers.
     void try_arrangement(Search& search, const Combination& arrangement,
-                         const std::vector<Combination>& variations) {
+                         std::span<const Combination> variations, u64 from, u64 to) {
         if (!search.arrange(arrangement) || is_smaller(search.signature(), arrangement.count)) {
             return;
         }
-        for (u64 number = 0; number < variations.size(); ++number) {
+        constexpr u64 often = 512;
+        for (u64 number = from; number < to; ++number) {
+            if ((number - from) % often == 0) {
+                if (number != from && enough()) {
+                    return;
+                }
+                search.hash_ahead(variations, number, std::min(number + often, to));
+            }
             const auto matches = search.matches(variations[number], number);
             tried_ += matches ? 1 : 0;
             if (matches && *matches) {
                 add(search, arrangement, variations[number]);
-            }
-            constexpr u64 often = 4096;
-            if (number % often == often - 1 && enough()) {
-                return;
             }
         }
     }

@@ -270,14 +270,53 @@ void Search::forget_numbers(u64 count) {
     }
 }
 
-x86::Vmsa Search::varied(const Vcpu& vcpu, const Combination& combination) const {
+Search::Page Search::varied(const Vcpu& vcpu, const Combination& combination) const {
     x86::Vmsa vmsa = vcpu.vmsa;
     for (const u16 cause : combination.span()) {
         if (vcpu.first ? causes_[cause].first_vcpu : causes_[cause].others) {
             causes_[cause].vmsa(vmsa);
         }
     }
-    return vmsa;
+    Page page;
+    std::memcpy(page.data(), &vmsa, sizeof(vmsa));
+    return page;
+}
+
+std::optional<Digest384>& Search::digest_of(Vcpu& vcpu, u64 number) const {
+    vcpu.digests.resize(std::max<u64>(vcpu.digests.size(), numbers_));
+    return vcpu.digests[number];
+}
+
+void Search::hash_ahead(std::span<const Combination> variations, u64 from, u64 to) {
+    if (platform_ != PlatformType::sev_snp) {
+        return;
+    }
+    // Where they go does not move: a page or a digest that it did would be half hashed.
+    std::vector<std::pair<Vcpu*, u64>> missing;
+    for (u64 number = from; number < to; ++number) {
+        if (is_idle(variations[number])) {
+            continue;
+        }
+        Vcpu* last = nullptr; // vCPUs that are alike follow one another
+        for (const Tail& step : std::span(tail_).first(visible_)) {
+            if (step.vcpu == nullptr || step.vcpu == last) {
+                continue;
+            }
+            last         = step.vcpu;
+            auto& digest = digest_of(*last, number);
+            if (!digest) {
+                digest.emplace();
+                missing.emplace_back(last, number);
+            }
+        }
+    }
+    pages_.resize(std::max(pages_.size(), missing.size()));
+    for (u64 at = 0; at < missing.size(); ++at) {
+        const auto [vcpu, number] = missing[at];
+        pages_[at]                = varied(*vcpu, variations[number]);
+        lanes_.add(pages_[at], *vcpu->digests[number]);
+    }
+    lanes_.finish();
 }
 
 void Search::add_varied(Chain& chain, u64 at, const Combination& combination, u64 number) {
@@ -287,23 +326,16 @@ void Search::add_varied(Chain& chain, u64 at, const Combination& combination, u6
         chain.add(step, tail_[at].contents);
         return;
     }
-    const auto page = [&] {
-        const x86::Vmsa vmsa = varied(*vcpu, combination);
-        std::array<u8, sizeof(x86::Vmsa)> bytes;
-        std::memcpy(bytes.data(), &vmsa, sizeof(vmsa));
-        return bytes;
-    };
     if (platform_ != PlatformType::sev_snp) {
-        const auto bytes = page();
-        Step altered     = step;
-        altered.data     = bytes;
+        const Page page = varied(*vcpu, combination);
+        Step altered    = step;
+        altered.data    = page;
         chain.add(altered, {});
         return;
     }
-    vcpu->digests.resize(std::max<u64>(vcpu->digests.size(), numbers_));
-    auto& digest = vcpu->digests[number];
+    auto& digest = digest_of(*vcpu, number);
     if (!digest) {
-        digest = sha384(page());
+        digest = sha384(varied(*vcpu, combination));
     }
     chain.add(step, *digest);
 }
@@ -342,11 +374,15 @@ bool Search::is_idle(u16 number) const {
     return cause.first_vcpu ? !first || !altered_.has_others : !others || !altered_.has_first;
 }
 
-std::optional<bool> Search::matches(const Combination& combination, u64 number) {
+bool Search::is_idle(const Combination& combination) {
     if (combination.count != 0 && !altered_.is_noted) {
         note_alterations();
     }
-    if (std::ranges::any_of(combination.span(), [&](u16 cause) { return is_idle(cause); })) {
+    return std::ranges::any_of(combination.span(), [&](u16 cause) { return is_idle(cause); });
+}
+
+std::optional<bool> Search::matches(const Combination& combination, u64 number) {
+    if (is_idle(combination)) {
         return std::nullopt;
     }
     auto& end = ends_[number];

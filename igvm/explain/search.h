@@ -7,6 +7,7 @@
 #pragma once
 
 #include "igvm/explain/explain.h"
+#include "igvm/measure/lanes.h"
 
 #include <map>
 #include <unordered_map>
@@ -37,6 +38,10 @@ class Search {
     using Signature = std::array<u64, sizeof(Digest384) / sizeof(u64) + 1>;
 
     [[nodiscard]] Signature signature() const;
+
+    /// Hashes the VMSAs of these variations in the processor's lanes, all that are not known yet:
+    /// matches() then finds them. It asks for nothing, and does nothing off SNP.
+    void hash_ahead(std::span<const Combination> variations, u64 from, u64 to);
 
     /// Whether the arrangement gives the digest with its VMSAs varied; nothing where the variation
     /// is one of fewer causes.
@@ -82,7 +87,10 @@ class Search {
     Vcpu& vcpu_of(const Step& step);
     void note_alterations();
     [[nodiscard]] bool is_idle(u16 cause) const;
-    [[nodiscard]] x86::Vmsa varied(const Vcpu& vcpu, const Combination& combination) const;
+    bool is_idle(const Combination& combination);
+    std::optional<Digest384>& digest_of(Vcpu& vcpu, u64 number) const;
+    using Page = std::array<u8, sizeof(x86::Vmsa)>;
+    [[nodiscard]] Page varied(const Vcpu& vcpu, const Combination& combination) const;
 
     const Question& question_;
     std::span<const Cause> causes_;
@@ -134,6 +142,8 @@ class Search {
     u64 family_ = 0;                         // of arrangements whose tails continue each other
     std::vector<std::optional<Drawn>> ends_; // of each variation
     u64 numbers_ = 0;
+    Lanes lanes_;
+    std::vector<Page> pages_; // that lanes_ are hashing
 };
 
 } // namespace vestibule::igvm

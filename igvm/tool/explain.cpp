@@ -11,6 +11,7 @@
 #include "igvm/tool/file_io.h"
 #include "igvm/tool/launch_arguments.h"
 #include "igvm/tool/progress.h"
+#include "igvm/tool/rebuilt.h"
 #include "igvm/tool/verbs.h"
 
 #include <fmt/format.h>
@@ -324,7 +325,7 @@ std::vector<std::string> lines_of(const Arguments& arguments, const Subject& sub
     return lines;
 }
 
-/// The files of --or-file.
+/// The files of --or-file, and what igvmtool makes of a file of its own.
 class OtherFiles {
   public:
     OtherFiles(const Arguments& arguments, const Subject& subject) {
@@ -332,22 +333,46 @@ class OtherFiles {
             throw CLI::ValidationError("--or-file", "is for IGVM files, not for --firmware");
         }
         for (const std::string& path : arguments.other_files) {
-            files_.emplace_back(path);
+            opened_.emplace_back(path);
+            files_.push_back(opened_.back().file());
+            names_.push_back(
+                {.cause = fmt::format("file {}", path), .value = path, .who = "another --or-file"});
+        }
+        if (subject.is_firmware()) {
+            return;
+        }
+        OtherInputs others{.initrds = {}, .command_lines = arguments.other_lines};
+        for (const std::string& path : arguments.other_initrds) {
+            others.initrds.push_back({.name = path, .bytes = content_of(path).bytes});
+        }
+        built_ = rebuilt(*subject.file(), subject.options().platform, others);
+        for (const Rebuilt& each : built_) {
+            if (const auto file = parse(each.bytes)) {
+                files_.push_back(*file);
+                names_.push_back({.cause = fmt::format("built with {}", each.options),
+                                  .value = each.options,
+                                  .who   = "the file's own guest, by this igvmtool"});
+            }
         }
     }
 
-    [[nodiscard]] const File& at(u32 number) const { return files_[number].file(); }
+    [[nodiscard]] const File& at(u32 number) const { return files_[number]; }
+
+    [[nodiscard]] const std::vector<Alternatives::OtherFile>& names() const { return names_; }
 
     [[nodiscard]] std::vector<std::span<const u8>> bytes() const {
         std::vector<std::span<const u8>> all;
-        for (const OpenFile& file : files_) {
-            all.push_back(file.file().bytes());
+        for (const File& file : files_) {
+            all.push_back(file.bytes());
         }
         return all;
     }
 
   private:
-    std::deque<OpenFile> files_;
+    std::deque<OpenFile> opened_;
+    std::vector<Rebuilt> built_;
+    std::vector<File> files_;
+    std::vector<Alternatives::OtherFile> names_;
 };
 
 Alternatives alternatives_of(const Arguments& arguments) {
@@ -361,7 +386,7 @@ Alternatives alternatives_of(const Arguments& arguments) {
     return {.kernels       = hashes(arguments.other_kernels),
             .initrds       = hashes(arguments.other_initrds),
             .command_lines = arguments.other_lines,
-            .file_names    = arguments.other_files,
+            .other_files   = {},
             .of_file       = {}};
 }
 
@@ -396,6 +421,7 @@ void run(const Arguments& arguments) {
     alternatives.of_file      = causes_of_file(arguments, subject, *base);
     const auto lines          = lines_of(arguments, subject);
     const OtherFiles others(arguments, subject);
+    alternatives.other_files = others.names();
     std::expected<Answer, std::string> answer;
     {
         Progress progress("tried", "hypotheses");

@@ -307,4 +307,53 @@ TEST(IgvmMappedFile, ThatBecomesShorterIsAMessage) {
     std::filesystem::remove(name);
 }
 
+/// igvmtool builds its own file again by itself: nobody has to name the other one.
+TEST_F(IgvmTool, ExplainsBuildsThatNobodyNames) {
+    write("kernel.elf", executable().finish());
+    write("bzImage", bzimage());
+    write("initrd", Bytes(6000, 5));
+    write("other", Bytes(30000, 6));
+
+    struct Row {
+        std::string platform;
+        std::string both;    // builds have this
+        std::string here;    // and this the one that is explained
+        std::string there;   // or this
+        std::string options; // that explain names
+        std::string more{};  // NOLINT(readability-redundant-member-init): that it is given
+    };
+
+    for (const Row& row : std::initializer_list<Row>{
+             {"sev-es", "", "", "--vcpus 3", "--vcpus 3"},
+             {"snp", "", "--vcpus 4", "", "--vcpus 1"},
+             {"snp", "", "--entry 32", "--entry compat --vcpus 2", "--entry compat --vcpus 2"},
+             {"snp", "", "", "--cbit 47 --vcpus 6", "--vcpus 6 --cbit 47"},
+             {"snp", "--attest 6e6f", "", "--vcpus 2", "--vcpus 2"},
+             {"snp", "--policy 0xb0000 --parameters vp-count", "", "--vcpus 2", "--vcpus 2"},
+             {"sev-es", "--payload kernel.elf --cmdline a", "", "--vcpus 2", "--vcpus 2"},
+             {"snp", "--payload kernel.elf --memory 300M", "", "--entry compat", "--entry compat"},
+             {"snp", "--payload bzImage --cmdline b --initrd initrd --memory 512M", "", "--vcpus 3",
+              "--vcpus 3"},
+             {"snp", "--payload bzImage --accept payload", "", "--vcpus 3", "--vcpus 3"},
+             {"sev-es", "--payload bzImage", "--initrd initrd --cmdline b",
+              "--initrd other --cmdline c", "--initrd other --cmdline \"c\"",
+              "--or-initrd other --or-cmdline c"}
+    }) {
+        const std::string build = "build --platform " + row.platform + " " + row.both + " ";
+        const auto here         = run(build + row.here + " --out a.igvm");
+        const auto there        = run(build + row.there + " --out b.igvm");
+        ASSERT_EQ(here.status + there.status, 0) << here.errors << there.errors;
+        const std::string line = run("measure b.igvm --digest-only --platform " + row.platform).out;
+        const auto found       = run("explain a.igvm --depth 1 --platform " + row.platform + " "
+                                     + row.more + " --expected " + line.substr(0, line.find('\n')));
+        EXPECT_EQ(found.status, 0) << row.there << found.errors;
+        EXPECT_TRUE(contains(found.out, "built with " + row.options + ": ")) << found.out;
+    }
+    // What another has built is not taken for igvmtool's.
+    write("foreign.igvm", worked_file());
+    const auto foreign =
+        run("explain foreign.igvm --depth 1 --expected " + std::string(96, '0')).out;
+    EXPECT_FALSE(contains(foreign, " file (")) << foreign;
+}
+
 } // namespace vestibule::igvm::test
