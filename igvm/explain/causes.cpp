@@ -378,11 +378,11 @@ std::vector<Cause> causes_for(const Plan& plan, const Alternatives& alternatives
     const bool snp = plan.options.platform == PlatformType::sev_snp;
     std::vector<Cause> causes;
     add_monitor_causes(causes, plan);
-    add_other_files(causes, alternatives);
     add_order_causes(causes);
     add_type_causes(causes, snp);
     add_boot_causes(causes, plan, alternatives);
     std::ranges::copy(alternatives.of_file, std::back_inserter(causes));
+    add_other_files(causes, alternatives); // behind what says more exactly what is another
     add_tail_causes(causes, snp);
     if (plan.options.platform != PlatformType::sev) {
         add_vcpu_causes(causes);

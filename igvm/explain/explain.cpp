@@ -156,7 +156,7 @@ class Explainer {
                 if (number != from && enough()) {
                     return;
                 }
-                search.hash_ahead(variations, number, std::min(number + often, to));
+                search.draw_ahead(variations, number, std::min(number + often, to));
             }
             const auto matches = search.matches(variations[number], number);
             tried_ += matches ? 1 : 0;

@@ -287,16 +287,9 @@ std::optional<Digest384>& Search::digest_of(Vcpu& vcpu, u64 number) const {
     return vcpu.digests[number];
 }
 
-void Search::hash_ahead(std::span<const Combination> variations, u64 from, u64 to) {
-    if (platform_ != PlatformType::sev_snp) {
-        return;
-    }
-    // Where they go does not move: a page or a digest that it did would be half hashed.
+void Search::hash_vmsas(std::span<const Combination> variations, std::span<const u64> numbers) {
     std::vector<std::pair<Vcpu*, u64>> missing;
-    for (u64 number = from; number < to; ++number) {
-        if (is_idle(variations[number])) {
-            continue;
-        }
+    for (const u64 number : numbers) {
         Vcpu* last = nullptr; // vCPUs that are alike follow one another
         for (const Tail& step : std::span(tail_).first(visible_)) {
             if (step.vcpu == nullptr || step.vcpu == last) {
@@ -310,6 +303,7 @@ void Search::hash_ahead(std::span<const Combination> variations, u64 from, u64 t
             }
         }
     }
+    // Pages and digests stay where they are until they are hashed.
     pages_.resize(std::max(pages_.size(), missing.size()));
     for (u64 at = 0; at < missing.size(); ++at) {
         const auto [vcpu, number] = missing[at];
@@ -317,6 +311,69 @@ void Search::hash_ahead(std::span<const Combination> variations, u64 from, u64 t
         lanes_.add(pages_[at], *vcpu->digests[number]);
     }
     lanes_.finish();
+}
+
+Search::Drawn& Search::end_of(u64 number) {
+    auto& end = ends_[number];
+    if (!end || end->family != family_) {
+        end = Drawn{.family = family_, .links = 0, .chain = chains_.back()};
+    }
+    return *end;
+}
+
+/// A link of each chain in turn, since a chain's next one waits for its last. Steps of several
+/// pages are left to matches().
+void Search::draw_tails(std::span<const u64> numbers) {
+    links_.resize(std::max(links_.size(), numbers.size()));
+    hashed_.resize(links_.size());
+    std::vector<Drawn*> growing;
+    u64 first = visible_;
+    for (const u64 number : numbers) {
+        growing.push_back(&end_of(number));
+        first = std::min(first, growing.back()->links);
+    }
+    const auto grows = [this](const Drawn* end) {
+        return end->links < visible_ && tail_[end->links].pages == 1;
+    };
+    // Variations of one arrangement stand at the same link, but for what came new to it.
+    for (u64 link = first; link < visible_; ++link) {
+        u64 count = 0;
+        for (u64 at = 0; at < growing.size(); ++at) {
+            if (growing[at]->links == link && grows(growing[at])) {
+                const Tail& step = tail_[link];
+                const Digest384& contents =
+                    step.vcpu != nullptr ? *step.vcpu->digests[numbers[at]] : step.contents;
+                links_[count] = growing[at]->chain.link(steps_[first_vmsa_ + link], 0, contents);
+                lanes_.add(links_[count], hashed_[count]);
+                ++count;
+            }
+        }
+        lanes_.finish();
+        count = 0;
+        for (Drawn* const end : growing) {
+            if (end->links == link && grows(end)) {
+                end->chain.take(hashed_[count++]);
+                ++end->links;
+            }
+        }
+    }
+}
+
+void Search::draw_ahead(std::span<const Combination> variations, u64 from, u64 to) {
+    if (platform_ != PlatformType::sev_snp) {
+        return;
+    }
+    std::vector<u64> numbers;
+    for (u64 number = from; number < to; ++number) {
+        if (!is_idle(variations[number])) {
+            numbers.push_back(number);
+        }
+    }
+    hash_vmsas(variations, numbers);
+    constexpr u64 few = 3; // which lanes do not do sooner than one after another
+    if (numbers.size() >= few) {
+        draw_tails(numbers);
+    }
 }
 
 void Search::add_varied(Chain& chain, u64 at, const Combination& combination, u64 number) {
@@ -385,14 +442,11 @@ std::optional<bool> Search::matches(const Combination& combination, u64 number) 
     if (is_idle(combination)) {
         return std::nullopt;
     }
-    auto& end = ends_[number];
-    if (!end || end->family != family_) {
-        end = Drawn{.family = family_, .links = 0, .chain = chains_.back()};
+    Drawn& end = end_of(number);
+    for (; end.links < visible_; ++end.links) {
+        add_varied(end.chain, end.links, combination, number);
     }
-    for (; end->links < visible_; ++end->links) {
-        add_varied(end->chain, end->links, combination, number);
-    }
-    return question_.matches(end->chain);
+    return question_.matches(end.chain);
 }
 
 } // namespace vestibule::igvm

@@ -39,9 +39,9 @@ class Search {
 
     [[nodiscard]] Signature signature() const;
 
-    /// Hashes the VMSAs of these variations in the processor's lanes, all that are not known yet:
-    /// matches() then finds them. It asks for nothing, and does nothing off SNP.
-    void hash_ahead(std::span<const Combination> variations, u64 from, u64 to);
+    /// Hashes what matches() will want of these variations in the processor's lanes, their VMSAs
+    /// and their chains. It asks for nothing, and does nothing off SNP.
+    void draw_ahead(std::span<const Combination> variations, u64 from, u64 to);
 
     /// Whether the arrangement gives the digest with its VMSAs varied; nothing where the variation
     /// is one of fewer causes.
@@ -89,6 +89,9 @@ class Search {
     [[nodiscard]] bool is_idle(u16 cause) const;
     bool is_idle(const Combination& combination);
     std::optional<Digest384>& digest_of(Vcpu& vcpu, u64 number) const;
+    void hash_vmsas(std::span<const Combination> variations, std::span<const u64> numbers);
+    void draw_tails(std::span<const u64> numbers);
+    Drawn& end_of(u64 number);
     using Page = std::array<u8, sizeof(x86::Vmsa)>;
     [[nodiscard]] Page varied(const Vcpu& vcpu, const Combination& combination) const;
 
@@ -143,7 +146,9 @@ class Search {
     std::vector<std::optional<Drawn>> ends_; // of each variation
     u64 numbers_ = 0;
     Lanes lanes_;
-    std::vector<Page> pages_; // that lanes_ are hashing
+    std::vector<Page> pages_;        // that lanes_ are hashing,
+    std::vector<Chain::Link> links_; // and these
+    std::vector<Digest384> hashed_;
 };
 
 } // namespace vestibule::igvm

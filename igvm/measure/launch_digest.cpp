@@ -81,24 +81,26 @@ Chain::Chain(PlatformType platform, const Digest384& start) : ld_(start) {
     }
 }
 
+Chain::Link Chain::link(const Step& step, u64 page, const Digest384& contents) const {
+    const PageInfo info{.digest_cur  = ld_,
+                        .contents    = contents,
+                        .length      = sizeof(PageInfo),
+                        .page_type   = step.type,
+                        .imi_page    = 0,
+                        .reserved    = 0,
+                        .vmpl1_perms = 0,
+                        .vmpl2_perms = 0,
+                        .vmpl3_perms = 0,
+                        .gpa         = step.gpa + page * page_size};
+    Link bytes;
+    std::memcpy(bytes.data(), &info, sizeof(info));
+    return bytes;
+}
+
 void Chain::add(const Step& step, const Digest384& contents) {
     if (!all_) {
-        PageInfo info{.digest_cur  = ld_,
-                      .contents    = contents,
-                      .length      = sizeof(PageInfo),
-                      .page_type   = step.type,
-                      .imi_page    = 0,
-                      .reserved    = 0,
-                      .vmpl1_perms = 0,
-                      .vmpl2_perms = 0,
-                      .vmpl3_perms = 0,
-                      .gpa         = step.gpa};
         for (u64 page = 0; page < step.pages; ++page) {
-            std::array<u8, sizeof(info)> bytes;
-            std::memcpy(bytes.data(), &info, sizeof(info));
-            ld_             = sha384(bytes);
-            info.digest_cur = ld_;
-            info.gpa += page_size;
+            take(sha384(link(step, page, contents)));
         }
         return;
     }

@@ -44,6 +44,13 @@ class Chain {
 
     void add(const Step& step) { add(step, all_ ? Digest384{} : contents_of(step)); }
 
+    /// On SNP what is hashed for a page, and what comes of it: who draws many chains side by side
+    /// hashes by lanes. `page` counts within the step.
+    using Link = std::array<u8, sizeof(PageInfo)>;
+    [[nodiscard]] Link link(const Step& step, u64 page, const Digest384& contents) const;
+
+    void take(const Digest384& hashed_link) { ld_ = hashed_link; }
+
     /// 48 bytes on SNP, 32 elsewhere.
     [[nodiscard]] std::vector<u8> digest() const;
 
