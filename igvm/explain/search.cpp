@@ -288,7 +288,13 @@ std::optional<Digest384>& Search::digest_of(Vcpu& vcpu, u64 number) const {
 }
 
 void Search::hash_vmsas(std::span<const Combination> variations, std::span<const u64> numbers) {
-    std::vector<std::pair<Vcpu*, u64>> missing;
+    struct Missing {
+        const Vcpu* vcpu;
+        u64 number;
+        Digest384* digest;
+    };
+
+    std::vector<Missing> missing;
     for (const u64 number : numbers) {
         Vcpu* last = nullptr; // vCPUs that are alike follow one another
         for (const Tail& step : std::span(tail_).first(visible_)) {
@@ -298,17 +304,16 @@ void Search::hash_vmsas(std::span<const Combination> variations, std::span<const
             last         = step.vcpu;
             auto& digest = digest_of(*last, number);
             if (!digest) {
-                digest.emplace();
-                missing.emplace_back(last, number);
+                missing.push_back({.vcpu = last, .number = number, .digest = &digest.emplace()});
             }
         }
     }
     // Pages and digests stay where they are until they are hashed.
     pages_.resize(std::max(pages_.size(), missing.size()));
     for (u64 at = 0; at < missing.size(); ++at) {
-        const auto [vcpu, number] = missing[at];
-        pages_[at]                = varied(*vcpu, variations[number]);
-        lanes_.add(pages_[at], *vcpu->digests[number]);
+        const Missing& each = missing[at];
+        pages_[at]          = varied(*each.vcpu, variations[each.number]);
+        lanes_.add(pages_[at], *each.digest);
     }
     lanes_.finish();
 }
@@ -341,9 +346,10 @@ void Search::draw_tails(std::span<const u64> numbers) {
         for (u64 at = 0; at < growing.size(); ++at) {
             if (growing[at]->links == link && grows(growing[at])) {
                 const Tail& step = tail_[link];
-                const Digest384& contents =
-                    step.vcpu != nullptr ? *step.vcpu->digests[numbers[at]] : step.contents;
-                links_[count] = growing[at]->chain.link(steps_[first_vmsa_ + link], 0, contents);
+                const auto vmsas = step.vcpu != nullptr ? step.vcpu->digests[numbers[at]]
+                                                        : std::optional(step.contents);
+                links_[count]    = growing[at]->chain.link(steps_[first_vmsa_ + link], 0,
+                                                           vmsas.value_or(Digest384{}));
                 lanes_.add(links_[count], hashed_[count]);
                 ++count;
             }

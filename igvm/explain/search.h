@@ -86,7 +86,7 @@ class Search {
     [[nodiscard]] bool is_in_file(const Step& step) const;
     Vcpu& vcpu_of(const Step& step);
     void note_alterations();
-    [[nodiscard]] bool is_idle(u16 cause) const;
+    [[nodiscard]] bool is_idle(u16 number) const;
     bool is_idle(const Combination& combination);
     std::optional<Digest384>& digest_of(Vcpu& vcpu, u64 number) const;
     void hash_vmsas(std::span<const Combination> variations, std::span<const u64> numbers);

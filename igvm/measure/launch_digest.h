@@ -70,7 +70,7 @@ unsigned all_threads();
 /// Hashes pages on up to `threads` threads, in no wider lanes than these. `start` is, on SNP, the
 /// digest of what was measured before.
 std::vector<u8> measure(const Launch& launch, unsigned threads, const StepWatcher& watcher = {},
-                        const Digest384& start = {}, LaneWidth lanes = lane_width());
+                        const Digest384& start = {}, LaneWidth width = lane_width());
 
 /// What the secure processor signs for LAUNCH_MEASURE (SEV API specification, section 6.5).
 struct MeasureContext {

@@ -160,6 +160,7 @@ class Finder {
             run.resize(gpa + page_size - runs.back().first);
         }
         std::vector<Block> blocks;
+        blocks.reserve(runs.size());
         for (auto& [gpa, bytes] : runs) {
             blocks.push_back({.gpa = gpa, .content = Content(std::move(bytes))});
         }
@@ -347,9 +348,10 @@ class Rebuilder {
             return;
         }
         BuildOptions with_report = options;
-        if (image->attest_record && given_.base) {
+        if (image->attest_record) {
             // In the stub of the way in that the file was built with, which others lie like.
-            with_report.report_data = finder_.report_data_at(*given_.base + *image->attest_record);
+            with_report.report_data =
+                finder_.report_data_at(given_.base.value_or(0) + *image->attest_record);
         }
         const auto file = build(*image, with_report,
                                 {.payload      = has_payload_ ? &payload_ : nullptr,
