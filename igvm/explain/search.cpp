@@ -106,7 +106,8 @@ const Launch* Search::launch_for(const Combination& combination, bool with_most)
     }
     const std::pair key(altering, with_most);
     if (const auto known = launches_.find(key); known != launches_.end()) {
-        return known->second ? &*known->second : nullptr;
+        const std::optional<Launch>& launch = known->second;
+        return launch ? &*launch : nullptr;
     }
     // Large ones are not hoarded.
     constexpr u64 most_launches = 256;

@@ -348,10 +348,9 @@ class Rebuilder {
             return;
         }
         BuildOptions with_report = options;
-        if (image->attest_record) {
+        if (const std::optional<u64> record = image->attest_record) {
             // In the stub of the way in that the file was built with, which others lie like.
-            with_report.report_data =
-                finder_.report_data_at(given_.base.value_or(0) + *image->attest_record);
+            with_report.report_data = finder_.report_data_at(given_.base.value_or(0) + *record);
         }
         const auto file = build(*image, with_report,
                                 {.payload      = has_payload_ ? &payload_ : nullptr,
