@@ -30,6 +30,7 @@ inline constexpr u16 vmpl0       = 1u << 4;
 inline constexpr u16 secrets     = 1u << 5; // the secrets page, for messages
 inline constexpr u16 own_boot    = 1u << 6; // ends the guest where all is well: `end=` names it
 inline constexpr u16 risky       = 1u << 7; // known hosts end the guest: behind all others
+inline constexpr u16 last        = 1u << 8; // looks back at all of them
 } // namespace need
 
 /// How a case came out.

@@ -2,33 +2,71 @@
 // See console.h.
 #include "examiner/console.h"
 
+#include "examiner/conversation.h"
 #include "examiner/machine.h"
+#include "examiner/port_access.h"
 
 namespace vestibule::examiner {
 
 namespace {
 
 constexpr u16 com1             = 0x3F8;
+constexpr u16 scratch_register = com1 + 7;
 constexpr u16 line_status      = com1 + 5;
 constexpr u8 transmitter_empty = 1u << 5;
-constexpr int fifo_depth       = 16;
+constexpr u64 fifo_depth       = 16;
 
-constinit int room = 0; // characters that the FIFO takes without asking again
+constinit u8 line[fifo_depth]{}; // what the FIFO takes without asking again
+constinit u64 used = 0;
+
+void out_string(u16 port, const u8* bytes, u64 count) {
+    for (u64 n = 0; n < count; ++n) {
+        set_buffer_byte(n, bytes[n]);
+    }
+    (void)perform(call_of(ExitCode::ioio, port_outs(port, 1), count).with_scratch());
+}
+
+/// One call for a FIFO instead of one a character; but a host that does not serve OUTS is to be
+/// heard of too.
+bool has_string_io() {
+    if (info().platform == boot::Platform::native) {
+        return false;
+    }
+    constexpr u8 mark = 0x6B;
+    write_port(scratch_register, 0);
+    out_string(scratch_register, &mark, 1);
+    return read_port(scratch_register) == mark;
+}
+
+void flush() {
+    enum class Way : u8 { unknown, bytes, strings };
+    static constinit Way way = Way::unknown;
+    if (way == Way::unknown) {
+        way = has_string_io() ? Way::strings : Way::bytes;
+    }
+    // A machine without this port reads as 0xFF; the bound is for one that is worse.
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+        if ((read_port(line_status) & transmitter_empty) != 0) {
+            break;
+        }
+    }
+    if (way == Way::strings) {
+        out_string(com1, line, used);
+    } else {
+        for (u64 n = 0; n < used; ++n) {
+            write_port(com1, line[n]);
+        }
+    }
+    used = 0;
+}
 
 } // namespace
 
 void write(char character) {
-    if (room == 0) {
-        // A machine without this port reads as 0xFF; the bound is for one that is worse.
-        for (int attempt = 0; attempt < 1000; ++attempt) {
-            if ((read_port(line_status) & transmitter_empty) != 0) {
-                break;
-            }
-        }
-        room = fifo_depth;
+    line[used++] = static_cast<u8>(character);
+    if (used == fifo_depth || character == '\n') {
+        flush();
     }
-    --room;
-    write_port(com1, static_cast<u8>(character));
 }
 
 void write(const char* text) {

@@ -8,6 +8,7 @@
 namespace vestibule::examiner {
 
 extern const Group msr_group;
+extern const Group vc_group;
 extern const Group header_group;
 extern const Group instruction_group;
 extern const Group cpuid_group;
@@ -29,10 +30,11 @@ extern const Group quiet_group;
 extern const Group end_group;
 
 inline constexpr const Group* groups[] = {
-    &msr_group,     &header_group,    &instruction_group,  &cpuid_group,    &ioio_group,
-    &string_group,  &msr_event_group, &mmio_group,         &event_group,    &unknown_event_group,
-    &nmi_group,     &hold_group,      &registration_group, &msr_page_group, &page_list_group,
-    &request_group, &ap_group,        &vmpl_group,         &quiet_group,    &end_group,
+    &msr_group,           &vc_group,      &header_group,    &instruction_group,  &cpuid_group,
+    &ioio_group,          &string_group,  &msr_event_group, &mmio_group,         &event_group,
+    &unknown_event_group, &nmi_group,     &hold_group,      &registration_group, &msr_page_group,
+    &page_list_group,     &request_group, &ap_group,        &vmpl_group,         &quiet_group,
+    &end_group,
 };
 
 /// A group of its tables.

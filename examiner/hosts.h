@@ -62,7 +62,6 @@ inline constexpr DeviationRow deviations[] = {
     // The protocol's version 1: INIT of old, and all of 6.1 (sev_handle_vmgexit_msr_protocol).
     {hosts::kvm_6_1, "msr.features.*",         Effect::differs,    true,  "leaves request 0x080 as it is: protocol version 1"},
     {hosts::kvm_6_1, "event.features.*",       Effect::differs,    true,  "has no exit 0x8000FFFD: protocol version 1"},
-    {hosts::kvm,     "msr.unknown.none",       Effect::differs,    true,  "ends the guest at a request that it does not know, or leaves it as it is"},
     // Requests of SEV-SNP by a guest that is none.
     {hosts::kvm_new, "msr.snp-only.*",         Effect::ends_guest, true,  "takes SEV-SNP's requests of other guests for the end"},
     // svm_set_msr and kvm_emulate_*: answers that are no exact ones.
@@ -78,8 +77,9 @@ inline constexpr DeviationRow deviations[] = {
     {hosts::kvm,     "snp-only.*",             Effect::differs,    false, "answers reason 4 to SEV-SNP's events by other guests (sev_es_validate_vmgexit)"},
     {hosts::kvm,     "nmi.masked",             Effect::differs,    true,  "with vNMI unmasks at IRET, not at NMI complete"},
     {hosts::kvm_new, "psc.list.bad-operation*", Effect::differs,   false, "completes operations that it does not know"},
-    {hosts::kvm,     "ap.create.other-vmpl",   Effect::differs,    true,  "refuses any VMPL but 0"},
-    {hosts::kvm,     "msr.psc.reserved",       Effect::differs,    true,  "sets bit 63 in an error, and no more"},
+    {on(Host::kvm_6_12), "ap.create.features", Effect::differs,    true,  "looks at the bits of injection in RAX alone"},
+    {on(Host::kvm_6_12), "ap.create.no-features", Effect::differs, true,  "looks at the bits of injection in RAX alone"},
+    {hosts::kvm_new, "ap.create.not-vmsa",     Effect::differs,    false, "cannot see what RMPADJUST has done"},
     // OpenBSD: CPUID and termination by MSR, a handful of events by page.
     {hosts::vmm,     "msr.info.*",             Effect::ends_guest, true,  "ends the guest at SEV information"},
     {hosts::vmm,     "msr.features.*",         Effect::ends_guest, true,  "ends the guest at hypervisor features"},

@@ -10,6 +10,7 @@ namespace vestibule::examiner {
 namespace {
 
 constinit const BootInfo* told = nullptr;
+constinit u64 vcs_expected     = 0;
 
 } // namespace
 
@@ -35,6 +36,10 @@ void write_port(u16 port, u8 value) {
     }
     (void)perform(call_of(ExitCode::ioio, port_out(port, 1)).with_rax(value));
 }
+
+void expect_vcs(u64 count) { vcs_expected += count; }
+
+u64 expected_vcs() { return vcs_expected; }
 
 void wait_some(u64 rounds) {
     for (u64 n = 0; n < rounds; ++n) {

@@ -59,6 +59,10 @@ u64 gp_count();
 u64 vc_count();
 u64 vc_code(); ///< of the last one
 
+/// #VCs that cases raise on purpose, and all of them so far.
+void expect_vcs(u64 count);
+u64 expected_vcs();
+
 /// Called within the next NMI, and no more.
 void on_next_nmi(void (*handler)());
 

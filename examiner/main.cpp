@@ -69,10 +69,10 @@ Host host_of(const Parameters& parameters) {
     give_up("expect= names no host that is known");
 }
 
-void run_all(const Plan& plan, Host host, Report& report, bool risky) {
+void run_all(const Plan& plan, Host host, Report& report, Turn turn) {
     for (const Group* group : groups) {
         group->for_each([&](const Case& about, auto ask) {
-            if (!plan.has(about) || is_risky(about) != risky) {
+            if (!plan.has(about) || turn_of(about) != turn) {
                 return;
             }
             Deviation known{};
@@ -85,7 +85,7 @@ void run_all(const Plan& plan, Host host, Report& report, bool risky) {
                 report.result(about, Verdict::skipped(lack), nullptr);
                 return;
             }
-            if (risky) {
+            if (turn == Turn::risky) {
                 report.announce(about);
             }
             report.result(about, ask(), is_known ? &known : nullptr);
@@ -115,8 +115,10 @@ void examiner_start(const vestibule_boot_info& told) {
     const Plan plan{parameters, machine_of(told)};
     Report report{plan.count() + 1};
     report.result(platform_case, is_platform(parameters, platform), nullptr);
-    run_all(plan, host, report, false);
-    run_all(plan, host, report, true);
+    constexpr Turn turns[] = {Turn::first, Turn::risky, Turn::last};
+    for (const Turn turn : turns) {
+        run_all(plan, host, report, turn);
+    }
     report.summary(platform, told.ghcb_version);
     finish(report.passed());
 }

@@ -2,7 +2,7 @@
 // The guest's command line: words apart by spaces.
 //   expect=HOST      deviations that are known of that host (hosts.h) fail nothing
 //   platform=NAME    native, sev-es or sev-snp: what the guest has to be
-//   only=PREFIX      the cases whose id begins so
+//   only=PREFIX,...  the cases whose id begins so
 //   end=ID           that case alone, which ends the guest where all is well
 #pragma once
 
@@ -19,7 +19,23 @@ struct Word {
 
     constexpr bool is(const char* text) const { return is_prefix_of(text, true); }
 
-    /// Of an id, where the word is said at all.
+    /// Whether the word is one of the beginnings of an id, between commas; an empty one is.
+    constexpr bool begins(const char* id) const {
+        for (size_t at = 0;; ++at) {
+            size_t end = at;
+            while (end < length && begin[end] != ',') {
+                ++end;
+            }
+            if (Word{begin + at, end - at}.is_prefix_of(id)) {
+                return true;
+            }
+            if (end == length) {
+                return false;
+            }
+            at = end;
+        }
+    }
+
     constexpr bool is_prefix_of(const char* text, bool whole = false) const {
         size_t n = 0;
         for (; n < length; ++n) {

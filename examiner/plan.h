@@ -17,10 +17,14 @@ struct Machine {
     bool has_secrets;
 };
 
-/// Whether known hosts end the guest at it, so that it comes behind all others; those that end it
-/// where all is well are asked for one by one.
-constexpr bool is_risky(const Case& about) {
-    return (about.needs & (need::risky | need::own_boot)) != 0;
+/// When a case is asked: those at which known hosts end the guest behind all others, and behind
+/// those what looks back. Cases that end it where all is well are asked for one by one.
+enum class Turn : u8 { first, risky, last };
+
+constexpr Turn turn_of(const Case& about) {
+    return (about.needs & need::last) != 0                       ? Turn::last
+           : (about.needs & (need::risky | need::own_boot)) != 0 ? Turn::risky
+                                                                 : Turn::first;
 }
 
 class Plan {
@@ -36,7 +40,7 @@ class Plan {
             return is_of_platform && parameters_.end.is(about.id);
         }
         return is_of_platform && (about.needs & need::own_boot) == 0
-               && parameters_.only.is_prefix_of(about.id);
+               && parameters_.only.begins(about.id);
     }
 
     /// Why a case of the plan is not asked, or nullptr.

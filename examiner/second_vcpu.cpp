@@ -20,6 +20,7 @@ constinit volatile u64 order   = 0;
 constinit volatile u64 taken   = 0; // orders taken up
 constinit volatile u64 obeyed  = 0; // orders done
 constinit Held result{};
+constinit u64 nmis = 0; // sent
 
 volatile ghcb::Page& own_page() {
     return *reinterpret_cast<volatile ghcb::Page*>(arena_gpa(own_page_number));
@@ -131,6 +132,11 @@ void send_init() { send(init, apic_id); }
 
 void send_startup() { send(startup, apic_id); }
 
-void send_nmi_to_self() { send(nmi | to_self, 0); }
+void send_nmi_to_self() {
+    ++nmis;
+    send(nmi | to_self, 0);
+}
+
+u64 nmis_sent() { return nmis; }
 
 } // namespace vestibule::examiner

@@ -32,7 +32,8 @@ Held held();
 void send_init();
 void send_startup();
 
-/// An NMI to this very vCPU.
+/// An NMI to this very vCPU, and how many were sent so far.
 void send_nmi_to_self();
+u64 nmis_sent();
 
 } // namespace vestibule::examiner
