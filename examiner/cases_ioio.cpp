@@ -81,25 +81,6 @@ Verdict word_is_a_word() { return extra_bits(2); }
 
 Verdict double_word_is_one() { return extra_bits(4); }
 
-/// fw_cfg's signature, where there is such a device: what its first item begins with.
-Verdict signature_is_qemus() {
-    constexpr u16 selector = 0x510;
-    constexpr u16 data     = 0x511;
-    (void)perform(out(selector, 2, 0));
-    const u64 first = perform(in(data, 1)).rax & 0xFF;
-    if (first == 0xFF || first == 0) {
-        return Verdict::skipped("no fw_cfg");
-    }
-    constexpr char rest[] = {'E', 'M', 'U'};
-    Verdict verdict       = equal("the first byte of fw_cfg's item 0", first, 'Q');
-    for (const char wanted : rest) {
-        verdict =
-            first_of(verdict, equal("a byte of fw_cfg's item 0", perform(in(data, 1)).rax & 0xFF,
-                                    static_cast<u8>(wanted)));
-    }
-    return verdict;
-}
-
 constexpr Call good_out = out(post_codes, 1, 0);
 
 constexpr Call with_word(u64 word) { return call_of(ExitCode::ioio, word).with_rax(0); }
@@ -160,7 +141,6 @@ constexpr CodeCase code_cases[] = {
     {{"ioio.in.8.width",     section, "IN of 8 bits gives no more of RAX",          Level::should}, byte_is_a_byte},
     {{"ioio.in.16.width",    section, "IN of 16 bits gives no more of RAX",         Level::should}, word_is_a_word},
     {{"ioio.in.32.width",    section, "IN of 32 bits gives no more of RAX",         Level::should}, double_word_is_one},
-    {{"ioio.fw-cfg",         section, "fw_cfg, where there is one, is QEMU's",      Level::should}, signature_is_qemus},
 };
 // clang-format on
 

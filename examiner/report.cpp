@@ -8,6 +8,16 @@ namespace vestibule::examiner {
 
 namespace {
 
+/// TAP 14: a # that begins no directive has a backslash in front.
+void write_description(const char* text) {
+    for (; *text != '\0'; ++text) {
+        if (*text == '#') {
+            write('\\');
+        }
+        write(*text);
+    }
+}
+
 void write_difference(const Verdict& verdict) {
     write("  ---\n  what: '");
     write(verdict.what);
@@ -54,7 +64,7 @@ void Report::begin_line(const Case& about, bool ok) {
     write(" (");
     write(about.section);
     write("): ");
-    write(about.demand);
+    write_description(about.demand);
 }
 
 void Report::announce(const Case& about) {

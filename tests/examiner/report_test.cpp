@@ -32,6 +32,13 @@ TEST(Report, SpeaksTap) {
     EXPECT_FALSE(report.passed());
 }
 
+TEST(Report, EscapesWhatIsNoDirective) {
+    played::begin(boot::Platform::sev_es);
+    Report report{1};
+    report.result({"a", "2.1", "it raises #GP", Level::must}, Verdict::passed(), nullptr);
+    EXPECT_NE(played::console.find("ok 1 - a must (2.1): it raises \\#GP\n"), std::string::npos);
+}
+
 TEST(Report, FailsByMustAlone) {
     played::begin(boot::Platform::sev_es);
     Report report{3};
