@@ -111,14 +111,13 @@ Verdict leaf_1f_has_snp() { return has_bit("CPUID 0x8000001F EAX[4]", x86::cpuid
 Verdict leaf_1f_has_c_bit() {
     return equal("CPUID 0x8000001F EBX[5:0]",
                  x86::c_bit_position(ask_cpuid(x86::cpuid_leaf::memory_encryption, 1)),
-                 c_bit_of(sev_information()));
+                 static_cast<u64>(__builtin_ctzll(info().c_bit)));
 }
 
 /// One question after the other, in another order than 0 to 3: nothing is kept between them.
 Verdict cpuid_keeps_nothing() {
     const u32 before = ask_cpuid(0, 2);
     (void)exchange(msr::cpuid_request(1, 3));
-    (void)exchange(msr::sev_info);
     return equal("CPUID 0 ECX, asked again", ask_cpuid(0, 2), before);
 }
 
@@ -181,7 +180,7 @@ Verdict snp_only_psc() { return is_no_answer(u64{2} << 52 | page_gpa() | msr::pa
 
 /// A request goes out and the page is called behind it: neither minds the other.
 Verdict page_behind_msr() {
-    (void)exchange(msr::sev_info);
+    (void)exchange(msr::cpuid_request(0, 0));
     return judge(perform(call_of(ExitCode::wbinvd)), done());
 }
 
@@ -225,7 +224,7 @@ constexpr CodeCase code_cases[] = {
     {{"msr.cpuid.1f.sev",    section, "CPUID 0x8000001F shows SEV",                       Level::must}, leaf_1f_has_sev},
     {{"msr.cpuid.1f.sev-es", section, "CPUID 0x8000001F shows SEV-ES",                    Level::should}, leaf_1f_has_sev_es},
     {{"msr.cpuid.1f.snp",    section, "CPUID 0x8000001F shows SEV-SNP",                   Level::should, need::snp}, leaf_1f_has_snp},
-    {{"msr.cpuid.1f.c-bit",  section, "CPUID 0x8000001F names SEV information's C-bit",   Level::must}, leaf_1f_has_c_bit},
+    {{"msr.cpuid.1f.c-bit",  section, "CPUID 0x8000001F names the C-bit that memory shows",   Level::must}, leaf_1f_has_c_bit},
     {{"msr.cpuid.stateless", section, "each request stands alone",                        Level::must}, cpuid_keeps_nothing},
     {{"msr.features.same",   section, "the features are those of exit 0x8000FFFD",        Level::must, need::version_2}, features_same_by_page},
     {{"msr.features.ap-creation", section, "AP creation comes with SEV-SNP",              Level::must, need::version_2}, ap_creation_implies_snp},

@@ -16,7 +16,6 @@ namespace vestibule::examiner {
 namespace {
 
 using snp::Message;
-using snp::MessageHeader;
 using snp::MessageType;
 
 // Pages of the arena.

@@ -11,6 +11,7 @@ namespace {
 
 constinit const BootInfo* told = nullptr;
 constinit u64 vcs_expected     = 0;
+constinit u64 gps_expected     = 0;
 
 } // namespace
 
@@ -40,6 +41,10 @@ void write_port(u16 port, u8 value) {
 void expect_vcs(u64 count) { vcs_expected += count; }
 
 u64 expected_vcs() { return vcs_expected; }
+
+void expect_gps(u64 count) { gps_expected += count; }
+
+u64 expected_gps() { return gps_expected; }
 
 void wait_some(u64 rounds) {
     for (u64 n = 0; n < rounds; ++n) {

@@ -14,7 +14,7 @@ using boot::BootInfo;
 
 /// What the stub has told; to be set first.
 const BootInfo& info();
-void set_info(const BootInfo& told);
+void set_info(const BootInfo& info);
 
 /// A further vCPU waits in the stub's mailbox.
 bool has_second_vcpu();
@@ -62,6 +62,10 @@ u64 vc_code(); ///< of the last one
 /// #VCs that cases raise on purpose, and all of them so far.
 void expect_vcs(u64 count);
 u64 expected_vcs();
+
+/// #GPs that a case has told of, so that they are told once.
+void expect_gps(u64 count);
+u64 expected_gps();
 
 /// Called within the next NMI, and no more.
 void on_next_nmi(void (*handler)());

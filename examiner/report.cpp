@@ -39,9 +39,9 @@ void write_known(const Deviation& known) {
 }
 
 void write_member(const char* name, u64 value) {
-    write(",\"");
+    write(R"(,")");
     write(name);
-    write("\":");
+    write(R"(":)");
     write_decimal(value);
 }
 
@@ -110,7 +110,7 @@ void Report::result(const Case& about, const Verdict& verdict, const Deviation* 
 }
 
 void Report::summary(const char* platform, unsigned protocol_version) const {
-    write("# {\"schema\":\"vestibule.examiner/1\",\"platform\":\"");
+    write(R"(# {"schema":"vestibule.examiner/1","platform":")");
     write(platform);
     write('"');
     write_member("protocol_version", protocol_version);
@@ -120,9 +120,9 @@ void Report::summary(const char* platform, unsigned protocol_version) const {
     write_member("known", known_);
     write_member("deviating", deviating_);
     write_member("skipped", skipped_);
-    write(",\"failures\":[");
+    write(R"(,"failures":[)");
     for (unsigned n = 0; n < failed_ && n < most_failures; ++n) {
-        write(n == 0 ? "\"" : ",\"");
+        write(n == 0 ? R"(")" : R"(,")");
         write(failures_[n]);
         write('"');
     }

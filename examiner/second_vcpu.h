@@ -13,7 +13,7 @@ enum class Order : u64 { none, hold_by_msr, hold_by_page };
 bool start_second_vcpu();
 
 /// Gives an order; whether it is taken up. What has come of the last one is another question.
-bool give(Order order);
+bool give(Order what);
 
 /// Whether the last order is done, after some patience or at once.
 bool is_done_soon();
