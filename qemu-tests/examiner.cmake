@@ -76,7 +76,7 @@ foreach(id msr.0.1 page.0.1)
     WANT "not ok 2 - end.${id} must" "exited with code 1")
 endforeach()
 
-# The other ways to start it: what a flash image holds, and the EFI application that carries it.
+# The other ways to start it: what a flash image holds; the EFI application that carries it is efi.cmake's.
 foreach(platform sev-es sev-snp)
   add_sevsim_test(NAME qemu.examiner_flash_${platform}
     COMMAND ${CMAKE_COMMAND}
