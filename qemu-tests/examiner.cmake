@@ -90,7 +90,7 @@ foreach(platform sev-es sev-snp)
   add_sevsim_test(NAME qemu.examiner_lies_${platform}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/examiner_lies $<TARGET_FILE:sevsim> $<TARGET_FILE:igvmtool>
       ${VESTIBULE_EXAMINER} ${platform})
-  set_tests_properties(qemu.examiner_lies_${platform} PROPERTIES TIMEOUT 600)
+  set_tests_properties(qemu.examiner_lies_${platform} PROPERTIES TIMEOUT 1800)
 endforeach()
 
 # The line of JSON is as its schema has it.
