@@ -15,6 +15,7 @@ set(VESTIBULE_JUMP_TABLE_ENTER_LINUX ${VESTIBULE_GUEST_DIR}/boot/jump_table_ente
 set(VESTIBULE_JUMP_TABLE_ARRIVE ${VESTIBULE_GUEST_DIR}/boot/jump_table_arrive.bin)
 set(VESTIBULE_FLASH_RESET ${VESTIBULE_GUEST_DIR}/boot/flash_reset.bin)
 set(VESTIBULE_FW_CFG ${VESTIBULE_GUEST_DIR}/boot/fw_cfg.elf)
+set(VESTIBULE_EXAMINER ${VESTIBULE_GUEST_DIR}/examiner/examiner.elf)
 set(VESTIBULE_MONITOR_IMAGE ${VESTIBULE_GUEST_DIR}/sevsim/monitor/monitor.elf)
 
 # What the freestanding builds are told of this one.
@@ -51,7 +52,7 @@ ExternalProject_Add(guest
     ${VESTIBULE_HAND_OVER_IMAGE64} ${VESTIBULE_HAND_OVER_IMAGE_compat} ${VESTIBULE_HAND_OVER_IMAGE32}
     ${VESTIBULE_ENTER_PVH} ${VESTIBULE_JUMP_TABLE_ENTER_LINUX} ${VESTIBULE_JUMP_TABLE_ARRIVE}
     ${VESTIBULE_FLASH_RESET} ${VESTIBULE_FW_CFG}
-    ${VESTIBULE_MONITOR_IMAGE} ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
+    ${VESTIBULE_EXAMINER} ${VESTIBULE_MONITOR_IMAGE} ${VESTIBULE_GUEST_DIR}/library/libvestibule.a
   ${depends})
 
 # vestibule_asm_constants(<name> <source>): the program <source> prints NASM definitions taken from

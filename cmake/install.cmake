@@ -12,6 +12,9 @@ install(DIRECTORY docs/schemas DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule CO
 # For an EFI system partition, to be copied to \\EFI\\BOOT or to be given a boot entry.
 install(FILES ${VESTIBULE_BOOTX64} efi/vestibule.conf
   DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule COMPONENT tools)
+# The examiner, by each way to start it, and for igvmtool, which gives it a command line.
+install(FILES ${VESTIBULE_EXAMINER} ${VESTIBULE_EXAMINER_IMAGE} ${VESTIBULE_EXAMINER_FLASH} ${VESTIBULE_EXAMINER_EFI}
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule COMPONENT tools)
 # For who has such a host: what it makes of the selftest, in a report to be sent back.
 install(PROGRAMS qemu-tests/on-sev-host
   DESTINATION ${CMAKE_INSTALL_DATADIR}/vestibule COMPONENT tools)

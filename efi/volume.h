@@ -25,7 +25,7 @@ class Volume {
     Problem read(Text path, Pages& memory, u64& size, u64 limit = four_gib);
 
   private:
-    EFI_FILE_PROTOCOL* root_ = nullptr;
+    [[maybe_unused]] EFI_FILE_PROTOCOL* root_ = nullptr; // examiner.efi carries its files
 };
 
 inline constexpr Text own_folder  = R"(\EFI\vestibule\)";

@@ -364,3 +364,16 @@ add_test(NAME efi.no_volume
     "-DWANT=vestibule: this was not started from a volume with files[^\n]*\n[^\n]*failed to start[^\n]*: Not Found"
     -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 set_tests_properties(efi.no_volume PROPERTIES TIMEOUT 90)
+
+# The application that carries the examiner, from a volume with nothing else on it.
+add_custom_target(efi_volume_examiner ALL
+  COMMAND ${VESTIBULE_MAKE_ESP} ${dir}/examiner.img ${VESTIBULE_EXAMINER_EFI}
+  BYPRODUCTS ${dir}/examiner.img VERBATIM)
+add_dependencies(efi_volume_examiner efi)
+efi_test(examiner VOLUMES ${dir}/examiner.img STATUS 1 WANT "TAP version 14\n1\\.\\.0 # SKIP no SEV-ES guest")
+add_sevsim_test(NAME efi.sev_es_examiner
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${ovmf};--repeatable;--timeout;280;--allow;all;--;-drive;file=${dir}/examiner.img,format=raw,if=none,id=disk,readonly=on;-device;virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true"
+    -DSTATUS=0 "-DWANT=\"failed\":0,\"known\":0,;exited with code 0" "-DREJECT=not ok;Bail out"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+set_tests_properties(efi.sev_es_examiner PROPERTIES TIMEOUT 300)

@@ -212,10 +212,13 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
            },
            "Let the hypervisor tell a lie, or attack (below)")
         ->type_name("LIE");
-    run.add_option("--allow", options.allowed,
-                   "Let the guest break this rule without failing the run (below); may be repeated")
+    run.add_option(
+           "--allow", options.allowed,
+           "Let the guest break this rule without failing the run (below), or all of them; may be "
+           "repeated")
         ->check([](const std::string& id) {
-            return std::ranges::find(rules, id, &RuleDescription::id) == std::end(rules)
+            return id != all_rules
+                           && std::ranges::find(rules, id, &RuleDescription::id) == std::end(rules)
                        ? fmt::format("no rule is called '{}'", id)
                        : std::string{};
         })

@@ -306,7 +306,9 @@ std::string report(const RunResult& result) {
 }
 
 bool is_allowed(const RunResult& result, const Violation& violation) {
-    return std::ranges::find(result.allowed, violation.rule) != result.allowed.end();
+    return std::ranges::any_of(result.allowed, [&](const std::string& rule) {
+        return rule == violation.rule || rule == all_rules;
+    });
 }
 
 bool ends_well(const RunResult& result) {

@@ -11,6 +11,9 @@
 
 namespace vestibule::sevsim {
 
+/// Stands for every rule (--allow).
+inline constexpr std::string_view all_rules = "all";
+
 struct RunResult {
     RunRecords records;
     ProcessEnd qemu{Ending::exited, 0};

@@ -77,6 +77,7 @@ int main() {
     launch("entry 32", 0, {"/vestibule-32.igvm", "--memory", "64M", "--timeout", "120"});
     launch("Linux", 0, {"/linux.igvm", "--timeout", "150"});
     launch("triple fault", 0, {"/triple_fault-64.igvm", "--timeout", "120"});
+    launch("examiner", 0, {"/examiner.igvm", "--vcpus", "2"});
     launch("no end", 0, {"/loop-64.igvm", "--timeout", "2"});
     reboot(RB_POWER_OFF);
 }

@@ -97,6 +97,10 @@ TEST(Expectation, StatusIsZeroWhenAllHaveHappened) {
     RunResult allowed = breaking("ghcb-version");
     allowed.allowed   = {"ghcb-version"};
     EXPECT_EQ(exit_status(allowed, all_of({"exit=0"})), 0);
+    allowed.allowed = {"all"};
+    EXPECT_EQ(exit_status(allowed, all_of({"exit=0"})), 0);
+    allowed.allowed = {"ghcb-usage"};
+    EXPECT_NE(exit_status(allowed, all_of({"exit=0"})), 0);
     RunResult unwritten = terminated(2, 5);
     unwritten.unwritten = {"/dev/full: No space left on device"};
     EXPECT_EQ(exit_status(unwritten, all_of({"termination=2:5"})), 1);

@@ -52,9 +52,19 @@ const char* page_fault_of(u64 gpa) {
     return nullptr;
 }
 
+/// The VMSA that it has run from is in use until its processor has come out of it.
+void leave_vmsa(Vcpu& target, const Vcpu& caller) {
+    const bool runs = target.activity == Activity::running && &target != &caller;
+    if (runs && target.leaving_vmsa == 0) {
+        target.leaving_vmsa = target.vmsa;
+    } else {
+        set_in_use(target.vmsa, false);
+    }
+}
+
 /// The vCPU has no VMSA any more: where it runs, it stops before its next instruction.
 void destroy(Vcpu& target, const Vcpu& caller) {
-    set_in_use(target.vmsa, false);
+    leave_vmsa(target, caller);
     target.vmsa          = 0;
     target.vmsa_at_init  = 0;
     target.replaced      = false;
@@ -70,9 +80,12 @@ void destroy(Vcpu& target, const Vcpu& caller) {
 }
 
 /// Whatever it was doing.
-void start_from_vmsa(Vcpu& target, u64 gpa) {
+void start_from_vmsa(Vcpu& target, u64 gpa, const Vcpu& caller) {
     if (target.vmsa != gpa) {
-        set_in_use(target.vmsa, false);
+        leave_vmsa(target, caller);
+    }
+    if (target.leaving_vmsa == gpa) {
+        target.leaving_vmsa = 0;
     }
     set_in_use(gpa, true);
     target.vmsa          = gpa;
@@ -131,7 +144,7 @@ void start_vcpu(Vcpu& target, u64 gpa, const Vcpu& caller) {
     if (is_beside(target, vmpl)) {
         add_vmpl(target, vmpl, gpa, caller);
     } else {
-        start_from_vmsa(target, gpa);
+        start_from_vmsa(target, gpa, caller);
     }
 }
 
@@ -196,12 +209,12 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
         return Answer::done();
     }
     if (tells(vcpu.options, Lie::vcpu_other_vmsa)) {
-        start_from_vmsa(target, gpa + page_size);
+        start_from_vmsa(target, gpa + page_size, vcpu);
         return Answer::done();
     }
     if (tells(vcpu.options, Lie::vcpu_vmsa_altered)) {
         replace_vmsa(gpa);
-        start_from_vmsa(target, gpa);
+        start_from_vmsa(target, gpa, vcpu);
         return Answer::done();
     }
     if (what == request::create) {

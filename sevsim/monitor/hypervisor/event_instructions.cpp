@@ -5,6 +5,8 @@
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "x86/cpu.h"
 
+#include <algorithm>
+
 namespace vestibule::sevsim {
 
 namespace {
@@ -77,13 +79,36 @@ Inputs cpuid_inputs(const GhcbView& ghcb) {
     return inputs;
 }
 
+namespace {
+
+/// EBX of leaf 0xD: what XSAVE wants with the guest's XCR0, which the processor underneath has not
+/// loaded (APM volume 3, appendix E.4.12).
+u32 size_of_state(u64 xcr0) {
+    constexpr u32 legacy = 0x240; // x87 and SSE, and the header
+    constexpr u32 first  = 2;
+    constexpr u32 end    = 63;
+    u32 size             = legacy;
+    for (u32 n = first; n < end; ++n) {
+        if ((xcr0 & bit(n)) != 0) {
+            const x86::CpuidResult state = x86::Cpu::cpuid(extended_state, n);
+            size                         = std::max(size, state.ebx + state.eax);
+        }
+    }
+    return size;
+}
+
+} // namespace
+
 Answer serve_cpuid(Vcpu& vcpu, GhcbView& ghcb) {
     const u32 leaf    = lower_register(ghcb, field::rax);
     const u32 subleaf = lower_register(ghcb, field::rcx);
     if (leaf == extended_state && (ghcb.get(field::xcr0) & 1) == 0) {
         return Answer::invalid_input("CPUID 0xD with an XCR0 that no CPU holds: bit 0 is clear");
     }
-    const x86::CpuidResult result = guest_cpuid(vcpu, leaf, subleaf);
+    x86::CpuidResult result = guest_cpuid(vcpu, leaf, subleaf);
+    if (leaf == extended_state && subleaf == 0 && result.ebx != 0) {
+        result.ebx = size_of_state(ghcb.get(field::xcr0));
+    }
     ghcb.put(field::rax, result.eax);
     ghcb.put(field::rbx, result.ebx);
     ghcb.put(field::rcx, result.ecx);

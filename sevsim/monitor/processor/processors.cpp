@@ -130,6 +130,18 @@ void release_processors() {
     released = true;
 }
 
+namespace {
+
+/// It has come out of a VMSA that AP creation has taken from it.
+void release_left_vmsa(Vcpu& vcpu) {
+    if (vcpu.leaving_vmsa != 0 && reverse_map::has(vcpu.leaving_vmsa)) {
+        reverse_map::at(vcpu.leaving_vmsa).in_use = false;
+    }
+    vcpu.leaving_vmsa = 0;
+}
+
+} // namespace
+
 void run(Vcpu& vcpu) {
     set_reported_vcpu(vcpu);
     while (vcpu.activity != Activity::running) {
@@ -137,6 +149,7 @@ void run(Vcpu& vcpu) {
     }
     load_hidden_state(vcpu);
     for (;;) {
+        release_left_vmsa(vcpu);
         if (vcpu.init_received) {
             stop(vcpu, Activity::waits_for_sipi, "INIT: nobody sends the SIPI that would follow");
             vcpu.started_again = true;

@@ -59,6 +59,7 @@ struct Vcpu {
     u64 registered_ghcb; // the address that it has registered, 1 where it has none (SEV-SNP)
     u8 vmpl;             // at which it runs
     u64 vmsa;            // the page in guest memory that it runs from; 0: its state at launch
+    u64 leaving_vmsa;    // the one that it has no more, and may still run from; 0: there is none
     u64 vmsa_at_init;    // the one that INIT starts it from; 0: there is none
     u64 next_vmsa;       // where `replaced`, the one that its processor loads next (vmsa.h)
     bool replaced;       // what it was about to do is no more: only that state counts
