@@ -163,6 +163,9 @@ inline constexpr LieDescription lies[] = {
 };
 // clang-format on
 
+/// With Lie::none, which has no row.
+inline constexpr size_t lie_count = sizeof lies / sizeof lies[0] + 1;
+
 /// What `--hostile` asks for.
 struct Hostility {
     Lie lie    = Lie::none;

@@ -12,6 +12,7 @@
 #include "sevsim/ci_results.h"
 #include "sevsim/expectation.h"
 #include "sevsim/options.h"
+#include "sevsim/plan_file.h"
 #include "sevsim/report.h"
 #include "sevsim/report_json.h"
 #include "sevsim/rules.h"
@@ -133,7 +134,24 @@ void describe_trace(CLI::App& run, RunOptions& options) {
         ->type_name("ELF");
 }
 
-void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
+/// Files of what the hypervisor does.
+struct PlanFiles {
+    std::string plan;
+
+    /// An error in words.
+    std::string read(RunOptions& options) const {
+        if (plan.empty()) {
+            return {};
+        }
+        const auto told = read_plan(plan);
+        if (told) {
+            options.hostile = *told;
+        }
+        return told ? "" : told.error();
+    }
+};
+
+void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest, PlanFiles& plans) {
     run.footer(run_footer());
     run.add_option("GUEST", guest.file, "The guest: an IGVM file")->type_name(cli::input_file);
     CLI::Option* const kernel =
@@ -202,16 +220,25 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest) {
         "Let time be the count of executed instructions, whatever the host does meanwhile; "
         "waiting takes none. A run is then the same every time");
     run.add_flag("--profile", options.profile, "Count the guest's instructions per #VC, exactly");
-    run.add_option_function<std::string>(
+    run.add_option_function<std::vector<std::string>>(
            "--hostile",
-           [&options](const std::string& name) {
-               const char* wrong = read_hostility(name.data(), name.size(), options.hostile);
-               if (wrong != nullptr) {
-                   throw CLI::ValidationError("--hostile", "'" + name + "': " + wrong);
+           [&options](const std::vector<std::string>& names) {
+               for (const std::string& name : names) {
+                   Hostility lie;
+                   const char* wrong = read_hostility(name.data(), name.size(), lie);
+                   wrong             = wrong != nullptr ? wrong : options.hostile.add(lie);
+                   if (wrong != nullptr) {
+                       throw CLI::ValidationError("--hostile", "'" + name + "': " + wrong);
+                   }
                }
            },
-           "Let the hypervisor tell a lie, or attack (below)")
+           "Let the hypervisor tell a lie, or attack (below); may be repeated, up to 16 lies")
+        ->allow_extra_args(false)
         ->type_name("LIE");
+    run.add_option("--plan", plans.plan,
+                   "Let it do what FILE says: a LIE a line, # for what is for people")
+        ->excludes("--hostile")
+        ->type_name("FILE");
     run.add_option("--allow", options.allowed,
                    "Let the guest break this rule without failing the run (below); may be repeated")
         ->check([](const std::string& id) {
@@ -464,7 +491,8 @@ int command_line(std::span<char*> arguments) {
     CLI::App* const run =
         app.add_subcommand("run", "Run a guest and report what it did. Its serial output goes to "
                                   "standard output, the report after it.");
-    describe_run(*run, options, guest);
+    PlanFiles plans;
+    describe_run(*run, options, guest, plans);
     describe_secure_processor(*run, options);
     Verdict verdict;
     describe_verdict(*run, verdict);
@@ -500,6 +528,10 @@ int command_line(std::span<char*> arguments) {
     const std::string wrong = contradiction(*run, guest, options);
     if (!wrong.empty()) {
         return cli::wrong_use(*run, wrong);
+    }
+    if (const std::string error = plans.read(options); !error.empty()) {
+        fmt::print(stderr, "sevsim: {}\n", error);
+        return 1;
     }
     options.timeout = std::chrono::seconds{options.timeout_seconds};
     if (run->count("--sev-policy") == 0) {

@@ -2,7 +2,7 @@
 // What `sevsim run` was asked for, and the limits of it.
 #pragma once
 
-#include "sevsim/lies.h"
+#include "sevsim/plan.h"
 #include "x86/types.h"
 
 #include <array>
@@ -74,7 +74,7 @@ struct RunOptions {
     bool profile    = false;
     std::string dump;          ///< empty: no dump
     bool keeps_output = false; ///< the guest's output stays to be looked at
-    Hostility hostile;
+    Plan hostile;              ///< what the hypervisor does to the guest
     std::string qemu = "qemu-system-x86_64";
     std::vector<std::string> qemu_arguments;
     int output = 1; ///< where the guest's serial output goes

@@ -64,6 +64,14 @@ std::string hostility(const Hostility& asked) {
     return {};
 }
 
+std::string hostility(const Plan& plan) {
+    std::string all;
+    for (const Hostility& lie : plan) {
+        all += (all.empty() ? "" : " ") + hostility(lie);
+    }
+    return all;
+}
+
 std::string monitor_command_line(const RunOptions& options, std::optional<u32> ap_start) {
     std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
                                    options.platform, options.c_bit, options.trace.empty() ? 0 : 1);
@@ -107,8 +115,8 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (!options.dump.empty()) {
         line += " dump=1";
     }
-    if (options.hostile.lie != Lie::none) {
-        line += fmt::format(" hostile={}", hostility(options.hostile));
+    for (const Hostility& lie : options.hostile) {
+        line += fmt::format(" hostile={}", hostility(lie));
     }
     return line;
 }

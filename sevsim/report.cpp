@@ -125,7 +125,8 @@ void print_lies(const RunResult& result, Text out) {
         return;
     }
     const u64 told = *result.records.outcome->lies;
-    fmt::format_to(out, "\nThe hypervisor's lie, {}: {}\n", result.hostility,
+    fmt::format_to(out, "\nThe hypervisor's {}, {}: {}\n",
+                   result.hostility.contains(' ') ? "lies" : "lie", result.hostility,
                    told == 0 ? "how the machine is, or its moment has not come"
                              : fmt::format("told {} times", told));
 }

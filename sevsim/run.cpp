@@ -357,11 +357,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                      .line_open     = line_open,
                      .allowed       = options.allowed,
                      .launch_digest = guest->launch_digest};
-    result.output = std::move(kept);
-    result.guest  = options.file;
-    if (options.hostile.lie != Lie::none) {
-        result.hostility = hostility(options.hostile);
-    }
+    result.output    = std::move(kept);
+    result.guest     = options.file;
+    result.hostility = hostility(options.hostile);
     if (picture.get() != nullptr) {
         picture.put(timeline(result));
     }

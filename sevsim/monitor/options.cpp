@@ -116,7 +116,9 @@ bool apply(Text key, Text value, Options& options) {
         return parse_switch(value, options.timeline);
     }
     if (key == "hostile") {
-        return read_hostility(value.begin, value.length, options.hostile) == nullptr;
+        Hostility one; // several of these words are a plan
+        return read_hostility(value.begin, value.length, one) == nullptr
+               && options.hostile.add(one) == nullptr;
     }
     return false;
 }

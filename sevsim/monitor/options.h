@@ -3,7 +3,7 @@
 // writes it).
 #pragma once
 
-#include "sevsim/lies.h"
+#include "sevsim/plan.h"
 #include "x86/types.h"
 
 namespace vestibule::sevsim {
@@ -38,7 +38,7 @@ struct Options {
     bool dump               = false;
     bool timeline           = false;
     bool rmp                = false; // the host draws the reverse map table
-    Hostility hostile;
+    Plan hostile;
 
     bool is_native() const { return platform == Platform::native; }
 

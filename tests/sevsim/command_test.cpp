@@ -119,7 +119,9 @@ TEST(QemuCommand, PassesHostilityOnAsItWasAsked) {
           "event-within:0x80000312@1+2", "event-walk:0x80000312@114", "msr-within:0xc0000082@2+9",
           "refused:0x6@3", "unanswered@3"}) {
         RunOptions options;
-        EXPECT_EQ(read_hostility(text, std::string_view{text}.size(), options.hostile), nullptr);
+        Hostility lie;
+        EXPECT_EQ(read_hostility(text, std::string_view{text}.size(), lie), nullptr);
+        EXPECT_EQ(options.hostile.add(lie), nullptr);
         EXPECT_TRUE(monitor_command_line(options).ends_with(std::string{" hostile="} + text))
             << monitor_command_line(options);
     }
@@ -147,10 +149,10 @@ TEST(QemuCommand, DescribesTheMachine) {
 
 TEST(QemuCommand, PassesOptionsOn) {
     RunOptions options;
-    options.platform       = "native";
-    options.memory         = 32 * mib;
-    options.trace          = "t";
-    options.hostile.lie    = Lie::no_sev;
+    options.platform = "native";
+    options.memory   = 32 * mib;
+    options.trace    = "t";
+    EXPECT_EQ(options.hostile.add({.lie = Lie::no_sev}), nullptr);
     options.qemu           = "/opt/qemu";
     options.qemu_arguments = {"-d", "int"};
     const auto command     = qemu_command(options, files, {.files_size = 1});

@@ -15,60 +15,42 @@ namespace {
 
 constinit bool awaits_iret = false; // the second NMI of Lie::vnmi does
 
-/// Counts a moment; true at the one that was chosen.
-bool is_chosen(const Options& options, Lie lie, u64& count) {
-    return options.hostile.lie == lie && ++count == options.hostile.at && tells(options, lie);
-}
-
 } // namespace
 
 u64 attacked_vc(const Options& options, u64 exit_code) {
-    static constinit u64 vcs = 0;
-    return is_chosen(options, Lie::vc_instead, vcs) ? options.hostile.code : exit_code;
+    const Hostility* const lie = told_now(options, Lie::vc_instead);
+    return lie != nullptr ? lie->code : exit_code;
 }
 
-bool attacked_answer(const Options& options, u64& word) {
-    static constinit u64 answers = 0;
-    word                         = options.hostile.code;
-    return is_chosen(options, Lie::exception, answers);
+const Hostility* attacked_answer(const Options& options) {
+    return told_now(options, Lie::exception);
 }
 
-bool refuses_answer(const Options& options, u64& reason) {
-    static constinit u64 answers = 0;
-    reason                       = options.hostile.code;
-    return is_chosen(options, Lie::refused, answers);
-}
+const Hostility* refuses_answer(const Options& options) { return told_now(options, Lie::refused); }
 
 bool leaves_unanswered(const Options& options) {
-    static constinit u64 vmgexits = 0;
-    return is_chosen(options, Lie::unanswered, vmgexits);
+    return told_now(options, Lie::unanswered) != nullptr;
 }
 
 void attack_at_entry(Vcpu& vcpu) {
-    static constinit u64 entries = 0;
-    if (is_chosen(vcpu.options, Lie::vc_at_entry, entries)) {
-        raise_vc(vcpu, vcpu.options.hostile.code);
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::vc_at_entry)) {
+        raise_vc(vcpu, lie->code);
     }
-    static constinit u64 entries_for_event = 0;
-    if (is_chosen(vcpu.options, Lie::event, entries_for_event)) {
-        inject(vcpu, vcpu.options.hostile.code);
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::event)) {
+        inject(vcpu, lie->code);
     }
 }
 
 bool attack_vmgexit(Vcpu& vcpu) {
-    static constinit u64 vmgexits     = 0;
-    static constinit u64 vmgexits_too = 0;
-    if (is_chosen(vcpu.options, Lie::vnmi, vmgexits_too)) {
+    // Both count all VMGEXITs, each of those passed over again included.
+    const bool is_nmi  = told_now(vcpu.options, Lie::nmi) != nullptr;
+    const bool is_vnmi = told_now(vcpu.options, Lie::vnmi) != nullptr;
+    if (is_nmi || is_vnmi) {
         inject_nmi(vcpu);
-        awaits_iret = true;
-        return true;
+        awaits_iret |= is_vnmi;
+        vcpu.nmi_pending |= is_nmi;
     }
-    if (!is_chosen(vcpu.options, Lie::nmi, vmgexits)) {
-        return false;
-    }
-    inject_nmi(vcpu);
-    vcpu.nmi_pending = true;
-    return true;
+    return is_nmi || is_vnmi;
 }
 
 namespace {
@@ -113,10 +95,10 @@ constexpr PageAttack page_attacks[] = {
 } // namespace
 
 void attack_pages(const Options& options) {
-    static constinit u64 vmgexits = 0;
     for (const PageAttack& row : page_attacks) {
-        if (options.is_snp() && is_chosen(options, row.lie, vmgexits)) {
-            row.attack(options.hostile.code & ~(page_size - 1));
+        const Hostility* const lie = options.is_snp() ? told_now(options, row.lie) : nullptr;
+        if (lie != nullptr) {
+            row.attack(lie->code & ~(page_size - 1));
         }
     }
 }

@@ -121,19 +121,17 @@ void finish(GhcbView& ghcb, const Event& event, const Answer& answer) {
 
 /// What a hypervisor may do to the answer's first words.
 void attack_answer(const Options& options, GhcbView& ghcb, const Answer& answer) {
-    u64 exception = 0;
-    u64 reason    = 0;
     if (answer.kind == Answer::Kind::done && tells(options, Lie::exitinfo1_upper)) {
         ghcb.put(field::exit_info_1, ~u64{0xFFFF'FFFF} | response_done);
     }
-    if (attacked_answer(options, exception)) {
+    if (const Hostility* const lie = attacked_answer(options)) {
         ghcb.put(field::exit_info_1, response_exception);
-        ghcb.put(field::exit_info_2, exception);
+        ghcb.put(field::exit_info_2, lie->code);
     }
-    if (refuses_answer(options, reason)) {
+    if (const Hostility* const lie = refuses_answer(options)) {
         ghcb.clear_valid();
         ghcb.put(field::exit_info_1, response_malformed);
-        ghcb.put(field::exit_info_2, reason);
+        ghcb.put(field::exit_info_2, lie->code);
     }
 }
 
@@ -173,7 +171,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
         report_violation(Rule::ghcb_address, "the GHCB address is not guest memory");
         end_run_by_halt("VMGEXIT with a GHCB outside memory: there is nobody to answer to");
     }
-    if (!is_shared(gpa) && vcpu.options.hostile.lie != Lie::cbit_no_effect) {
+    if (!is_shared(gpa) && !vcpu.options.hostile.has(Lie::cbit_no_effect)) {
         report_violation(Rule::ghcb_private, "VMGEXIT with a GHCB page that was never written to "
                                              "through a mapping without the C-bit");
     }

@@ -11,6 +11,10 @@ namespace vestibule::sevsim {
 /// Is this lie told now? The trace says so then.
 bool tells(const Options& options, Lie lie);
 
+/// Counts one of the moments that lies of this kind choose from; the lie of the plan that has
+/// chosen this one, and is told, or nullptr.
+const Hostility* told_now(const Options& options, Lie lie);
+
 /// What the guest is told the C-bit's position is, by SEV information.
 unsigned told_c_bit_position(const Options& options);
 
@@ -24,8 +28,8 @@ u64 told_cpuid_response(const Options& options, u64 honest);
 /// alone; and what it is told that the register holds.
 bool takes_msr(const Options& options, u32 number);
 
-/// From here on it is, where Lie::msr_within waited for its place.
-void take_msr(const Options& options);
+/// From here on it is, where this lie of the plan, Lie::msr_within, waited for its place.
+void take_msr(const Options& options, const Hostility& lie);
 inline constexpr u64 forged_msr_value = 0x0000'5A5A'0F0F'1234;
 
 /// What the guest is told that the hypervisor can do.

@@ -162,7 +162,7 @@ void serve_msr_protocol(Vcpu& vcpu) {
 } // namespace
 
 u64 ghcb_msr_at_reset(const Options& options) {
-    if (options.hostile.lie == Lie::no_information) {
+    if (options.hostile.has(Lie::no_information)) {
         return 0;
     }
     return (protocol_max << 48) | (protocol_min << 32) | (u64{told_c_bit_position(options)} << 24)

@@ -149,7 +149,7 @@ void fill_cpuid_page(Vcpu& vcpu, u8* page) {
         }
     }
     if (tells(vcpu.options, Lie::cpuid_page)) {
-        spoil(table, vcpu.options.hostile.code);
+        spoil(table, vcpu.options.hostile.find(Lie::cpuid_page)->code);
     }
 }
 
