@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/outcome.h"
 
+#include "sevsim/monitor/batch.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/processor/rmp_instructions.h"
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/dump.h"
+#include "sevsim/monitor/recording/edges.h"
 #include "sevsim/monitor/recording/last_exits.h"
 #include "sevsim/monitor/recording/page_states.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
+#include "sevsim/monitor/recording/serial_copy.h"
 #include "sevsim/monitor/recording/timeline.h"
 #include "x86/cpu.h"
 #include "x86/exit_code.h"
@@ -69,10 +73,10 @@ void send_exits() {
 }
 
 /// Where QEMU dies nobody is left to tell anything: at each power of two what there is, so that at
-/// least half of it is known.
+/// least half of it is known. In a batch the same plan can be run alone.
 void send_exits_so_far() {
     const u64 all = totals[0] + totals[1] + totals[2];
-    if ((all & (all - 1)) == 0) {
+    if ((all & (all - 1)) == 0 && !batch::is_under_way()) {
         send_exits();
         send_last_exits();
     }
@@ -81,8 +85,11 @@ void send_exits_so_far() {
 /// All that has gathered over a run.
 void send_counts() {
     flush_dump();
+    flush_serial_copy();
+    send_edges();
     send_timeline();
     if (reported != nullptr) {
+        leaks::look_at_shared_memory(reported->options);
         send_page_states(reported->options);
         send_profile(reported->options);
     }
@@ -114,7 +121,8 @@ void add_registers(Record& record, Vcpu& vcpu) {
     record.bytes("code", code, fetch_code(vcpu, code, sizeof code));
 }
 
-/// Tells the totals and leaves QEMU. Members of the outcome that depend on its kind come before.
+/// Tells the totals and leaves QEMU, or goes on to the batch's next run. Members of the outcome
+/// that depend on its kind come before.
 [[noreturn]] void finish(Record& outcome, bool with_state) {
     if (reported != nullptr) {
         if (with_state) {
@@ -136,8 +144,10 @@ void add_registers(Record& record, Vcpu& vcpu) {
         .number("shared_pages", shared_page_count())
         .number("lies", lies_told)
         .end();
-    x86::Cpu::out8(debug_exit_port, 0);
-    x86::Cpu::halt();
+    if (batch::is_under_way()) {
+        batch::go_on();
+    }
+    leave_qemu();
 }
 
 [[noreturn]] void end_with_detail(const char* kind, std::string_view detail) {
@@ -165,6 +175,7 @@ void count(Served kind, u64 code, const char* name) {
         add_to_timeline(reported->registers.left_at, kind, name);
     }
     remember_exit(name_of(kind), code, name, reported != nullptr ? reported->state().rip : 0);
+    note_edge(kind, code, reported != nullptr ? reported->state().rip : 0);
     ++totals[static_cast<unsigned>(kind)];
     for (u64 n = 0; n < count_rows; ++n) {
         if (counts[n].kind == kind && counts[n].code == code) {
@@ -236,6 +247,13 @@ void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
 void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
 
 void end_run_by_host() { end_with_detail("host", ""); }
+
+void end_run_by_limit() { end_with_detail("limit", ""); }
+
+void leave_qemu() {
+    x86::Cpu::out8(debug_exit_port, 0);
+    x86::Cpu::halt();
+}
 
 void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
 
