@@ -72,6 +72,9 @@ void Machine::report(RunRecords records, ProcessEnd qemu) {
 void Machine::take_run(RunRecords records) {
     const auto now     = Clock::now();
     const auto elapsed = now - std::exchange(began_, now);
+    if (over_ || unusable_) {
+        return; // more of them were under way
+    }
     if (!records.index || done_ == plans_.size()) {
         monitors_error_ = records.outcome ? records.outcome->detail : "";
         unusable_       = true;

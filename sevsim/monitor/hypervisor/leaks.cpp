@@ -24,6 +24,78 @@ constinit Registers interrupted[most_vcpus]{};
 constinit u64 known_gpa = ~u64{0};
 constinit u8 known[page_size]{};
 
+/// Fields that the hypervisor has seen before, by what they held. A handler that is interrupted has
+/// the page put back as it was, with what had been there from older calls. The table forgets, by
+/// and by.
+class SeenFields {
+  public:
+    void add(u64 offset, u64 value) { slot(offset, value) = key(offset, value); }
+
+    bool has(u64 offset, u64 value) { return slot(offset, value) == key(offset, value); }
+
+  private:
+    static constexpr unsigned index_bits = 12;
+
+    static u64 key(u64 offset, u64 value) { return (value ^ offset << 48) + 1; }
+
+    u64& slot(u64 offset, u64 value) {
+        constexpr u64 multiplier = 0x9E37'79B9'7F4A'7C15; // Fibonacci hashing
+        return slots_[((value * multiplier) ^ offset * multiplier) >> (64 - index_bits)];
+    }
+
+    u64 slots_[1u << index_bits]{};
+};
+
+constinit SeenFields seen{};
+
+/// A field that was there to be read, and may be that of a call that is not over: an NMI or another
+/// #VC has come between filling in and VMGEXIT. Then that call shows it by right, soon.
+struct Suspicion {
+    u64 offset;
+    u64 value;
+    const char* name; // nullptr: none
+    u64 rip;
+    u64 call;
+};
+
+constinit Suspicion suspicions[16]{};
+constinit u64 calls = 0;
+
+void suspect(Vcpu& vcpu, u64 offset, u64 value, const char* name) {
+    Suspicion* place = nullptr;
+    for (Suspicion& one : suspicions) {
+        if (one.name != nullptr && one.offset == offset && one.value == value) {
+            return;
+        }
+        place = one.name == nullptr ? &one : place;
+    }
+    if (place == nullptr) {
+        report_violation(Rule::leak_field, name);
+        return;
+    }
+    *place = {
+        .offset = offset, .value = value, .name = name, .rip = vcpu.state().rip, .call = calls};
+}
+
+/// It is shown by right.
+void acquit(u64 offset, u64 value) {
+    for (Suspicion& one : suspicions) {
+        if (one.offset == offset && one.value == value) {
+            one.name = nullptr;
+        }
+    }
+}
+
+/// Those that nothing has explained for so many calls.
+void convict(u64 patience) {
+    for (Suspicion& one : suspicions) {
+        if (one.name != nullptr && calls - one.call >= patience) {
+            report_violation(Rule::leak_field, one.name, one.rip);
+            one.name = nullptr;
+        }
+    }
+}
+
 u64 word_at(const u8* page, u64 offset) {
     u64 word;
     memcpy(&word, page + offset, sizeof word);
@@ -95,27 +167,30 @@ void look_at_call(Vcpu& vcpu, u64 gpa, const char* name, Fields taken, bool take
     const u64 end         = vcpu.options.canary == 0 ? u64{field::bitmap}
                             : takes_buffer           ? u64{field::buffer}
                                                      : page_size;
-    bool shows_a_field    = false;
     bool shows_a_register = false;
     for (u64 offset = 0; offset < end; offset += sizeof(u64)) {
-        const u64 value = word_at(page, offset);
-        if (value == 0 || (is_known && value == word_at(known, offset))) {
-            continue;
-        }
+        const u64 value     = word_at(page, offset);
         const bool is_field = offset < field::bitmap;
-        if ((offset >= field::bitmap && offset < field::bitmap + 16)
-            || (is_field && taken.has_all(fields(static_cast<u16>(offset))))) {
+        const bool is_taken = is_field && taken.has_all(fields(static_cast<u16>(offset)));
+        if (is_taken) {
+            seen.add(offset, value);
+            acquit(offset, value);
+        }
+        if (is_taken || value == 0 || (is_known && value == word_at(known, offset))
+            || (offset >= field::bitmap && offset < field::bitmap + 16)) {
             continue;
         }
         // A page that nobody has filled in is full of noise.
-        shows_a_field |= is_field && is_known;
+        if (is_field && is_known && !seen.has(offset, value)) {
+            suspect(vcpu, offset, value, name);
+        }
         for (const u64 one : own.values) {
             shows_a_register |= own.known && one == value && is_telling(value);
         }
     }
-    if (shows_a_field) {
-        report_violation(Rule::leak_field, name);
-    }
+    constexpr u64 patience = 64;
+    ++calls;
+    convict(patience);
     if (shows_a_register) {
         report_violation(Rule::leak_register, name);
     }
@@ -125,6 +200,12 @@ void look_at_call(Vcpu& vcpu, u64 gpa, const char* name, Fields taken, bool take
 }
 
 void note_page(const Options& options, u64 gpa, const u8* page) {
+    for (u64 offset = 0; offset < field::bitmap; offset += sizeof(u64)) {
+        const u64 value = word_at(page, offset);
+        if (value != word_at(known, offset)) {
+            seen.add(offset, value);
+        }
+    }
     known_gpa = gpa;
     memcpy(known, page, options.canary != 0 ? page_size : u64{field::bitmap});
 }
@@ -139,7 +220,9 @@ void look_at_value(const Options& options, u64 value, const char* what) {
     }
 }
 
-void look_at_shared_memory(const Options& options) {
+void look_at_end(const Options& options, bool is_in_good_order) {
+    constexpr u64 patience = 16; // a call may have been under way where the end came
+    convict(is_in_good_order ? 0 : patience);
     if (options.canary == 0) {
         return;
     }

@@ -22,8 +22,8 @@ void note_page(const Options& options, u64 gpa, const u8* page);
 /// A value that the guest shows otherwise: to a port, or in its MSR.
 void look_at_value(const Options& options, u64 value, const char* what);
 
-/// The run ends: all memory that the hypervisor can read.
-void look_at_shared_memory(const Options& options);
+/// The run ends, by the guest's choice or not: all memory that the hypervisor can read.
+void look_at_end(const Options& options, bool is_in_good_order);
 
 /// Puts the secret (Options::canary) in the place of `placeholder` wherever that stands in a page
 /// that is loaded, at a multiple of 16 bytes.

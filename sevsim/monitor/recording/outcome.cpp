@@ -45,11 +45,13 @@ constinit u64 totals[3]{};
 constinit Vcpu* reported = nullptr;
 constinit u64 lies_told  = 0;
 
-void send_violation(Rule rule, const char* detail, bool is_now) {
+u64 reported_rip() { return reported != nullptr ? reported->state().rip : 0; }
+
+void send_violation(Rule rule, const char* detail, u64 rip, bool is_now) {
     Breaches& all = breaches[static_cast<unsigned>(rule)];
     Record record("violation");
     record.text("rule", describe(rule).id)
-        .hex("rip", reported != nullptr ? reported->state().rip : 0)
+        .hex("rip", rip)
         .text("detail", detail)
         .number("count", all.count - all.told);
     if (is_now) {
@@ -83,20 +85,20 @@ void send_exits_so_far() {
 }
 
 /// All that has gathered over a run.
-void send_counts() {
+void send_counts(bool is_in_good_order) {
     flush_dump();
     flush_serial_copy();
     send_edges();
     send_timeline();
     if (reported != nullptr) {
-        leaks::look_at_shared_memory(reported->options);
+        leaks::look_at_end(reported->options, is_in_good_order);
         send_page_states(reported->options);
         send_profile(reported->options);
     }
     for (const RuleDescription& row : rules) {
         const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
         if (all.count != all.told) {
-            send_violation(row.rule, "", false);
+            send_violation(row.rule, "", reported_rip(), false);
         }
     }
     send_exits();
@@ -151,7 +153,7 @@ void add_registers(Record& record, Vcpu& vcpu) {
 }
 
 [[noreturn]] void end_with_detail(const char* kind, std::string_view detail) {
-    send_counts();
+    send_counts(false);
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", kind).text("detail", detail);
@@ -160,7 +162,7 @@ void add_registers(Record& record, Vcpu& vcpu) {
 
 /// The guest has ended the machine in good order.
 [[noreturn]] void end_as_asked(const char* kind) {
-    send_counts();
+    send_counts(true);
     Record outcome("outcome");
     outcome.text("kind", kind);
     finish(outcome, false);
@@ -191,12 +193,16 @@ void count(Served kind, u64 code, const char* name) {
 }
 
 void report_violation(Rule rule, const char* detail) {
+    report_violation(rule, detail, reported_rip());
+}
+
+void report_violation(Rule rule, const char* detail, u64 rip) {
     Breaches& all = breaches[static_cast<unsigned>(rule)];
     ++all.count;
     // The first at once; then at each power of two, so that a guest that breaks a rule with every
     // call is not slowed down, and a run that is killed has told at least half.
     if ((all.count & (all.count - 1)) == 0) {
-        send_violation(rule, detail, true);
+        send_violation(rule, detail, rip, true);
     }
 }
 
@@ -223,14 +229,14 @@ void end_run_by_power_off() { end_as_asked("power-off"); }
 void end_run_by_reset() { end_as_asked("reset"); }
 
 void end_run_by_exit(u64 value) {
-    send_counts();
+    send_counts(true);
     Record outcome("outcome");
     outcome.text("kind", "exit").number("value", value);
     finish(outcome, false);
 }
 
 void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
-    send_counts();
+    send_counts(false);
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "terminate")
@@ -260,7 +266,7 @@ void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail);
 void end_run_by_stop(std::string_view detail) { end_with_detail("stop", detail); }
 
 void end_run_by_unsupported_event(u64 exit_code, u64 extra) {
-    send_counts();
+    send_counts(false);
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "unsupported-event")

@@ -27,6 +27,9 @@ void count(Served kind, u64 code, const char* name);
 /// A rule that the guest broke: always reported, and the guest's own exit status no longer counts.
 void report_violation(Rule rule, const char* detail);
 
+/// The same of code elsewhere.
+void report_violation(Rule rule, const char* detail, u64 rip);
+
 /// A lie that the hypervisor has told, or an attack; traced where that is wanted.
 void report_lie(const char* name, bool traced);
 
