@@ -36,6 +36,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
 /// As `--hostile` takes it; empty where nothing was asked for.
 std::string hostility(const Hostility& asked);
 
+/// All lies of a plan, spaces between them.
+std::string hostility(const Plan& plan);
+
 /// Guest memory must hold the monitor and the guest's files while the monitor moves them away.
 constexpr u64 loading_space = 18 * mib;
 

@@ -125,7 +125,8 @@ void print_lies(const RunResult& result, Text out) {
         return;
     }
     const u64 told = *result.records.outcome->lies;
-    fmt::format_to(out, "\nThe hypervisor's lie, {}: {}\n", result.hostility,
+    fmt::format_to(out, "\nThe hypervisor's {}, {}: {}\n",
+                   result.hostility.contains(' ') ? "lies" : "lie", result.hostility,
                    told == 0 ? "how the machine is, or its moment has not come"
                              : fmt::format("told {} times", told));
 }
@@ -193,6 +194,7 @@ std::string outcome_in_words(const Outcome& outcome) {
     case OutcomeKind::halt: return "the guest halted for good";
     case OutcomeKind::stop: return "the machine stopped the guest";
     case OutcomeKind::host: return "the host wanted an end";
+    case OutcomeKind::limit: return "the guest was entered as often as it may be (--limit)";
     case OutcomeKind::monitor_error: return "the monitor failed, which is not the guest's fault";
     }
     std::unreachable();

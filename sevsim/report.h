@@ -26,7 +26,7 @@ struct RunResult {
     std::vector<std::string> unwritten{}; // NOLINT(readability-redundant-member-init): likewise
     /// The guest's file.
     std::string guest{}; // NOLINT(readability-redundant-member-init): likewise
-    /// What the hypervisor was to do to the guest (--hostile); empty: nothing.
+    /// What the hypervisor was to do to the guest (--hostile, --plan); empty: nothing.
     std::string hostility{}; // NOLINT(readability-redundant-member-init): likewise
     /// Of an SEV-SNP guest, in hexadecimal digits.
     std::string launch_digest{}; // NOLINT(readability-redundant-member-init): may go unnamed

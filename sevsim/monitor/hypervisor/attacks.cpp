@@ -4,9 +4,14 @@
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/guest_memory.h"
+#include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_pages.h"
+#include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/processor/exits.h"
+#include "sevsim/monitor/processor/processors.h"
+#include "x86/cpu.h"
 #include "x86/page_table.h"
 
 namespace vestibule::sevsim {
@@ -15,60 +20,73 @@ namespace {
 
 constinit bool awaits_iret = false; // the second NMI of Lie::vnmi does
 
-/// Counts a moment; true at the one that was chosen.
-bool is_chosen(const Options& options, Lie lie, u64& count) {
-    return options.hostile.lie == lie && ++count == options.hostile.at && tells(options, lie);
+} // namespace
+
+u64 attacked_vc(const Options& options, u64 exit_code) {
+    const Hostility* const lie = told_now(options, Lie::vc_instead);
+    return lie != nullptr ? lie->code : exit_code;
+}
+
+const Hostility* attacked_answer(const Options& options) {
+    return told_now(options, Lie::exception);
+}
+
+const Hostility* refuses_answer(const Options& options) { return told_now(options, Lie::refused); }
+
+bool leaves_unanswered(const Options& options) {
+    return told_now(options, Lie::unanswered) != nullptr;
+}
+
+namespace {
+
+/// What goes on for many entries.
+void rage(Vcpu& vcpu) {
+    static constinit u64 entries = 0;
+    static constinit u64 still   = 0; // the guest's time where it stands still
+    ++entries;
+    for (const Hostility& one : vcpu.options.hostile) {
+        const u64 since = entries - one.at; // wraps before its time
+        if (one.lie == Lie::storm && since < one.within
+            && (vcpu.vmcb.event_injection & event::valid) == 0) {
+            (void)tells(vcpu.options, one.lie);
+            inject(vcpu, one.code);
+        } else if (one.lie == Lie::tsc_still && entries >= one.at) {
+            const u64 now        = x86::Cpu::rdtsc();
+            still                = since == 0 ? now + vcpu.vmcb.tsc_offset : still;
+            vcpu.vmcb.tsc_offset = still - now;
+            (void)tells(vcpu.options, one.lie);
+        }
+    }
 }
 
 } // namespace
 
-u64 attacked_vc(const Options& options, u64 exit_code) {
-    static constinit u64 vcs = 0;
-    return is_chosen(options, Lie::vc_instead, vcs) ? options.hostile.code : exit_code;
-}
-
-bool attacked_answer(const Options& options, u64& word) {
-    static constinit u64 answers = 0;
-    word                         = options.hostile.code;
-    return is_chosen(options, Lie::exception, answers);
-}
-
-bool refuses_answer(const Options& options, u64& reason) {
-    static constinit u64 answers = 0;
-    reason                       = options.hostile.code;
-    return is_chosen(options, Lie::refused, answers);
-}
-
-bool leaves_unanswered(const Options& options) {
-    static constinit u64 vmgexits = 0;
-    return is_chosen(options, Lie::unanswered, vmgexits);
-}
-
 void attack_at_entry(Vcpu& vcpu) {
-    static constinit u64 entries = 0;
-    if (is_chosen(vcpu.options, Lie::vc_at_entry, entries)) {
-        raise_vc(vcpu, vcpu.options.hostile.code);
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::vc_at_entry)) {
+        raise_vc(vcpu, lie->code);
     }
-    static constinit u64 entries_for_event = 0;
-    if (is_chosen(vcpu.options, Lie::event, entries_for_event)) {
-        inject(vcpu, vcpu.options.hostile.code);
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::event)) {
+        inject(vcpu, lie->code);
+    }
+    if (told_now(vcpu.options, Lie::init) != nullptr) {
+        vcpu.init_received = true; // it comes as soon as the guest is out again
+        wake(vcpu);
+    }
+    if (!vcpu.options.hostile.is_honest()) {
+        rage(vcpu);
     }
 }
 
 bool attack_vmgexit(Vcpu& vcpu) {
-    static constinit u64 vmgexits     = 0;
-    static constinit u64 vmgexits_too = 0;
-    if (is_chosen(vcpu.options, Lie::vnmi, vmgexits_too)) {
+    // Both count all VMGEXITs, each of those passed over again included.
+    const bool is_nmi  = told_now(vcpu.options, Lie::nmi) != nullptr;
+    const bool is_vnmi = told_now(vcpu.options, Lie::vnmi) != nullptr;
+    if (is_nmi || is_vnmi) {
         inject_nmi(vcpu);
-        awaits_iret = true;
-        return true;
+        awaits_iret |= is_vnmi;
+        vcpu.nmi_pending |= is_nmi;
     }
-    if (!is_chosen(vcpu.options, Lie::nmi, vmgexits)) {
-        return false;
-    }
-    inject_nmi(vcpu);
-    vcpu.nmi_pending = true;
-    return true;
+    return is_nmi || is_vnmi;
 }
 
 namespace {
@@ -112,11 +130,71 @@ constexpr PageAttack page_attacks[] = {
 
 } // namespace
 
-void attack_pages(const Options& options) {
+namespace {
+
+/// The shared page that a lie is about; nullptr where it is none.
+u8* shared_page(const Vcpu& vcpu, u64 address, u64& gpa) {
+    constexpr u64 page_mask = ~(page_size - 1);
+    gpa = (address == 0 && vcpu.ghcb_msr % page_size == 0 ? vcpu.ghcb_msr : address) & page_mask;
+    return is_guest_memory(gpa) && is_shared(gpa) ? shared_memory(gpa) : nullptr;
+}
+
+/// Of what Lie::shared_replayed shows again.
+struct KeptPage {
+    bool there = false;
+    u8 bytes[page_size]{};
+};
+
+void replay(const Vcpu& vcpu, const Hostility& lie, u64 vmgexits) {
+    static constinit KeptPage kept[most_lies]{};
+    KeptPage& own = kept[&lie - vcpu.options.hostile.begin()];
+    u64 gpa       = 0;
+    u8* const page =
+        vmgexits == lie.within || vmgexits == lie.at ? shared_page(vcpu, lie.code, gpa) : nullptr;
+    if (page == nullptr) {
+        return;
+    }
+    if (vmgexits == lie.at && own.there) {
+        (void)tells(vcpu.options, lie.lie);
+        memcpy(page, own.bytes, page_size);
+    } else if (vmgexits == lie.within) {
+        own.there = true;
+        memcpy(own.bytes, page, page_size);
+    }
+}
+
+} // namespace
+
+void attack_shared_pages(Vcpu& vcpu) {
     static constinit u64 vmgexits = 0;
+    u64 gpa                       = 0;
+    if (vcpu.options.hostile.is_honest()) {
+        return;
+    }
+    ++vmgexits;
+    for (const Hostility& lie : vcpu.options.hostile) {
+        if (lie.lie == Lie::shared_replayed) {
+            replay(vcpu, lie, vmgexits);
+        }
+    }
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::shared_other);
+        lie != nullptr && shared_page(vcpu, lie->code, gpa) != nullptr) {
+        nested::scramble_shared(gpa);
+    }
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::shared_unmapped);
+        lie != nullptr && shared_page(vcpu, lie->code, gpa) != nullptr) {
+        nested::take_shared(gpa);
+    }
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::tsc_back)) {
+        vcpu.vmcb.tsc_offset -= lie->code;
+    }
+}
+
+void attack_pages(const Options& options) {
     for (const PageAttack& row : page_attacks) {
-        if (options.is_snp() && is_chosen(options, row.lie, vmgexits)) {
-            row.attack(options.hostile.code & ~(page_size - 1));
+        const Hostility* const lie = options.is_snp() ? told_now(options, row.lie) : nullptr;
+        if (lie != nullptr) {
+            row.attack(lie->code & ~(page_size - 1));
         }
     }
 }

@@ -10,11 +10,12 @@ namespace vestibule::sevsim {
 /// Which exit code a #VC that is due comes with.
 u64 attacked_vc(const Options& options, u64 exit_code);
 
-/// Whether this answer through the GHCB page asks for an exception, and by which word.
-bool attacked_answer(const Options& options, u64& word);
+/// What has this answer through the GHCB page ask for an exception, by its code; or nullptr.
+const Hostility* attacked_answer(const Options& options);
 
-/// Whether this answer through the GHCB page is a refusal, and for which reason.
-bool refuses_answer(const Options& options, u64& reason);
+/// What makes this answer through the GHCB page a refusal, for the reason that is its code; or
+/// nullptr.
+const Hostility* refuses_answer(const Options& options);
 
 /// Whether this VMGEXIT is passed over.
 bool leaves_unanswered(const Options& options);
@@ -29,6 +30,10 @@ bool attack_vmgexit(Vcpu& vcpu);
 
 /// At each VMGEXIT: what a hypervisor may do to the pages of an SEV-SNP guest meanwhile.
 void attack_pages(const Options& options);
+
+/// At each VMGEXIT, once it is answered: what a hypervisor may do to the pages that it shares with
+/// the guest, and to the guest's clock.
+void attack_shared_pages(Vcpu& vcpu);
 
 /// Before each entry of the guest, behind all others that want to see IRETs or not.
 void watch_attacked_iret(Vcpu& vcpu);

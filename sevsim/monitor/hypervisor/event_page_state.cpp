@@ -58,12 +58,13 @@ bool change(const Options& options, const Entry& entry) {
 
 /// The first answer has one entry done, so that the second can go back behind that.
 void spoil_header(const Options& options, Header& header) {
-    const bool goes_on = header.current > 1;
-    if (options.hostile.lie != Lie::list_header || (options.hostile.code == 1 && !goes_on)) {
+    const bool goes_on         = header.current > 1;
+    const Hostility* const lie = options.hostile.find(Lie::list_header);
+    if (lie == nullptr || (lie->code == 1 && !goes_on)) {
         return;
     }
     (void)tells(options, Lie::list_header); // for the report
-    switch (options.hostile.code) {
+    switch (lie->code) {
     case 1: header.current = 0; break;
     case 2: header.last = static_cast<u16>(header.last + 1); break;
     case 3: header.current = static_cast<u16>(header.last + 2); break;
@@ -91,10 +92,9 @@ Answer serve_page_state_change(Vcpu& vcpu, GhcbView& ghcb) {
     if (header.reserved != 0) {
         report_violation(Rule::ghcb_stale_bits, "page state change: reserved bits of its header");
     }
-    u8* at = buffer + sizeof header + header.current * sizeof(Entry);
-    const bool breaks_off =
-        tells(vcpu.options, Lie::psc_interrupted)
-        || (vcpu.options.hostile.lie == Lie::list_header && header.current == 0);
+    u8* at                = buffer + sizeof header + header.current * sizeof(Entry);
+    const bool breaks_off = tells(vcpu.options, Lie::psc_interrupted)
+                            || (vcpu.options.hostile.has(Lie::list_header) && header.current == 0);
     const bool is_stuck   = tells(vcpu.options, Lie::list_stuck);
     const bool skips_rest = tells(vcpu.options, Lie::list_undone);
     const u16 first       = header.current;

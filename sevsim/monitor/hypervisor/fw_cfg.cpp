@@ -117,7 +117,7 @@ bool serve_dma(u64 gpa) {
 void offer_kernel(const Options& options, std::span<const u8> kernel,
                   std::span<const u8> command_line, std::span<const u8> initrd) {
     if (tells(options, Lie::fw_cfg_altered)) {
-        altered = options.hostile.code;
+        altered = options.hostile.find(Lie::fw_cfg_altered)->code;
     }
     constexpr u64 sectors_at  = 0x1F1; // Linux Documentation/arch/x86/boot.rst, setup_sects
     constexpr u64 sector_size = 512;

@@ -6,20 +6,43 @@
 #include "sevsim/monitor/recording/outcome.h"
 #include "x86/sev.h"
 
+#include <iterator>
+
 namespace vestibule::sevsim {
 
 namespace {
 
-constinit bool stands_at_msr = false; // the guest has come to the place of Lie::msr_within
+/// By lies of the plan: the guest has come to the place of Lie::msr_within.
+constinit bool stands_at_msr[most_lies]{};
 
 } // namespace
 
+void flip_register(x86::CpuidResult& result, const Hostility& lie) {
+    u32* const registers[] = {&result.eax, &result.ebx, &result.ecx, &result.edx};
+    *registers[(lie.within - 1) % std::size(registers)] ^= low_half(lie.code);
+}
+
 bool tells(const Options& options, Lie lie) {
-    if (options.hostile.lie != lie) {
+    if (!options.hostile.has(lie)) {
         return false;
     }
     report_lie(lies[static_cast<unsigned>(lie) - 1].name, options.trace || options.timeline);
     return true;
+}
+
+const Hostility* told_now(const Options& options, Lie lie) {
+    static constinit u64 moments[lie_count]{};
+    if (!options.hostile.has(lie)) {
+        return nullptr;
+    }
+    const u64 moment = ++moments[static_cast<size_t>(lie)];
+    for (const Hostility& one : options.hostile) {
+        if (one.lie == lie && one.at == moment) {
+            (void)tells(options, lie);
+            return &one;
+        }
+    }
+    return nullptr;
 }
 
 unsigned told_c_bit_position(const Options& options) {
@@ -39,6 +62,14 @@ x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult h
         && (tells(options, Lie::cbit_cpuid) || tells(options, Lie::cbit_position))) {
         honest.ebx -= 1; // the position is its lowest field: wrong_c_bit_position()
     }
+    for (const Hostility& one : options.hostile) {
+        static constinit u64 questions[most_lies]{}; // by lies of the plan
+        if (one.lie == Lie::cpuid_flip && high_half(one.code) == leaf
+            && ++questions[&one - options.hostile.begin()] >= one.at) {
+            (void)tells(options, Lie::cpuid_flip);
+            flip_register(honest, one);
+        }
+    }
     return honest;
 }
 
@@ -53,18 +84,24 @@ u64 told_cpuid_response(const Options& options, u64 honest) {
 }
 
 u64 told_features(const Options& options) {
-    return tells(options, Lie::features) ? options.hostile.code : hypervisor_features(options);
+    return tells(options, Lie::features) ? options.hostile.find(Lie::features)->code
+                                         : hypervisor_features(options);
 }
 
 bool takes_msr(const Options& options, u32 number) {
-    const Lie lie = options.hostile.lie;
-    return (lie == Lie::msr || (lie == Lie::msr_within && stands_at_msr))
-           && options.hostile.code == number;
+    for (const Hostility& one : options.hostile) {
+        if (one.code == number
+            && (one.lie == Lie::msr
+                || (one.lie == Lie::msr_within && stands_at_msr[&one - options.hostile.begin()]))) {
+            return true;
+        }
+    }
+    return false;
 }
 
-void take_msr(const Options& options) {
-    stands_at_msr = true;
-    intercept_msr(static_cast<u32>(options.hostile.code));
+void take_msr(const Options& options, const Hostility& lie) {
+    stands_at_msr[&lie - options.hostile.begin()] = true;
+    intercept_msr(static_cast<u32>(lie.code));
 }
 
 u32 told_port_value(const Options& options, u16 port, u32 honest) {

@@ -2,7 +2,9 @@
 #include "sevsim/monitor/hypervisor/places.h"
 
 #include "sevsim/monitor/hypervisor/ipi.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/hypervisor/page_lies.h"
 #include "sevsim/monitor/processor/exits.h"
 #include "sevsim/monitor/recording/records.h"
 
@@ -10,19 +12,49 @@ namespace vestibule::sevsim {
 
 namespace {
 
+/// Where a lie of the plan is to be told.
+struct Place {
+    bool is_ahead = false;
+    u64 instruction; // the number of the one at which it is
+};
+
 /// Of the one vCPU that is attacked.
 struct Steps {
-    bool under_way  = false;
-    u64 instruction = 0; // the number of the one that it stands at, from 1 on
-    u64 wanted      = 0;
-    u64 rip         = 0; // where it was entered
-    u64 own_flag    = 0; // its own trap flag
-    u32 exceptions  = 0; // what else is intercepted
+    u64 instruction = 1;       // the number of the one that it stands at, from 1 on
+    u64 rip         = 0;       // where it was entered
+    u64 own_flag    = 0;       // its own trap flag
+    u32 exceptions  = 0;       // what else is intercepted
+    Place places[most_lies]{}; // by lies of the plan
+    unsigned ahead = 0;        // how many of these are
 };
 
 constinit Steps steps{};
 
-void start(u64 wanted) { steps = {.under_way = true, .instruction = 1, .wanted = wanted}; }
+/// The `wanted`-th instruction from here on, which is a handler's first one. Where the guest is on
+/// its way already, the one that it comes from is still to be counted.
+void start(const Options& options, const Hostility& lie, u64 wanted) {
+    Place& place = steps.places[&lie - options.hostile.begin()];
+    if (steps.ahead == 0) {
+        steps.instruction = 1;
+        steps.rip         = 0;
+    }
+    steps.ahead += place.is_ahead ? 0 : 1;
+    place = {.is_ahead    = true,
+             .instruction = steps.instruction + (steps.rip != 0 ? 1 : 0) + wanted - 1};
+}
+
+/// The lie whose place the guest stands at, which is over with that; or nullptr.
+const Hostility* take_place(const Options& options) {
+    for (const Hostility& lie : options.hostile) {
+        Place& place = steps.places[&lie - options.hostile.begin()];
+        if (place.is_ahead && place.instruction <= steps.instruction) {
+            place.is_ahead = false;
+            --steps.ahead;
+            return &lie;
+        }
+    }
+    return nullptr;
+}
 
 /// NMIs as an honest hypervisor sends them: none while one is handled.
 void inject_event(Vcpu& vcpu, u64 word) {
@@ -56,33 +88,62 @@ void pass_on(Vcpu& vcpu, u8 vector) {
 } // namespace
 
 void note_delivered_vc(const Options& options, u64 exit_code) {
-    static constinit u64 vcs   = 0;
-    static constinit u64 walks = 0;
-    const Hostility& hostile   = options.hostile;
-    const bool is_within       = hostile.lie == Lie::vc_within || hostile.lie == Lie::event_within
-                           || hostile.lie == Lie::msr_within;
-    if (is_within && ++vcs == hostile.at) {
-        start(hostile.within);
-    } else if (hostile.lie == Lie::event_walk && exit_code == hostile.at) {
-        start(++walks);
+    static constinit u64 vcs = 0;
+    static constinit u64 walks[most_lies]{}; // by lies of the plan
+    if (options.hostile.is_honest()) {
+        return;
+    }
+    ++vcs;
+    for (const Hostility& lie : options.hostile) {
+        const bool is_within =
+            lie.lie == Lie::vc_within || lie.lie == Lie::event_within || lie.lie == Lie::msr_within;
+        if (is_within && vcs == lie.at) {
+            start(options, lie, lie.within);
+        } else if (lie.lie == Lie::event_walk && exit_code == lie.at) {
+            start(options, lie, ++walks[&lie - options.hostile.begin()]);
+        }
+    }
+}
+
+void note_vmgexit(Vcpu& vcpu) {
+    static constinit u64 vmgexits = 0;
+    if (vcpu.options.hostile.is_honest()) {
+        return;
+    }
+    ++vmgexits;
+    for (const Hostility& lie : vcpu.options.hostile) {
+        if (lie.lie == Lie::field_race && vmgexits == lie.at) {
+            start(vcpu.options, lie, lie.within);
+        }
     }
 }
 
 void attack_at_place(Vcpu& vcpu) {
-    if (!steps.under_way || (vcpu.vmcb.event_injection & event::valid) != 0) {
+    if (steps.ahead == 0 || (vcpu.vmcb.event_injection & event::valid) != 0) {
         return; // an event that is due comes first, and the next instruction is its handler's
     }
-    if (steps.instruction == steps.wanted) {
-        const Hostility& hostile = vcpu.options.hostile;
-        steps.under_way          = false;
-        (void)tells(vcpu.options, hostile.lie);
-        if (hostile.lie == Lie::msr_within) {
-            take_msr(vcpu.options);
-        } else if (hostile.lie == Lie::vc_within) {
-            raise_vc(vcpu, hostile.code);
-        } else {
-            inject_event(vcpu, hostile.code);
+    while (const Hostility* const lie = take_place(vcpu.options)) {
+        (void)tells(vcpu.options, lie->lie);
+        if (lie->lie == Lie::field_race) {
+            if (vcpu.last_ghcb != nullptr) {
+                flip(vcpu.last_ghcb, lie->code);
+                leaks::note_page(vcpu.options, reinterpret_cast<u64>(vcpu.last_ghcb),
+                                 vcpu.last_ghcb);
+            }
+            continue;
         }
+        if (lie->lie == Lie::msr_within) {
+            take_msr(vcpu.options, *lie);
+            continue;
+        }
+        if (lie->lie == Lie::vc_within) {
+            raise_vc(vcpu, lie->code);
+        } else {
+            inject_event(vcpu, lie->code);
+        }
+        break; // what else is to come here comes at the handler's first instruction
+    }
+    if (steps.ahead == 0 || (vcpu.vmcb.event_injection & event::valid) != 0) {
         return;
     }
     trace_step(vcpu);
@@ -94,7 +155,7 @@ void attack_at_place(Vcpu& vcpu) {
 }
 
 bool end_step(Vcpu& vcpu) {
-    if (!steps.under_way || steps.rip == 0) {
+    if (steps.rip == 0) {
         return false;
     }
     const u64 code                 = vcpu.vmcb.exitcode;
@@ -116,7 +177,7 @@ bool end_step(Vcpu& vcpu) {
 }
 
 void count_emulated_step(Vcpu& vcpu) {
-    if (steps.under_way && steps.rip != 0) {
+    if (steps.rip != 0) {
         steps.instruction += vcpu.state().rip != steps.rip ? 1 : 0;
         steps.rip = 0;
     }

@@ -92,7 +92,7 @@ Roots native_roots() {
 
 Roots encrypted_roots(const Options& options, View view) {
     const u64 private_half         = layout::physical(view.pointers) | table_flags;
-    const bool no_effect           = options.hostile.lie == Lie::cbit_no_effect;
+    const bool no_effect           = options.hostile.has(Lie::cbit_no_effect);
     PageTable* const shared_table  = new_table();
     PageTable* const private_table = new_table();
     shared_table->entry[0].value =
@@ -105,7 +105,7 @@ Roots encrypted_roots(const Options& options, View view) {
         made.legacy    = five_level_root(private_table);
     }
     map_at_bit(*made.long_mode, options.c_bit_position, *shared_table, *private_table);
-    if (options.hostile.lie == Lie::cbit_position) { // Vcpu::without_c_bit
+    if (options.hostile.has(Lie::cbit_position)) { // Vcpu::without_c_bit
         map_at_bit(*made.long_mode, options.wrong_c_bit_position(), *shared_table, *shared_table);
     }
     return made;
@@ -251,7 +251,7 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
     const bool walk       = (exitinfo1 & nested_fault::guest_table) != 0;
     const bool write      = (exitinfo1 & nested_fault::write) != 0;
     const bool is_private = !vcpu.is_long_mode() || (gpa & vcpu.c_bit()) != 0
-                            || vcpu.options.hostile.lie == Lie::cbit_no_effect;
+                            || vcpu.options.hostile.has(Lie::cbit_no_effect);
     if (is_flash(address) && !fetch && !walk) {
         PageTableEntry& entry = page_entry(is_private ? private_view : shared_view, address);
         if (entry.is_present()) {
@@ -268,6 +268,9 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
     }
     if (!is_guest_memory(address) && !is_firmware(address)) {
         return fetch || walk ? NestedFault::fetch_from_device : NestedFault::mmio;
+    }
+    if (!is_private && !fetch && !walk && is_taken(address)) {
+        return NestedFault::mmio;
     }
     if (is_snp) {
         return resolve_snp_fault(vcpu, exitinfo1, gpa);

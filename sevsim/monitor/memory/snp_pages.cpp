@@ -198,7 +198,7 @@ NestedFault resolve_snp_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
     const u64 page        = vcpu.without_c_bit(gpa) & ~(page_size - 1);
     const bool table_code = (exitinfo1 & (nested_fault::fetch | nested_fault::guest_table)) != 0;
     const bool is_private = !vcpu.is_long_mode() || (gpa & vcpu.c_bit()) != 0
-                            || vcpu.options.hostile.lie == Lie::cbit_no_effect;
+                            || vcpu.options.hostile.has(Lie::cbit_no_effect);
     reverse_map::Entry& entry = reverse_map::at(page);
     if (!is_private && !table_code) {
         if (entry.assigned) {

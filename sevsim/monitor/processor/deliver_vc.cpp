@@ -105,7 +105,7 @@ bool deliver_vc(Vcpu& vcpu, u64 exit_code) {
     }
     // A profile counts the instructions of the guest alone, and lies go by single steps and
     // entries.
-    const bool is_plain = !vcpu.options.profile && vcpu.options.hostile.lie == Lie::none;
+    const bool is_plain = !vcpu.options.profile && vcpu.options.hostile.is_honest();
     if (is_plain && deliver_directly(vcpu, exit_code)) {
         return true;
     }

@@ -67,11 +67,11 @@ void intercept_for_encrypted(Vmcb& vmcb, const Options& options) {
     vmcb.intercept_misc1 = nmi | rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
     vmcb.intercept_misc2 = vmrun | vmmcall | vmload | vmsave | stgi | clgi | skinit | wbinvd
                            | intercept::monitor | mwait;
-    if (options.hostile.lie == Lie::tsc_exits) {
+    if (options.hostile.has(Lie::tsc_exits)) {
         vmcb.intercept_misc1 |= rdtsc;
         vmcb.intercept_misc2 |= rdtscp;
     }
-    if (options.hostile.lie == Lie::looks_native) {
+    if (options.hostile.has(Lie::looks_native)) {
         vmcb.intercept_misc1 &= ~cpuid;
     }
     memset(msr_permissions, 0xFF, sizeof msr_permissions);
@@ -139,6 +139,7 @@ void initialise(Vcpu& vcpu, const Options& options) {
     }
     vmcb.iopm_base     = layout::physical(io_permissions);
     vmcb.msrpm_base    = layout::physical(msr_permissions);
+    vmcb.tsc_offset    = options.tsc_offset;
     vmcb.asid          = 1;
     vmcb.nested_paging = 1;
 }

@@ -83,7 +83,7 @@ struct Vcpu {
     /// C-bit also maps the guest's memory where the guest, believing it, will look: shared.
     u64 without_c_bit(u64 gpa) const {
         const u64 wrong =
-            options.hostile.lie == Lie::cbit_position ? bit(options.wrong_c_bit_position()) : 0;
+            options.hostile.has(Lie::cbit_position) ? bit(options.wrong_c_bit_position()) : 0;
         return gpa & ~(c_bit() | wrong);
     }
 
