@@ -205,7 +205,9 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
                                                                            : Verdict::other_end,
                 "", run.words};
     }
-    if (is_coded(run)) {
+    // A hypervisor that does not know a request of the MSR protocol ends the guest that makes it.
+    const bool is_refused = run.kind == "stop" && kinds_of(plan).contains("no-information");
+    if (is_coded(run) || is_refused) {
         return {Verdict::coded_end, "", run.words};
     }
     if (is_end_of_choice(run) && run.value != honest.value) {
