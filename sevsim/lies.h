@@ -69,6 +69,26 @@ enum class Lie : u8 {
     answers_spoilt,
     registration,
     cpuid_page,
+    field_flip,
+    field_set,
+    field_race,
+    answer_stale,
+    answer_late,
+    answer_doubled,
+    answer_of_other,
+    msr_flip,
+    msr_stale,
+    cpuid_flip,
+    cpuid_entry_flip,
+    secrets_flip,
+    message_flip,
+    storm,
+    init,
+    tsc_back,
+    tsc_still,
+    shared_other,
+    shared_replayed,
+    shared_unmapped,
 };
 
 /// What stands behind a lie's name.
@@ -76,6 +96,7 @@ enum class LieForm : u8 {
     plain,       // nothing
     at,          // @N: when; the first time is 1
     code,        // :CODE: a number of 32 bits
+    word,        // :WORD: the same with 64 bits
     code_at,     // :CODE@N: an exit code, and when
     word_at,     // :WORD@N: the same with 64 bits
     code_within, // :CODE@N+K: an exit code, and at which instruction behind what
@@ -87,9 +108,14 @@ constexpr bool is_within(LieForm form) {
     return form == LieForm::code_within || form == LieForm::word_within;
 }
 
+/// Whether it takes @N.
+constexpr bool takes_moment(LieForm form) {
+    return form != LieForm::plain && form != LieForm::code && form != LieForm::word;
+}
+
 /// Whether its number has 64 bits.
 constexpr bool takes_word(LieForm form) {
-    return form == LieForm::word_at || form == LieForm::word_within;
+    return form == LieForm::word || form == LieForm::word_at || form == LieForm::word_within;
 }
 
 struct LieDescription {
@@ -160,6 +186,27 @@ inline constexpr LieDescription lies[] = {
     {Lie::answers_spoilt, LieForm::plain,   "answers-spoilt", "SEV-SNP: one bit of each answer of the secure processor is changed"},
     {Lie::registration,   LieForm::plain,   "registration",   "SEV-SNP: another page than the asked for is registered as GHCB"},
     {Lie::cpuid_page,     LieForm::code,    "cpuid-page",     "SEV-SNP: the CPUID page lies: 1 by its count, 2 by a function that is there twice, 3 by no SEV-SNP, 4 by another C-bit, 5 in a reserved word, 6 by the size of a state"},
+    // Of FLIPS bits 51:0 are changed in the 8 bytes at the offset that bits 63:52 say.
+    {Lie::field_flip,     LieForm::word_at, "field-flip",     "the N-th answer through the GHCB page is changed by FLIPS WORD: a field, a valid bit, the shared buffer"},
+    {Lie::field_set,      LieForm::word_within, "field-set",  "in the N-th answer through the GHCB page the field at offset K is WORD, and valid"},
+    {Lie::field_race,     LieForm::word_within, "field-race", "the GHCB page is changed by FLIPS WORD when the guest stands at the K-th instruction behind its N-th VMGEXIT, between two of its reads"},
+    {Lie::answer_stale,   LieForm::at,      "answer-stale",   "the N-th answer through the GHCB page is the one before it once more"},
+    {Lie::answer_late,    LieForm::at,      "answer-late",    "the N-th call through the GHCB page is answered with the next one, whose own answer is lost"},
+    {Lie::answer_doubled, LieForm::at,      "answer-doubled", "the N-th call through the GHCB page is served twice"},
+    {Lie::answer_of_other, LieForm::code_at, "answer-of-other", "the N-th call through the GHCB page is served as if its exit code were CODE"},
+    {Lie::msr_flip,       LieForm::word_at, "msr-flip",       "in the N-th answer of the MSR protocol the bits of WORD are changed"},
+    {Lie::msr_stale,      LieForm::at,      "msr-stale",      "the N-th answer of the MSR protocol is the one before it once more"},
+    {Lie::cpuid_flip,     LieForm::word_within, "cpuid-flip", "from the N-th time on that function [63:32] of WORD is asked for, bits [31:0] of register K are changed (1 EAX to 4 EDX)"},
+    {Lie::cpuid_entry_flip, LieForm::word_within, "cpuid-entry-flip", "SEV-SNP: in the N-th entry that the CPUID page has for function [63:32] of WORD, bits [31:0] of register K are changed"},
+    {Lie::secrets_flip,   LieForm::word,    "secrets-flip",   "SEV-SNP: the secrets page is changed by FLIPS WORD"},
+    {Lie::message_flip,   LieForm::word_at, "message-flip",   "SEV-SNP: the secure processor's N-th answer is changed by FLIPS WORD, its header or what is encrypted"},
+    {Lie::storm,          LieForm::word_within, "storm",      "the event of EVENTINJ word WORD each time that the guest is entered, K times from the N-th on"},
+    {Lie::init,           LieForm::at,      "init",           "an INIT when the guest is entered for the N-th time"},
+    {Lie::tsc_back,       LieForm::word_at, "tsc-back",       "at the N-th VMGEXIT the guest's time-stamp counter steps back by WORD"},
+    {Lie::tsc_still,      LieForm::at,      "tsc-still",      "from the N-th entry on the guest's time-stamp counter begins with the same value at each"},
+    {Lie::shared_other,   LieForm::word_at, "shared-other",   "at the N-th VMGEXIT another page of the hypervisor's comes into the place of the shared one at WORD; 0: of the GHCB"},
+    {Lie::shared_replayed, LieForm::word_within, "shared-replayed", "at the N-th VMGEXIT the shared page at WORD, 0 the GHCB, holds what it held at the K-th"},
+    {Lie::shared_unmapped, LieForm::word_at, "shared-unmapped", "from the N-th VMGEXIT on the shared page at WORD, 0 the GHCB, is a device's: #VC 0x400"},
 };
 // clang-format on
 
@@ -229,7 +276,7 @@ constexpr const char* read_hostility(const char* text, size_t length, Hostility&
         return name_length == length ? nullptr : "this lie takes nothing behind its name";
     }
     constexpr u64 largest_code = 0xFFFF'FFFF;
-    const bool takes_at        = description->form != LieForm::code;
+    const bool takes_at        = takes_moment(description->form);
     const size_t at_end        = is_within(description->form) && plus > at ? plus : length;
     if (takes_at
         && (at == length || !read_number(text + at + 1, at_end - at - 1, hostility.at)
@@ -247,7 +294,9 @@ constexpr const char* read_hostility(const char* text, size_t length, Hostility&
     const bool has_number = colon < at && (takes_at || at == length)
                             && read_number(text + colon + 1, at - colon - 1, hostility.code);
     if (takes_word(description->form)) {
-        return has_number ? nullptr : "expected NAME:WORD@N, WORD of 64 bits";
+        return has_number ? nullptr
+               : takes_at ? "expected NAME:WORD@N, WORD of 64 bits"
+                          : "expected NAME:WORD, WORD of 64 bits";
     }
     if (has_number && hostility.code <= largest_code) {
         return nullptr;

@@ -9,8 +9,10 @@
 #include "igvm/tool/file_io.h"
 #include "monitor_image.h"
 #include "sevsim/attack/command.h"
+#include "sevsim/batch.h"
 #include "sevsim/certificates.h"
 #include "sevsim/ci_results.h"
+#include "sevsim/code_file.h"
 #include "sevsim/expectation.h"
 #include "sevsim/options.h"
 #include "sevsim/plan_file.h"
@@ -66,12 +68,14 @@ Exit status: 0 the guest exited with code 0, powered off or reset the machine, a
 std::string run_footer() {
     std::string text = "LIE is what the hypervisor does to the guest:\n";
     for (const LieDescription& lie : lies) {
-        const char* const forms[] = {"",        "@N",        ":CODE",    ":CODE@N",
-                                     ":WORD@N", ":CODE@N+K", ":WORD@N+K"};
+        const char* const forms[] = {"",        "@N",      ":CODE",     ":WORD",
+                                     ":CODE@N", ":WORD@N", ":CODE@N+K", ":WORD@N+K"};
         text +=
             fmt::format("  {:<20}{}\n",
                         lie.name + std::string{forms[static_cast<unsigned>(lie.form)]}, lie.what);
     }
+    text += "FLIPS: the 8 bytes at the offset that bits 63:52 of WORD say are changed where bits "
+            "51:0 are 1.\n";
     text += "\nRULE is what the guest may not do (sections of the GHCB specification):\n";
     for (const RuleDescription& rule : rules) {
         text += fmt::format("  {:<26}{}\n", rule.id, rule.what);
@@ -138,7 +142,7 @@ void describe_trace(CLI::App& run, RunOptions& options) {
 
 /// Files of what the hypervisor does.
 struct PlanFiles {
-    std::string plan;
+    std::string plan, plans;
 
     /// An error in words.
     std::string read(RunOptions& options) const {
@@ -241,6 +245,35 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest, PlanFil
                    "Let it do what FILE says: a LIE a line, # for what is for people")
         ->excludes("--hostile")
         ->type_name("FILE");
+    run.add_option(
+           "--plans", plans.plans,
+           "Run the guest once by each plan of FILE, --- between them, in one machine that is "
+           "started anew, and print a JSON object a line for each run")
+        ->excludes("--hostile")
+        ->excludes("--plan")
+        ->type_name("FILE");
+    run.add_option_function<std::vector<std::string>>(
+           "--code",
+           [&options](const std::vector<std::string>& names) {
+               for (const std::string& name : names) {
+                   if (const auto added = add_code(options.code, name); !added) {
+                       throw CLI::ValidationError("--code", added.error());
+                   }
+               }
+           },
+           "The guest's code: BEGIN-END, or the executable sections of this ELF file, ELF@ADDRESS "
+           "where it runs so far behind where it is linked; may be repeated. What the guest "
+           "executes "
+           "elsewhere breaks a rule")
+        ->allow_extra_args(false)
+        ->type_name("RANGE|ELF");
+    cli::add_number(
+        run, "--canary", options.canary,
+        "Plant a secret made of N in the guest, in its vector registers and where its file "
+        "has the 16 bytes vestibule-canary, and look for it in all that the hypervisor sees",
+        {.least = 1, .most = 999'999'999'999'999'999});
+    cli::add_number(run, "--limit", options.limit,
+                    "End the guest after a vCPU has been entered so often; 0: never");
     run.add_option("--allow", options.allowed,
                    "Let the guest break this rule without failing the run (below); may be repeated")
         ->check([](const std::string& id) {
@@ -467,6 +500,41 @@ int run_command(const RunOptions& options, const Verdict& verdict) {
     return exit_status(*result, verdict.expectations);
 }
 
+/// What only a run by itself has.
+std::string not_for_batches(const CLI::App& run) {
+    for (const char* name : {"--json", "--tap", "--junit", "--expect", "--trace", "--dump",
+                             "--timeline", "--rmp", "--profile", "--gdb"}) {
+        if (run.count(name) != 0) {
+            return fmt::format("{} is for one run, not for --plans", name);
+        }
+    }
+    return {};
+}
+
+/// A run for each plan of the file. Exit status 0 where each of them has come to an end, whichever.
+int run_batch(const RunOptions& options, const std::string& file) {
+    const auto plans = read_plans(file);
+    if (!plans) {
+        fmt::print(stderr, "sevsim: {}\n", plans.error());
+        return 2;
+    }
+    std::optional<int> interrupted;
+    const auto ran = run_plans(options, *plans, embedded::monitor_image(),
+                               [&](std::size_t index, const RunResult& result) {
+                                   if (result.qemu.how == Ending::interrupted) {
+                                       interrupted = result.qemu.value;
+                                   }
+                                   fmt::print("{}", planned_run_json(result, options, index));
+                                   return std::fflush(stdout) == 0;
+                               });
+    if (!ran) {
+        fmt::print(stderr, "sevsim: {}\n", ran.error());
+        return 1;
+    }
+    constexpr int by_signal = 128; // as a shell has it
+    return interrupted ? by_signal + *interrupted : std::ferror(stdout) != 0 ? 1 : 0;
+}
+
 /// Started without one of the standard descriptors we would get its number for a file of our own,
 /// and QEMU the wrong file.
 void fill_standard_descriptors() {
@@ -533,15 +601,19 @@ int command_line(std::span<char*> arguments) {
     if (campaign.verb->parsed()) {
         return attack::run_attack(campaign, options.qemu_arguments);
     }
-    options.vcpus_given     = run->count("--vcpus") != 0;
-    options.c_bit_given     = run->count("--cbit") != 0;
-    const std::string wrong = contradiction(*run, guest, options);
+    options.vcpus_given = run->count("--vcpus") != 0;
+    options.c_bit_given = run->count("--cbit") != 0;
+    std::string wrong   = contradiction(*run, guest, options);
+    if (wrong.empty() && !plans.plans.empty()) {
+        wrong = not_for_batches(*run);
+        wrong = wrong.empty() ? batch_contradiction(options) : wrong;
+    }
     if (!wrong.empty()) {
         return cli::wrong_use(*run, wrong);
     }
     if (const std::string error = plans.read(options); !error.empty()) {
         fmt::print(stderr, "sevsim: {}\n", error);
-        return 1;
+        return 2;
     }
     options.timeout = std::chrono::seconds{options.timeout_seconds};
     if (run->count("--sev-policy") == 0) {
@@ -554,7 +626,7 @@ int command_line(std::span<char*> arguments) {
     }
     options.keeps_output =
         !verdict.expectations.empty() || !verdict.tap.empty() || !verdict.junit.empty();
-    return run_command(options, verdict);
+    return plans.plans.empty() ? run_command(options, verdict) : run_batch(options, plans.plans);
 }
 
 } // namespace

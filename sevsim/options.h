@@ -2,6 +2,7 @@
 // What `sevsim run` was asked for, and the limits of it.
 #pragma once
 
+#include "sevsim/code_ranges.h"
 #include "sevsim/plan.h"
 #include "x86/types.h"
 
@@ -75,6 +76,10 @@ struct RunOptions {
     std::string dump;          ///< empty: no dump
     bool keeps_output = false; ///< the guest's output stays to be looked at
     Plan hostile;              ///< what the hypervisor does to the guest
+    CodeRanges code;           ///< where its code is; none: anywhere
+    u64 canary       = 0; ///< what the secret is made of that is planted in the guest; 0: none is
+    bool batch       = false; ///< the last file loaded is one of plans, a run for each (batch.h)
+    u64 limit        = 0;     ///< the guest is ended after so many entries of a vCPU; 0: not
     std::string qemu = "qemu-system-x86_64";
     std::vector<std::string> qemu_arguments;
     int output = 1; ///< where the guest's serial output goes

@@ -72,13 +72,17 @@ struct Input {
     bool typed = false; ///< by somebody; otherwise it is a pipe or a file, of which nothing is lost
 };
 
+Clock::time_point deadline(const Command& command) {
+    return command.timeout.count() == 0 ? Clock::time_point::max() : Clock::now() + command.timeout;
+}
+
 class Loop {
   public:
     Loop(Child& child, Command& command, const Signals& signals, Input input)
         : child_{child}, command_{command}, signals_{signals}, input_{std::move(input)},
           may_take_(command.streams.size(), 0),
-          deadline_{command.timeout.count() == 0 ? Clock::time_point::max()
-                                                 : Clock::now() + command.timeout} {}
+          deadline_{command.first_timeout.count() != 0 ? Clock::now() + command.first_timeout
+                                                       : deadline(command)} {}
 
     ProcessEnd run();
 
@@ -86,6 +90,7 @@ class Loop {
     void wait();
     void serve_stream(std::size_t index);
     void serve_input();
+    void begin_anew();
     void clock_ran_out();
     void end(Ending how, int value);
     bool streams_open() const;
@@ -194,10 +199,21 @@ void Loop::serve_stream(std::size_t index) {
     if (!stream.take({bytes.data(), static_cast<std::size_t>(got)})) {
         stream.from.close();
         end(Ending::unread, 0);
+    } else if (command_.begins_anew()) {
+        begin_anew();
     } else if (!closing_ && !ended_by_us_ && command_.finished()) {
         closing_  = true;
         deadline_ = std::min(deadline_, Clock::now() + patience);
     }
+}
+
+void Loop::begin_anew() {
+    if (ended_by_us_ && (ended_by_us_->how != Ending::timed_out || !ordered_)) {
+        return; // it is on its way to its end
+    }
+    ended_by_us_.reset();
+    ordered_  = false;
+    deadline_ = deadline(command_);
 }
 
 void Loop::serve_input() {

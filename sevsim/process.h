@@ -38,6 +38,8 @@ struct Command {
     std::vector<Descriptor> inherited; ///< what the program keeps open, under the same numbers
     std::vector<Stream> streams;
     std::chrono::milliseconds timeout{}; ///< zero: none
+    std::chrono::milliseconds
+        first_timeout{}; ///< until `begins_anew` for the first time, if not zero
     /// Where the program takes orders, and the one that has it say its last words and end. When its
     /// time is up or a signal has come, it gets the order before it gets SIGTERM.
     Descriptor orders;
@@ -47,6 +49,9 @@ struct Command {
     bool takes_input = false;
     /// Asked after each read: the program has said all that counts, and has a moment left to end.
     std::function<bool()> finished = [] { return false; };
+    /// Asked after each read: the program has ended one of several things, each of which has
+    /// `timeout`; so it has followed the order, where one was given because time was up.
+    std::function<bool()> begins_anew = [] { return false; };
 };
 
 enum class Ending {

@@ -50,6 +50,7 @@ std::string hostility(const Hostility& asked) {
             switch (description.form) {
             case LieForm::plain: return description.name;
             case LieForm::at: return fmt::format("{}@{}", description.name, asked.at);
+            case LieForm::word:
             case LieForm::code: return fmt::format("{}:{:#x}", description.name, asked.code);
             case LieForm::code_at:
             case LieForm::word_at:
@@ -114,6 +115,19 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     }
     if (!options.dump.empty()) {
         line += " dump=1";
+    }
+    for (std::size_t n = 0; n < options.code.count; ++n) {
+        line += fmt::format(" code={:#x}-{:#x}", options.code.range[n].begin,
+                            options.code.range[n].end);
+    }
+    if (options.canary != 0) {
+        line += fmt::format(" canary={}", options.canary);
+    }
+    if (options.batch) {
+        line += " batch=1";
+    }
+    if (options.limit != 0) {
+        line += fmt::format(" limit={}", options.limit);
     }
     for (const Hostility& lie : options.hostile) {
         line += fmt::format(" hostile={}", hostility(lie));

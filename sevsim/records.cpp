@@ -27,6 +27,7 @@ constexpr OutcomeName outcome_names[] = {
     {"halt",              OutcomeKind::halt             },
     {"stop",              OutcomeKind::stop             },
     {"host",              OutcomeKind::host             },
+    {"limit",             OutcomeKind::limit            },
     {"monitor-error",     OutcomeKind::monitor_error    },
 };
 
@@ -208,6 +209,25 @@ void read_dump(const Json&, Members& members, RunRecords& records) {
     records.dumped = read_bytes(members, "bytes", members.text("bytes"));
 }
 
+void read_serial(const Json&, Members& members, RunRecords& records) {
+    constexpr std::size_t most = 1 << 20;
+    const std::string bytes    = read_bytes(members, "bytes", members.text("bytes"));
+    records.serial.append(bytes, 0, most - std::min(most, records.serial.size()));
+}
+
+void read_edges(const Json&, Members& members, RunRecords& records) {
+    const std::string bytes = read_bytes(members, "numbers", members.text("numbers"));
+    for (std::size_t n = 0; n + 1 < bytes.size(); n += 2) {
+        records.edges.push_back(
+            static_cast<u16>(static_cast<u8>(bytes[n]) | static_cast<u8>(bytes[n + 1]) << 8));
+    }
+    std::ranges::sort(records.edges);
+}
+
+void read_run(const Json&, Members& members, RunRecords& records) {
+    records.index = members.number("index");
+}
+
 void read_outcome(const Json& object, Members& members, RunRecords& records) {
     Outcome outcome;
     const std::string kind = members.text("kind");
@@ -215,7 +235,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     if (named == std::end(outcome_names)) {
         members.complain("kind", "exit, power-off, reset, terminate, unsupported-event, shutdown, "
                                  "stop, "
-                                 "halt, host or monitor-error");
+                                 "halt, host, limit or monitor-error");
     } else {
         outcome.kind = named->kind;
     }
@@ -276,6 +296,9 @@ constexpr RecordKind record_kinds[] = {
     {"so-far",       read_so_far,       false},
     {"count",        read_count,        false},
     {"dump",         read_dump,         false},
+    {"edges",        read_edges,        false},
+    {"run",          read_run,          false},
+    {"serial",       read_serial,       false},
     {"last-exit",    read_last_exit,    false},
     {"profile",      read_profile,      false},
     {"profile-rest", read_profile_rest, false},
@@ -345,6 +368,9 @@ void RecordReader::take_line(std::string_view line) {
         trace_(line);
     } else if (kind == std::end(record_kinds)) {
         complain_(fmt::format("unknown record \"{}\"", name));
+    }
+    if (take_run_ && records_.outcome) {
+        take_run_(std::exchange(records_, {}));
     }
 }
 

@@ -25,7 +25,8 @@ enum class OutcomeKind : u8 {
     shutdown,
     stop, ///< by the machine, which cannot go on
     halt,
-    host, ///< asked for by us: why is in how QEMU ended
+    host,  ///< asked for by us: why is in how QEMU ended
+    limit, ///< it was entered as often as it may be
     monitor_error
 };
 
@@ -132,6 +133,9 @@ struct RunRecords {
     std::vector<PageRun> pages;
     std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
     std::string dumped;            ///< what the last record has brought for the dump
+    std::optional<u64> index;      ///< of a run in a batch: which plan's
+    std::vector<u16> edges;        ///< likewise: pairs of exits that it has brought, ascending
+    std::string serial;            ///< likewise: what it has written to its serial port
     std::optional<Outcome> outcome;
     u64 malformed = 0; ///< lines that are no record: what they should have said is lost
 };
@@ -150,6 +154,9 @@ class RecordReader {
 
     void take(std::string_view bytes);
 
+    /// In a batch: takes all that one run has told, when it has told its outcome, and begins anew.
+    void each_run(std::function<void(RunRecords)> take) { take_run_ = std::move(take); }
+
     /// What has ended the records. Where QEMU was stopped, in the middle of a line as likely as
     /// not, that line was never said; where it ended by itself, it is malformed.
     enum class End : u8 { by_itself, stopped };
@@ -164,6 +171,7 @@ class RecordReader {
     void malformed(std::string_view line, std::string_view why);
 
     Sink trace_, complain_, dump_;
+    std::function<void(RunRecords)> take_run_;
     RunRecords records_;
     std::string line_;
     bool overlong_ = false; ///< skipping what is left of a line that was too long

@@ -194,6 +194,7 @@ std::string outcome_in_words(const Outcome& outcome) {
     case OutcomeKind::halt: return "the guest halted for good";
     case OutcomeKind::stop: return "the machine stopped the guest";
     case OutcomeKind::host: return "the host wanted an end";
+    case OutcomeKind::limit: return "the guest was entered as often as it may be (--limit)";
     case OutcomeKind::monitor_error: return "the monitor failed, which is not the guest's fault";
     }
     std::unreachable();

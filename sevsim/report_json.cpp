@@ -170,10 +170,8 @@ Json expectations_json(const RunResult& result, const std::vector<Expectation>& 
     return rows;
 }
 
-} // namespace
-
-std::string report_json(const RunResult& result, const RunOptions& options,
-                        const std::vector<Expectation>& expectations) {
+Json run_json(const RunResult& result, const RunOptions& options,
+              const std::vector<Expectation>& expectations) {
     const RunRecords& records = result.records;
     const Outcome outcome     = records.outcome.value_or(Outcome{});
     Json object               = cli::json_output("run");
@@ -205,7 +203,30 @@ std::string report_json(const RunResult& result, const RunOptions& options,
     object["profile"]           = profile_json(records);
     object["malformed_records"] = records.malformed;
     object["unwritten"]         = result.unwritten;
-    return cli::json_text(object);
+    return object;
+}
+
+} // namespace
+
+std::string report_json(const RunResult& result, const RunOptions& options,
+                        const std::vector<Expectation>& expectations) {
+    return cli::json_text(run_json(result, options, expectations));
+}
+
+std::string planned_run_json(const RunResult& result, const RunOptions& options, u64 index) {
+    Json object           = cli::json_output("planned-run");
+    object["plan"]        = index;
+    object["lies"]        = Json::array();
+    std::string_view told = result.hostility;
+    while (!told.empty()) {
+        const std::size_t end = std::min(told.find(' '), told.size());
+        object["lies"].push_back(told.substr(0, end));
+        told.remove_prefix(std::min(end + 1, told.size()));
+    }
+    object["output"] = result.output;
+    object["edges"]  = result.records.edges;
+    object["run"]    = run_json(result, options, {});
+    return cli::json_line(object);
 }
 
 } // namespace vestibule::sevsim

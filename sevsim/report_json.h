@@ -14,4 +14,8 @@ namespace vestibule::sevsim {
 std::string report_json(const RunResult& result, const RunOptions& options,
                         const std::vector<Expectation>& expectations);
 
+/// A line of a batch's output (docs/schemas/planned-run-1.json): which plan it is, and the same
+/// report.
+std::string planned_run_json(const RunResult& result, const RunOptions& options, u64 index);
+
 } // namespace vestibule::sevsim

@@ -25,6 +25,7 @@ inline constexpr u64 mce     = bit(6);
 inline constexpr u64 pge     = bit(7);  // global pages
 inline constexpr u64 pce     = bit(8);  // RDPMC at any CPL
 inline constexpr u64 la57    = bit(12); // 5-level paging
+inline constexpr u64 osfxsr  = bit(9);
 inline constexpr u64 osxsave = bit(18);
 inline constexpr u64 smep    = bit(20); // supervisor-mode execution prevention
 inline constexpr u64 smap    = bit(21); // supervisor-mode access prevention

@@ -483,7 +483,8 @@ void Attack::examine(u64 number, std::size_t guest, const Lies& drawn, const Jud
             return false;
         }
         const Judgement now = judged(guest, *seen, plan);
-        if (now.verdict != first.verdict) {
+        // Another finding is another one's, however small it is.
+        if (now.verdict != first.verdict || now.cause != first.cause) {
             return false;
         }
         seen_last = now;

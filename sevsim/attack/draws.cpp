@@ -68,6 +68,20 @@ u64 draw_event(Random& random, const Places& places) {
     return valid | (type << 8) | vector | (coded ? with_code | (code << 32) : 0);
 }
 
+/// One bit as likely as several.
+u64 draw_bits(Random& random, u64 width) {
+    const u64 one = u64{1} << random.below(width);
+    return random.one_in(2) ? one : one | (random.next() & (~u64{0} >> (64 - width)));
+}
+
+/// Fields of the GHCB page (GHCB specification, section 2.1): registers, exit code and information,
+/// scratch address, valid bitmap; and the shared buffer.
+constexpr u64 field_offsets[]   = {0x1F8, 0x308, 0x310, 0x318, 0x390, 0x398, 0x3A0,
+                                   0x3A8, 0x3E8, 0x3F0, 0x3F8, 0x800, 0xFF8};
+constexpr u64 verdict_offsets[] = {0x398, 0x3A0, 0x3F0, 0x3F8};
+
+u64 draw_field(Random& random) { return random.pick(field_offsets); }
+
 u64 draw_number(Random& random, const Draw& draw, const Places& places) {
     switch (draw.number) {
     case Number::none: return 0;
@@ -83,16 +97,31 @@ u64 draw_number(Random& random, const Draw& draw, const Places& places) {
         return random.pick(items);
     }
     case Number::features: return random.one_in(4) ? random.next() & 0xFFFF'FFFF : random.below(64);
+    case Number::flips:
+        return (random.one_in(2) ? draw_field(random) : random.below(512) * 8) << 52
+               | draw_bits(random, 52);
+    case Number::verdicts:
+        return random.pick(verdict_offsets) << 52
+               | (random.one_in(2) ? draw_bits(random, 52) : random.below(8));
+    case Number::value: return random.one_in(2) ? random.next() : random.below(4);
+    case Number::bits: return draw_bits(random, 64);
+    case Number::leaf:
+        return *std::next(places.leaves.begin(),
+                          static_cast<std::ptrdiff_t>(random.below(places.leaves.size())))
+                   << 32
+               | draw_bits(random, 32);
+    case Number::shared: return 0;
     case Number::choice: return 1 + random.below(draw.most);
     }
     std::unreachable();
 }
 
 const std::vector<Moments>* moments_of(Moment moment, const Places& places) {
-    return moment == Moment::vc        ? &places.vcs
-           : moment == Moment::vmgexit ? &places.vmgexits
-           : moment == Moment::answer  ? &places.answers
-                                       : nullptr;
+    return moment == Moment::vc           ? &places.vcs
+           : moment == Moment::vmgexit    ? &places.vmgexits
+           : moment == Moment::answer     ? &places.answers
+           : moment == Moment::msr_answer ? &places.msr_answers
+                                          : nullptr;
 }
 
 bool has_moments(const Draw& draw, const Places& places, const std::optional<u64>& number) {
@@ -100,6 +129,7 @@ bool has_moments(const Draw& draw, const Places& places, const std::optional<u64
     return (moments == nullptr || !moments->empty())
            && (draw.moment != Moment::entry || places.entries != 0)
            && (draw.moment != Moment::kind || !places.exits.empty())
+           && (draw.number != Number::leaf || number || !places.leaves.empty())
            && (draw.number != Number::page || number || !places.pages.empty());
 }
 
@@ -127,13 +157,12 @@ u64 draw_entry(Random& random, u64 entries, bool uniform) {
     return 1 + random.below(std::min(entries, u64{1} << (1 + random.below(bits))));
 }
 
-/// Instructions of a service, and some of what comes behind its IRET (docs/budgets.md).
-constexpr u64 instructions_of_service = 260;
+/// Times of what comes a few times, if at all.
+constexpr u64 few = 3;
 
 /// Whether it can be told beside the others: what has no moment can be told once.
 bool fits(const Lies& plan, const Hostility& lie) {
-    const LieForm form   = lies[static_cast<size_t>(lie.lie) - 1].form;
-    const bool is_always = form == LieForm::plain || form == LieForm::code;
+    const bool is_always = !takes_moment(lies[static_cast<size_t>(lie.lie) - 1].form);
     return plan.size() < most_lies
            && (!is_always || std::ranges::find(plan, lie.lie, &Hostility::lie) == plan.end());
 }
@@ -232,8 +261,13 @@ std::optional<Hostility> draw_lie(Random& random, const Kind& kind, const Drawin
     } else if (const std::vector<Moments>* moments = moments_of(draw.moment, places)) {
         told.at = draw_moment(random, *moments, drawing.uniform);
     }
+    if (draw.moment == Moment::time) {
+        told.at = 1 + random.below(few);
+    }
     if (is_within(lies[static_cast<size_t>(kind.lie) - 1].form)) {
-        told.within = 1 + random.below(instructions_of_service);
+        told.within = draw.number == Number::value ? draw_field(random)
+                      : draw.most != 0             ? 1 + random.below(draw.most)
+                                                   : 1 + random.below(told.at);
     }
     return told;
 }

@@ -23,8 +23,9 @@ static_assert(std::size(verdict_names) == verdict_count);
 
 /// Rules that keep what is private from the hypervisor.
 constexpr std::string_view leak_rules[] = {
-    "ghcb-extra-input",  "ghcb-stale-bits",   "ghcb-private",
-    "msr-reserved-bits", "private-string-io", "ghcb-exit-info",
+    "ghcb-extra-input",  "ghcb-stale-bits", "ghcb-private", "msr-reserved-bits",
+    "private-string-io", "ghcb-exit-info",  "leak-canary",  "leak-field",
+    "leak-register",     "leak-canary",     "leak-field",   "leak-register",
 };
 
 /// Rules that speak of what the hypervisor has done to a page, and not of what the guest did.
@@ -65,6 +66,16 @@ bool is_coded(const Ended& run) {
     const Reason reason{run.reason->set, run.reason->code};
     return reason != ghcb::reason::selftest_failed && reason != ghcb::reason::selftest_passed
            && ghcb::find_termination(reason.set, reason.code) != nullptr;
+}
+
+/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, or lets a
+/// guest go on that has asked for its termination and can do no more than halt.
+bool is_hypervisors_end(const Ended& run, const Lies& plan) {
+    const auto tells = [&plan](Lie lie) {
+        return std::ranges::find(plan, lie, &Hostility::lie) != plan.end();
+    };
+    return (run.kind == "stop" && tells(Lie::no_information))
+           || (run.kind == "halt" && tells(Lie::termination_returns));
 }
 
 const BrokenRule* newly_broken(const Ended& honest, const Ended& run, bool leaks) {
@@ -108,14 +119,15 @@ std::optional<std::string> other_line(const Ended& honest, const Ended& run, con
     }
     for (std::size_t n = 0; n < seen.size(); ++n) {
         if (n == wanted.size()) {
-            return fmt::format("one more line: {}", printable(seen[n]));
+            return fmt::format("one more line, '{}'", printable(seen[n]));
         }
         if (seen[n] != wanted[n]) {
-            return fmt::format("{}, not {}", printable(seen[n]), printable(wanted[n]));
+            return fmt::format("'{}' in the place of '{}'", printable(seen[n]),
+                               printable(wanted[n]));
         }
     }
     if (whole && seen.size() != wanted.size()) {
-        return fmt::format("without {}", printable(wanted[seen.size()]));
+        return fmt::format("without '{}'", printable(wanted[seen.size()]));
     }
     return std::nullopt;
 }
@@ -191,7 +203,9 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
     }
     if (ends_as_honest) {
         // With one lie it is known that it was told; with several it may have been another.
-        if (oracle.ours && plan.size() == 1 && run.told != 0 && tells(plan, Data::malformed)) {
+        // Memory that is not encrypted is nothing that is told at a moment.
+        const bool was_told = run.told != 0 || kinds_of(plan) == "cbit-no-effect";
+        if (oracle.ours && plan.size() == 1 && was_told && tells(plan, Data::malformed)) {
             const std::string what = "unnoticed: " + kinds_of(plan);
             return {Verdict::wrong_result, what, what};
         }
@@ -205,10 +219,12 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
                                                                            : Verdict::other_end,
                 "", run.words};
     }
-    // A hypervisor that does not know a request of the MSR protocol ends the guest that makes it.
-    const bool is_refused = run.kind == "stop" && kinds_of(plan).contains("no-information");
-    if (is_coded(run) || is_refused) {
+    if (is_coded(run) || is_hypervisors_end(run, plan)) {
         return {Verdict::coded_end, "", run.words};
+    }
+    if (run.kind == "shutdown" && run.vmgexits == 0) {
+        // Before it has asked for anything a guest may have no IDT yet, which no code mends.
+        return {Verdict::other_end, "", run.words};
     }
     if (is_end_of_choice(run) && run.value != honest.value) {
         if (tells(plan, Data::hypervisors)) {

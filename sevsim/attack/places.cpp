@@ -83,6 +83,7 @@ Places places_of(std::string_view trace) {
     Grouped vcs{places.vcs};
     Grouped vmgexits{places.vmgexits};
     Grouped answers{places.answers};
+    Grouped msr_answers{places.msr_answers};
     Forgeries forgeries;
     for_each_line(trace, [&](std::string_view line) {
         const TraceRecord record{line};
@@ -101,10 +102,18 @@ Places places_of(std::string_view trace) {
             const Key key{code, rip, detail_of(code, record.number("info1")), ""};
             vmgexits.add(key);
             answers.add(key);
+            if (code == static_cast<u64>(x86::ExitCode::cpuid)) {
+                places.leaves.insert(record.number("rax") & 0xFFFF'FFFF);
+            }
             forgeries.call(code, places.believed);
             places.blocks.insert(block_of(rip));
         } else if (kind == "msr") {
-            vmgexits.add({0, rip, 0, record.text("name")});
+            const Key key{0, rip, 0, record.text("name")};
+            vmgexits.add(key);
+            msr_answers.add(key);
+            if (key.name == "CPUID") {
+                places.leaves.insert(record.number("request") >> 32);
+            }
             places.blocks.insert(block_of(rip));
         } else if (kind == "rmp") {
             places.pages.insert(record.number("rax") & ~(page_size - 1));

@@ -26,13 +26,15 @@ struct Forged {
 };
 
 struct Places {
-    std::vector<Moments> vcs;      ///< #VCs
-    std::vector<Moments> vmgexits; ///< with a GHCB page and by the MSR protocol
-    std::vector<Moments> answers;  ///< through a GHCB page
-    u64 entries = 0;               ///< VMRUNs
-    std::set<u64> exits;           ///< exit codes of #VCs
-    std::set<u64> pages;           ///< SEV-SNP: that the guest has validated; 4 KiB each
-    std::set<u64> blocks;          ///< of 2 MiB, in which the guest was left: where its code is
+    std::vector<Moments> vcs;         ///< #VCs
+    std::vector<Moments> vmgexits;    ///< with a GHCB page and by the MSR protocol
+    std::vector<Moments> answers;     ///< through a GHCB page
+    std::vector<Moments> msr_answers; ///< of the MSR protocol
+    u64 entries = 0;                  ///< VMRUNs
+    std::set<u64> exits;              ///< exit codes of #VCs
+    std::set<u64> pages;              ///< SEV-SNP: that the guest has validated; 4 KiB each
+    std::set<u64> blocks;             ///< of 2 MiB, in which the guest was left: where its code is
+    std::set<u64> leaves;             ///< CPUID functions that the guest asks for
     PlaceSet seen;
     /// Forged #VCs that the guest asked the hypervisor about: its next call has their exit code.
     std::vector<Forged> believed;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 // The monitor: boots under plain QEMU as the first-level hypervisor and turns the machine into an
 // SEV-ES one for its guest (the method: docs/architecture.md).
+#include "sevsim/monitor/batch.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loading/loader.h"
 #include "sevsim/monitor/memory/memory.h"
@@ -40,46 +42,61 @@ void mask_legacy_interrupts() {
     x86::Cpu::out8(slaves, 0xFF);
 }
 
+/// What SeaBIOS and QEMU have handed over.
+constinit const MultibootInformation* information = nullptr;
+constinit GuestFiles files{};
+
 /// The files, moved out of low memory, which is to be the guest's, each at a page boundary. What
-/// the secure processor is given comes first: for a launch for SEV-SNP, or an owner's secret.
-GuestFiles take_files(const MultibootInformation& information, const Options& options) {
-    std::span<u8> files[6];
-    if ((information.flags & MultibootInformation::has_modules) == 0
-        || information.module_count == 0 || information.module_count > std::size(files)) {
+/// the secure processor is given comes first: for a launch for SEV-SNP, or an owner's secret. Plans
+/// come last.
+std::span<const u8> take_files(const Options& options) {
+    std::span<u8> all[7];
+    if ((information->flags & MultibootInformation::has_modules) == 0
+        || information->module_count == 0 || information->module_count > std::size(all)) {
         end_run_by_monitor_error("started without the guest's files");
     }
     u8* to = layout::at_physical(layout::private_base + options.memory);
-    for (u32 n = 0; n < information.module_count; ++n) {
-        const auto& module = layout::at_physical<const MultibootModule>(information.modules)[n];
+    for (u32 n = 0; n < information->module_count; ++n) {
+        const auto& module = layout::at_physical<const MultibootModule>(information->modules)[n];
         const u64 size     = module.end - module.begin;
         memcpy(to, layout::at_physical(module.begin), size);
-        files[n] = {to, size};
+        all[n] = {to, size};
         to += (size + page_size - 1) & ~(page_size - 1);
     }
     set_hidden_end(reinterpret_cast<u64>(to));
-    std::span<std::span<u8>> guests = std::span{files}.first(information.module_count);
+    std::span<std::span<u8>> guests = std::span{all}.first(information->module_count);
     if (options.is_snp()) {
-        take_launch_module(files[0]);
+        take_launch_module(all[0]);
         guests = guests.subspan(1);
     } else if (options.secret) {
-        take_launch_secret(files[0]);
+        take_launch_secret(all[0]);
         guests = guests.subspan(1);
+    }
+    std::span<const u8> plans;
+    if (options.batch && !guests.empty()) {
+        plans  = guests.back();
+        guests = guests.first(guests.size() - 1);
     }
     const auto file = [guests](size_t n) {
         return n < guests.size() ? guests[n] : std::span<u8>{};
     };
     if (options.guest == GuestKind::firmware) {
-        return {.guest        = file(0),
-                .command_line = file(3),
-                .initrd       = file(4),
-                .hashes       = file(1),
-                .kernel       = file(2)};
+        files = {.guest        = file(0),
+                 .command_line = file(3),
+                 .initrd       = file(4),
+                 .hashes       = file(1),
+                 .kernel       = file(2)};
+    } else {
+        files = {.guest        = file(0),
+                 .command_line = file(1),
+                 .initrd       = file(2),
+                 .hashes       = {},
+                 .kernel       = {}};
     }
-    return {
-        .guest = file(0), .command_line = file(1), .initrd = file(2), .hashes = {}, .kernel = {}};
+    return plans;
 }
 
-void load_guest(const GuestFiles& files, const MultibootInformation& information) {
+void load_guest() {
     const Options& options = vcpus()[0].options;
     // Firmware takes away the timer that it is measured by.
     u64 khz = secure_tsc::is_on(options) ? tsc_frequency_khz() : 0;
@@ -88,7 +105,7 @@ void load_guest(const GuestFiles& files, const MultibootInformation& information
     }
     switch (options.guest) {
     case GuestKind::igvm: load_igvm(vcpus(), files.guest); break;
-    case GuestKind::kernel: load_kernel(vcpus(), files, information); break;
+    case GuestKind::kernel: load_kernel(vcpus(), files, *information); break;
     case GuestKind::firmware: load_firmware(vcpus(), files); break;
     }
     if (options.guest != GuestKind::igvm && !options.is_native()) {
@@ -106,21 +123,9 @@ void load_guest(const GuestFiles& files, const MultibootInformation& information
     }
 }
 
-} // namespace
-
-void monitor_main(u32 multiboot_information) {
-    catch_own_exceptions();
-    map_own_memory();
-    mask_legacy_interrupts();
-    const auto* information =
-        layout::at_physical<const MultibootInformation>(multiboot_information);
-    Options options;
-    if ((information->flags & MultibootInformation::has_command_line) == 0
-        || !parse_options(layout::at_physical<const char>(information->command_line), options)) {
-        end_run_by_monitor_error("the monitor's command line is not understood");
-    }
-    start_processors(options);
-    const GuestFiles files = take_files(*information, options);
+/// Loads the guest and enters it. All that it is to be is told by `options`, the hypervisor's lies
+/// too.
+[[noreturn]] void start_guest(const Options& options) {
     build_nested_tables(options);
     if (options.profile) {
         calibrate_profile(options);
@@ -128,7 +133,7 @@ void monitor_main(u32 multiboot_information) {
     for (Vcpu& vcpu : vcpus()) {
         initialise(vcpu, options);
     }
-    load_guest(files, *information);
+    load_guest();
     set_reported_vcpu(vcpus()[0]);
     // Measured, which takes a moment: only for who wants to know when something was.
     const u64 khz = options.trace || options.timeline ? tsc_frequency_khz() : 0;
@@ -144,7 +149,28 @@ void monitor_main(u32 multiboot_information) {
     if (options.timeline) {
         start_timeline(khz);
     }
+    leaks::plant_in_vector_registers(options);
     show_debugger(options);
     release_processors();
     run(vcpus()[0]);
+}
+
+} // namespace
+
+void monitor_main(u32 multiboot_information) {
+    catch_own_exceptions();
+    map_own_memory();
+    mask_legacy_interrupts();
+    information = layout::at_physical<const MultibootInformation>(multiboot_information);
+    Options options;
+    if ((information->flags & MultibootInformation::has_command_line) == 0
+        || !parse_options(layout::at_physical<const char>(information->command_line), options)) {
+        end_run_by_monitor_error("the monitor's command line is not understood");
+    }
+    start_processors(options);
+    const std::span<const u8> plans = take_files(options);
+    if (options.batch) {
+        batch::begin(options, {files, *information}, plans, start_guest);
+    }
+    start_guest(options);
 }

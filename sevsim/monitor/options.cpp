@@ -112,6 +112,19 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "rmp") {
         return parse_switch(value, options.rmp);
     }
+    if (key == "batch") {
+        return parse_switch(value, options.batch);
+    }
+    if (key == "code") {
+        CodeRange range{};
+        return read_code_range(value.begin, value.length, range) && options.code.add(range);
+    }
+    if (key == "canary") {
+        return parse_number(value, options.canary);
+    }
+    if (key == "limit") {
+        return parse_number(value, options.limit);
+    }
     if (key == "timeline") {
         return parse_switch(value, options.timeline);
     }

@@ -3,6 +3,7 @@
 // writes it).
 #pragma once
 
+#include "sevsim/code_ranges.h"
 #include "sevsim/plan.h"
 #include "x86/types.h"
 
@@ -38,6 +39,11 @@ struct Options {
     bool dump               = false;
     bool timeline           = false;
     bool rmp                = false; // the host draws the reverse map table
+    bool batch              = false; // the last file is a text of plans, a run for each (batch.h)
+    u64 limit               = 0;     // of entries of the guest, by each vCPU; 0: none
+    u64 canary              = 0;     // what the guest's secret is made of (leaks.h); 0: it has none
+    u64 tsc_offset          = 0;     // to the processor's, for the guest's time-stamp counter
+    CodeRanges code;                 // none: the guest may execute what it likes
     Plan hostile;
 
     bool is_native() const { return platform == Platform::native; }

@@ -11,6 +11,7 @@
         global  start_cr3               ; processor/start.asm
         global  start_cr4
         global  high_gdt_register
+        global  stack_top               ; batch.cpp
 
 MULTIBOOT_MAGIC equ 0x1BADB002
 MULTIBOOT_FLAGS equ 0x00010003          ; page-aligned modules, memory map, addresses below are used

@@ -4,9 +4,14 @@
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/guest_memory.h"
+#include "sevsim/monitor/memory/memory.h"
+#include "sevsim/monitor/memory/nested_pages.h"
+#include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/processor/exits.h"
+#include "sevsim/monitor/processor/processors.h"
+#include "x86/cpu.h"
 #include "x86/page_table.h"
 
 namespace vestibule::sevsim {
@@ -32,12 +37,43 @@ bool leaves_unanswered(const Options& options) {
     return told_now(options, Lie::unanswered) != nullptr;
 }
 
+namespace {
+
+/// What goes on for many entries.
+void rage(Vcpu& vcpu) {
+    static constinit u64 entries = 0;
+    static constinit u64 still   = 0; // the guest's time where it stands still
+    ++entries;
+    for (const Hostility& one : vcpu.options.hostile) {
+        const u64 since = entries - one.at; // wraps before its time
+        if (one.lie == Lie::storm && since < one.within
+            && (vcpu.vmcb.event_injection & event::valid) == 0) {
+            (void)tells(vcpu.options, one.lie);
+            inject(vcpu, one.code);
+        } else if (one.lie == Lie::tsc_still && entries >= one.at) {
+            const u64 now        = x86::Cpu::rdtsc();
+            still                = since == 0 ? now + vcpu.vmcb.tsc_offset : still;
+            vcpu.vmcb.tsc_offset = still - now;
+            (void)tells(vcpu.options, one.lie);
+        }
+    }
+}
+
+} // namespace
+
 void attack_at_entry(Vcpu& vcpu) {
     if (const Hostility* const lie = told_now(vcpu.options, Lie::vc_at_entry)) {
         raise_vc(vcpu, lie->code);
     }
     if (const Hostility* const lie = told_now(vcpu.options, Lie::event)) {
         inject(vcpu, lie->code);
+    }
+    if (told_now(vcpu.options, Lie::init) != nullptr) {
+        vcpu.init_received = true; // it comes as soon as the guest is out again
+        wake(vcpu);
+    }
+    if (!vcpu.options.hostile.is_honest()) {
+        rage(vcpu);
     }
 }
 
@@ -93,6 +129,66 @@ constexpr PageAttack page_attacks[] = {
 };
 
 } // namespace
+
+namespace {
+
+/// The shared page that a lie is about; nullptr where it is none.
+u8* shared_page(const Vcpu& vcpu, u64 address, u64& gpa) {
+    constexpr u64 page_mask = ~(page_size - 1);
+    gpa = (address == 0 && vcpu.ghcb_msr % page_size == 0 ? vcpu.ghcb_msr : address) & page_mask;
+    return is_guest_memory(gpa) && is_shared(gpa) ? shared_memory(gpa) : nullptr;
+}
+
+/// Of what Lie::shared_replayed shows again.
+struct KeptPage {
+    bool there = false;
+    u8 bytes[page_size]{};
+};
+
+void replay(const Vcpu& vcpu, const Hostility& lie, u64 vmgexits) {
+    static constinit KeptPage kept[most_lies]{};
+    KeptPage& own = kept[&lie - vcpu.options.hostile.begin()];
+    u64 gpa       = 0;
+    u8* const page =
+        vmgexits == lie.within || vmgexits == lie.at ? shared_page(vcpu, lie.code, gpa) : nullptr;
+    if (page == nullptr) {
+        return;
+    }
+    if (vmgexits == lie.at && own.there) {
+        (void)tells(vcpu.options, lie.lie);
+        memcpy(page, own.bytes, page_size);
+    } else if (vmgexits == lie.within) {
+        own.there = true;
+        memcpy(own.bytes, page, page_size);
+    }
+}
+
+} // namespace
+
+void attack_shared_pages(Vcpu& vcpu) {
+    static constinit u64 vmgexits = 0;
+    u64 gpa                       = 0;
+    if (vcpu.options.hostile.is_honest()) {
+        return;
+    }
+    ++vmgexits;
+    for (const Hostility& lie : vcpu.options.hostile) {
+        if (lie.lie == Lie::shared_replayed) {
+            replay(vcpu, lie, vmgexits);
+        }
+    }
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::shared_other);
+        lie != nullptr && shared_page(vcpu, lie->code, gpa) != nullptr) {
+        nested::scramble_shared(gpa);
+    }
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::shared_unmapped);
+        lie != nullptr && shared_page(vcpu, lie->code, gpa) != nullptr) {
+        nested::take_shared(gpa);
+    }
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::tsc_back)) {
+        vcpu.vmcb.tsc_offset -= lie->code;
+    }
+}
 
 void attack_pages(const Options& options) {
     for (const PageAttack& row : page_attacks) {

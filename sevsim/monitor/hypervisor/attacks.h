@@ -31,6 +31,10 @@ bool attack_vmgexit(Vcpu& vcpu);
 /// At each VMGEXIT: what a hypervisor may do to the pages of an SEV-SNP guest meanwhile.
 void attack_pages(const Options& options);
 
+/// At each VMGEXIT, once it is answered: what a hypervisor may do to the pages that it shares with
+/// the guest, and to the guest's clock.
+void attack_shared_pages(Vcpu& vcpu);
+
 /// Before each entry of the guest, behind all others that want to see IRETs or not.
 void watch_attacked_iret(Vcpu& vcpu);
 

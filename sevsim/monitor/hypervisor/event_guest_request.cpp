@@ -4,6 +4,7 @@
 // certificates by which a report is checked.
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/hypervisor/page_lies.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/secure_processor/guest_message.h"
@@ -54,6 +55,9 @@ void lie_about_request(const Vcpu& vcpu, u8* request) {
 }
 
 void lie_about_answer(const Vcpu& vcpu, u8* response) {
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::message_flip)) {
+        flip(response, lie->code);
+    }
     constexpr unsigned somewhere = 0x100; // in the encrypted part
     const bool is_first          = kept.messages == 1;
     if (tells(vcpu.options, Lie::answers_spoilt)

@@ -5,7 +5,10 @@
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/ghcb_view.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/hypervisor/page_lies.h"
+#include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
@@ -70,7 +73,7 @@ bool shows_more_than(const GhcbView& ghcb, Fields expected) {
     return false;
 }
 
-bool check_inputs(GhcbView& ghcb, const Event& event) {
+bool check_inputs(Vcpu& vcpu, u64 gpa, GhcbView& ghcb, const Event& event) {
     const Inputs inputs = event.inputs(ghcb);
     if (!ghcb.valid().has_all(inputs.required)) {
         refuse(ghcb, Malformed::missing_input, Rule::ghcb_missing_input, event.name);
@@ -81,6 +84,8 @@ bool check_inputs(GhcbView& ghcb, const Event& event) {
         // KVM does not mind; but it is a register of the guest's that nobody asked for.
         report_violation(Rule::ghcb_extra_input, event.name);
     }
+    const bool takes_buffer = inputs.required.has_all(fields(field::scratch));
+    leaks::look_at_call(vcpu, gpa, event.name, expected | ghcb.valid(), takes_buffer);
     if ((ghcb.get(field::exit_info_1) & ~inputs.info_1) != 0
         || (ghcb.get(field::exit_info_2) & ~inputs.info_2) != 0) {
         report_violation(Rule::ghcb_exit_info, event.name);
@@ -171,7 +176,8 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
         report_violation(Rule::ghcb_address, "the GHCB address is not guest memory");
         end_run_by_halt("VMGEXIT with a GHCB outside memory: there is nobody to answer to");
     }
-    if (!is_shared(gpa) && !vcpu.options.hostile.has(Lie::cbit_no_effect)) {
+    if (!is_shared(gpa) && !nested::is_taken(gpa)
+        && !vcpu.options.hostile.has(Lie::cbit_no_effect)) {
         report_violation(Rule::ghcb_private, "VMGEXIT with a GHCB page that was never written to "
                                              "through a mapping without the C-bit");
     }
@@ -195,9 +201,13 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
         } else if (ghcb.written_version() != 0 && ghcb.version() < event->since) {
             refuse(ghcb, Malformed::event, Rule::ghcb_event_version,
                    "an event that the call's PROTOCOL_VERSION does not have");
-        } else if (check_inputs(ghcb, *event)) {
+        } else if (check_inputs(vcpu, gpa, ghcb, *event)) {
             ghcb.clear_valid();
-            const Answer answer = event->serve(vcpu, ghcb);
+            const Event& served = served_event(vcpu.options, *event);
+            if (is_served_twice(vcpu.options)) {
+                (void)served.serve(vcpu, ghcb);
+            }
+            const Answer answer = served.serve(vcpu, ghcb);
             if (vcpu.replaced || vcpu.destroyed) {
                 return; // nobody waits for it any more
             }
@@ -207,6 +217,8 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     } else {
         count(Served::ghcb, 0, "malformed"); // its exit code means nothing
     }
+    lie_about_page(vcpu.options, ghcb, page);
+    leaks::note_page(vcpu.options, gpa, page);
     trace(vcpu, name, ghcb, page);
 }
 

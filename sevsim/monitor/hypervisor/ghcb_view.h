@@ -94,6 +94,9 @@ class GhcbView {
     /// Withdraws the guest's valid bits: what is valid from here on is the answer.
     void clear_valid() { memset(page + field::bitmap, 0, 16); }
 
+    /// Makes the fields and the bitmap what they were when the guest asked.
+    void put_back(u8* to) const { memcpy(to, copy, field::bitmap + sizeof(Fields)); }
+
     /// Writes a field of the answer and marks it valid.
     void put(u16 offset, u64 value) {
         memcpy(page + offset, &value, sizeof value);

@@ -6,6 +6,8 @@
 #include "sevsim/monitor/recording/outcome.h"
 #include "x86/sev.h"
 
+#include <iterator>
+
 namespace vestibule::sevsim {
 
 namespace {
@@ -14,6 +16,11 @@ namespace {
 constinit bool stands_at_msr[most_lies]{};
 
 } // namespace
+
+void flip_register(x86::CpuidResult& result, const Hostility& lie) {
+    u32* const registers[] = {&result.eax, &result.ebx, &result.ecx, &result.edx};
+    *registers[(lie.within - 1) % std::size(registers)] ^= low_half(lie.code);
+}
 
 bool tells(const Options& options, Lie lie) {
     if (!options.hostile.has(lie)) {
@@ -54,6 +61,14 @@ x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult h
     if (leaf == x86::cpuid_leaf::memory_encryption
         && (tells(options, Lie::cbit_cpuid) || tells(options, Lie::cbit_position))) {
         honest.ebx -= 1; // the position is its lowest field: wrong_c_bit_position()
+    }
+    for (const Hostility& one : options.hostile) {
+        static constinit u64 questions[most_lies]{}; // by lies of the plan
+        if (one.lie == Lie::cpuid_flip && high_half(one.code) == leaf
+            && ++questions[&one - options.hostile.begin()] >= one.at) {
+            (void)tells(options, Lie::cpuid_flip);
+            flip_register(honest, one);
+        }
     }
     return honest;
 }

@@ -21,6 +21,9 @@ unsigned told_c_bit_position(const Options& options);
 /// What the guest is told that CPUID `leaf` returns.
 x86::CpuidResult told_cpuid(const Options& options, u32 leaf, x86::CpuidResult honest);
 
+/// Changes the register that a lie about CPUID names.
+void flip_register(x86::CpuidResult& result, const Hostility& lie);
+
 /// What the guest finds in the GHCB MSR after a CPUID request.
 u64 told_cpuid_response(const Options& options, u64 honest);
 

@@ -5,7 +5,9 @@
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/hypervisor/page_lies.h"
 #include "sevsim/monitor/hypervisor/page_state.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/recording/outcome.h"
@@ -133,7 +135,8 @@ void trace(Vcpu& vcpu, const char* name, u64 request, u64 answer) {
 }
 
 void serve_msr_protocol(Vcpu& vcpu) {
-    const u64 value        = vcpu.ghcb_msr;
+    const u64 value = vcpu.ghcb_msr;
+    leaks::look_at_value(vcpu.options, value, "in the GHCB MSR");
     const u64 code         = value & 0xFFF;
     const Request* request = find(vcpu.options, code);
     if (request == nullptr) {
@@ -155,7 +158,7 @@ void serve_msr_protocol(Vcpu& vcpu) {
     if (vcpu.replaced) {
         return; // AP creation has ended a reset hold, and nobody waits for the answer
     }
-    vcpu.ghcb_msr = answer;
+    vcpu.ghcb_msr = told_msr_answer(vcpu.options, answer);
     trace(vcpu, request->name, value, vcpu.ghcb_msr);
 }
 

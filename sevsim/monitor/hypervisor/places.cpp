@@ -2,7 +2,9 @@
 #include "sevsim/monitor/hypervisor/places.h"
 
 #include "sevsim/monitor/hypervisor/ipi.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/hypervisor/page_lies.h"
 #include "sevsim/monitor/processor/exits.h"
 #include "sevsim/monitor/recording/records.h"
 
@@ -103,12 +105,33 @@ void note_delivered_vc(const Options& options, u64 exit_code) {
     }
 }
 
+void note_vmgexit(Vcpu& vcpu) {
+    static constinit u64 vmgexits = 0;
+    if (vcpu.options.hostile.is_honest()) {
+        return;
+    }
+    ++vmgexits;
+    for (const Hostility& lie : vcpu.options.hostile) {
+        if (lie.lie == Lie::field_race && vmgexits == lie.at) {
+            start(vcpu.options, lie, lie.within);
+        }
+    }
+}
+
 void attack_at_place(Vcpu& vcpu) {
     if (steps.ahead == 0 || (vcpu.vmcb.event_injection & event::valid) != 0) {
         return; // an event that is due comes first, and the next instruction is its handler's
     }
     while (const Hostility* const lie = take_place(vcpu.options)) {
         (void)tells(vcpu.options, lie->lie);
+        if (lie->lie == Lie::field_race) {
+            if (vcpu.last_ghcb != nullptr) {
+                flip(vcpu.last_ghcb, lie->code);
+                leaks::note_page(vcpu.options, reinterpret_cast<u64>(vcpu.last_ghcb),
+                                 vcpu.last_ghcb);
+            }
+            continue;
+        }
         if (lie->lie == Lie::msr_within) {
             take_msr(vcpu.options, *lie);
             continue;

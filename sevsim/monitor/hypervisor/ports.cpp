@@ -2,11 +2,13 @@
 #include "sevsim/monitor/hypervisor/ports.h"
 
 #include "sevsim/monitor/hypervisor/fw_cfg.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/machine_end.h"
 #include "sevsim/monitor/memory/shared_noise.h"
 #include "sevsim/monitor/recording/dump.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
+#include "sevsim/monitor/recording/serial_copy.h"
 #include "sevsim/monitor/recording/timeline.h"
 #include "x86/cpu.h"
 
@@ -62,6 +64,7 @@ u32 read_guest_port(const Options& options, u16 port, unsigned size) {
 }
 
 void write_guest_port(const Options& options, u16 port, unsigned size, u32 value) {
+    leaks::look_at_value(options, value, "to a port");
     if (port == debug_exit_port) {
         end_run_by_exit(value);
     }
@@ -79,6 +82,7 @@ void write_guest_port(const Options& options, u16 port, unsigned size, u32 value
     if (port == first_serial_port && size == 1 && (value & 0xFF) == '\n') {
         note_serial_line();
     }
+    copy_serial(options, port, size, value);
     switch (size) {
     case 1: x86::Cpu::out8(port, static_cast<u8>(value)); break;
     case 2: x86::Cpu::out16(port, static_cast<u16>(value)); break;

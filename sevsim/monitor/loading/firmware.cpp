@@ -79,7 +79,7 @@ void launch_firmware(Vcpu& vcpu, std::span<const u8> bytes) {
             memset(private_memory(page), 0, page_size);
         }
         if (section.type == LaunchSection::secrets) {
-            fill_secrets_page(private_memory(section.gpa));
+            fill_secrets_page(vcpu.options, private_memory(section.gpa));
         } else if (section.type == LaunchSection::cpuid) {
             fill_cpuid_page(vcpu, private_memory(section.gpa));
         }

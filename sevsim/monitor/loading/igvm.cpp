@@ -4,6 +4,7 @@
 #include "igvm/format/reader.h"
 #include "igvm/format/vp_context.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loading/igvm_parameters.h"
 #include "sevsim/monitor/memory/memory.h"
@@ -43,7 +44,7 @@ void load_shared_page(u64 gpa, std::span<const u8> from) {
 /// Pages of SEV-SNP: what a type stands for is the secure processor's to fill in.
 void fill_page(Vcpu& vcpu, igvm::PageDataType type, std::span<const u8> from, u8* to) {
     switch (type) {
-    case igvm::PageDataType::secrets: fill_secrets_page(to); return;
+    case igvm::PageDataType::secrets: fill_secrets_page(vcpu.options, to); return;
     case igvm::PageDataType::cpuid_data:
     case igvm::PageDataType::cpuid_xf: fill_cpuid_page(vcpu, to); return;
     case igvm::PageDataType::normal: break;
@@ -116,6 +117,7 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::Header& header,
             continue;
         }
         fill_page(vcpu, page.data_type, from, to);
+        leaks::plant(vcpu.options, to);
         if (is_snp) {
             reverse_map::launch(gpa, page_size);
         }

@@ -110,7 +110,7 @@ void launch_for_linux(Vcpu& vcpu, linux_boot::BootParameters& parameters) {
     if (find_rsdp(tables.rsdp, sizeof tables.rsdp)) {
         parameters.acpi_rsdp_addr = tables_gpa + offsetof(Tables, rsdp);
     }
-    fill_secrets_page(private_memory(secrets_gpa));
+    fill_secrets_page(vcpu.options, private_memory(secrets_gpa));
     fill_cpuid_page(vcpu, private_memory(cpuid_gpa));
     parameters.header.setup_data = tables_gpa;
     // A kernel that was not started by EFI looks through the ROMs (drivers/firmware/

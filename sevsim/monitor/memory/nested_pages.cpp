@@ -18,6 +18,9 @@ constinit u64 shared_page_count = 0;
 constinit u64 aliases[most_memory / page_size / 64]{};
 constinit u64 alias_count = 0;
 
+constinit u64 taken[16]{}; // by take_shared()
+constinit size_t taken_count = 0;
+
 // A page shows its contents through one view only. An entry that is not present is either 0 or
 // this: what the page held in this view was destroyed by a write through the other one, so that the
 // next look finds noise. An entry that is present but not writable is a look at a page whose
@@ -136,6 +139,23 @@ void drop_aliases() {
         }
     }
     ++generation;
+}
+
+void take_shared(u64 gpa) {
+    if (taken_count < sizeof taken / sizeof taken[0]) {
+        taken[taken_count++]               = gpa & ~(page_size - 1);
+        page_entry(shared_view, gpa).value = 0;
+        ++generation;
+    }
+}
+
+bool is_taken(u64 gpa) {
+    for (size_t n = 0; n < taken_count; ++n) {
+        if (taken[n] == (gpa & ~(page_size - 1))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 u64 shared_pages() { return shared_page_count; }

@@ -33,6 +33,12 @@ void alias_private(u64 gpa);
 /// walk that still needs one faults anew. To be called where the guest has other tables.
 void drop_aliases();
 
+/// From here on the page of the shared view is a device's, as the guest sees it.
+void take_shared(u64 gpa);
+
+/// True where it is.
+bool is_taken(u64 gpa);
+
 /// How many pages have been mapped by map_shared().
 u64 shared_pages();
 

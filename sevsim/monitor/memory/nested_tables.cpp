@@ -269,6 +269,9 @@ NestedFault resolve_nested_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
     if (!is_guest_memory(address) && !is_firmware(address)) {
         return fetch || walk ? NestedFault::fetch_from_device : NestedFault::mmio;
     }
+    if (!is_private && !fetch && !walk && is_taken(address)) {
+        return NestedFault::mmio;
+    }
     if (is_snp) {
         return resolve_snp_fault(vcpu, exitinfo1, gpa);
     }

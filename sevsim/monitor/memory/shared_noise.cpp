@@ -96,6 +96,8 @@ void need_shared_noise(u64 gpa) {
     }
 }
 
+bool has_shared_contents(u64 gpa) { return !has_none(gpa / page_size); }
+
 void before_port_write(u16 port, u32 value) {
     if (pages_without == 0) {
         return;

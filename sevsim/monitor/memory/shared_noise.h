@@ -14,6 +14,9 @@ void start_shared_noise(u64 memory_size);
 /// Before the page around `gpa` is shown to the guest or read for it.
 void need_shared_noise(u64 gpa);
 
+/// True where the guest or a device may have written to the page around `gpa`.
+bool has_shared_contents(u64 gpa);
+
 /// Before the guest writes to a port, or to a device's memory: what may be the start of a device's
 /// DMA, of whatever pages, is preceded by the noise in all that have none yet.
 void before_port_write(u16 port, u32 value);

@@ -7,11 +7,13 @@
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/doorbell.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/hypervisor/places.h"
 #include "sevsim/monitor/hypervisor/visible_exits.h"
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/processor/control_flow.h"
 #include "sevsim/monitor/processor/control_registers.h"
 #include "sevsim/monitor/processor/deliver_vc.h"
 #include "sevsim/monitor/processor/efer.h"
@@ -110,8 +112,10 @@ void handle_vmmcall(Vcpu& vcpu) {
         }
         vcpu.state().rip += instruction.opcode + 3;
         profile_vmgexit(vcpu);
+        note_vmgexit(vcpu);
         serve_vmgexit(vcpu);
         attack_pages(vcpu.options);
+        attack_shared_pages(vcpu);
         return;
     }
     reflect(vcpu, ExitCode::vmmcall);
@@ -370,6 +374,7 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
             .end();
     }
     const InterruptedCode interrupted = interrupted_code(vcpu, exit_code);
+    leaks::note_registers(vcpu);
     if (deliver_vc(vcpu, exit_code)) {
         profile_vc(vcpu, interrupted);
         note_delivered_vc(vcpu.options, exit_code);
@@ -377,6 +382,7 @@ void raise_vc(Vcpu& vcpu, u64 exit_code) {
 }
 
 void handle_exit(Vcpu& vcpu) {
+    look_at_rip(vcpu);
     vcpu.may_halt    = false;
     const u64 code   = vcpu.vmcb.exitcode;
     const u64 rip    = vcpu.state().rip;

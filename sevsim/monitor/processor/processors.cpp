@@ -177,6 +177,9 @@ void run(Vcpu& vcpu) {
         monitor_lock.acquire();
         vcpu.takes_interrupts = false;
         set_reported_vcpu(vcpu);
+        if (vcpu.options.limit != 0 && vcpu.vmruns >= vcpu.options.limit) {
+            end_run_by_limit();
+        }
         profile_run(vcpu);
         if (vcpu.left_tables) {
             vcpu.left_tables = false;

@@ -139,6 +139,7 @@ void initialise(Vcpu& vcpu, const Options& options) {
     }
     vmcb.iopm_base     = layout::physical(io_permissions);
     vmcb.msrpm_base    = layout::physical(msr_permissions);
+    vmcb.tsc_offset    = options.tsc_offset;
     vmcb.asid          = 1;
     vmcb.nested_paging = 1;
 }

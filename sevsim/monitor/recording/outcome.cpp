@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/outcome.h"
 
+#include "sevsim/monitor/batch.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/processor/rmp_instructions.h"
 #include "sevsim/monitor/processor/vcpu.h"
 #include "sevsim/monitor/recording/dump.h"
+#include "sevsim/monitor/recording/edges.h"
 #include "sevsim/monitor/recording/last_exits.h"
 #include "sevsim/monitor/recording/page_states.h"
 #include "sevsim/monitor/recording/profile.h"
 #include "sevsim/monitor/recording/records.h"
+#include "sevsim/monitor/recording/serial_copy.h"
 #include "sevsim/monitor/recording/timeline.h"
 #include "x86/cpu.h"
 #include "x86/exit_code.h"
@@ -41,11 +45,13 @@ constinit u64 totals[3]{};
 constinit Vcpu* reported = nullptr;
 constinit u64 lies_told  = 0;
 
-void send_violation(Rule rule, const char* detail, bool is_now) {
+u64 reported_rip() { return reported != nullptr ? reported->state().rip : 0; }
+
+void send_violation(Rule rule, const char* detail, u64 rip, bool is_now) {
     Breaches& all = breaches[static_cast<unsigned>(rule)];
     Record record("violation");
     record.text("rule", describe(rule).id)
-        .hex("rip", reported != nullptr ? reported->state().rip : 0)
+        .hex("rip", rip)
         .text("detail", detail)
         .number("count", all.count - all.told);
     if (is_now) {
@@ -69,27 +75,30 @@ void send_exits() {
 }
 
 /// Where QEMU dies nobody is left to tell anything: at each power of two what there is, so that at
-/// least half of it is known.
+/// least half of it is known. In a batch the same plan can be run alone.
 void send_exits_so_far() {
     const u64 all = totals[0] + totals[1] + totals[2];
-    if ((all & (all - 1)) == 0) {
+    if ((all & (all - 1)) == 0 && !batch::is_under_way()) {
         send_exits();
         send_last_exits();
     }
 }
 
 /// All that has gathered over a run.
-void send_counts() {
+void send_counts(bool is_in_good_order) {
     flush_dump();
+    flush_serial_copy();
+    send_edges();
     send_timeline();
     if (reported != nullptr) {
+        leaks::look_at_end(reported->options, is_in_good_order);
         send_page_states(reported->options);
         send_profile(reported->options);
     }
     for (const RuleDescription& row : rules) {
         const Breaches& all = breaches[static_cast<unsigned>(row.rule)];
         if (all.count != all.told) {
-            send_violation(row.rule, "", false);
+            send_violation(row.rule, "", reported_rip(), false);
         }
     }
     send_exits();
@@ -114,7 +123,8 @@ void add_registers(Record& record, Vcpu& vcpu) {
     record.bytes("code", code, fetch_code(vcpu, code, sizeof code));
 }
 
-/// Tells the totals and leaves QEMU. Members of the outcome that depend on its kind come before.
+/// Tells the totals and leaves QEMU, or goes on to the batch's next run. Members of the outcome
+/// that depend on its kind come before.
 [[noreturn]] void finish(Record& outcome, bool with_state) {
     if (reported != nullptr) {
         if (with_state) {
@@ -136,12 +146,14 @@ void add_registers(Record& record, Vcpu& vcpu) {
         .number("shared_pages", shared_page_count())
         .number("lies", lies_told)
         .end();
-    x86::Cpu::out8(debug_exit_port, 0);
-    x86::Cpu::halt();
+    if (batch::is_under_way()) {
+        batch::go_on();
+    }
+    leave_qemu();
 }
 
 [[noreturn]] void end_with_detail(const char* kind, std::string_view detail) {
-    send_counts();
+    send_counts(false);
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", kind).text("detail", detail);
@@ -150,7 +162,7 @@ void add_registers(Record& record, Vcpu& vcpu) {
 
 /// The guest has ended the machine in good order.
 [[noreturn]] void end_as_asked(const char* kind) {
-    send_counts();
+    send_counts(true);
     Record outcome("outcome");
     outcome.text("kind", kind);
     finish(outcome, false);
@@ -165,6 +177,7 @@ void count(Served kind, u64 code, const char* name) {
         add_to_timeline(reported->registers.left_at, kind, name);
     }
     remember_exit(name_of(kind), code, name, reported != nullptr ? reported->state().rip : 0);
+    note_edge(kind, code, reported != nullptr ? reported->state().rip : 0);
     ++totals[static_cast<unsigned>(kind)];
     for (u64 n = 0; n < count_rows; ++n) {
         if (counts[n].kind == kind && counts[n].code == code) {
@@ -180,12 +193,16 @@ void count(Served kind, u64 code, const char* name) {
 }
 
 void report_violation(Rule rule, const char* detail) {
+    report_violation(rule, detail, reported_rip());
+}
+
+void report_violation(Rule rule, const char* detail, u64 rip) {
     Breaches& all = breaches[static_cast<unsigned>(rule)];
     ++all.count;
     // The first at once; then at each power of two, so that a guest that breaks a rule with every
     // call is not slowed down, and a run that is killed has told at least half.
     if ((all.count & (all.count - 1)) == 0) {
-        send_violation(rule, detail, true);
+        send_violation(rule, detail, rip, true);
     }
 }
 
@@ -212,14 +229,14 @@ void end_run_by_power_off() { end_as_asked("power-off"); }
 void end_run_by_reset() { end_as_asked("reset"); }
 
 void end_run_by_exit(u64 value) {
-    send_counts();
+    send_counts(true);
     Record outcome("outcome");
     outcome.text("kind", "exit").number("value", value);
     finish(outcome, false);
 }
 
 void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
-    send_counts();
+    send_counts(false);
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "terminate")
@@ -237,12 +254,19 @@ void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", 
 
 void end_run_by_host() { end_with_detail("host", ""); }
 
+void end_run_by_limit() { end_with_detail("limit", ""); }
+
+void leave_qemu() {
+    x86::Cpu::out8(debug_exit_port, 0);
+    x86::Cpu::halt();
+}
+
 void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
 
 void end_run_by_stop(std::string_view detail) { end_with_detail("stop", detail); }
 
 void end_run_by_unsupported_event(u64 exit_code, u64 extra) {
-    send_counts();
+    send_counts(false);
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", "unsupported-event")

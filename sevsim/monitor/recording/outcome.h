@@ -27,6 +27,9 @@ void count(Served kind, u64 code, const char* name);
 /// A rule that the guest broke: always reported, and the guest's own exit status no longer counts.
 void report_violation(Rule rule, const char* detail);
 
+/// The same of code elsewhere.
+void report_violation(Rule rule, const char* detail, u64 rip);
+
 /// A lie that the hypervisor has told, or an attack; traced where that is wanted.
 void report_lie(const char* name, bool traced);
 
@@ -35,6 +38,9 @@ void set_reported_vcpu(Vcpu& vcpu);
 
 /// Whose exit is served, and when it left the guest: the members "vcpu" and "time".
 void add_moment(Record& record);
+
+/// Ends QEMU, without another word.
+[[noreturn]] void leave_qemu();
 
 // Each ends the run; "value" and reason are the guest's.
 [[noreturn]] void end_run_by_exit(u64 value);
@@ -45,7 +51,8 @@ void add_moment(Record& record);
 [[noreturn]] void end_run_by_shutdown(std::string_view detail);
 [[noreturn]] void end_run_by_halt(std::string_view detail);
 [[noreturn]] void end_run_by_stop(std::string_view detail); // what no machine can go on from
-[[noreturn]] void end_run_by_host(); // it has waited long enough, and wants to see what there is
+[[noreturn]] void end_run_by_host();  // it has waited long enough, and wants to see what there is
+[[noreturn]] void end_run_by_limit(); // of entries (Options::limit)
 [[noreturn]] void end_run_by_unsupported_event(u64 exit_code, u64 extra);
 [[noreturn]] void end_run_by_monitor_error(std::string_view detail);
 

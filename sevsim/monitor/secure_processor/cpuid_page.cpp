@@ -120,6 +120,22 @@ void spoil(CpuidPage& table, u64 how) {
     }
 }
 
+/// The N-th entry of a function.
+void flip_entry(CpuidPage& table, const Hostility& lie) {
+    u64 entries = 0;
+    for (Function& function : table.functions) {
+        if (function.eax_in == high_half(lie.code) && ++entries == lie.at) {
+            x86::CpuidResult result{function.eax, function.ebx, function.ecx, function.edx};
+            flip_register(result, lie);
+            function.eax = result.eax;
+            function.ebx = result.ebx;
+            function.ecx = result.ecx;
+            function.edx = result.edx;
+            return;
+        }
+    }
+}
+
 } // namespace
 
 void fill_cpuid_page(Vcpu& vcpu, u8* page) {
@@ -150,6 +166,12 @@ void fill_cpuid_page(Vcpu& vcpu, u8* page) {
     }
     if (tells(vcpu.options, Lie::cpuid_page)) {
         spoil(table, vcpu.options.hostile.find(Lie::cpuid_page)->code);
+    }
+    for (const Hostility& lie : vcpu.options.hostile) {
+        if (lie.lie == Lie::cpuid_entry_flip) {
+            (void)tells(vcpu.options, lie.lie);
+            flip_entry(table, lie);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/secure_processor/launch.h"
 
+#include "sevsim/monitor/hypervisor/lies.h"
+#include "sevsim/monitor/hypervisor/page_lies.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/recording/outcome.h"
@@ -81,12 +83,18 @@ const LaunchModule& launch_module() { return module; }
 
 std::span<const u8> certificates() { return certificate_table; }
 
-void fill_secrets_page(u8* page) {
+void fill_secrets_page(const Options& options, u8* page) {
     auto& secrets = *reinterpret_cast<SecretsPage*>(page);
     memset(page, 0, page_size);
     secrets.version               = secrets_version;
     secrets.family_model_stepping = x86::Cpu::cpuid(1).eax;
     memcpy(secrets.vmpck, module.vmpck, sizeof secrets.vmpck);
+    for (const Hostility& lie : options.hostile) {
+        if (lie.lie == Lie::secrets_flip) {
+            (void)tells(options, lie.lie);
+            flip(page, lie.code);
+        }
+    }
 }
 
 } // namespace vestibule::sevsim

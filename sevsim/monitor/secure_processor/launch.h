@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sevsim/launch_module.h"
+#include "sevsim/monitor/options.h"
 
 #include <span>
 
@@ -26,6 +27,6 @@ std::span<const u8> certificates();
 
 /// The page of type SECRETS (chapter 8.17.2.6): the guest's keys for messages to the secure
 /// processor.
-void fill_secrets_page(u8* page);
+void fill_secrets_page(const Options& options, u8* page);
 
 } // namespace vestibule::sevsim

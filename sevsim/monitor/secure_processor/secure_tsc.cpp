@@ -41,7 +41,8 @@ const char* fault(const x86::Vmsa& vmsa) {
 }
 
 void load(Vcpu& vcpu, const x86::Vmsa& vmsa) {
-    vcpu.vmcb.tsc_offset = is_on(vmsa.sev_features) ? vmsa.guest_tsc_offset : 0;
+    vcpu.vmcb.tsc_offset =
+        is_on(vmsa.sev_features) ? vmsa.guest_tsc_offset : vcpu.options.tsc_offset;
 }
 
 void save(const Vcpu& vcpu, x86::Vmsa& vmsa) {

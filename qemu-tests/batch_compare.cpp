@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
+// Holds the lines of a batch against runs of the same plans alone: batch_compare LINES SINGLE..., a
+// file a plan. How each has ended, what it has counted and which rules it has broken must be the
+// same.
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+int main(int argc, char** argv) {
+    using nlohmann::json;
+    const std::vector<std::string> files(argv + 1, argv + argc);
+    std::ifstream lines(files.at(0));
+    unsigned wrong    = 0;
+    std::size_t plans = 0;
+    for (std::string line; std::getline(lines, line); ++plans) {
+        const json run = json::parse(line);
+        if (run.at("plan") != plans || plans + 1 >= files.size()) {
+            std::printf("line %zu: plan %s\n", plans, run.at("plan").dump().c_str());
+            return 1;
+        }
+        std::ifstream file(files[plans + 1]);
+        const json alone = json::parse(file);
+        for (const char* member : {"outcome", "counts", "exits", "violations", "hostile", "state",
+                                   "last_exits", "launch_digest"}) {
+            if (run.at("run").at(member) != alone.at(member)) {
+                std::printf("plan %zu, %s: in a batch %s, alone %s\n", plans, member,
+                            run.at("run").at(member).dump().c_str(),
+                            alone.at(member).dump().c_str());
+                ++wrong;
+            }
+        }
+    }
+    std::printf("counted: planned runs compared: %zu\n", plans);
+    return plans + 1 != files.size() || wrong != 0 ? 1 : 0;
+}
