@@ -102,7 +102,8 @@ void Pool::wait(std::chrono::milliseconds limit) {
     }
     std::vector<std::pair<Done, PoolEnd>> ended;
     std::size_t at = 1;
-    for (auto job = jobs_.begin(); job != jobs_.end(); at += 2) {
+    // What takes output may start others, which stand behind those that were looked at.
+    for (auto job = jobs_.begin(); at < polled.size(); at += 2) {
         if (polled[at + 1].revents != 0 && job->output) {
             read_output(*job);
         }

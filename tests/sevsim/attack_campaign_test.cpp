@@ -232,10 +232,8 @@ TEST_F(AttackCampaign, AnInterruptedOneEndsInGoodOrder) {
     const std::string whole = plans_of(run(options("whole")));
     write("runs", "");
     // The tenth run sends what Ctrl-C does, and would not come back for an hour.
-    write("before", R"sh([ "$(wc -l <"$DIRECTORY/runs")" -ne 10 ] || {
-        kill - INT $PPID;
-        sleep 3600; }
-)sh");
+    write("before",
+          "if [ `wc -l <$DIRECTORY/runs` -eq 10 ]; then kill -INT $PPID; sleep 3600; fi\n");
     const auto end = run_campaign(options());
     ASSERT_TRUE(end) << end.error();
     EXPECT_EQ(end->why, "interrupted");

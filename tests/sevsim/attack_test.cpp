@@ -118,7 +118,13 @@ TEST(AttackDraws, APlanIsKnownByItsSeedAndNumber) {
     EXPECT_NE(plans, others);
     // Campaigns that were run with this drawing are replayed by it: another order of random numbers
     // makes another campaign of every seed that is written down.
-    EXPECT_EQ(text_of(draw_plan(1, 0, drawing, guest)), "WANTED");
+    const Drawing two{
+        .kinds = {{Lie::event, {}}, {Lie::nmi, {}}},
+          .most = 4
+    };
+    EXPECT_EQ(text_of(draw_plan(1, 4, two, guest)),
+              "event:0x8000031d@1664\nevent:0x800000a0@310\nevent:0x80000202@1\n"
+              "event:0x8000001180000b1d@125\n");
 }
 
 /// Each lie is drawn, with what `--hostile` takes, and at a moment that the guest has.
@@ -451,7 +457,7 @@ RunLine run_line(u64 number, Verdict verdict) {
         .cause   = is_finding(verdict) ? "uncoded shutdown at 0x1" : "",
         .end     = "an end",
         .told    = 1,
-        .seconds = 1.2345
+        .seconds = 1.2343
     };
 }
 
