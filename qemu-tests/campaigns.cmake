@@ -18,11 +18,13 @@ function(attack_test name guest)
   set_tests_properties(qemu.attack_${name} PROPERTIES TIMEOUT 1000000)
 endfunction()
 
-attack_test(stub vestibule)
-attack_test(stub_32 vestibule ENTRY 32)
+# The selftest says by itself, and with exit code 1, what it finds by a road without the runtime, and its last
+# cases stand on stacks that have room for one #VC: of its lies are those that the stub has to see through.
+set(stub_lies cbit-position,cbit-information,cbit-cpuid,cbit-no-effect,response-code,cpuid-register,no-sev,vc,exception,refused)
+attack_test(stub vestibule ARGS --kind ${stub_lies})
+attack_test(stub_32 vestibule ENTRY 32 ARGS --kind ${stub_lies})
 # How many NMIs came is the hypervisor's to say.
-attack_test(library library_nmis ARGS --ignore NMI)
-attack_test(own_msrs library_own_msrs)
+attack_test(library library_nmis ARGS --ignore NMI --batch 40)
 
 # Checks taken out of the guest's code, one at a time: each is found.
 add_test(NAME qemu.planted_faults

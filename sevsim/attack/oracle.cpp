@@ -68,14 +68,15 @@ bool is_coded(const Ended& run) {
            && ghcb::find_termination(reason.set, reason.code) != nullptr;
 }
 
-/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, or lets a
-/// guest go on that has asked for its termination and can do no more than halt.
+/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
+/// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
+/// and no SIPI.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     const auto tells = [&plan](Lie lie) {
         return std::ranges::find(plan, lie, &Hostility::lie) != plan.end();
     };
     return (run.kind == "stop" && tells(Lie::no_information))
-           || (run.kind == "halt" && tells(Lie::termination_returns));
+           || (run.kind == "halt" && (tells(Lie::termination_returns) || tells(Lie::init)));
 }
 
 const BrokenRule* newly_broken(const Ended& honest, const Ended& run, bool leaks) {
@@ -195,7 +196,8 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
         }
         return {Verdict::wrong_result, fmt::format("wrong {}: {}", end_of(run), *other), *other};
     }
-    if (oracle.ours) {
+    // A guest that has noticed, and ended, may have said something wrong on the way.
+    if (oracle.ours && ends_as_honest) {
         if (const BrokenRule* rule = newly_broken(honest, run, false)) {
             return {Verdict::broken_rule, fmt::format("rule {} at {}", rule->rule, rule->rip),
                     fmt::format("{} at {}", rule->rule, rule->rip)};

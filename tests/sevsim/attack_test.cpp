@@ -295,6 +295,7 @@ TEST(AttackOracle, GuestsOfOurs) {
 /// What the hypervisor does to a guest that has ended, or not begun, is no fault of it.
 TEST(AttackOracle, EndsOfTheHypervisors) {
     EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "init@3"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
     EXPECT_EQ(verdict_on(ended_as("stop"), "no-information"), Verdict::coded_end);
     Ended early    = ended_as("shutdown");
@@ -353,6 +354,9 @@ TEST(AttackOracle, LeaksAndRules) {
     run.broken[0].rule = "vmgexit-user";
     EXPECT_EQ(verdict_on(run), Verdict::broken_rule);
     EXPECT_EQ(verdict_on(run, "nmi@1", foreign()), Verdict::right_result);
+    Ended noticed  = terminated(2, 0x2B);
+    noticed.broken = run.broken;
+    EXPECT_EQ(verdict_on(noticed), Verdict::coded_end);
     run.broken[0].rule = "rmp-not-validated"; // what a page attack makes of the machine
     EXPECT_EQ(verdict_on(run), Verdict::right_result);
 }
