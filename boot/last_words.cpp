@@ -9,7 +9,7 @@
 namespace vestibule::boot {
 
 [[clang::minsize]] void fail_at(const vc::Frame& frame, ghcb::Reason reason) {
-    const vc::Context& context = vc_context();
+    vc::Context& context = vc_context();
     ghcb::leave_last_words(context.ghcb, reason, frame.rip, frame.error_code, context.culprit);
     fail(reason);
 }

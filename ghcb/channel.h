@@ -22,6 +22,9 @@ struct Channel {
     volatile u8 holders   = 0;     // calls whose page it is: one, and one within it
     volatile bool is_kept = false; // the backup has what the outer one had in the page
 
+    /// In the place of how many: the guest ends, and the page is nobody's any more.
+    static constexpr u8 over = 0xFF;
+
     /// Whether one more call may use the page.
     bool has_room() const { return holders == 0 || (holders == 1 && backup != nullptr); }
 };

@@ -23,12 +23,16 @@ struct LastWords {
 
 static_assert(sizeof(LastWords) == 40);
 
-/// Does nothing before the page is open.
+/// Does nothing before the page is open, and nothing the second time.
+///
+/// SECURITY: a hypervisor can take the page away, so that each access raises #VC. What serves that
+/// one finds no room for a call and comes here again, to the end of the guest and not to the page.
 [[gnu::noinline, clang::minsize]] inline void
-leave_last_words(const Channel& channel, Reason reason, u64 rip, u64 error_code, u64 address) {
-    if (channel.page == nullptr) {
+leave_last_words(Channel& channel, Reason reason, u64 rip, u64 error_code, u64 address) {
+    if (channel.page == nullptr || channel.holders == Channel::over) {
         return;
     }
+    channel.holders  = Channel::over;
     auto& words      = *reinterpret_cast<volatile LastWords*>(&channel.page->shared_buffer);
     words.magic      = LastWords::magic_value;
     words.reason     = u64{reason.set} << 8 | reason.code;

@@ -17,7 +17,7 @@ extern "C" {
 // Called from library/entries.asm.
 namespace {
 
-[[noreturn]] void end_at(const vc::Frame& frame, const PerCpu& cpu, ghcb::Reason reason) {
+[[noreturn]] void end_at(const vc::Frame& frame, PerCpu& cpu, ghcb::Reason reason) {
     ghcb::leave_last_words(cpu.context.ghcb, reason, frame.rip, frame.error_code,
                            cpu.context.culprit);
     library::end(reason);

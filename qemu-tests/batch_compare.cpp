@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 // Holds the lines of a batch against runs of the same plans alone: batch_compare LINES SINGLE..., a
-// file a plan. How each has ended, what it has counted and which rules it has broken must be the
-// same.
+// file a plan. How each has ended and where, what it has counted and which rules it has broken must
+// be the same. Registers need not: a guest draws random numbers.
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -21,8 +21,16 @@ int main(int argc, char** argv) {
             return 1;
         }
         std::ifstream file(files[plans + 1]);
-        const json alone = json::parse(file);
-        for (const char* member : {"outcome", "counts", "exits", "violations", "hostile", "state",
+        const json alone        = json::parse(file);
+        const json& state       = run.at("run").at("state");
+        const json& state_alone = alone.at("state");
+        if (state.is_null() != state_alone.is_null()
+            || (!state.is_null()
+                && state.at("registers").at("rip") != state_alone.at("registers").at("rip"))) {
+            std::printf("plan %zu: it ends elsewhere\n", plans);
+            ++wrong;
+        }
+        for (const char* member : {"outcome", "counts", "exits", "violations", "hostile",
                                    "last_exits", "launch_digest"}) {
             if (run.at("run").at(member) != alone.at(member)) {
                 std::printf("plan %zu, %s: in a batch %s, alone %s\n", plans, member,

@@ -54,6 +54,10 @@ TEST(Lies, AreReadWithWhatTheyTake) {
              {"msr-within:0xc0000082@2+9", Lie::msr_within, 0xC000'0082, 2, 9},
              {"refused:6@3", Lie::refused, 6, 3},
              {"unanswered@3", Lie::unanswered, 0, 3},
+             {"secrets-flip:0x20000000000000ff", Lie::secrets_flip, 0x2000'0000'0000'00FF, 0},
+             {"field-flip:0x3980000000000002@4", Lie::field_flip, 0x3980'0000'0000'0002, 4},
+             {"field-set:0xffffffffffffffff@4+0x398", Lie::field_set, ~u64{0}, 4, 0x398},
+             {"answer-of-other:0x80000010@2", Lie::answer_of_other, 0x8000'0010, 2},
              {"event-walk:0x80000312@0x72", Lie::event_walk, 0x8000'0312, 0x72},
     }) {
         Hostility read;
@@ -105,6 +109,9 @@ TEST(Lies, AreRefusedWithTheReason) {
              {"msr-within:0x10@1",        "expected @N+K"         },
              {"refused@1",                "expected NAME:CODE@N"  },
              {"unanswered",               "expected @N"           },
+             {"secrets-flip",             "expected NAME:WORD"    },
+             {"secrets-flip:1@1",         "expected NAME:WORD"    },
+             {"field-set:1@1",            "expected @N+K"         },
     }) {
         Hostility read;
         const char* said = read_hostility(wrong.text.data(), wrong.text.size(), read);
@@ -117,7 +124,8 @@ TEST(QemuCommand, PassesHostilityOnAsItWasAsked) {
     for (const char* text :
          {"no-sev", "nmi@12", "vc:0x7b@20", "vc-at-entry:0x0@3", "vc-within:0x72@3+17",
           "event-within:0x80000312@1+2", "event-walk:0x80000312@114", "msr-within:0xc0000082@2+9",
-          "refused:0x6@3", "unanswered@3"}) {
+          "refused:0x6@3", "unanswered@3", "secrets-flip:0xffffffffffffffff",
+          "field-set:0x1@4+920"}) {
         RunOptions options;
         Hostility lie;
         EXPECT_EQ(read_hostility(text, std::string_view{text}.size(), lie), nullptr);
