@@ -8,6 +8,7 @@
 #include "igvm/format/hex.h"
 #include "igvm/tool/file_io.h"
 #include "monitor_image.h"
+#include "sevsim/attack/command.h"
 #include "sevsim/batch.h"
 #include "sevsim/certificates.h"
 #include "sevsim/ci_results.h"
@@ -59,6 +60,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
   sevsim run --firmware /usr/share/ovmf/OVMF.fd --timeout 120
   sevsim run --platform sev-snp --kernel vmlinuz --initrd initrd.img --append console=ttyS0
+  sevsim attack guest.igvm --seed 1 --budget 2m
 
 Exit status: 0 the guest exited with code 0, powered off or reset the machine, and broke no rule;
 1 anything else, 2 wrong use, 130 interrupted by Ctrl-C (128 and the signal).)";
@@ -575,9 +577,14 @@ int command_line(std::span<char*> arguments) {
     certs->add_option("DIR", root, "The directory, where none of its files is yet")
         ->required()
         ->type_name("");
+    attack::AttackCommand campaign;
+    attack::describe_attack(app, campaign);
     cli::add_pages(app);
     try {
         app.parse(count, arguments.data());
+        if (campaign.verb->parsed()) {
+            cli::check_files(*campaign.verb);
+        }
         if (run->parsed()) {
             cli::check_files(*run);
             for (const std::string& text : verdict.expected) {
@@ -593,6 +600,9 @@ int command_line(std::span<char*> arguments) {
     }
     if (certs->parsed()) {
         return certs_command(root);
+    }
+    if (campaign.verb->parsed()) {
+        return attack::run_attack(campaign, options.qemu_arguments);
     }
     options.vcpus_given = run->count("--vcpus") != 0;
     options.c_bit_given = run->count("--cbit") != 0;

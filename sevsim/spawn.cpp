@@ -34,7 +34,8 @@ namespace {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     std::signal(SIGPIPE, SIG_DFL);
-    if (dup2(files.input, STDIN_FILENO) < 0 || dup2(files.output, STDOUT_FILENO) < 0) {
+    if (dup2(files.input, STDIN_FILENO) < 0 || dup2(files.output, STDOUT_FILENO) < 0
+        || (files.errors >= 0 && dup2(files.errors, STDERR_FILENO) < 0)) {
         fail();
     }
     for (const Descriptor& file : files.inherited) {

@@ -46,6 +46,7 @@ struct ChildFiles {
     int input;
     int output;
     const std::vector<Descriptor>& inherited;
+    int errors = -1; ///< -1: our own standard error
 };
 
 std::expected<Child, std::string> spawn(const std::vector<std::string>& arguments,

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# Campaigns of attacks on guests of ours (docs/attacks.md): none of them comes to anything but a right result,
+# a right exception or a coded end.
+# attack_test(<name> <guest> [ENTRY <mode>] [ARGS <option of sevsim attack>...])
+function(attack_test name guest)
+  cmake_parse_arguments(ARG "" "ENTRY" "ARGS" ${ARGN})
+  if(NOT ARG_ENTRY)
+    set(ARG_ENTRY 64)
+  endif()
+  image_file(file ${guest} ${ARG_ENTRY})
+  set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/attack_plans/${name})
+  if(NOT EXISTS ${corpus})
+    set(corpus -)
+  endif()
+  add_test(NAME qemu.attack_${name}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/attacks $<TARGET_FILE:sevsim> $<TARGET_FILE:json_check>
+      ${CMAKE_SOURCE_DIR}/docs/schemas ${CMAKE_CURRENT_BINARY_DIR}/attack_${name} ${corpus} ${file} ${ARG_ARGS})
+  set_tests_properties(qemu.attack_${name} PROPERTIES TIMEOUT 1000000)
+endfunction()
+
+# The selftest says by itself, and with exit code 1, what it finds by a road without the runtime, and its last
+# cases stand on stacks that have room for one #VC: of its lies are those that the stub has to see through.
+set(stub_lies cbit-position,cbit-information,cbit-cpuid,cbit-no-effect,response-code,cpuid-register,no-sev,vc,exception,refused)
+attack_test(stub vestibule ARGS --kind ${stub_lies})
+attack_test(stub_32 vestibule ENTRY 32 ARGS --kind ${stub_lies})
+# How many NMIs came is the hypervisor's to say.
+attack_test(library library_nmis ARGS --ignore NMI --batch 40)
+
+# Checks taken out of the guest's code, one at a time: each is found.
+add_test(NAME qemu.planted_faults
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/long_form ${CMAKE_CURRENT_SOURCE_DIR}/planted_faults ${CMAKE_BINARY_DIR}
+    ${CMAKE_CURRENT_BINARY_DIR}/planted_faults)
+set_tests_properties(qemu.planted_faults PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 7200)

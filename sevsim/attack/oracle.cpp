@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
+#include "sevsim/attack/oracle.h"
+
+#include "ghcb/termination.h"
+#include "sevsim/attack/draws.h"
+#include "sevsim/report.h"
+#include "x86/exit_code.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vestibule::sevsim::attack {
+
+namespace {
+
+constexpr const char* verdict_names[] = {
+    "right result", "right exception",   "coded end",     "own data",
+    "other end",    "uncoded end",       "broken rule",   "wrong result",
+    "leak",         "control flow lost", "sevsim failed",
+};
+static_assert(std::size(verdict_names) == verdict_count);
+
+/// Rules that keep what is private from the hypervisor.
+constexpr std::string_view leak_rules[] = {
+    "ghcb-extra-input",  "ghcb-stale-bits", "ghcb-private", "msr-reserved-bits",
+    "private-string-io", "ghcb-exit-info",  "leak-canary",  "leak-field",
+    "leak-register",     "leak-canary",     "leak-field",   "leak-register",
+};
+
+/// Rules that speak of what the hypervisor has done to a page, and not of what the guest did.
+constexpr std::string_view rules_of_attacked_pages[] = {
+    "rmp-not-validated",
+    "rmp-not-assigned",
+    "rmp-validated-twice",
+    "rmp-rescinded-twice",
+};
+
+template <std::size_t count>
+bool is_one_of(std::string_view name, const std::string_view (&names)[count]) {
+    return std::ranges::find(names, name) != std::end(names);
+}
+
+bool is_end_of_choice(const Ended& run) {
+    return run.kind == "exit" || run.kind == "power-off" || run.kind == "reset";
+}
+
+bool ends_alike(const Ended& honest, const Ended& run) {
+    return honest.kind == run.kind && honest.value == run.value
+           && honest.reason.has_value() == run.reason.has_value()
+           && (!honest.reason
+               || (honest.reason->set == run.reason->set
+                   && honest.reason->code == run.reason->code));
+}
+
+/// A code that the guest's own table has, and that is not the selftest's word for a failure of
+/// which it knows itself.
+bool is_coded(const Ended& run) {
+    if (run.kind == "unsupported-event") {
+        return true; // by its own request, with the exit code
+    }
+    if (run.kind != "terminate" || !run.reason) {
+        return false;
+    }
+    using ghcb::Reason;
+    const Reason reason{run.reason->set, run.reason->code};
+    return reason != ghcb::reason::selftest_failed && reason != ghcb::reason::selftest_passed
+           && ghcb::find_termination(reason.set, reason.code) != nullptr;
+}
+
+/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
+/// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
+/// and no SIPI.
+bool is_hypervisors_end(const Ended& run, const Lies& plan) {
+    const auto tells = [&plan](Lie lie) {
+        return std::ranges::find(plan, lie, &Hostility::lie) != plan.end();
+    };
+    return (run.kind == "stop" && tells(Lie::no_information))
+           || (run.kind == "halt" && (tells(Lie::termination_returns) || tells(Lie::init)));
+}
+
+const BrokenRule* newly_broken(const Ended& honest, const Ended& run, bool leaks) {
+    for (const BrokenRule& rule : run.broken) {
+        const bool was_broken =
+            std::ranges::find(honest.broken, rule.rule, &BrokenRule::rule) != honest.broken.end();
+        if (!was_broken && is_one_of(rule.rule, leak_rules) == leaks
+            && !is_one_of(rule.rule, rules_of_attacked_pages)) {
+            return &rule;
+        }
+    }
+    return nullptr;
+}
+
+/// An address far from any code that an honest run left the guest from. Images of ours lie within
+/// 2 MiB; a kernel has more code than it leaves the guest from.
+const u64* stray(const Ended& run, const Places& places, bool ours) {
+    const u64 reach  = ours ? 0 : 16;
+    const auto found = std::ranges::find_if(run.rips, [&](u64 rip) {
+        const u64 block = block_of(rip);
+        const auto near = places.blocks.lower_bound(block - std::min(block, reach));
+        return near == places.blocks.end() || *near > block + reach;
+    });
+    return found == run.rips.end() ? nullptr : &*found;
+}
+
+std::string end_of(const Ended& run) {
+    if (run.reason) {
+        return fmt::format("{} {:#x}:{:#x}", run.kind, run.reason->set, run.reason->code);
+    }
+    return run.value ? fmt::format("{} {:#x}", run.kind, *run.value) : run.kind;
+}
+
+/// The first line that is not the honest run's; `whole` asks for all of that to have come.
+std::optional<std::string> other_line(const Ended& honest, const Ended& run, const Oracle& oracle,
+                                      bool whole) {
+    const auto wanted = compared_lines(honest.output, oracle);
+    auto seen         = compared_lines(run.output, oracle);
+    if (!whole && !run.output.empty() && !run.output.ends_with('\n') && !seen.empty()) {
+        seen.pop_back(); // it was in the middle of saying it
+    }
+    for (std::size_t n = 0; n < seen.size(); ++n) {
+        if (n == wanted.size()) {
+            return fmt::format("one more line, '{}'", printable(seen[n]));
+        }
+        if (seen[n] != wanted[n]) {
+            return fmt::format("'{}' in the place of '{}'", printable(seen[n]),
+                               printable(wanted[n]));
+        }
+    }
+    if (whole && seen.size() != wanted.size()) {
+        return fmt::format("without '{}'", printable(wanted[seen.size()]));
+    }
+    return std::nullopt;
+}
+
+bool tells(const Lies& plan, Data data) {
+    return std::ranges::any_of(
+        plan, [data](const Hostility& lie) { return draw_of(lie.lie).data == data; });
+}
+
+} // namespace
+
+const char* name_of(Verdict verdict) { return verdict_names[static_cast<unsigned>(verdict)]; }
+
+std::optional<Verdict> verdict_of(std::string_view name) {
+    for (unsigned n = 0; n < verdict_count; ++n) {
+        if (name == verdict_names[n]) {
+            return static_cast<Verdict>(n);
+        }
+    }
+    return std::nullopt;
+}
+
+bool is_finding(Verdict verdict) { return verdict >= Verdict::uncoded_end; }
+
+std::vector<std::string> compared_lines(std::string_view output, const Oracle& oracle) {
+    std::vector<std::string> kept;
+    for_each_line(output, [&](std::string_view line) {
+        const std::string text{line};
+        if ((!oracle.compared || std::regex_search(text, *oracle.compared))
+            && (!oracle.ignored || !std::regex_search(text, *oracle.ignored))) {
+            kept.push_back(text);
+        }
+    });
+    return kept;
+}
+
+Judgement judge(const Ended& honest, const Places& places, const Ended& run, const Places& seen,
+                const Lies& plan, const Oracle& oracle) {
+    if (run.kind == "monitor-error" || run.kind == "qemu-killed" || run.kind == "qemu-exited"
+        || run.kind == "unread" || run.kind == "host") {
+        return {Verdict::failed, "sevsim: " + run.words, run.words};
+    }
+    if (const BrokenRule* rule = newly_broken(honest, run, true)) {
+        return {Verdict::leak, fmt::format("leak {} at {}", rule->rule, rule->rip),
+                fmt::format("{} at {}", rule->rule, rule->rip)};
+    }
+    for (const Forged& vc : seen.believed) {
+        if (!raises(places, vc)) {
+            return {Verdict::leak, fmt::format("believed #VC {:#x}", vc.code),
+                    fmt::format("it believed a forged #VC {:#x} ({}) at {:#x}, and asked the "
+                                "hypervisor",
+                                vc.code, x86::exit_name(vc.code), vc.rip)};
+        }
+    }
+    const bool ends_as_honest = ends_alike(honest, run);
+    if (const u64* rip = stray(run, places, oracle.ours); rip != nullptr && !ends_as_honest) {
+        return {Verdict::control_flow, fmt::format("control flow at {:#x}", *rip),
+                fmt::format("it left the guest at {:#x}, where an honest run has no code", *rip)};
+    }
+    // What it has said until a coded end counts as well: by then it had gone on with it.
+    if (const auto other = other_line(honest, run, oracle, ends_as_honest);
+        other && (oracle.ours || ends_as_honest)) {
+        if (tells(plan, Data::hypervisors)) {
+            return {Verdict::own_data, "", *other};
+        }
+        return {Verdict::wrong_result, fmt::format("wrong {}: {}", end_of(run), *other), *other};
+    }
+    // A guest that has noticed, and ended, may have said something wrong on the way.
+    if (oracle.ours && ends_as_honest) {
+        if (const BrokenRule* rule = newly_broken(honest, run, false)) {
+            return {Verdict::broken_rule, fmt::format("rule {} at {}", rule->rule, rule->rip),
+                    fmt::format("{} at {}", rule->rule, rule->rip)};
+        }
+    }
+    if (ends_as_honest) {
+        // With one lie it is known that it was told; with several it may have been another.
+        // Memory that is not encrypted is nothing that is told at a moment.
+        const bool was_told = run.told != 0 || kinds_of(plan) == "cbit-no-effect";
+        if (oracle.ours && plan.size() == 1 && was_told && tells(plan, Data::malformed)) {
+            const std::string what = "unnoticed: " + kinds_of(plan);
+            return {Verdict::wrong_result, what, what};
+        }
+        return {Verdict::right_result, "", ""};
+    }
+    if (run.kind == "terminate" && run.reason && run.reason->set == ghcb::reason::set_exception) {
+        return {Verdict::right_exception, "", run.words};
+    }
+    if (!oracle.ours) {
+        return {run.kind == "terminate" || run.kind == "unsupported-event" ? Verdict::coded_end
+                                                                           : Verdict::other_end,
+                "", run.words};
+    }
+    if (is_coded(run) || is_hypervisors_end(run, plan)) {
+        return {Verdict::coded_end, "", run.words};
+    }
+    if (run.kind == "shutdown" && run.vmgexits == 0) {
+        // Before it has asked for anything a guest may have no IDT yet, which no code mends.
+        return {Verdict::other_end, "", run.words};
+    }
+    if (is_end_of_choice(run) && run.value != honest.value) {
+        if (tells(plan, Data::hypervisors)) {
+            return {Verdict::own_data, "", run.words};
+        }
+        return {Verdict::wrong_result, "wrong " + end_of(run), run.words};
+    }
+    const u64 rip = run.rips.empty() ? 0 : run.rips.back();
+    return {Verdict::uncoded_end, fmt::format("uncoded {} at {:#x}", end_of(run), rip), run.words};
+}
+
+} // namespace vestibule::sevsim::attack
