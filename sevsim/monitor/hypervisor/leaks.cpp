@@ -7,6 +7,9 @@
 #include "x86/cpu.h"
 #include "x86/registers.h"
 
+#include <algorithm>
+#include <span>
+
 namespace vestibule::sevsim::leaks {
 
 namespace {
@@ -119,7 +122,7 @@ constexpr unsigned halves = 4;
 struct Secret {
     u32 half[halves];
 
-    u64 word(unsigned n) const { return from_halves(half[2 * n + 1], half[2 * n]); }
+    u64 word(size_t n) const { return from_halves(half[2 * n + 1], half[2 * n]); }
 
     bool has(u32 value) const {
         return value >> 16 == half[0] >> 16
@@ -139,13 +142,8 @@ Secret secret_of(u64 canary) {
 
 /// Whether half a word of the secret stands in these bytes, at a multiple of four.
 bool shows_secret(const Secret& secret, const u8* bytes, u64 size) {
-    const auto* words = reinterpret_cast<const u32*>(bytes);
-    for (u64 n = 0; n < size / sizeof(u32); ++n) {
-        if (secret.has(words[n])) {
-            return true;
-        }
-    }
-    return false;
+    const std::span words{reinterpret_cast<const u32*>(bytes), size / sizeof(u32)};
+    return std::ranges::any_of(words, [&secret](u32 word) { return secret.has(word); });
 }
 
 } // namespace
