@@ -138,7 +138,7 @@ int main(int argc, char** argv) {
     for (const auto& path : files) {
         std::ifstream file(path);
         std::string name = path.stem();
-        std::ranges::replace(name, '-', '/');
+        name.replace(name.rfind('-'), 1, "/"); // the number is behind the last one
         print_schema(Json::parse(file), name);
     }
     return 0;
