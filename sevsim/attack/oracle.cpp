@@ -196,8 +196,10 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
         }
         return {Verdict::wrong_result, fmt::format("wrong {}: {}", end_of(run), *other), *other};
     }
-    // A guest that has noticed, and ended, may have said something wrong on the way.
-    if (oracle.ours && ends_as_honest) {
+    // However it ends: a call that an NMI has spoilt is refused by an honest hypervisor, and ends
+    // the guest with a code. Where memory is not encrypted a page is not what the guest has
+    // written.
+    if (oracle.ours && !kinds_of(plan).contains("cbit-no-effect")) {
         if (const BrokenRule* rule = newly_broken(honest, run, false)) {
             return {Verdict::broken_rule, fmt::format("rule {} at {}", rule->rule, rule->rip),
                     fmt::format("{} at {}", rule->rule, rule->rip)};

@@ -356,7 +356,8 @@ TEST(AttackOracle, LeaksAndRules) {
     EXPECT_EQ(verdict_on(run, "nmi@1", foreign()), Verdict::right_result);
     Ended noticed  = terminated(2, 0x2B);
     noticed.broken = run.broken;
-    EXPECT_EQ(verdict_on(noticed), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(noticed), Verdict::broken_rule);
+    EXPECT_EQ(verdict_on(noticed, "cbit-no-effect"), Verdict::coded_end);
     run.broken[0].rule = "rmp-not-validated"; // what a page attack makes of the machine
     EXPECT_EQ(verdict_on(run), Verdict::right_result);
 }
