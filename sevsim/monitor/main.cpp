@@ -68,7 +68,7 @@ GuestFiles take_files(const MultibootInformation& information, const Options& op
     const auto file = [guests](size_t n) {
         return n < guests.size() ? guests[n] : std::span<u8>{};
     };
-    if (options.guest == GuestKind::firmware) {
+    if (options.guest != GuestKind::kernel) {
         return {.guest        = file(0),
                 .command_line = file(3),
                 .initrd       = file(4),
@@ -87,7 +87,7 @@ void load_guest(const GuestFiles& files, const MultibootInformation& information
         encrypt_shared_memory(); // in which a file may have pages of its own
     }
     switch (options.guest) {
-    case GuestKind::igvm: load_igvm(vcpus(), files.guest); break;
+    case GuestKind::igvm: load_igvm(vcpus(), files); break;
     case GuestKind::kernel: load_kernel(vcpus(), files, information); break;
     case GuestKind::firmware: load_firmware(vcpus(), files); break;
     }
