@@ -130,8 +130,10 @@ struct RunRecords {
     std::vector<Slice> slices;
     std::vector<Mark> marks; ///< the first of very many
     std::vector<PageRun> pages;
-    std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
-    std::string dumped;            ///< what the last record has brought for the dump
+    std::optional<u64> unprofiled;   ///< #VCs of a profiled run that did not come back
+    std::optional<u64> instructions; ///< the guest's, of a profiled run
+    std::optional<u64> to_port;      ///< of these, before its first IN or OUT that raised #VC
+    std::string dumped;              ///< what the last record has brought for the dump
     std::optional<Outcome> outcome;
     u64 malformed = 0; ///< lines that are no record: what they should have said is lost
 };
