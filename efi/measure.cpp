@@ -38,8 +38,8 @@ constexpr EFI_GUID tcg2_guid = {
 };
 
 constexpr elf::Phrase sections[] = {
-    ".linux", ".osrel", ".cmdline", ".initrd", ".ucode",   ".splash",
-    ".dtb",   ".uname", ".sbat",    ".pcrpkey",
+    ".linux",  ".osrel", ".cmdline", ".initrd", ".ucode",
+    ".splash", ".dtb",   ".uname",   ".sbat",   ".pcrpkey",
 };
 
 bool extend(Tcg2& tpm, Bytes data, elf::Phrase name) {

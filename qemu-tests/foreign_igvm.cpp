@@ -19,7 +19,8 @@ namespace {
 using Code = std::vector<u8>;
 
 /// In any mode: says the byte in AL.
-constexpr u8 say_al[] = {0xBA, 0xF8, 0x03}; // MOV (E)DX, 0x3F8, which 32-bit code has two bytes more of
+constexpr u8 say_al[] = {0xBA, 0xF8,
+                         0x03}; // MOV (E)DX, 0x3F8, which 32-bit code has two bytes more of
 
 Code& operator+=(Code& code, std::initializer_list<u8> bytes) {
     code.insert(code.end(), bytes);
@@ -40,14 +41,18 @@ void say_memory(Code& code, u32 address, u32 count) {
     for (unsigned byte = 0; byte < 4; ++byte) {
         code += {static_cast<u8>(address >> (8 * byte))};
     }
-    code += {0xB9, static_cast<u8>(count), 0, 0, 0, // MOV ECX, imm32
-             say_al[0], say_al[1], say_al[2], 0, 0,
+    code += {0xB9,      static_cast<u8>(count),
+             0,         0,
+             0, // MOV ECX, imm32
+             say_al[0], say_al[1],
+             say_al[2], 0,
+             0,
              0xAC,             // LODSB
-             0x84, 0xC0,       // TEST AL, AL
-             0x75, 0x02,       // JNZ +2
-             0xB0, 0x30,       // MOV AL, '0'
+             0x84,      0xC0,  // TEST AL, AL
+             0x75,      0x02,  // JNZ +2
+             0xB0,      0x30,  // MOV AL, '0'
              0xEE,             // OUT DX, AL
-             0xE2, 0xF6};      // LOOP to LODSB
+             0xE2,      0xF6}; // LOOP to LODSB
 }
 
 void end(Code& code) {
@@ -81,12 +86,10 @@ void start_at(Writer& writer, u32 mask, u64 rip) {
     context.data.limit      = ~u32{0};
     Code page(page_size);
     std::memcpy(page.data(), &context, sizeof(context));
-    writer.add(VpContext{.gpa                = 0,
-                         .compatibility_mask = mask,
-                         .file_offset        = 0,
-                         .vp_index           = 0,
-                         .reserved           = 0},
-               page);
+    writer.add(
+        VpContext{
+            .gpa = 0, .compatibility_mask = mask, .file_offset = 0, .vp_index = 0, .reserved = 0},
+        page);
 }
 
 void add_parameter(Writer& writer, u32 mask, u32 index, HeaderType type, u32 offset) {

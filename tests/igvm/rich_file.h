@@ -26,12 +26,12 @@ inline Writer rich_writer(u32 version) {
     region.relocation_region_gpa = 0x60'0000;
     writer.add(region);
     const PageTableRelocationRegion tables{.compatibility_mask = vsm,
-                                     .vp_index           = 0,
-                                     .vtl                = 2,
-                                     .reserved           = 0,
-                                     .gpa                = 0x80'0000,
-                                     .size               = 0x4000,
-                                     .used_size          = 0x2000};
+                                           .vp_index           = 0,
+                                           .vtl                = 2,
+                                           .reserved           = 0,
+                                           .gpa                = 0x80'0000,
+                                           .size               = 0x4000,
+                                           .used_size          = 0x2000};
     writer.add(tables);
     const Bytes document(24, 0x5A);
     writer.add(

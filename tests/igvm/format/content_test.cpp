@@ -230,13 +230,11 @@ TEST(IgvmContent, WhatCannotBeLaunchedIsNamed) {
              writer.add(block);
          }, PlatformType::sev_snp, "found SNP_ID_BLOCK", "one SNP_ID_BLOCK at the most"},
         {[](Writer& writer, u32 mask) {
-             writer.add(CorimData{.compatibility_mask = mask,
-                                  .file_offset        = 0,
-                                  .size_bytes         = 8,
-                                  .reserved           = 0},
-                        Bytes(8, 1), HeaderType::corim_document);
-         }, PlatformType::native, "found CORIM_DOCUMENT",
-         "no initialization header but GUEST_POLICY"},
+             writer.add(
+                 CorimData{
+                     .compatibility_mask = mask, .file_offset = 0, .size_bytes = 8, .reserved = 0},
+                 Bytes(8, 1), HeaderType::corim_document);
+         }, PlatformType::native, "found CORIM_DOCUMENT", "no initialization header but GUEST_POLICY"},
     };
     for (const Row& row : rows) {
         Writer writer;

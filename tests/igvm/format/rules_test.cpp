@@ -479,9 +479,10 @@ TEST(IgvmRules, RichFileIsValid) {
 static std::expected<File, Error> parse_with_remarks(const Bytes& file,
                                                      std::vector<Error>& remarks) {
     return parse(file, OptionalHeaders::refused,
-                 {.take  = [](void* all, const Error& remark) {
-                      static_cast<std::vector<Error>*>(all)->push_back(remark);
-                  },
+                 {.take =
+                      [](void* all, const Error& remark) {
+                          static_cast<std::vector<Error>*>(all)->push_back(remark);
+                      },
                   .taker = &remarks});
 }
 

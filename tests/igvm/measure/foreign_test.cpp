@@ -18,8 +18,8 @@ Bytes coconut_like(u32 mask_of_pages) {
     const u32 native = writer.add_platform(PlatformType::native);
     EXPECT_EQ(snp | native, 3u);
     writer.add(GuestPolicy{.policy = 0x3'0000, .compatibility_mask = snp, .reserved = 0});
-    writer.add(ParameterArea{
-        .number_of_bytes = page_size, .parameter_area_index = 0, .file_offset = 0});
+    writer.add(
+        ParameterArea{.number_of_bytes = page_size, .parameter_area_index = 0, .file_offset = 0});
     writer.add(ParameterUsage{.parameter_area_index = 0, .byte_offset = 0}, HeaderType::memory_map);
     writer.add(ParameterInsert{
         .gpa = 0x80'0000, .compatibility_mask = mask_of_pages, .parameter_area_index = 0});
@@ -32,12 +32,10 @@ Bytes coconut_like(u32 mask_of_pages) {
     writer.add_page(page_data(mask_of_pages, 0x2000), {});
     writer.add_page(page_data(snp, 0x3000, PageDataType::secrets), {});
     writer.add_page(page_data(snp, 0x4000, PageDataType::cpuid_data), {});
-    writer.add(VpContext{.gpa                = 0,
-                         .compatibility_mask = native,
-                         .file_offset        = 0,
-                         .vp_index           = 0,
-                         .reserved           = 0},
-               page_with(native_context()));
+    writer.add(
+        VpContext{
+            .gpa = 0, .compatibility_mask = native, .file_offset = 0, .vp_index = 0, .reserved = 0},
+        page_with(native_context()));
     add_vmsa(writer, snp, qemu_vmsa(1));
     return must_finish(writer);
 }
@@ -108,8 +106,8 @@ TEST(IgvmForeign, ALargePageWithData) {
         const u32 snp = writer.add_platform(PlatformType::sev_snp);
         writer.add(GuestPolicy{.policy = 0x3'0000, .compatibility_mask = snp, .reserved = 0});
         if (as_one) {
-            writer.add_page(
-                page_data(snp, 0x40'0000, PageDataType::normal, PageData::is_2mb_page), hlt_page());
+            writer.add_page(page_data(snp, 0x40'0000, PageDataType::normal, PageData::is_2mb_page),
+                                      hlt_page());
         }
         for (u64 page = 0; page < 512 && !as_one; ++page) {
             writer.add_page(page_data(snp, 0x40'0000 + page * page_size),

@@ -77,8 +77,8 @@ class Loader {
           digest_(snp_) {
         const auto fixed = read<FixedHeader>(file);
         u64 at           = fixed.variable_header_offset;
-        for (unsigned number = 0; at < u64{fixed.variable_header_offset} + fixed.variable_header_size;
-             ++number) {
+        for (unsigned number = 0;
+             at < u64{fixed.variable_header_offset} + fixed.variable_header_size; ++number) {
             const u32 type = read<u32>(file, at);
             const u32 size = read<u32>(file, at + 4);
             headers_.push_back(
@@ -150,7 +150,7 @@ class Loader {
 
     void write(u64 gpa, std::span<const u8> bytes) {
         for (u64 at = 0; at < bytes.size(); at += page_size) {
-            const auto page = bytes.subspan(at, page_size);
+            const auto page         = bytes.subspan(at, page_size);
             guest_.memory[gpa + at] = {page.begin(), page.end()};
         }
     }
@@ -202,22 +202,45 @@ class OnlyFields {
     }
 
     OnlyFields& may_segments() {
-        return may(&x86::Vmsa::es).may(&x86::Vmsa::cs).may(&x86::Vmsa::ss).may(&x86::Vmsa::ds)
-            .may(&x86::Vmsa::fs).may(&x86::Vmsa::gs).may(&x86::Vmsa::gdtr).may(&x86::Vmsa::ldtr)
-            .may(&x86::Vmsa::idtr).may(&x86::Vmsa::tr);
+        return may(&x86::Vmsa::es)
+            .may(&x86::Vmsa::cs)
+            .may(&x86::Vmsa::ss)
+            .may(&x86::Vmsa::ds)
+            .may(&x86::Vmsa::fs)
+            .may(&x86::Vmsa::gs)
+            .may(&x86::Vmsa::gdtr)
+            .may(&x86::Vmsa::ldtr)
+            .may(&x86::Vmsa::idtr)
+            .may(&x86::Vmsa::tr);
     }
 
     OnlyFields& may_registers() {
-        return may(&x86::Vmsa::rsp).may(&x86::Vmsa::rax).may(&x86::Vmsa::rcx).may(&x86::Vmsa::rdx)
-            .may(&x86::Vmsa::rbx).may(&x86::Vmsa::rbp).may(&x86::Vmsa::rsi).may(&x86::Vmsa::rdi)
-            .may(&x86::Vmsa::r8).may(&x86::Vmsa::r9).may(&x86::Vmsa::r10).may(&x86::Vmsa::r11)
-            .may(&x86::Vmsa::r12).may(&x86::Vmsa::r13).may(&x86::Vmsa::r14).may(&x86::Vmsa::r15)
-            .may(&x86::Vmsa::rip).may(&x86::Vmsa::rflags);
+        return may(&x86::Vmsa::rsp)
+            .may(&x86::Vmsa::rax)
+            .may(&x86::Vmsa::rcx)
+            .may(&x86::Vmsa::rdx)
+            .may(&x86::Vmsa::rbx)
+            .may(&x86::Vmsa::rbp)
+            .may(&x86::Vmsa::rsi)
+            .may(&x86::Vmsa::rdi)
+            .may(&x86::Vmsa::r8)
+            .may(&x86::Vmsa::r9)
+            .may(&x86::Vmsa::r10)
+            .may(&x86::Vmsa::r11)
+            .may(&x86::Vmsa::r12)
+            .may(&x86::Vmsa::r13)
+            .may(&x86::Vmsa::r14)
+            .may(&x86::Vmsa::r15)
+            .may(&x86::Vmsa::rip)
+            .may(&x86::Vmsa::rflags);
     }
 
     OnlyFields& may_control() {
-        return may(&x86::Vmsa::efer).may(&x86::Vmsa::cr0).may(&x86::Vmsa::cr3)
-            .may(&x86::Vmsa::cr4).may(&x86::Vmsa::sev_features);
+        return may(&x86::Vmsa::efer)
+            .may(&x86::Vmsa::cr0)
+            .may(&x86::Vmsa::cr3)
+            .may(&x86::Vmsa::cr4)
+            .may(&x86::Vmsa::sev_features);
     }
 
     [[nodiscard]] bool hold() const {
@@ -272,7 +295,7 @@ class Qemu : public Loader {
     void directive(const Directive& header) {
         switch (header.type) {
         case 0x301: {
-            const auto own                     = read<ParameterArea>(header.content);
+            const auto own                   = read<ParameterArea>(header.content);
             areas_[own.parameter_area_index] = LoaderBytes(own.number_of_bytes); // no initial data
             break;
         }
@@ -301,7 +324,8 @@ class Qemu : public Loader {
             return;
         }
         const bool same = run_ && own.gpa == run_->first.gpa + run_->bytes.size()
-                          && own.flags == run_->first.flags && own.data_type == run_->first.data_type
+                          && own.flags == run_->first.flags
+                          && own.data_type == run_->first.data_type
                           && own.compatibility_mask == run_->first.compatibility_mask
                           && (own.file_offset == 0) == (run_->first.file_offset == 0)
                           && header.number == run_->last_header + 1;
@@ -407,9 +431,9 @@ class CrateLoader : public Loader {
     }
 
     void declare_area(const ParameterArea& own) {
-        areas_[own.parameter_area_index] =
-            own.file_offset != 0 ? data(own.file_offset, own.number_of_bytes)
-                                 : LoaderBytes(own.number_of_bytes);
+        areas_[own.parameter_area_index] = own.file_offset != 0
+                                               ? data(own.file_offset, own.number_of_bytes)
+                                               : LoaderBytes(own.number_of_bytes);
     }
 
     void insert(const ParameterInsert& own) {
@@ -427,7 +451,8 @@ class CrateLoader : public Loader {
 
     [[nodiscard]] std::optional<u64> policy() const {
         for (const Directive& header : headers_) {
-            if (header.type == 0x101 && is_mine(read<GuestPolicy>(header.content).compatibility_mask)) {
+            if (header.type == 0x101
+                && is_mine(read<GuestPolicy>(header.content).compatibility_mask)) {
                 return read<GuestPolicy>(header.content).policy;
             }
         }
@@ -634,11 +659,10 @@ class OpenVmm : public CrateLoader {
         constexpr u64 paging    = x86::cr0::pe | x86::cr0::pg;
         constexpr u64 long_mode = x86::efer::lme | x86::efer::lma | x86::efer::nxe;
         constexpr u16 code      = 1u << 7 | 1u << 9; // present, 64-bit
-        if (own.vp_index != 0 || own.gpa != kvm_vmsa_gpa || !fits
-            || (vmsa.cr0 & paging) != paging || vmsa.cr3 == 0
-            || (vmsa.cr4 & x86::cr4::pae) == 0 || (vmsa.efer & long_mode) != long_mode
-            || (vmsa.cs.attributes & code) != code || vmsa.rip == 0
-            || vmsa.gdtr.limit > 0xFFFF || vmsa.idtr.limit > 0xFFFF) {
+        if (own.vp_index != 0 || own.gpa != kvm_vmsa_gpa || !fits || (vmsa.cr0 & paging) != paging
+            || vmsa.cr3 == 0 || (vmsa.cr4 & x86::cr4::pae) == 0
+            || (vmsa.efer & long_mode) != long_mode || (vmsa.cs.attributes & code) != code
+            || vmsa.rip == 0 || vmsa.gdtr.limit > 0xFFFF || vmsa.idtr.limit > 0xFFFF) {
             refuse("not a VP in 64-bit mode with paging, by registers that KVM takes");
         }
         guest_.vmsas[0] = vmsa;

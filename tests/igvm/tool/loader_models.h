@@ -27,7 +27,7 @@ struct LoaderMachine {
 };
 
 struct LoadedGuest {
-    std::string refusal; // in words; empty: the guest starts
+    std::string refusal;               // in words; empty: the guest starts
     std::map<u64, LoaderBytes> memory; // pages, by address
     std::map<u32, x86::Vmsa> vmsas;
     LoaderBytes native_context;

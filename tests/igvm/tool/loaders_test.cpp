@@ -31,9 +31,8 @@ class IgvmLoaders : public IgvmTool {
     [[nodiscard]] std::string measured(const std::string& arguments) const {
         const auto outcome = run("measure guest.igvm --json " + arguments);
         EXPECT_EQ(outcome.status, 0) << arguments << ": " << outcome.errors;
-        return outcome.status == 0
-                   ? Json::parse(outcome.out).at("launch_digest").get<std::string>()
-                   : "";
+        return outcome.status == 0 ? Json::parse(outcome.out).at("launch_digest").get<std::string>()
+                                   : "";
     }
 
     /// A flat payload of more than one page, with pages of zeros in it.
@@ -99,11 +98,10 @@ TEST_F(IgvmLoaders, QemuLoadsEachKindNativelyAndEncrypted) {
             for (const PlatformType platform :
                  {PlatformType::native, PlatformType::sev_es, PlatformType::sev_snp}) {
                 SCOPED_TRACE(words(platform));
-                const LoadedGuest guest =
-                    load_as_qemu(file, {.platform      = platform,
-                                        .memory        = u64{256} << 20,
-                                        .vcpus         = vcpus,
-                                        .kernel_hashes = {}});
+                const LoadedGuest guest = load_as_qemu(file, {.platform      = platform,
+                                                              .memory        = u64{256} << 20,
+                                                              .vcpus         = vcpus,
+                                                              .kernel_hashes = {}});
                 EXPECT_EQ(guest.refusal, "");
                 EXPECT_EQ(guest.ram_beyond, 0u);
                 expect_memory(file, guest, platform, vcpus);
@@ -126,8 +124,8 @@ TEST_F(IgvmLoaders, QemuWritesRunsOfPagesLate) {
     Writer writer;
     const u32 mask = writer.add_platform(PlatformType::sev_snp);
     writer.add(GuestPolicy{.policy = 0x3'0000, .compatibility_mask = mask, .reserved = 0});
-    writer.add(ParameterArea{
-        .number_of_bytes = page_size, .parameter_area_index = 0, .file_offset = 0});
+    writer.add(
+        ParameterArea{.number_of_bytes = page_size, .parameter_area_index = 0, .file_offset = 0});
     const auto page = [&](u64 gpa, u8 byte) {
         writer.add_page({.gpa                = gpa,
                          .compatibility_mask = mask,
@@ -207,10 +205,9 @@ TEST_F(IgvmLoaders, CloudHypervisorBootsAKernel) {
     write("kernel", Bytes(3000, 7));
     write("initrd", Bytes(100, 8));
     LoaderMachine machine;
-    machine.kernel_hashes =
-        hash_table({.kernel       = sha256(Bytes(3000, 7)),
-                    .initrd       = sha256(Bytes(100, 8)),
-                    .command_line = "console=ttyS0"});
+    machine.kernel_hashes   = hash_table({.kernel       = sha256(Bytes(3000, 7)),
+                                          .initrd       = sha256(Bytes(100, 8)),
+                                          .command_line = "console=ttyS0"});
     const LoadedGuest guest = load_as_cloud_hypervisor(file, machine);
     EXPECT_EQ(guest.refusal, "");
     EXPECT_EQ(to_hex(guest.launch_digest),
