@@ -8,6 +8,8 @@
 #include "efi/further_cpus.h"
 #include "efi/linux.h"
 #include "efi/machine.h"
+#include "efi/measure.h"
+#include "efi/own_image.h"
 #include "efi/payload.h"
 #include "efi/pvh.h"
 #include "efi/stub.h"
@@ -64,10 +66,13 @@ Problem run() {
     Volume volume;
     Pages config_file;
     Config config;
-    if (Problem wrong = volume.open(); wrong.is_there()) {
+    const kernel::Bytes carried = own_image();
+    const bool is_uki           = carries_kernel(carried);
+    if (is_uki) {
+        config.payload = "the kernel in this image";
+    } else if (Problem wrong = volume.open(); wrong.is_there()) {
         return wrong;
-    }
-    if (Problem wrong = read_own_config(volume, config_file, config); wrong.is_there()) {
+    } else if (wrong = read_own_config(volume, config_file, config); wrong.is_there()) {
         return wrong;
     }
     if (config.verbose == Verbose::com1) {
@@ -87,8 +92,16 @@ Problem run() {
 
     Payload payload;
     const bool placed = !config.payload.empty();
+    if (is_uki) {
+        const unsigned measured = measure_sections(carried);
+        if (measured != 0) {
+            say("  measured           ", u64{measured}, " sections into PCR 11");
+        }
+    }
     if (placed) {
-        if (Problem wrong = payload.load(volume, config); wrong.is_there()) {
+        if (Problem wrong =
+                is_uki ? payload.load_carried(carried, config) : payload.load(volume, config);
+            wrong.is_there()) {
             return wrong;
         }
     }

@@ -189,7 +189,7 @@ Problem Payload::load(Volume& volume, const Config& config) {
     switch (form) {
     case Form::elf64: wrong = load_elf(config); break;
     case Form::bzimage: wrong = load_bzimage(config, bytes_, 0); break;
-    case Form::uki: wrong = load_uki(config); break;
+    case Form::uki: wrong = load_uki(config, kernel::Sections::in_file); break;
     case Form::flat: wrong = load_flat(config); break;
     }
     if (wrong.is_there()) {
@@ -199,6 +199,15 @@ Problem Payload::load(Volume& volume, const Config& config) {
         file_.release(); // the initrd may need the room
     }
     return load_initrd(volume, config);
+}
+
+Problem Payload::load_carried(Bytes image, const Config& config) {
+    bytes_ = image;
+    if (Problem wrong = load_uki(config, kernel::Sections::in_memory); wrong.is_there()) {
+        return wrong;
+    }
+    Volume none;
+    return load_initrd(none, config);
 }
 
 Problem Payload::describe(boot::PayloadHeader& header) const {

@@ -10,6 +10,7 @@
 #include "efi/volume.h"
 #include "elf/image.h"
 #include "kernel/bzimage.h"
+#include "kernel/uki.h"
 
 namespace vestibule::efi {
 
@@ -17,6 +18,9 @@ class Payload {
   public:
     /// Reads and places payload and initrd.
     Problem load(Volume& volume, const Config& config);
+
+    /// Places the kernel and the initrd that the application's own image carries.
+    Problem load_carried(Bytes image, const Config& config);
 
     /// Completes the record in the placed stub by which it finds the payload; all but what is known
     /// only once boot services end.
@@ -45,7 +49,7 @@ class Payload {
     // The forms (efi/payload.cpp, efi/payload_linux.cpp).
     Problem load_elf(const Config& config);
     Problem load_flat(const Config& config);
-    Problem load_uki(const Config& config);
+    Problem load_uki(const Config& config, kernel::Sections where);
     Problem load_bzimage(const Config& config, Bytes file, u64 offset);
 
     Problem choose(const Config& config, kernel::Form form, bool has_pvh_note);

@@ -3,7 +3,6 @@
 // prefers, or elsewhere if it can be moved, since firmware has much in use there; and what a
 // unified kernel image carries.
 #include "efi/payload.h"
-#include "kernel/uki.h"
 
 namespace vestibule::efi {
 
@@ -42,9 +41,9 @@ Problem Payload::load_bzimage(const Config& config, Bytes file, u64 offset) {
 }
 
 /// What the configuration says goes before what the image carries.
-Problem Payload::load_uki(const Config& config) {
+Problem Payload::load_uki(const Config& config, kernel::Sections where) {
     kernel::Uki uki;
-    if (const elf::Fault fault = kernel::read_uki(bytes_, uki); fault.is_there()) {
+    if (const elf::Fault fault = kernel::read_uki(bytes_, uki, where); fault.is_there()) {
         return of_file(config.payload, fault);
     }
     carried_initrd_ = uki.initrd;

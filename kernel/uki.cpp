@@ -54,6 +54,19 @@ bool is_called(const SectionHeader& section, elf::Phrase name) {
            && (name.size == sizeof(section.name) || section.name[name.size] == 0);
 }
 
+/// The data of a section, if it is there; `size` counts, and not what fills it up.
+bool is_within(Bytes file, const SectionHeader& section, Sections where) {
+    return where == Sections::in_memory
+               ? file.hold(section.virtual_address, section.virtual_size)
+               : section.virtual_size <= section.raw_size
+                     && file.hold(section.raw_offset, section.virtual_size);
+}
+
+Bytes data_of(Bytes file, const SectionHeader& section, Sections where) {
+    const u64 at = where == Sections::in_memory ? section.virtual_address : section.raw_offset;
+    return {file.data + at, section.virtual_size};
+}
+
 bool is_blank(u8 character) {
     return character == 0 || character == ' ' || character == '\n' || character == '\r'
            || character == '\t';
@@ -69,7 +82,23 @@ bool is_pe(Bytes file) {
     return file.hold(at, sizeof(FileHeader)) && file.load<u32>(at) == pe_magic;
 }
 
-Fault read_uki(Bytes file, Uki& uki) {
+Bytes section_of(Bytes file, elf::Phrase name, Sections where) {
+    const u64 at      = file.load<u32>(pe_offset);
+    const auto header = file.load<FileHeader>(at);
+    const u64 table   = at + sizeof(FileHeader) + header.optional_header_size;
+    if (!file.hold(table, u64{header.section_count} * sizeof(SectionHeader))) {
+        return {};
+    }
+    for (u64 i = 0; i < header.section_count; ++i) {
+        const auto section = file.load<SectionHeader>(table + i * sizeof(SectionHeader));
+        if (is_called(section, name)) {
+            return is_within(file, section, where) ? data_of(file, section, where) : Bytes{};
+        }
+    }
+    return {};
+}
+
+Fault read_uki(Bytes file, Uki& uki, Sections where) {
     uki                   = {};
     const u64 at          = file.load<u32>(pe_offset);
     const auto header     = file.load<FileHeader>(at);
@@ -104,13 +133,12 @@ Fault read_uki(Bytes file, Uki& uki) {
             if ((uki.*part.bytes).data != nullptr) {
                 return elf::damaged(part.once, place, i);
             }
-            if (section.virtual_size > section.raw_size
-                || !file.hold(section.raw_offset, section.virtual_size)) {
+            if (!is_within(file, section, where)) {
                 return elf::damaged("a section whose data is within the file",
                                     place + offsetof(SectionHeader, virtual_size),
                                     section.virtual_size);
             }
-            uki.*part.bytes = {file.data + section.raw_offset, section.virtual_size};
+            uki.*part.bytes = data_of(file, section, where);
         }
     }
     if (uki.linux.size == 0) {

@@ -199,6 +199,30 @@ efi_sevsim_test(sev_es_linux_uki ${dir}/sev_es_linux_uki/uki.img ${before_sev_es
     "init: CPUID in user mode: ok"
   REJECT "timer: FAILED")
 
+# BOOTX64.EFI as the stub of a unified kernel image, which needs nothing else of a volume; what it carries
+# is measured into PCR 11, each section's name with its zero and then the section, in their order.
+set(event "tcg2: PCR 11, event 13, .")
+string(CONCAT own_sections "${event}linux: 7 bytes, sum [0-9]+\n${event}linux: [0-9]+ bytes, sum [0-9]+\n"
+  "${event}osrel: 7 bytes, sum [0-9]+\n${event}osrel: 13 bytes, sum 1191\n"
+  "${event}cmdline: 9 bytes, sum [0-9]+\n${event}cmdline: 19 bytes, sum 1884\n"
+  "${event}initrd: 8 bytes, sum [0-9]+\n${event}initrd: 5000 bytes, sum 325000\n")
+foreach(how objcopy ukify)
+  efi_test(own_uki_${how} VOLUMES ${dir}/own_uki_${how}/uki.img ARGS -m 256 STATUS 1
+    BEFORE ${CMAKE_CURRENT_SOURCE_DIR}/efi/own_uki ${how} ${dir}/own_uki_${how}
+      ${CMAKE_CURRENT_BINARY_DIR}/efi/tcg2_hook.efi ${VESTIBULE_BOOTX64} ${payload_dir}/bzimage.bin
+      ${payload_initrd} ${VESTIBULE_MAKE_ESP}
+    WANT ${told_linux} ${own_sections} "measured           [4-7] sections into PCR 11"
+    REJECT "WRONG")
+endforeach()
+
+# Started by a boot loader of Debian's.
+foreach(loader grub systemd-boot)
+  efi_test(from_${loader} VOLUMES ${dir}/from_${loader}/chain.img ARGS -m 512 STATUS 1
+    BEFORE ${CMAKE_CURRENT_SOURCE_DIR}/efi/chain_load ${loader} ${dir}/from_${loader} ${VESTIBULE_BOOTX64}
+      ${payload_dir}/tell.elf ${payload_initrd}
+    WANT ${told} ${told_files} "payload: EFI system table\n" "platform 0\n" REJECT "payload: NO")
+endforeach()
+
 # ExitBootServices refused (qemu-tests/efi/exit_hook.cpp): the memory map is asked for again, and its
 # key is another one. Where boot services never end, nobody may be asked to write on the console, but
 # COM1 is ours, and memory goes back: the next volume has all of it.

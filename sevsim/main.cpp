@@ -60,6 +60,7 @@ constexpr const char* examples = R"(Examples:
   sevsim run --kernel vmlinuz --initrd initrd.img --append console=ttyS0
   sevsim run --firmware /usr/share/ovmf/OVMF.fd --timeout 120
   sevsim run --platform sev-snp --kernel vmlinuz --initrd initrd.img --append console=ttyS0
+  sevsim run --platform sev-snp loader.igvm --kernel vmlinuz --initrd initrd.img
   sevsim attack guest.igvm --seed 1 --budget 2m
 
 Exit status: 0 the guest exited with code 0, powered off or reset the machine, and broke no rule;
@@ -94,9 +95,9 @@ struct GuestNames {
             const std::string& name;
         };
 
-        if (!firmware.empty() && !kernel.empty() && file.empty()) {
-            options.kind   = GuestKind::firmware;
-            options.file   = firmware;
+        if (!kernel.empty() && firmware.empty() != file.empty()) {
+            options.kind   = file.empty() ? GuestKind::firmware : GuestKind::igvm;
+            options.file   = file.empty() ? firmware : file;
             options.kernel = kernel;
             return true;
         }
@@ -162,8 +163,8 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest, PlanFil
     run.add_option("GUEST", guest.file, "The guest: an IGVM file")->type_name(cli::input_file);
     CLI::Option* const kernel =
         run.add_option("--kernel", guest.kernel,
-                       "The guest: a Linux kernel (bzImage); with --firmware the one that it finds "
-                       "in fw_cfg, whose hashes are measured")
+                       "The guest: a Linux kernel (bzImage); with another guest the one that it "
+                       "finds in fw_cfg, whose hashes are measured, of an IGVM file at 0x10c00")
             ->type_name("FILE");
     CLI::Option* const firmware =
         run.add_option("--firmware", guest.firmware,
@@ -401,9 +402,10 @@ std::string contradiction(const CLI::App& run, const GuestNames& guest, RunOptio
         return fmt::format("--root has no effect on {} without --session", options.platform);
     }
     if (!options.kernel.empty() && !has_vc) {
-        return fmt::format("--firmware with --kernel: on {} a guest would find this program's own "
-                           "kernel in fw_cfg",
-                           options.platform);
+        return fmt::format(
+            "a guest with --kernel: on {} it would find this program's own kernel in "
+            "fw_cfg",
+            options.platform);
     }
     if (options.vcpus != 1 && !has_vc) {
         return fmt::format("--smp starts vCPUs by the protocol of SEV-ES, so a guest on {} has one",

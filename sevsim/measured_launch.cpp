@@ -43,7 +43,18 @@ Launched measure_igvm(const RunOptions& options, const std::string& content) {
     if (!file) {
         return std::unexpected(fmt::format("{}: {}", options.file, igvm::describe(file.error())));
     }
-    return measure(options, igvm::launch_of(*file, measured_as(options)));
+    igvm::LaunchOptions measured = measured_as(options);
+    std::vector<u8> table;
+    if (!options.kernel.empty()) {
+        auto hashes = direct_boot_hashes(options);
+        if (!hashes) {
+            return std::unexpected(hashes.error());
+        }
+        table                         = std::move(*hashes);
+        measured.vmm.kernel_hashes_at = // the one of all monitors that has hashes of a kernel there
+            igvm::profile_of(igvm::Vmm::cloud_hypervisor).kernel_hashes_at;
+    }
+    return measure(options, igvm::launch_of(*file, measured, table));
 }
 
 Launched measure_firmware(const RunOptions& options, const std::string& content) {

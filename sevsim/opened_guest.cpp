@@ -47,21 +47,34 @@ std::expected<void, std::string> launch_for_owner(const RunOptions& options, Gue
     return {};
 }
 
-/// Firmware, with the kernel that it boots directly and the hashes of that.
-std::expected<void, std::string> add_direct_boot(const RunOptions& options, OpenedFile& firmware,
-                                                 GuestFiles& opened) {
-    const std::string content = read_file(firmware);
+/// Where the guest wants the hashes of a kernel; 0: nowhere. Firmware says it in its table of
+/// GUIDs, and an IGVM file has them where cloud-hypervisor puts them.
+std::expected<u64, std::string> place_of_hashes(const RunOptions& options,
+                                                const OpenedFile& guest) {
+    if (options.kind == GuestKind::igvm) {
+        return igvm::profile_of(igvm::Vmm::cloud_hypervisor).kernel_hashes_at;
+    }
+    const std::string content = read_file(guest);
     const auto told           = parse_guest_firmware(content, options.file);
     if (!told) {
         return std::unexpected(told.error());
+    }
+    return told->hash_table ? told->hash_table->gpa : 0;
+}
+
+/// The guest, with the kernel that it boots directly and the hashes of that.
+std::expected<void, std::string> add_direct_boot(const RunOptions& options, OpenedFile& firmware,
+                                                 GuestFiles& opened) {
+    const auto place = place_of_hashes(options, firmware);
+    if (!place) {
+        return std::unexpected(place.error());
     }
     auto kernel      = open_guest_file(options.kernel, GuestKind::kernel);
     const auto table = direct_boot_hashes(options);
     if (!kernel || !table) {
         return std::unexpected(!kernel ? kernel.error() : table.error());
     }
-    const auto& place = told->hash_table;
-    DirectBootHashes hashes{.gpa = place ? place->gpa : 0, .table = {}};
+    DirectBootHashes hashes{.gpa = *place, .table = {}};
     std::ranges::copy(*table, hashes.table);
     auto file = memory_file(std::as_bytes(std::span{&hashes, 1}));
     if (!file) {

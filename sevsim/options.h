@@ -38,7 +38,7 @@ enum class TraceFormat : u8 { jsonl, perfetto, text };
 struct RunOptions {
     GuestKind kind = GuestKind::igvm;
     std::string file;
-    std::string kernel; ///< that firmware boots directly; empty: none
+    std::string kernel; ///< that firmware or an IGVM file boots directly; empty: none
     std::string initrd; ///< empty: none
     std::string append; ///< the kernel's command line
     std::string platform = "sev-es";

@@ -63,6 +63,15 @@ std::string profile_table(const RunRecords& records) {
                        "guest is among them\n",
                        text.empty() ? "\n" : "  ", *records.unprofiled);
     }
+    if (records.instructions) {
+        fmt::format_to(out, "{}Guest instructions: {}", text.empty() ? "\n" : "  ",
+                       *records.instructions);
+        if (records.to_port) {
+            fmt::format_to(out, ", of which {} before the first IN or OUT that raised #VC",
+                           *records.to_port);
+        }
+        text += '\n';
+    }
     return text;
 }
 

@@ -146,6 +146,17 @@ void read_profile_rest(const Json&, Members& members, RunRecords& records) {
     }
 }
 
+void read_instructions(const Json&, Members& members, RunRecords& records) {
+    const u64 all     = members.number("all");
+    const u64 to_port = members.number("to_port");
+    if (members.wrong().empty()) {
+        records.instructions = all;
+        if (to_port != 0) {
+            records.to_port = to_port;
+        }
+    }
+}
+
 void read_slice(const Json&, Members& members, RunRecords& records) {
     constexpr u64 latest       = 86'400'000; // the longest --timeout
     constexpr std::size_t most = 4'000'000;
@@ -302,6 +313,7 @@ constexpr RecordKind record_kinds[] = {
     {"last-exit",    read_last_exit,    false},
     {"profile",      read_profile,      false},
     {"profile-rest", read_profile_rest, false},
+    {"instructions", read_instructions, false},
     {"slice",        read_slice,        false},
     {"page-states",  read_page_states,  false},
     {"outcome",      read_outcome,      true },

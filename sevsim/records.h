@@ -131,11 +131,13 @@ struct RunRecords {
     std::vector<Slice> slices;
     std::vector<Mark> marks; ///< the first of very many
     std::vector<PageRun> pages;
-    std::optional<u64> unprofiled; ///< #VCs of a profiled run that did not come back
-    std::string dumped;            ///< what the last record has brought for the dump
-    std::optional<u64> index;      ///< of a run in a batch: which plan's
-    std::vector<u16> edges;        ///< likewise: pairs of exits that it has brought, ascending
-    std::string serial;            ///< likewise: what it has written to its serial port
+    std::optional<u64> unprofiled;   ///< #VCs of a profiled run that did not come back
+    std::optional<u64> instructions; ///< the guest's, of a profiled run
+    std::optional<u64> to_port;      ///< of these, before its first IN or OUT that raised #VC
+    std::string dumped;              ///< what the last record has brought for the dump
+    std::optional<u64> index;        ///< of a run in a batch: which plan's
+    std::vector<u16> edges;          ///< likewise: pairs of exits that it has brought, ascending
+    std::string serial;              ///< likewise: what it has written to its serial port
     std::optional<Outcome> outcome;
     u64 malformed = 0; ///< lines that are no record: what they should have said is lost
 };

@@ -154,8 +154,10 @@ Json profile_json(const RunRecords& records) {
         });
     }
     return {
-        {"samples",    samples                           },
-        {"unprofiled", number_or_null(records.unprofiled)}
+        {"samples",      samples                             },
+        {"unprofiled",   number_or_null(records.unprofiled)  },
+        {"instructions", number_or_null(records.instructions)},
+        {"to_port",      number_or_null(records.to_port)     }
     };
 }
 

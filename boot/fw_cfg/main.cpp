@@ -6,6 +6,7 @@
 #include "boot/boot_info.h"
 #include "boot/fw_cfg/device.h"
 #include "boot/fw_cfg/hash_table.h"
+#include "boot/jump_table/record.h"
 #include "boot/ports.h"
 #include "ghcb/msr_protocol.h"
 #include "kernel/zero_page.h"
@@ -14,7 +15,8 @@
 using namespace vestibule;
 using boot::Platform;
 using kernel::MemoryType;
-namespace fw_cfg = boot::fw_cfg;
+namespace fw_cfg     = boot::fw_cfg;
+namespace jump_table = boot::jump_table;
 
 extern "C" {
 [[noreturn]] void payload_start(const boot::BootInfo& info);
@@ -58,6 +60,14 @@ class Loader {
     u64 memory_count() const { return is_snp() ? info.validated_count : info.ram_count; }
 
     bool is_snp() const { return info.platform == Platform::sev_snp; }
+
+    /// Whether further vCPUs wait to be taken to the AP jump table, which igvmtool has placed then.
+    /// An SEV-SNP guest's kernel makes its own, and a native one's sends them SIPI.
+    bool has_jump_table() const {
+        return info.platform == Platform::sev_es && info.ap_mailbox != 0 && info.vcpus > 1;
+    }
+
+    [[noreturn]] void enter(u64 entry) const;
 
     const boot::BootInfo& info;
 };
@@ -142,9 +152,8 @@ void Loader::make_memory_map() const {
         const u64 base = memory()[n].base;
         const u64 end  = base + memory()[n].size;
         // Without what stands in for a PC's ROMs.
-        add_memory(base, end < kernel::low_memory_end    ? end
-                         : base < kernel::low_memory_end ? kernel::low_memory_end
-                                                         : base);
+        const u64 low_end = has_jump_table() ? jump_table::page_gpa : kernel::low_memory_end;
+        add_memory(base, end < low_end ? end : base < low_end ? low_end : base);
         add_memory(base > kernel::high_memory_start ? base : kernel::high_memory_start, end);
     }
 }
@@ -154,6 +163,20 @@ void clear_rom() {
     for (u64 at = 0xC'0000; at != 0x10'0000; at += sizeof(u64)) {
         *reinterpret_cast<volatile u64*>(at) = 0;
     }
+}
+
+/// With further vCPUs an SEV-ES guest's way leads past the AP jump table, which takes them there.
+void Loader::enter(u64 entry) const {
+    const u64 zero_page_gpa = reinterpret_cast<u64>(&zero_page[0]);
+    if (!has_jump_table()) {
+        enter_linux(entry, zero_page_gpa);
+    }
+    auto* const record = reinterpret_cast<jump_table::LinuxRecord*>(jump_table::page_gpa);
+    record->entry      = static_cast<u32>(entry); // below 4 GiB, as all memory that it may have
+    record->zero_page  = static_cast<u32>(zero_page_gpa);
+    using Way          = void (*)(const boot::BootInfo*);
+    reinterpret_cast<Way>(jump_table::page_gpa + jump_table::linux_entry)(&info);
+    __builtin_unreachable();
 }
 
 void Loader::run() {
@@ -220,8 +243,7 @@ void Loader::run() {
     kernel::make_zero_page(linux, reinterpret_cast<u64>(&zero_page[0]), told, zero_page);
     make_memory_map();
     kernel::add_memory_map(ranges, range_count, zero_page);
-    enter_linux(linux.preferred_address + kernel::entry64_offset,
-                reinterpret_cast<u64>(&zero_page[0]));
+    enter(linux.preferred_address + kernel::entry64_offset);
 }
 
 } // namespace

@@ -113,8 +113,8 @@ class Reader {
             refuse(header, "a parameter that QEMU 11.1 fills in, or COMMAND_LINE");
         } else if (area != areas_.end()) { // or it has been refused
             auto& bytes = *area->second;
-            // parse() has seen to it that the offset is inside.
-            if (value.size() > bytes.size() - usage.byte_offset) {
+            if (usage.byte_offset > bytes.size()
+                || value.size() > bytes.size() - usage.byte_offset) {
                 refuse(header, fmt::format("room for {} bytes at offset {:#x} of the parameter "
                                            "area, which has {:#x}",
                                            value.size(), usage.byte_offset, bytes.size()));

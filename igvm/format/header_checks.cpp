@@ -51,19 +51,18 @@ constexpr ZeroBits zero_bits[] = {
     {FIELD(PageData, data_type), ~u64{3}, Rule::known_page_type},
     {FIELD(PageData, reserved), all_bits, Rule::zero_reserved},
     {FIELD(ParameterInsert, gpa), in_page_bits, Rule::gpa_page_aligned},
-    {FIELD(VpContext, gpa), in_page_bits, Rule::gpa_page_aligned},
-    {FIELD(VpContext, reserved), all_bits, Rule::zero_reserved},
+    {FIELD(VpContext, reserved), all_bits, Rule::reserved_overlooked},
     {FIELD(RequiredMemory, gpa), in_page_bits, Rule::gpa_page_aligned},
     {FIELD(RequiredMemory, number_of_bytes), in_page_bits, Rule::size_page_multiple},
     {FIELD(RequiredMemory, flags), ~u64{RequiredMemory::vtl2_protectable},
      Rule::known_memory_flags},
     {FIELD(RequiredMemory, reserved), all_bits, Rule::zero_reserved},
     {FIELD(ErrorRange, gpa), in_page_bits, Rule::gpa_page_aligned},
-    {FIELD(ErrorRange, size_bytes), in_page_bits, Rule::size_page_multiple},
+    {FIELD(ErrorRange, size_bytes), in_page_bits, Rule::error_range_size},
     {FIELD(SnpIdBlock, author_key_enabled), ~u64{1}, Rule::author_key_flag},
-    {FIELD(SnpIdBlock, reserved), all_bits, Rule::zero_reserved},
-    {FIELD(SnpIdBlock, id_public_key.reserved), all_bits, Rule::zero_reserved},
-    {FIELD(SnpIdBlock, author_public_key.reserved), all_bits, Rule::zero_reserved},
+    {FIELD(SnpIdBlock, reserved), all_bits, Rule::reserved_overlooked},
+    {FIELD(SnpIdBlock, id_public_key.reserved), all_bits, Rule::reserved_overlooked},
+    {FIELD(SnpIdBlock, author_public_key.reserved), all_bits, Rule::reserved_overlooked},
 };
 #undef FIELD
 
@@ -81,6 +80,14 @@ bool in_range(u64 gpa, u64 size) { return size == 0 || gpa <= ~u64{0} - (size - 
 
 using Result = HeaderChecks::Result;
 
+Result HeaderChecks::judge(const Error& error) const {
+    if (!is_tolerated(error.rule)) {
+        return error;
+    }
+    remarks_(error);
+    return std::nullopt;
+}
+
 Result HeaderChecks::check(const Header& header) {
     if (auto error = mask(header)) {
         return error;
@@ -91,7 +98,9 @@ Result HeaderChecks::check(const Header& header) {
         }
         const u64 value = load_bytes(header.content.subspan(row.offset, row.size));
         if ((value & row.bits) != 0) {
-            return fault(row.rule, header, row.offset, value);
+            if (auto error = judge(fault(row.rule, header, row.offset, value))) {
+                return error;
+            }
         }
     }
     switch (header.type) {
@@ -117,14 +126,16 @@ Result HeaderChecks::mask(const Header& header) const {
         return std::nullopt;
     }
     const u32 value = header.compatibility_mask();
+    if (row.mask != Mask::any) {
+        return std::has_single_bit(value)
+                   ? std::nullopt
+                   : Result(fault(Rule::mask_single_bit, header, row.mask_offset, value));
+    }
     if (value == 0) {
-        return fault(Rule::mask_not_empty, header, row.mask_offset, value);
+        return judge(fault(Rule::mask_not_empty, header, row.mask_offset, value));
     }
-    if (row.mask != Mask::any && !std::has_single_bit(value)) {
-        return fault(Rule::mask_single_bit, header, row.mask_offset, value);
-    }
-    if (row.mask != Mask::declares && (value & ~declared_) != 0) {
-        return fault(Rule::mask_declared, header, row.mask_offset, value);
+    if ((value & ~declared_) != 0) {
+        return judge(fault(Rule::mask_declared, header, row.mask_offset, value));
     }
     return std::nullopt;
 }
@@ -148,31 +159,32 @@ Result HeaderChecks::platform(const Header& header) {
         return fault(Rule::known_platform, header, at_type, type);
     }
 
-    // NATIVE and VSM exist on both architectures.
-    const bool either = platform.platform_type == PlatformType::native
-                        || platform.platform_type == PlatformType::vsm_isolation;
+    // VSM alone exists on both architectures.
+    const bool vsm = platform.platform_type == PlatformType::vsm_isolation;
     const bool arm = platform.platform_type == PlatformType::cca;
-    if (!either && arm != (architecture_ == Architecture::aarch64)) {
+    if (!vsm && arm != (architecture_ == Architecture::aarch64)) {
         return fault(Rule::platform_architecture, header, at_type, type);
     }
-    if ((platform.compatibility_mask & declared_) != 0) {
-        return fault(Rule::platform_mask_once, header, 0, platform.compatibility_mask);
+    if (((platform_types_ >> type) & 1) != 0) {
+        return fault(Rule::platform_once, header, at_type, type);
     }
-    for (unsigned number = 0; number < 32; ++number) {
-        if (((declared_ >> number) & 1) != 0
-            && platform_of_bit_[number] == platform.platform_type) {
-            return fault(Rule::platform_once, header, at_type, type);
+    if ((platform.compatibility_mask & declared_) != 0) {
+        if (auto error =
+                judge(fault(Rule::platform_mask_once, header, 0, platform.compatibility_mask))) {
+            return error;
         }
     }
     if (platform.platform_version != 1) {
         return fault(Rule::platform_version, header, offsetof(SupportedPlatform, platform_version),
                      platform.platform_version, 1);
     }
-    if (either && platform.shared_gpa_boundary != 0) {
+    const bool has_boundary = !vsm && platform.platform_type != PlatformType::native;
+    if (!has_boundary && platform.shared_gpa_boundary != 0) {
         return fault(Rule::shared_boundary, header,
                      offsetof(SupportedPlatform, shared_gpa_boundary), platform.shared_gpa_boundary,
                      0);
     }
+    platform_types_ |= u32{1} << type;
     declared_ |= platform.compatibility_mask;
     platform_of_bit_[std::countr_zero(platform.compatibility_mask)] = platform.platform_type;
     return std::nullopt;
@@ -201,25 +213,68 @@ Result HeaderChecks::relocatable_region(const Header& header) {
                      region.maximum_relocation_gpa);
     }
     if (region.minimum_relocation_gpa > region.maximum_relocation_gpa) {
-        return fault(Rule::relocation_limits, header,
-                     offsetof(RelocatableRegion, minimum_relocation_gpa),
-                     region.minimum_relocation_gpa);
+        if (auto error = judge(fault(Rule::relocation_limits, header,
+                                     offsetof(RelocatableRegion, minimum_relocation_gpa),
+                                     region.minimum_relocation_gpa))) {
+            return error;
+        }
     }
     if (!in_range(region.relocation_region_gpa, region.relocation_region_size)) {
         return fault(Rule::gpa_range, header, offsetof(RelocatableRegion, relocation_region_size),
                      region.relocation_region_size);
     }
-    const Region added{.mask = region.compatibility_mask,
-                       .gpa  = region.relocation_region_gpa,
-                       .size = region.relocation_region_size};
+    if (auto error = add_relocation(header, offsetof(RelocatableRegion, relocation_region_gpa),
+                                    {.mask = region.compatibility_mask,
+                                     .gpa  = region.relocation_region_gpa,
+                                     .size = region.relocation_region_size})) {
+        return error;
+    }
+    return name_vp(header, offsetof(RelocatableRegion, vp_index),
+                   {.mask         = region.compatibility_mask,
+                    .vp_index     = region.vp_index,
+                    .vtl          = region.vtl,
+                    .seen         = false,
+                    .header_index = 0,
+                    .offset       = 0});
+}
+
+/// `field` is where the header holds the region's address.
+Result HeaderChecks::add_relocation(const Header& header, u64 field, const Region& region) {
     for (const Region& other : relocations_) {
-        if (other.overlaps(added)) {
-            return fault(Rule::relocation_disjoint, header,
-                         offsetof(RelocatableRegion, relocation_region_gpa), added.gpa);
+        if (other.overlaps(region)) {
+            return fault(Rule::relocation_disjoint, header, field, region.gpa);
         }
     }
-    if (!relocations_.add(added)) {
-        return fault(Rule::relocation_count, header, 0, added.mask);
+    if (!relocations_.add(region)) {
+        return fault(Rule::relocation_count, header, 0, region.mask);
+    }
+    return std::nullopt;
+}
+
+/// `field` is where the header holds the VP's index, with the VTL behind it.
+Result HeaderChecks::name_vp(const Header& header, u64 field, const NamedVp& vp) {
+    constexpr u8 highest_vtl = 2;
+    if (vp.vtl > highest_vtl) {
+        return fault(Rule::relocation_vtl, header, field + sizeof(vp.vp_index), vp.vtl);
+    }
+    NamedVp named      = vp;
+    named.header_index = header.index;
+    named.offset       = header.offset + field;
+    if (!named_vps_.add(named)) {
+        return fault(Rule::relocation_count, header, 0, vp.mask);
+    }
+    return std::nullopt;
+}
+
+Result HeaderChecks::missing_context() {
+    for (const NamedVp& vp : named_vps_) {
+        if (!vp.seen) {
+            return Error{.rule         = Rule::relocation_context,
+                         .header_index = vp.header_index,
+                         .offset       = vp.offset,
+                         .found        = vp.vp_index,
+                         .wanted       = std::nullopt};
+        }
     }
     return std::nullopt;
 }
@@ -241,9 +296,18 @@ Result HeaderChecks::page_table_region(const Header& header) {
                          offsetof(PageTableRelocationRegion, compatibility_mask), added.mask);
         }
     }
+    if (auto error = add_relocation(header, offsetof(PageTableRelocationRegion, gpa), added)) {
+        return error;
+    }
     // One per platform, of which a mask of 32 bits names at most 32.
     page_tables_.add(added);
-    return std::nullopt;
+    return name_vp(header, offsetof(PageTableRelocationRegion, vp_index),
+                   {.mask         = region.compatibility_mask,
+                    .vp_index     = region.vp_index,
+                    .vtl          = region.vtl,
+                    .seen         = false,
+                    .header_index = 0,
+                    .offset       = 0});
 }
 
 Result HeaderChecks::corim(const Header& header) {
@@ -257,6 +321,9 @@ Result HeaderChecks::corim(const Header& header) {
         return fault(Rule::corim_signature_order, header, 0, mask);
     }
     (is_text ? corim_documents_ : corim_signatures_) |= mask;
+    if (corim.file_offset == 0) {
+        return judge(fault(Rule::corim_has_data, header, offsetof(CorimData, file_offset), 0));
+    }
     return data(header, offsetof(CorimData, file_offset), corim.file_offset, corim.size_bytes);
 }
 
@@ -268,6 +335,13 @@ Result HeaderChecks::cca_policy(const Header& header) {
     if ((policy.required_zeroes & policy.required_ones) != 0) {
         return fault(Rule::cca_conflict, header, offsetof(CcaPolicy, required_ones),
                      policy.required_ones);
+    }
+    for (u32 rest = policy.compatibility_mask; rest != 0; rest &= rest - 1) {
+        const u32 lowest = rest & (~rest + 1);
+        if ((lowest & declared_) == 0
+            || platform_of_bit_[std::countr_zero(lowest)] != PlatformType::cca) {
+            return fault(Rule::cca_platform, header, 0, policy.compatibility_mask);
+        }
     }
     return std::nullopt;
 }
@@ -298,12 +372,17 @@ Result HeaderChecks::page_data(const Header& header) {
     const auto page = load<PageData>(header.content);
     if ((page.flags & PageData::is_2mb_page) != 0) {
         if (page.gpa % x86::large_page_size != 0) {
-            return fault(Rule::large_page_aligned, header, offsetof(PageData, gpa), page.gpa);
+            if (auto error = judge(
+                    fault(Rule::large_page_aligned, header, offsetof(PageData, gpa), page.gpa))) {
+                return error;
+            }
         }
         // The igvm crate hands out 4096 bytes for such a header and QEMU fills up with zeros.
         if (page.file_offset != 0) {
-            return fault(Rule::large_page_without_data, header, offsetof(PageData, file_offset),
-                         page.file_offset, 0);
+            if (auto error = judge(fault(Rule::large_page_without_data, header,
+                                         offsetof(PageData, file_offset), page.file_offset, 0))) {
+                return error;
+            }
         }
     }
     if (page.file_offset == 0) {
@@ -333,17 +412,25 @@ Result HeaderChecks::parameter_insert(const Header& header) {
                                insert.parameter_area_index, area)) {
         return error;
     }
+    area->inserted  = true;
+    const u64 field = offsetof(ParameterInsert, gpa);
     if (!in_range(insert.gpa, area->size)) {
-        return fault(Rule::gpa_range, header, offsetof(ParameterInsert, gpa), insert.gpa);
+        if (auto error = judge(fault(Rule::range_in_64_bits, header, field, insert.gpa))) {
+            return error;
+        }
     }
     const Region inserted{.mask = insert.compatibility_mask, .gpa = insert.gpa, .size = area->size};
     for (const Region& tables : page_tables_) {
-        if (tables.overlaps(inserted)) {
-            return fault(Rule::insert_outside_page_tables, header, offsetof(ParameterInsert, gpa),
-                         insert.gpa);
+        if (!tables.overlaps(inserted)) {
+            continue;
+        }
+        // The igvm crate looks at the first byte.
+        const Rule rule = insert.gpa - tables.gpa < tables.size ? Rule::insert_outside_page_tables
+                                                                : Rule::insert_beside_page_tables;
+        if (auto error = judge(fault(rule, header, field, insert.gpa))) {
+            return error;
         }
     }
-    area->inserted = true;
     return std::nullopt;
 }
 
@@ -355,8 +442,8 @@ Result HeaderChecks::usage(const Header& header) {
         return error;
     }
     if (usage.byte_offset >= area->size) {
-        return fault(Rule::usage_inside_area, header, offsetof(ParameterUsage, byte_offset),
-                     usage.byte_offset);
+        return judge(fault(Rule::usage_inside_area, header, offsetof(ParameterUsage, byte_offset),
+                           usage.byte_offset));
     }
     return std::nullopt;
 }
@@ -364,8 +451,8 @@ Result HeaderChecks::usage(const Header& header) {
 Result HeaderChecks::required_memory(const Header& header) {
     const auto memory = load<RequiredMemory>(header.content);
     if (!in_range(memory.gpa, memory.number_of_bytes)) {
-        return fault(Rule::gpa_range, header, offsetof(RequiredMemory, number_of_bytes),
-                     memory.number_of_bytes);
+        return judge(fault(Rule::range_in_64_bits, header,
+                           offsetof(RequiredMemory, number_of_bytes), memory.number_of_bytes));
     }
     return std::nullopt;
 }
@@ -373,7 +460,8 @@ Result HeaderChecks::required_memory(const Header& header) {
 Result HeaderChecks::error_range(const Header& header) {
     const auto range = load<ErrorRange>(header.content);
     if (!in_range(range.gpa, range.size_bytes)) {
-        return fault(Rule::gpa_range, header, offsetof(ErrorRange, size_bytes), range.size_bytes);
+        return judge(fault(Rule::range_in_64_bits, header, offsetof(ErrorRange, size_bytes),
+                           range.size_bytes));
     }
     return std::nullopt;
 }

@@ -42,8 +42,9 @@ class HeaderChecks {
   public:
     using Result = std::optional<Error>;
 
-    HeaderChecks(std::span<const u8> file, const FixedHeaderV2& fixed_header)
-        : file_(file), architecture_(fixed_header.architecture),
+    HeaderChecks(std::span<const u8> file, const FixedHeaderV2& fixed_header,
+                 const Remarks& remarks)
+        : file_(file), remarks_(remarks), architecture_(fixed_header.architecture),
           data_start_(u64{fixed_header.common.variable_header_offset}
                       + fixed_header.common.variable_header_size) {}
 
@@ -51,6 +52,9 @@ class HeaderChecks {
     Result check(const Header& header);
 
     [[nodiscard]] bool has_platform() const { return declared_ != 0; }
+
+    /// Behind the last header: the relocation whose VP context never came.
+    [[nodiscard]] Result missing_context();
 
   private:
     struct Area {
@@ -71,6 +75,19 @@ class HeaderChecks {
         }
     };
 
+    /// A relocation that names a VP, until a VBS context of that VP has been seen.
+    struct NamedVp {
+        u32 mask;
+        u16 vp_index;
+        u8 vtl;
+        bool seen;
+        u32 header_index;
+        u64 offset;
+    };
+
+    /// An error where the rule is not tolerated, otherwise a remark.
+    [[nodiscard]] Result judge(const Error& error) const;
+
     // One per header type that has rules beyond the tables.
     Result platform(const Header& header);
     Result relocatable_region(const Header& header);
@@ -89,19 +106,24 @@ class HeaderChecks {
     [[nodiscard]] Result data(const Header& header, u64 field, u32 file_offset, u64 size) const;
     [[nodiscard]] Result native_context(const Header& header, u32 file_offset) const;
     [[nodiscard]] Result cca_context(const Header& header, u64 field, u32 file_offset) const;
-    [[nodiscard]] Result vbs_context(const Header& header, u64 field, u32 file_offset) const;
+    Result vbs_context(const Header& header, u64 field, const VpContext& context);
     Result open_area(const Header& header, u64 field, u32 index, Area*& area);
+    Result name_vp(const Header& header, u64 field, const NamedVp& vp);
+    Result add_relocation(const Header& header, u64 field, const Region& region);
 
     std::span<const u8> file_;
+    Remarks remarks_;
     Architecture architecture_;
     u64 data_start_;
     u32 declared_         = 0;           // platforms, by mask
+    u32 platform_types_   = 0;           // by number
     u32 corim_documents_  = 0;           // platforms that have one
     u32 corim_signatures_ = 0;           // and its signature
     PlatformType platform_of_bit_[32]{}; // by bit number of the mask
     FixedList<Area, 64> areas_;
-    FixedList<Region, 32> relocations_;
+    FixedList<Region, 64> relocations_; // with page tables, of which a mask names at most 32
     FixedList<Region, 32> page_tables_;
+    FixedList<NamedVp, 64> named_vps_;
 };
 
 } // namespace vestibule::igvm

@@ -14,7 +14,8 @@ static std::unexpected<Error> refuse(Rule rule, u32 index, u64 offset, u64 found
         .rule = rule, .header_index = index, .offset = offset, .found = found, .wanted = wanted});
 }
 
-static std::expected<FixedHeaderV2, Error> read_fixed_header(std::span<const u8> bytes) {
+static std::expected<FixedHeaderV2, Error> read_fixed_header(std::span<const u8> bytes,
+                                                             const Remarks& remarks) {
     const auto refuse_file = [](Rule rule, u64 offset, u64 found, std::optional<u64> wanted = {}) {
         return refuse(rule, Error::no_header, offset, found, wanted);
     };
@@ -58,13 +59,20 @@ static std::expected<FixedHeaderV2, Error> read_fixed_header(std::span<const u8>
                            common.total_file_size, length);
     }
     const u64 start = common.variable_header_offset;
-    if (start < header_end || start % header_alignment != 0) {
+    if (start < header_end) {
         return refuse_file(Rule::header_offset, offsetof(FixedHeader, variable_header_offset),
                            start);
     }
     const u64 size = common.variable_header_size;
     if (size % header_alignment != 0 || start + size >= length) {
         return refuse_file(Rule::header_size, offsetof(FixedHeader, variable_header_size), size);
+    }
+    if (start % header_alignment != 0) {
+        remarks({.rule         = Rule::header_aligned,
+                 .header_index = Error::no_header,
+                 .offset       = offsetof(FixedHeader, variable_header_offset),
+                 .found        = start,
+                 .wanted       = std::nullopt});
     }
 
     // A gap between fixed header and variable headers is allowed and not part of the checksum.
@@ -84,7 +92,8 @@ static std::expected<FixedHeaderV2, Error> read_fixed_header(std::span<const u8>
 
 /// The header at `position`, known to be whole, of a defined type and of that type's length.
 static std::expected<Header, Error> read_header(std::span<const u8> bytes, u64 position, u64 end,
-                                                u32 index, OptionalHeaders optional) {
+                                                u32 index, OptionalHeaders optional,
+                                                const Remarks& remarks) {
     if (end - position < sizeof(HeaderTag)) {
         return refuse(Rule::whole_tag, index, position, end - position, sizeof(HeaderTag));
     }
@@ -108,7 +117,11 @@ static std::expected<Header, Error> read_header(std::span<const u8> bytes, u64 p
     }
     for (u64 at = content + tag.length; at < content + padded(tag.length); ++at) {
         if (bytes[at] != 0) {
-            return refuse(Rule::zero_padding, index, at, bytes[at], 0);
+            remarks({.rule         = Rule::zero_padding,
+                     .header_index = index,
+                     .offset       = at,
+                     .found        = bytes[at],
+                     .wanted       = 0});
         }
     }
     return Header{.type    = tag.type,
@@ -127,8 +140,9 @@ static unsigned section_of(const Header& header, unsigned current) {
     return current < first ? first : current;
 }
 
-std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders optional) {
-    const auto fixed_header = read_fixed_header(bytes);
+std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders optional,
+                                 Remarks remarks) {
+    const auto fixed_header = read_fixed_header(bytes, remarks);
     if (!fixed_header) {
         return std::unexpected(fixed_header.error());
     }
@@ -142,12 +156,12 @@ std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders opti
         bounds = {.first = end, .end = end, .first_index = 0};
     }
 
-    HeaderChecks checks(bytes, *fixed_header);
+    HeaderChecks checks(bytes, *fixed_header, remarks);
     unsigned current        = 0;
     u32 index               = 0;
     file.sections_[0].first = first;
     for (u64 position = first; position < end; ++index) {
-        const auto header = read_header(bytes, position, end, index, optional);
+        const auto header = read_header(bytes, position, end, index, optional, remarks);
         if (!header) {
             return std::unexpected(header.error());
         }
@@ -167,6 +181,9 @@ std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders opti
     if (!checks.has_platform()) {
         return refuse(Rule::some_platform, Error::no_header, first, 0);
     }
+    if (const auto fault = checks.missing_context()) {
+        return std::unexpected(*fault);
+    }
     return file;
 }
 
@@ -181,13 +198,14 @@ u32 File::mask_of(PlatformType platform) const {
 }
 
 std::optional<PlatformType> File::platform_of(u32 mask) const {
+    std::optional<PlatformType> found;
     for (const Header header : platforms()) {
         const auto declared = load<SupportedPlatform>(header.content);
         if (declared.compatibility_mask == mask) {
-            return declared.platform_type;
+            found = declared.platform_type;
         }
     }
-    return std::nullopt;
+    return found;
 }
 
 HeaderRange::Iterator::Iterator(const HeaderRange& range, u64 position, u32 index)
@@ -212,7 +230,8 @@ HeaderRange::Iterator& HeaderRange::Iterator::operator++() {
 }
 
 void HeaderRange::Iterator::skip_others() {
-    while (position_ < end_ && ((**this).compatibility_mask() & mask_) == 0) {
+    while (mask_ != all_platforms && position_ < end_
+           && ((**this).compatibility_mask() & mask_) == 0) {
         position_ += sizeof(HeaderTag) + padded(load<HeaderTag>(file_, position_).length);
         ++index_;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 // Reading an IGVM file: parse() checks every rule of the format once, and what it returns is then
 // iterated without further checks, without allocation and without a libc: sevsim's monitor reads
-// its guest with this same code. The file is hostile; its bytes are copied out, never cast.
+// its guest with this same code. The file is hostile; its bytes are copied out, never cast. What
+// the igvm crate accepts is accepted here: of a tolerated rule (error.h) one may not rely on.
 #pragma once
 
 #include "igvm/format/error.h"
@@ -52,7 +53,8 @@ struct Header {
     }
 };
 
-/// The headers of one section that are for at least one platform of a mask.
+/// The headers of one section that are for at least one platform of a mask; for all_platforms every
+/// header, also one that is for none.
 class HeaderRange {
   public:
     class Iterator {
@@ -98,6 +100,19 @@ class HeaderRange {
 /// another is also a place to hide. Tools that show or copy a file keep them.
 enum class OptionalHeaders : u8 { refused, kept };
 
+/// Takes what parse() remarks on: each place where a tolerated rule is broken, in the file's order,
+/// also of a file that is refused for another one in the end. None is taken where `take` is null.
+struct Remarks {
+    void (*take)(void* taker, const Error& remark) = nullptr;
+    void* taker                                    = nullptr;
+
+    void operator()(const Error& remark) const {
+        if (take != nullptr) {
+            take(taker, remark);
+        }
+    }
+};
+
 /// An accepted file. It refers to the bytes that were parsed, which must outlive it.
 class File {
   public:
@@ -119,7 +134,8 @@ class File {
     /// The compatibility mask of a platform, 0 where the file does not support it.
     [[nodiscard]] u32 mask_of(PlatformType platform) const;
 
-    /// The platform that one bit of a compatibility mask stands for.
+    /// The platform that one bit of a compatibility mask stands for; the last of those that share
+    /// it.
     [[nodiscard]] std::optional<PlatformType> platform_of(u32 mask) const;
 
     /// File data that parse() has checked to be there.
@@ -135,7 +151,8 @@ class File {
     [[nodiscard]] std::span<const u8> bytes() const { return bytes_; }
 
   private:
-    friend std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders optional);
+    friend std::expected<File, Error> parse(std::span<const u8> bytes, OptionalHeaders optional,
+                                            Remarks remarks);
 
     struct Bounds {
         u64 first;
@@ -153,8 +170,10 @@ class File {
     Bounds sections_[3]{};
 };
 
-/// The file if every rule of the format holds, otherwise the first rule that does not.
+/// The file if every rule of the format holds but tolerated ones, otherwise the first rule that
+/// does not.
 std::expected<File, Error> parse(std::span<const u8> bytes,
-                                 OptionalHeaders optional = OptionalHeaders::refused);
+                                 OptionalHeaders optional = OptionalHeaders::refused,
+                                 Remarks remarks          = {});
 
 } // namespace vestibule::igvm

@@ -16,16 +16,25 @@ static constexpr u8 highest_vtl = 2;
 Result HeaderChecks::vp_context(const Header& header) {
     const auto context  = load<VpContext>(header.content);
     const u64 at_offset = offsetof(VpContext, file_offset);
-    const auto platform = platform_of_bit_[std::countr_zero(context.compatibility_mask)];
-    const bool vmsa     = platform == PlatformType::sev_snp || platform == PlatformType::sev_es;
-    const bool arm      = architecture_ == Architecture::aarch64;
-    // The native context is x64's; a TD starts in the state that the architecture gives it.
-    if (platform == PlatformType::tdx || (arm && platform == PlatformType::native)) {
+    if ((context.compatibility_mask & declared_) == 0) {
         return fault(Rule::context_platform, header, offsetof(VpContext, compatibility_mask),
                      context.compatibility_mask);
     }
+    const auto platform = platform_of_bit_[std::countr_zero(context.compatibility_mask)];
+    const bool vmsa     = platform == PlatformType::sev_snp || platform == PlatformType::sev_es;
+    // A TD starts in the state that the architecture gives it.
+    if (platform == PlatformType::tdx) {
+        return fault(Rule::context_platform, header, offsetof(VpContext, compatibility_mask),
+                     context.compatibility_mask);
+    }
+    if (vmsa && context.gpa % page_size != 0) {
+        return fault(Rule::gpa_page_aligned, header, offsetof(VpContext, gpa), context.gpa);
+    }
     if (!vmsa && context.gpa != 0) {
-        return fault(Rule::context_gpa, header, offsetof(VpContext, gpa), context.gpa, 0);
+        if (auto error =
+                judge(fault(Rule::context_gpa, header, offsetof(VpContext, gpa), context.gpa, 0))) {
+            return error;
+        }
     }
     if (context.file_offset == 0) {
         return fault(Rule::context_has_data, header, at_offset, 0);
@@ -36,7 +45,7 @@ Result HeaderChecks::vp_context(const Header& header) {
             return fault(Rule::vbs_vp_index, header, offsetof(VpContext, vp_index),
                          context.vp_index, 0);
         }
-        return vbs_context(header, at_offset, context.file_offset);
+        return vbs_context(header, at_offset, context);
     }
     if (platform == PlatformType::cca) {
         return cca_context(header, at_offset, context.file_offset);
@@ -58,18 +67,29 @@ Result HeaderChecks::native_context(const Header& header, u32 file_offset) const
                 .found        = found,
                 .wanted       = std::nullopt};
     };
-    for (const u16 word : context.reserved) {
-        if (word != 0) {
-            return in_data(Rule::native_reserved, offsetof(NativeVpContext, reserved), word);
+
+    struct Field {
+        Rule rule;
+        u64 offset;
+        u16 value;
+        u16 forbidden;
+    };
+
+    const Field fields[] = {
+        {Rule::native_reserved,   offsetof(NativeVpContext, reserved),               context.reserved[0], 0xFFFF                            },
+        {Rule::native_reserved,   offsetof(NativeVpContext, reserved) + sizeof(u16),
+         context.reserved[1],                                                                             0xFFFF                            },
+        {Rule::native_attributes, offsetof(NativeVpContext, code.attributes),
+         context.code.attributes,                                                                         NativeSegment::reserved_attributes},
+        {Rule::native_attributes, offsetof(NativeVpContext, data.attributes),
+         context.data.attributes,                                                                         NativeSegment::reserved_attributes},
+    };
+    for (const Field& field : fields) {
+        if ((field.value & field.forbidden) != 0) {
+            if (auto error = judge(in_data(field.rule, field.offset, field.value))) {
+                return error;
+            }
         }
-    }
-    if ((context.code.attributes & NativeSegment::reserved_attributes) != 0) {
-        return in_data(Rule::native_attributes, offsetof(NativeVpContext, code.attributes),
-                       context.code.attributes);
-    }
-    if ((context.data.attributes & NativeSegment::reserved_attributes) != 0) {
-        return in_data(Rule::native_attributes, offsetof(NativeVpContext, data.attributes),
-                       context.data.attributes);
     }
     for (u64 at = sizeof(NativeVpContext); at < page_size; ++at) {
         if (page[at] != 0) {
@@ -79,7 +99,8 @@ Result HeaderChecks::native_context(const Header& header, u32 file_offset) const
     return std::nullopt;
 }
 
-Result HeaderChecks::vbs_context(const Header& header, u64 field, u32 file_offset) const {
+Result HeaderChecks::vbs_context(const Header& header, u64 field, const VpContext& context) {
+    const u32 file_offset = context.file_offset;
     if (auto error = data(header, field, file_offset, sizeof(u32))) {
         return error;
     }
@@ -109,10 +130,19 @@ Result HeaderChecks::vbs_context(const Header& header, u64 field, u32 file_offse
         }
         for (u64 byte = 0; byte < sizeof(own.reserved); ++byte) {
             if (own.reserved[byte] != 0) {
-                return in_data(Rule::vbs_reserved, at + offsetof(VbsRegister, reserved) + byte,
-                               own.reserved[byte]);
+                if (auto error = judge(in_data(Rule::vbs_reserved,
+                                               at + offsetof(VbsRegister, reserved) + byte,
+                                               own.reserved[byte]))) {
+                    return error;
+                }
             }
         }
+    }
+    const u8 vtl = load<VbsRegister>(file_, first).vtl;
+    for (NamedVp& vp : named_vps_) {
+        vp.seen =
+            vp.seen
+            || ((vp.mask & context.compatibility_mask) != 0 && vp.vp_index == 0 && vp.vtl == vtl);
     }
     return std::nullopt;
 }

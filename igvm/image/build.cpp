@@ -47,18 +47,25 @@ void add_required(Writer& writer, const Layout& layout, u32 mask) {
 }
 
 /// Returns the number of pages.
-unsigned add_pages(Writer& writer, const Placed& placed, u32 mask, const auto& progress) {
+unsigned add_pages(Writer& writer, const Placed& placed, u32 mask, bool zeros_as_data,
+                   const auto& progress) {
+    static constexpr u8 zeros[page_size]{};
     const auto bytes = placed.content.bytes();
     unsigned pages   = 0;
     for (u64 at = 0; at < bytes.size(); at += page_size, ++pages) {
-        const u64 size = std::min(page_size, bytes.size() - at);
-        writer.add_page(PageData{.gpa                = placed.gpa + at,
-                                 .compatibility_mask = mask,
-                                 .file_offset        = 0,
-                                 .flags              = 0,
-                                 .data_type          = placed.type,
-                                 .reserved           = 0},
-                        bytes.subspan(at, size));
+        const auto data = bytes.subspan(at, std::min(page_size, bytes.size() - at));
+        const PageData page{.gpa                = placed.gpa + at,
+                            .compatibility_mask = mask,
+                            .file_offset        = 0,
+                            .flags              = 0,
+                            .data_type          = placed.type,
+                            .reserved           = 0};
+        if (zeros_as_data && placed.type == PageDataType::normal
+            && std::ranges::count(data, u8{0}) == std::ssize(data)) {
+            writer.add(page, zeros);
+        } else {
+            writer.add_page(page, data);
+        }
         progress();
     }
     return pages;
@@ -123,6 +130,7 @@ unsigned& counter(PageCount& count, Part part) {
     case Part::jump_table:
     case Part::acpi_tables:
     case Part::efi_tables:
+    case Part::kernel_hashes:
     case Part::ap_way: break;
     }
     return count.payload;
@@ -190,7 +198,7 @@ std::expected<BuiltFile, std::string> build(const StubImage& image, const BuildO
         for (const Target& target : targets) {
             mask |= placed.platform.value_or(target.platform) == target.platform ? target.mask : 0;
         }
-        const unsigned pages = add_pages(writer, placed, mask, tick);
+        const unsigned pages = add_pages(writer, placed, mask, options.zeros_as_data, tick);
         for (PageCount& count : result.pages) {
             if (placed.platform.value_or(count.platform) == count.platform) {
                 counter(count, placed.part) += pages;

@@ -31,6 +31,8 @@ struct BuildOptions {
     u8 vmpl                 = 0;              // of an SEV-SNP guest; others have none
     bool direct_boot        = false; // the payload is boot/fw_cfg, which boots the monitor's kernel
     bool flash              = false; // laid out for a flash image, which no loader reads
+    bool zeros_as_data      = false; // a page of zeros brings them: loaders differ on one without
+    bool cpuid_leaves       = false; // the CPUID page says which leaves the loader is to fill in
     /// REPORT_DATA of the attestation report that an SEV-SNP guest is to have made.
     // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed
     std::optional<std::array<u8, boot::AttestRecord::data_size>> report_data = {};

@@ -286,9 +286,6 @@ std::optional<std::string> wrong_flash_option(const BuildOptions& options) {
         return fmt::format("VMPL: found {}, expected 0: a guest below it needs an IGVM file",
                            options.vmpl);
     }
-    if (options.direct_boot && options.vcpus != 1) {
-        return fmt::format("vCPUs: found {}, expected 1 with direct boot", options.vcpus);
-    }
     if (options.memory_map || options.vp_count) {
         return "parameters are what a loader of IGVM files fills in: expected none for a flash "
                "image";

@@ -34,14 +34,60 @@ static std::vector<u8> bytes_of(const T& value) {
     return bytes;
 }
 
+/// The page as a hypervisor takes it that is to fill in the answers (SNP firmware ABI, section
+/// 8.14.2.6): which leaves the guest wants. Those that the stub and Linux ask for.
+static std::vector<u8> cpuid_page() {
+    struct Entry {
+        u32 eax_in;
+        u32 ecx_in;
+        u64 xcr0_in;
+        u64 xss_in;
+        u32 answers[4];
+        u64 reserved;
+    };
+
+    static_assert(sizeof(Entry) == 48);
+    constexpr std::pair<u32, u32> leaves[] = {
+        {0x0,         0},
+        {0x1,         0},
+        {0x4,         0},
+        {0x7,         0},
+        {0xB,         0},
+        {0xD,         0},
+        {0xD,         1},
+        {0x4000'0000, 0},
+        {0x8000'0000, 0},
+        {0x8000'0001, 0},
+        {0x8000'0002, 0},
+        {0x8000'0003, 0},
+        {0x8000'0004, 0},
+        {0x8000'0006, 0},
+        {0x8000'0008, 0},
+        {0x8000'001D, 0},
+        {0x8000'001E, 0},
+        {0x8000'001F, 0},
+        {0x8000'0021, 0},
+    };
+    constexpr u64 header = 16; // the count, and reserved
+    std::vector<u8> page(page_size);
+    page[0]  = static_cast<u8>(std::size(leaves));
+    u64 next = header;
+    for (const auto& [leaf, subleaf] : leaves) {
+        Entry entry{};
+        entry.eax_in  = leaf;
+        entry.ecx_in  = subleaf;
+        entry.xcr0_in = leaf == 0xD ? 1 : 0; // x87, as the VMSA has it
+        std::memcpy(&page[next], &entry, sizeof(entry));
+        next += sizeof(entry);
+    }
+    return page;
+}
+
 std::string_view name_of(Part part) {
-    constexpr std::string_view names[] = {"page tables", "stub",
-                                          "hand-over",   "payload",
-                                          "initrd",      "zero page",
-                                          "PVH entry",   "AP jump table",
-                                          "CPUID page",  "secrets page",
-                                          "ACPI tables", "EFI tables",
-                                          "service",     "way of further vCPUs"};
+    constexpr std::string_view names[] = {
+        "page tables", "stub",       "hand-over",     "payload",    "initrd",
+        "zero page",   "PVH entry",  "AP jump table", "CPUID page", "secrets page",
+        "ACPI tables", "EFI tables", "kernel hashes", "service",    "way of further vCPUs"};
     return names[static_cast<unsigned>(part)];
 }
 
@@ -170,7 +216,8 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     header.version = PayloadHeader::current_version;
     header.kind    = boot::PayloadKind::boot_info;
     header.entry   = contents_.payload->entry;
-    if (layout_.at.jump_table != 0 && platform == PlatformType::sev_es) {
+    // With direct boot the loader goes that way, once it knows the kernel.
+    if (layout_.at.jump_table != 0 && platform == PlatformType::sev_es && !options_.direct_boot) {
         header.entry = layout_.at.jump_table + boot::jump_table::linux_entry;
     } else if (contents_.is_pvh()) {
         header.entry = layout_.at.pvh_entry.base;
@@ -321,6 +368,15 @@ void PageMaker::add_payload() {
                                      .platform = platform});
         }
     }
+    for (const PlatformType platform : options_.platforms) {
+        // A flash image's metadata name it, and nothing of it is in the image.
+        if (layout_.at.kernel_hashes != 0 && !options_.flash && platform != PlatformType::native) {
+            layout_.pages.push_back({.part     = Part::kernel_hashes,
+                                     .gpa      = layout_.at.kernel_hashes & ~(page_size - 1),
+                                     .content  = Content(std::vector<u8>(page_size)),
+                                     .platform = platform});
+        }
+    }
     if (layout_.at.efi_tables != 0) { // filled in when all else has its place
         layout_.pages.push_back({.part     = Part::efi_tables,
                                  .gpa      = layout_.at.efi_tables,
@@ -336,11 +392,12 @@ void PageMaker::add_payload() {
         }
     }
     if (options_.is_for(PlatformType::sev_snp)) {
-        layout_.pages.push_back({.part     = Part::cpuid_page,
-                                 .gpa      = layout_.at.cpuid_page,
-                                 .content  = Content(std::vector<u8>(page_size)),
-                                 .platform = PlatformType::sev_snp,
-                                 .type     = PageDataType::cpuid_data});
+        layout_.pages.push_back(
+            {.part     = Part::cpuid_page,
+             .gpa      = layout_.at.cpuid_page,
+             .content  = Content(options_.cpuid_leaves ? cpuid_page() : std::vector<u8>(page_size)),
+             .platform = PlatformType::sev_snp,
+             .type     = PageDataType::cpuid_data});
         layout_.pages.push_back({.part     = Part::secrets_page,
                                  .gpa      = layout_.at.secrets_page,
                                  .content  = Content(std::vector<u8>(page_size)),

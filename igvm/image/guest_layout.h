@@ -49,11 +49,17 @@ enum class Part : u8 {
     secrets_page,
     acpi_tables,
     efi_tables,
+    kernel_hashes,
     service,
     ap_way,
 };
 
 std::string_view name_of(Part part);
+
+/// Where an IGVM guest that boots the monitor's kernel finds the hashes of it: where
+/// cloud-hypervisor writes them before it launches the page (vmm/src/sev.rs,
+/// SEV_HASH_BLOCK_ADDRESS), which is where edk2's AmdSev firmware has them.
+inline constexpr u64 igvm_kernel_hashes = 0x1'0C00;
 
 constexpr u64 whole_pages(u64 size) { return (size + page_size - 1) & ~(page_size - 1); }
 
@@ -88,7 +94,7 @@ struct Placement {
     boot::MemoryRange service{}; // at VMPL 0, with what stands behind its image
     u64 service_launch = 0;      // a boot::ServiceLaunch
     u64 guest_vmsa     = 0;      // which the service makes one
-    u64 kernel_hashes  = 0;      // where a launch puts them (boot/fw_cfg/hash_table.h)
+    u64 kernel_hashes  = 0;      // where a launch puts the table (boot/fw_cfg/hash_table.h)
     u64 ap_way         = 0;      // of a flash image with further vCPUs (boot/flash/record.h)
 
     /// What stays in use behind the payload's back, ascending.

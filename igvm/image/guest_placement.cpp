@@ -109,7 +109,7 @@ Problem Placer::place_behind_image() {
     if (options_.direct_boot
         && (options_.is_for(PlatformType::sev_es) || options_.is_for(PlatformType::sev_snp))) {
         at_.acpi_tables   = take();
-        at_.kernel_hashes = take();
+        at_.kernel_hashes = options_.flash ? take() : igvm_kernel_hashes;
     }
     if (options_.memory_map) {
         at_.parameters.push_back({.parameter = HeaderType::memory_map, .gpa = take()});
@@ -144,7 +144,8 @@ u64 Placer::find_room(u64 size) const {
 /// Below 1 MiB, where nothing else of ours lies. Natively further processors wait for SIPI, and
 /// under SNP the kernel creates their state itself.
 Problem Placer::place_jump_table() {
-    if (contents_.has_memory_map() && options_.vcpus > 1 && options_.is_for(PlatformType::sev_es)) {
+    if ((contents_.has_memory_map() || options_.direct_boot) && options_.vcpus > 1
+        && options_.is_for(PlatformType::sev_es)) {
         at_.jump_table = boot::jump_table::page_gpa;
     }
     return std::nullopt;

@@ -158,8 +158,19 @@ class Composer {
         if (!goes_on) {
             close_run();
         }
-        run_.push_back(step);
-        run_end_   = page.gpa + step.pages * page_size;
+        run_end_ = page.gpa + step.pages * page_size;
+        // Of a large page's data 4096 bytes reach the monitor, which fills up with zeros.
+        if (step.pages > 1 && !zero) {
+            Step rest = step;
+            rest.gpa += page_size;
+            rest.pages -= 1;
+            rest.data  = {};
+            step.pages = 1;
+            run_.push_back(step);
+            run_.push_back(rest);
+        } else {
+            run_.push_back(step);
+        }
         run_flags_ = page.flags;
         run_type_  = page.data_type;
         run_mask_  = page.compatibility_mask;

@@ -42,14 +42,19 @@ std::string_view cca_hash_name(u8 algorithm) {
 
 std::string names_of(const File& file, u32 compatibility_mask) {
     std::string names;
+    u32 undeclared = compatibility_mask == all_platforms ? 0 : compatibility_mask;
     for (const Header header : file.platforms()) {
         const auto platform = load<SupportedPlatform>(header.content);
+        undeclared &= ~platform.compatibility_mask;
         if ((platform.compatibility_mask & compatibility_mask) != 0) {
             names += names.empty() ? "" : ", ";
             names += name_of(platform.platform_type);
         }
     }
-    return names;
+    if (undeclared != 0) {
+        names += fmt::format("{}undeclared {:#x}", names.empty() ? "" : ", ", undeclared);
+    }
+    return names.empty() ? "no platform" : names;
 }
 
 std::string describe(const Error& error) {

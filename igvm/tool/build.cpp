@@ -6,6 +6,7 @@
 #include "igvm/tool/build_manifest.h"
 #include "igvm/tool/file_io.h"
 #include "igvm/tool/progress.h"
+#include "igvm/vmm/check.h"
 
 #include "enter_pvh.h"
 #include "flash_reset.h"
@@ -110,6 +111,26 @@ void write_or_fail(const std::string& path, std::span<const u8> bytes) {
     }
 }
 
+/// What the monitor of --for would make of the file: no file where it would not load it.
+void check_or_fail(const BuildArguments& arguments, const BuiltFile& built) {
+    const VmmProfile* const monitor = monitor_of(arguments);
+    if (monitor == nullptr) {
+        return;
+    }
+    const auto file = parse(built.bytes);
+    if (!file) {
+        throw Failure(fmt::format("{}: {}", arguments.out, describe(file.error())));
+    }
+    for (const Finding& finding : check_for(*file, *monitor).findings) {
+        const std::string words = fmt::format("{}: {} ({}), {}", monitor->title, values_of(finding),
+                                              row_of(finding.rule).id, reason_of(finding));
+        if (finding.verdict == Verdict::rejects) {
+            throw Failure(fmt::format("{}: not loaded by {}", arguments.out, words));
+        }
+        fmt::print(stderr, "igvmtool: note: {}\n", words);
+    }
+}
+
 void build_file(const BuildArguments& arguments) {
     const BuildOptions options = options_of(arguments);
     const EntryName& entry     = entry_of(arguments);
@@ -164,6 +185,7 @@ void build_file(const BuildArguments& arguments) {
     if (!built) {
         throw Failure(fmt::format("{}: {}", out, built.error()));
     }
+    check_or_fail(arguments, *built);
     write_or_fail(out, built->bytes);
     if (!arguments.manifest.empty()) {
         const std::string text = build_manifest({.options  = options,
@@ -202,6 +224,8 @@ void add_build(CLI::App& app) {
         "  igvmtool build --out vmlinux.igvm --payload kernel.elf --payload-protocol linux\n"
         "  igvmtool build --out flat.igvm --payload code.bin --payload-address 0x1000000 "
         "--parameters memory-map,vp-count\n"
+        "  igvmtool build --out snp.igvm --for openvmm\n"
+        "  igvmtool build --out loader.igvm --for cloud-hypervisor --direct-boot\n"
         "  igvmtool build --flash guest.fd --platform native,sev-es,sev-snp --payload kernel.elf");
     verb->callback([arguments] { build_file(*arguments); });
 }

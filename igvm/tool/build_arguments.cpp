@@ -5,6 +5,7 @@
 #include "igvm/format/guest_policy.h"
 #include "igvm/image/flash.h"
 #include "igvm/show/describe.h"
+#include "igvm/vmm/rules.h"
 
 #include "hand_over32.h"
 #include "hand_over64.h"
@@ -121,7 +122,39 @@ PayloadProtocol protocol_of(const BuildArguments& arguments) {
     return row->protocol;
 }
 
+const VmmProfile* monitor_of(const BuildArguments& arguments) {
+    if (arguments.monitor.empty()) {
+        return nullptr;
+    }
+    const VmmProfile* const found = find_profile(arguments.monitor);
+    if (found == nullptr || !found->loads_igvm) {
+        throw CLI::ValidationError(
+            "--for", fmt::format("found {}, expected a monitor that loads IGVM files, by its name "
+                                 "in igvmtool check --list",
+                                 arguments.monitor));
+    }
+    return found;
+}
+
+/// What a monitor's files have that others need not.
+static void take_monitor(const VmmProfile& monitor, const std::vector<std::string>& platforms,
+                         BuildOptions& options) {
+    for (const PlatformType platform :
+         {PlatformType::native, PlatformType::sev_es, PlatformType::sev_snp}) {
+        if (platforms.empty() && launches(monitor, platform)) {
+            options.platforms.push_back(platform);
+        }
+    }
+    options.zeros_as_data = monitor.empty_page == PageType::zero;
+    // It writes its answers into a page that has to be there (vmm/src/igvm/igvm_loader.rs).
+    options.cpuid_leaves = monitor.vmm == Vmm::cloud_hypervisor_mshv;
+}
+
 static void check_outputs(const BuildArguments& arguments) {
+    if (!arguments.monitor.empty() && !arguments.flash.empty()) {
+        throw CLI::ValidationError("--for", "a flash image is for monitors that load no IGVM "
+                                            "files: expected --out");
+    }
     if (arguments.out.empty() == arguments.flash.empty()) {
         throw CLI::ValidationError(
             arguments.out.empty() ? "--out" : "--flash",
@@ -130,10 +163,9 @@ static void check_outputs(const BuildArguments& arguments) {
     if (arguments.memory && arguments.payload.empty() && !arguments.direct_boot) {
         throw CLI::RequiresError("--memory", "--payload");
     }
-    if (arguments.direct_boot && (arguments.flash.empty() || !arguments.payload.empty())) {
+    if (arguments.direct_boot && !arguments.payload.empty()) {
         throw CLI::ValidationError("--direct-boot",
-                                   "the kernel is the monitor's: expected --flash, "
-                                   "and no --payload");
+                                   "the kernel is the monitor's: expected no --payload");
     }
     if (!arguments.flash.empty() && !arguments.policy.empty()) {
         throw CLI::ValidationError("--policy", "a flash image has no place for the guest's policy, "
@@ -148,6 +180,11 @@ BuildOptions options_of(const BuildArguments& arguments) {
     options.platforms.clear();
     for (const std::string& name : arguments.platforms) {
         options.platforms.push_back(platform_of(name));
+    }
+    if (const VmmProfile* const monitor = monitor_of(arguments)) {
+        take_monitor(*monitor, arguments.platforms, options);
+    } else if (options.platforms.empty()) {
+        options.platforms = {PlatformType::native, PlatformType::sev_es};
     }
     for (const std::string& name : arguments.parameters) {
         const auto* row = std::ranges::find(parameter_names, name, &ParameterName::name);
@@ -211,8 +248,9 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
         ->type_name(cli::output_file);
     verb.add_flag(
         "--direct-boot", arguments.direct_boot,
-        "With --flash: boot the kernel, initrd and command line that the monitor is given "
-        "(QEMU's -kernel), after their hashes, which its launch has measured");
+        "Boot the kernel, initrd and command line that the monitor is given (QEMU's -kernel), by "
+        "fw_cfg, after their hashes, which its launch has measured: QEMU's of a flash image, "
+        "cloud-hypervisor's of an IGVM file");
     verb.add_option("--manifest", arguments.manifest,
                     "Record as JSON what went in, and where it lies")
         ->type_name(cli::output_file);
@@ -220,9 +258,13 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments) {
     verb.add_option("--stub", arguments.stub, "A guest image (ELF64) instead of the built-in one")
         ->type_name(cli::input_file);
     verb.add_option("--platform", arguments.platforms,
-                    "Platforms that the file is for: native, sev-es, sev-snp")
-        ->delimiter(',')
-        ->capture_default_str();
+                    "Platforms that the file is for: native, sev-es, sev-snp; native,sev-es unless "
+                    "it is said, or those that the monitor of --for launches")
+        ->delimiter(',');
+    verb.add_option("--for", arguments.monitor,
+                    "Build what this monitor demands (a name of igvmtool check --list), and check "
+                    "that it loads the file")
+        ->type_name("VMM");
     verb.add_option("--entry", arguments.entry,
                     "CPU mode of the first instruction: 32 (legacy protected mode, paging off), "
                     "compat (32-bit code in long mode) or 64, which is the default but for "

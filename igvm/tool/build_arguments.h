@@ -5,6 +5,7 @@
 #include "igvm/image/build.h"
 #include "igvm/tool/report_data.h"
 #include "igvm/tool/verbs.h"
+#include "igvm/vmm/profiles.h"
 
 namespace vestibule::igvm {
 
@@ -12,6 +13,7 @@ struct BuildArguments {
     std::string out;
     std::string flash; // instead
     bool direct_boot = false;
+    std::string monitor; // that the file is for
     std::string stub;
     std::string payload;
     std::optional<u64> payload_address;
@@ -19,8 +21,8 @@ struct BuildArguments {
     std::string initrd;
     std::string command_line;
     std::string manifest;
-    std::vector<std::string> platforms = {"native", "sev-es"};
-    std::string entry; // its name, if one was given
+    std::vector<std::string> platforms; // native and sev-es, or the monitor's, where none is named
+    std::string entry;                  // its name, if one was given
     std::vector<std::string> parameters;
     std::string policy;
     std::string accept = "all";
@@ -46,5 +48,8 @@ void add_build_options(CLI::App& verb, BuildArguments& arguments);
 const EntryName& entry_of(const BuildArguments& arguments);
 PayloadProtocol protocol_of(const BuildArguments& arguments);
 BuildOptions options_of(const BuildArguments& arguments);
+
+/// The monitor of --for, or null.
+const VmmProfile* monitor_of(const BuildArguments& arguments);
 
 } // namespace vestibule::igvm

@@ -35,6 +35,7 @@ class Checker {
             add_file(VmmRule::igvm_loader);
             return std::move(result_);
         }
+        format();
         // A type is judged before the compatibility mask is looked at.
         types();
         parameters();
@@ -98,6 +99,33 @@ class Checker {
 
     void add_type(VmmRule rule, const Header& header) {
         list(rule, &header, header.offset - sizeof(HeaderTag), static_cast<u32>(header.type));
+    }
+
+    /// What the reader has remarked on.
+    void format() {
+        const Remarks remarks{
+            .take  = [](void* checker,
+                       const Error& remark) { static_cast<Checker*>(checker)->remark(remark); },
+            .taker = this};
+        (void)parse(file_.bytes(), OptionalHeaders::kept, remarks);
+    }
+
+    void remark(const Error& remark) {
+        Finding* finding = list(VmmRule::format, nullptr, remark.offset, remark.found);
+        if (finding == nullptr) {
+            return;
+        }
+        finding->header_index = remark.header_index;
+        finding->text         = remark.expected();
+        finding->detail       = fmt::format("the format's rule {}", remark.rule_name());
+        for (const auto& section :
+             {file_.platforms(), file_.initialization(), file_.directives()}) {
+            for (const Header header : section) {
+                if (header.index == remark.header_index) {
+                    finding->header = header.row().name;
+                }
+            }
+        }
     }
 
     void types() {

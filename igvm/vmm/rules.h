@@ -18,6 +18,7 @@ enum class Verdict : u8 {
 
 enum class VmmRule : u8 {
     igvm_loader,
+    format,
     platform,
     snp_host,
     optional_header,
@@ -108,8 +109,10 @@ inline constexpr std::string_view sev      = "QEMU target/i386/sev.c, read in 10
 inline constexpr std::string_view i386     = "QEMU target/i386/igvm.c, read in 11.1.1";
 inline constexpr std::string_view observed = "observed by running QEMU 11.1.1";
 inline constexpr std::string_view crate    = "igvm crate 0.4, read; observed in QEMU 11.1.1";
-inline constexpr std::string_view kvm      = "Linux arch/x86/kvm/svm/sev.c, read in 6.12 and 7.1";
-inline constexpr std::string_view kvm_7_1  = "Linux arch/x86/kvm/svm/sev.c, read in 7.1";
+inline constexpr std::string_view crate_source =
+    "igvm crate, IgvmFile::new_from_binary and IgvmFile::new, read in 2026";
+inline constexpr std::string_view kvm     = "Linux arch/x86/kvm/svm/sev.c, read in 6.12 and 7.1";
+inline constexpr std::string_view kvm_7_1 = "Linux arch/x86/kvm/svm/sev.c, read in 7.1";
 inline constexpr std::string_view kvm_all =
     "Linux arch/x86/kvm/svm/sev.c, read in 6.12, 6.17, 6.18, 7.1 and 7.2";
 inline constexpr std::string_view gmem =
@@ -124,6 +127,9 @@ inline constexpr std::string_view changelog = "Linux change log; KVM ABI";
 inline constexpr VmmRuleRow vmm_rules[] = {
     {VmmRule::igvm_loader,             by_profile,       Verdict::rejects, "igvm-loader",
      "the monitor loads IGVM files: none is known to be loaded by this one", sources::profile},
+    {VmmRule::format,                  by_profile,       Verdict::ignores, "format",
+     "each rule of the format holds: loaders that read files by the igvm crate do not look at all of them",
+     sources::crate_source},
     {VmmRule::platform,                launchers,        Verdict::rejects, "platform",
      "the file supports a platform that the monitor launches", sources::profile},
     {VmmRule::snp_host,                any_kvm,       Verdict::rejects, "snp-host",

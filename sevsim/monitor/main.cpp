@@ -80,7 +80,7 @@ std::span<const u8> take_files(const Options& options) {
     const auto file = [guests](size_t n) {
         return n < guests.size() ? guests[n] : std::span<u8>{};
     };
-    if (options.guest == GuestKind::firmware) {
+    if (options.guest != GuestKind::kernel) {
         files = {.guest        = file(0),
                  .command_line = file(3),
                  .initrd       = file(4),
@@ -104,7 +104,7 @@ void load_guest() {
         encrypt_shared_memory(); // in which a file may have pages of its own
     }
     switch (options.guest) {
-    case GuestKind::igvm: load_igvm(vcpus(), files.guest); break;
+    case GuestKind::igvm: load_igvm(vcpus(), files); break;
     case GuestKind::kernel: load_kernel(vcpus(), files, *information); break;
     case GuestKind::firmware: load_firmware(vcpus(), files); break;
     }

@@ -11,11 +11,11 @@ inline Writer rich_writer(u32 version) {
     const u32 native = writer.add_platform(PlatformType::native);
     const u32 snp    = writer.add_platform(PlatformType::sev_snp, u64{1} << 46);
     const u32 vsm    = writer.add_platform(PlatformType::vsm_isolation);
-    const u32 tdx    = writer.add_platform(PlatformType::tdx, u64{1} << 47);
+    writer.add_platform(PlatformType::tdx, u64{1} << 47);
     writer.add(GuestPolicy{.policy = 0x3'0000, .compatibility_mask = snp, .reserved = 0});
     RelocatableRegion region{.compatibility_mask     = vsm,
                              .vp_index               = 0,
-                             .vtl                    = 0,
+                             .vtl                    = 2,
                              .flags                  = 6,
                              .relocation_alignment   = 0x20'0000,
                              .relocation_region_gpa  = 0x40'0000,
@@ -25,15 +25,13 @@ inline Writer rich_writer(u32 version) {
     writer.add(region);
     region.relocation_region_gpa = 0x60'0000;
     writer.add(region);
-    PageTableRelocationRegion tables{.compatibility_mask = vsm,
-                                     .vp_index           = 0,
-                                     .vtl                = 0,
-                                     .reserved           = 0,
-                                     .gpa                = 0x50'0000,
-                                     .size               = 0x4000,
-                                     .used_size          = 0x2000};
-    writer.add(tables);
-    tables.compatibility_mask = tdx;
+    const PageTableRelocationRegion tables{.compatibility_mask = vsm,
+                                           .vp_index           = 0,
+                                           .vtl                = 2,
+                                           .reserved           = 0,
+                                           .gpa                = 0x80'0000,
+                                           .size               = 0x4000,
+                                           .used_size          = 0x2000};
     writer.add(tables);
     const Bytes document(24, 0x5A);
     writer.add(

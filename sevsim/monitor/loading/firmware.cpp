@@ -6,10 +6,10 @@
 #include "sevsim/firmware_volume.h"
 #include "sevsim/launch_module.h"
 #include "sevsim/monitor/hypervisor/flash.h"
-#include "sevsim/monitor/hypervisor/fw_cfg.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/machine_end.h"
 #include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/loading/direct_boot.h"
 #include "sevsim/monitor/loading/loader.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
@@ -46,24 +46,6 @@ void start_at_reset_vector(std::span<Vcpu> vcpus) {
             take_measured_state(each);
         }
     }
-}
-
-/// The hashes of the kernel that is booted directly, where the firmware wants them.
-void put_hashes(std::span<const u8> file) {
-    if (file.size() < sizeof(DirectBootHashes)) {
-        return;
-    }
-    DirectBootHashes hashes;
-    memcpy(&hashes, file.data(), sizeof hashes);
-    if (hashes.gpa == 0) {
-        return;
-    }
-    if (!is_guest_memory(hashes.gpa) || hashes.gpa % page_size > page_size - sizeof hashes.table) {
-        end_run_by_monitor_error("the firmware wants hashes of a kernel where this machine has no "
-                                 "memory: try more --memory");
-    }
-    memcpy(private_memory(hashes.gpa & ~(page_size - 1)) + hashes.gpa % page_size, hashes.table,
-           sizeof hashes.table);
 }
 
 /// Under SEV-SNP firmware is memory, and so are the pages that it asks for in its metadata.
@@ -103,10 +85,7 @@ void load_firmware(std::span<Vcpu> vcpus, const GuestFiles& files) {
         constexpr u64 end = layout::monitor_physical; // 4 GiB, which is the guest's 4 GiB too
         add_flash(end - bytes.size(), bytes.first(variables));
     }
-    if (!files.kernel.empty()) {
-        put_hashes(files.hashes);
-        offer_kernel(vcpu.options, files.kernel, files.command_line, files.initrd);
-    }
+    prepare_direct_boot(vcpu, files);
     start_at_reset_vector(vcpus);
 }
 

@@ -6,6 +6,7 @@
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/layout.h"
+#include "sevsim/monitor/loading/direct_boot.h"
 #include "sevsim/monitor/loading/igvm_parameters.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
@@ -32,6 +33,26 @@ u8* destination(Vcpu& vcpu, u64 gpa) {
         end_run_by_monitor_error("a page of the file lies outside guest memory: try more --memory");
     }
     return vcpu.options.is_native() ? layout::at_physical(gpa) : private_memory(gpa);
+}
+
+/// As QEMU has it, a native guest's page outside of RAM becomes RAM that no map tells of. The same
+/// page again is the same memory.
+u8* native_page(u64 gpa) {
+    struct Added {
+        u64 gpa;
+        u8* memory;
+    };
+
+    static constinit Added added[16]{}; // the latest; files have them in runs
+    static constinit unsigned next = 0;
+    for (const Added& known : added) {
+        if (known.memory != nullptr && known.gpa == gpa) {
+            return known.memory;
+        }
+    }
+    u8* const memory                 = add_native_page(gpa);
+    added[next++ % std::size(added)] = {gpa, memory};
+    return memory;
 }
 
 /// A page of the hypervisor's, which a launch for SEV-SNP leaves out.
@@ -97,8 +118,13 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::Header& header,
     if (!vcpu.options.is_native() && !is_snp && (page.flags & unencrypted) != 0) {
         refuse(header, "an unmeasured or shared page: SEV and SEV-ES launch none");
     }
-    if (!is_guest_memory(page.gpa + (is_large ? x86::large_page_size - page_size : 0))) {
+    const bool is_native = vcpu.options.is_native();
+    const u64 last       = page.gpa + (is_large ? x86::large_page_size - page_size : 0);
+    if (last < page.gpa || (!is_native && !is_guest_memory(last))) {
         refuse(header, "the page lies outside guest memory: try more (--memory)");
+    }
+    if (is_guest_memory(page.gpa) != is_guest_memory(last)) {
+        refuse(header, "the page crosses the end of guest memory: try more (--memory)");
     }
     if (!is_snp && page.data_type != igvm::PageDataType::normal) {
         refuse(header, "a page of secrets or of CPUID: only SEV-SNP has them (--platform sev-snp)");
@@ -107,7 +133,14 @@ void load_page(Vcpu& vcpu, const igvm::File& file, const igvm::Header& header,
     const u64 size     = is_large ? x86::large_page_size : page_size;
     for (u64 done = 0; done < size; done += page_size) {
         const u64 gpa = page.gpa + done;
-        u8* const to  = destination(vcpu, gpa);
+        u8* const to =
+            is_native && !is_guest_memory(gpa) ? native_page(gpa) : destination(vcpu, gpa);
+        if (to == nullptr) {
+            refuse(header,
+                   "a page where this machine cannot have memory: natively it has some up "
+                   "to 4 GiB, but for the APICs at 0xFEC00000, and no more of it outside of "
+                   "--memory than that is");
+        }
         const auto from =
             content.size() <= done
                 ? std::span<const u8>{}
@@ -135,8 +168,9 @@ void insert_parameters(Vcpu& vcpu, const igvm::File& file, u32 mask, const igvm:
         if (!is_guest_memory(gpa)) {
             refuse(header, "parameters lie outside guest memory: try more (--memory)");
         }
-        if (const char* fault = fill_parameter_page(file, mask, area, vcpu.options, done, page)) {
-            refuse(header, fault);
+        const auto fault = fill_parameter_page(file, mask, area, vcpu.options, done, page);
+        if (fault) {
+            refuse(fault->header, fault->why);
         }
         if (vcpu.options.is_native() || vcpu.options.is_snp()) {
             memcpy(destination(vcpu, gpa), page, page_size);
@@ -151,7 +185,8 @@ void insert_parameters(Vcpu& vcpu, const igvm::File& file, u32 mask, const igvm:
 
 /// Memory that the guest finds assigned, so that it need not ask for it, but not validated.
 void require_memory(Vcpu& vcpu, const igvm::Header& header, const igvm::RequiredMemory& range) {
-    for (u64 gpa = range.gpa; gpa < range.gpa + range.number_of_bytes; gpa += page_size) {
+    for (u64 done = 0; done < range.number_of_bytes; done += page_size) {
+        const u64 gpa = range.gpa + done;
         if (!is_guest_memory(gpa)) {
             refuse(header, "memory that the guest does not have: try more (--memory)");
         }
@@ -230,9 +265,9 @@ constexpr PlatformRow platform_rows[] = {
 
 } // namespace
 
-void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
+void load_igvm(std::span<Vcpu> vcpus, const GuestFiles& files) {
     Vcpu& vcpu      = vcpus[0];
-    const auto file = igvm::parse(bytes);
+    const auto file = igvm::parse(files.guest);
     if (!file) {
         end_run_by_monitor_error(file.error().expected());
     }
@@ -265,9 +300,13 @@ void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes) {
             refuse(header, way_round(header.type));
         }
     }
-    if (contexts != vcpus.size()) {
+    if (contexts == 0 && vcpu.options.is_native()) {
+        reset(vcpu); // to the reset vector, as in QEMU
+        vcpu.ghcb_msr = ghcb_msr_at_reset(vcpu.options);
+    } else if (contexts != vcpus.size()) {
         end_run_by_monitor_error("the file has not one context for each vCPU (--smp)");
     }
+    prepare_direct_boot(vcpu, files);
 }
 
 } // namespace vestibule::sevsim

@@ -23,7 +23,7 @@ static_assert(sizeof(MapEntry) == 24);
 
 /// A parameter's bytes, of which there are at most these.
 struct Value {
-    u8 bytes[3 * sizeof(MapEntry)];
+    u8 bytes[160];
     u64 size; // 0: there is no such parameter here
 
     template <class Object>
@@ -35,6 +35,39 @@ struct Value {
     }
 };
 
+/// ACPI 6.5, section 5.2.12: the processors, the I/O APIC, and the timer at its input 2.
+Value madt(const Options& options) {
+    constexpr u32 local_apic = 0xFEE0'0000;
+    constexpr u32 io_apic    = 0xFEC0'0000;
+    Value table{.bytes = {}, .size = 0};
+    const auto add = [&table](const auto&... fields) {
+        const auto one = [&table](const auto& field) {
+            memcpy(table.bytes + table.size, &field, sizeof field);
+            table.size += sizeof field;
+        };
+        (one(fields), ...);
+    };
+    constexpr char signature[4] = {'A', 'P', 'I', 'C'};
+    constexpr char oem[6]       = {'V', 'S', 'T', 'B', 'L', ' '};
+    constexpr char name[8]      = {'S', 'E', 'V', 'S', 'I', 'M', ' ', ' '};
+    constexpr char maker[4]     = {'V', 'S', 'T', 'B'};
+    add(signature, u32{0}, u8{5}, u8{0}, oem, name, u32{1}, maker, u32{1});
+    add(local_apic, u32{1});                                   // with a PC's two 8259s
+    static_assert(sizeof table.bytes >= 44 + 8 * 8 + 12 + 10); // sevsim's eight vCPUs at the most
+    for (unsigned vcpu = 0; vcpu < options.vcpus; ++vcpu) {
+        add(u8{0}, u8{8}, static_cast<u8>(vcpu), static_cast<u8>(vcpu), u32{1});
+    }
+    add(u8{1}, u8{12}, u8{0}, u8{0}, io_apic, u32{0});
+    add(u8{2}, u8{10}, u8{0}, u8{0}, u32{2}, u16{0});
+    table.bytes[4] = static_cast<u8>(table.size);
+    u8 sum         = 0;
+    for (u64 n = 0; n < table.size; ++n) {
+        sum = static_cast<u8>(sum + table.bytes[n]);
+    }
+    table.bytes[9] = static_cast<u8>(0x100 - sum);
+    return table;
+}
+
 Value value_of(igvm::HeaderType type, const Options& options) {
     using enum igvm::HeaderType;
     switch (type) {
@@ -44,6 +77,7 @@ Value value_of(igvm::HeaderType type, const Options& options) {
             1; // what the file does not name is the host's, as QEMU has it
         return Value::of(memory_is_shared);
     }
+    case madt: return vestibule::sevsim::madt(options);
     case command_line: return Value::of('\0'); // a file's guest has none but its own
     case memory_map: {
         using nested::video_begin;
@@ -80,8 +114,10 @@ igvm::ParameterArea parameter_area(const igvm::File& file, u32 mask, u32 index) 
     return {};
 }
 
-const char* fill_parameter_page(const igvm::File& file, u32 mask, const igvm::ParameterArea& area,
-                                const Options& options, u64 page, std::span<u8> to) {
+std::optional<ParameterFault> fill_parameter_page(const igvm::File& file, u32 mask,
+                                                  const igvm::ParameterArea& area,
+                                                  const Options& options, u64 page,
+                                                  std::span<u8> to) {
     memset(to.data(), 0, to.size());
     if (area.file_offset != 0) {
         copy_part(file.data(area.file_offset, area.number_of_bytes), 0, page, to);
@@ -94,16 +130,17 @@ const char* fill_parameter_page(const igvm::File& file, u32 mask, const igvm::Pa
         }
         const Value value = value_of(header.type, options);
         if (value.size == 0) {
-            return "its parameter area is for what this machine does not tell; it tells VP_COUNT, "
-                   "MEMORY_MAP, COMMAND_LINE and ENVIRONMENT_INFO";
+            return ParameterFault{header, "a parameter that this machine does not tell, as QEMU's "
+                                          "pc does not; it tells VP_COUNT, MEMORY_MAP, MADT, "
+                                          "COMMAND_LINE and ENVIRONMENT_INFO"};
         }
         if (usage->byte_offset > area.number_of_bytes
             || value.size > area.number_of_bytes - usage->byte_offset) {
-            return "its parameter area has not room for what is deposited there";
+            return ParameterFault{header, "its parameter area has not room for it"};
         }
         copy_part({value.bytes, value.size}, usage->byte_offset, page, to);
     }
-    return nullptr;
+    return std::nullopt;
 }
 
 } // namespace vestibule::sevsim

@@ -16,7 +16,7 @@ struct GuestFiles {
     // Of a kernel:
     std::span<const u8> command_line; // with its zero
     std::span<const u8> initrd;
-    // Of firmware that boots a kernel directly, with the two above (sevsim/launch_module.h):
+    // Of a guest that boots a kernel directly, with the two above (sevsim/launch_module.h):
     std::span<const u8> hashes;
     std::span<const u8> kernel;
 };
@@ -24,7 +24,7 @@ struct GuestFiles {
 // Each ends the run where the file cannot be launched here.
 
 /// An IGVM file, as its platform's launch loads it.
-void load_igvm(std::span<Vcpu> vcpus, std::span<const u8> bytes);
+void load_igvm(std::span<Vcpu> vcpus, const GuestFiles& files);
 
 /// A Linux kernel, by the 32-bit boot protocol, with what firmware has left in memory for it.
 void load_kernel(std::span<Vcpu> vcpus, const GuestFiles& files,

@@ -161,6 +161,48 @@ void split_last_gigabyte() {
 
 } // namespace
 
+namespace {
+
+/// Smaller pages than before at the same addresses, down to 4 KiB around `gpa`.
+void split_native_view(u64 gpa) {
+    PageTableEntry& gigabyte = shared_view.pointers->entry[x86::table_index(gpa, 3)];
+    if (!gigabyte.is_present() || gigabyte.is_large()) {
+        gigabyte.value   = 0;
+        const u64 begin  = gpa & ~(gigabyte_size - 1);
+        const u64 beyond = begin + gigabyte_size;
+        for (u64 block = begin; block < beyond; block += x86::large_page_size) {
+            directory_entry(shared_view, block).value = block | page_flags | PageTableEntry::large;
+        }
+    }
+    PageTableEntry& directory = directory_entry(shared_view, gpa);
+    if (directory.is_large()) {
+        directory.value  = 0;
+        const u64 begin  = gpa & ~(x86::large_page_size - 1);
+        const u64 beyond = begin + x86::large_page_size;
+        for (u64 page = begin; page < beyond; page += page_size) {
+            page_entry(shared_view, page).value = page | page_flags;
+        }
+    }
+}
+
+} // namespace
+
+u8* add_native_page(u64 gpa) {
+    // A native guest has one view, so that what would back the private one is free.
+    static constinit u64 used = 0;
+    constexpr u64 apics_begin = 0xFEC0'0000;
+    constexpr u64 apics_end   = 0xFEF0'0000;
+    const bool is_apic        = gpa >= apics_begin && gpa < apics_end;
+    if (gpa >= layout::monitor_physical || is_apic || used == memory_size) {
+        return nullptr;
+    }
+    split_native_view(gpa);
+    const u64 backing = layout::private_base + used;
+    used += page_size;
+    page_entry(shared_view, gpa).value = backing | page_flags;
+    return static_cast<u8*>(memset(layout::at_physical(backing), 0, page_size));
+}
+
 void map_firmware(const Options& options, std::span<u8> image) {
     firmware        = image.data();
     firmware_begin  = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB

@@ -22,6 +22,11 @@ void build_nested_tables(const Options& options);
 /// memory, and can be written to as well. Whole pages, which become the guest's.
 void map_firmware(const Options& options, std::span<u8> image);
 
+/// Makes a page of memory at `gpa`, below 4 GiB and outside of the guest's own, for a native guest
+/// that is loaded there; nothing tells the guest of it. Zeroed; nullptr where a PC has its APICs,
+/// or where there are more such pages than the guest has memory.
+u8* add_native_page(u64 gpa);
+
 /// The flash in the shared view: its array, or nothing, so that reading it is MMIO.
 void show_flash(u64 gpa, std::span<const u8> array, bool readable);
 

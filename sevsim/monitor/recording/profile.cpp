@@ -39,6 +39,8 @@ constinit Handlers handlers[most_vcpus]{};
 constinit u64 overhead = 0; // what the clock shows of a VMRUN in which the guest does nothing
 constinit u64 vcs      = 0;
 constinit u64 sampled  = 0;
+constinit u64 executed = 0; // the guest's instructions so far
+constinit u64 to_port  = 0; // up to its first IN or OUT that raises #VC; 0: there was none
 
 Handlers& of(const Vcpu& vcpu) { return handlers[vcpu.index]; }
 
@@ -198,10 +200,11 @@ void profile_entry(Vcpu& vcpu) {
 }
 
 void profile_run(Vcpu& vcpu) {
-    Handlers& own = of(vcpu);
+    Handlers& own   = of(vcpu);
+    const u64 count = clock_difference(vcpu) - overhead + (vcpu.emulated - own.emulated);
+    executed += count;
     if (own.depth != 0) {
-        own.handlings[own.depth - 1].current +=
-            clock_difference(vcpu) - overhead + (vcpu.emulated - own.emulated);
+        own.handlings[own.depth - 1].current += count;
     }
     own.emulated = vcpu.emulated;
 }
@@ -218,6 +221,9 @@ void profile_vc(Vcpu& vcpu, const InterruptedCode& interrupted) {
         return;
     }
     ++vcs;
+    if (to_port == 0 && interrupted.exit_code == static_cast<u64>(x86::ExitCode::ioio)) {
+        to_port = executed;
+    }
     Handlers& own = of(vcpu);
     if (own.depth == deepest) {
         own.depth = 0; // handlers that never return: whatever these were, they are not measured
@@ -272,6 +278,7 @@ void send_profile(const Options& options) {
     if (vcs != 0 && options.profile) {
         send_samples();
         Record("profile-rest").number("count", vcs - sampled).end();
+        Record("instructions").number("all", executed).number("to_port", to_port).end();
     }
 }
 

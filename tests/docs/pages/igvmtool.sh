@@ -22,3 +22,4 @@ word HEX 'case $command in
     *) igvmtool measure guest.igvm --platform sev-es --vmm kvm-6.8 --digest-only ;;
     esac'
 leave 'igvmtool explain --firmware *' 'igvm_explain has firmware that boots a kernel'
+leave 'sevsim run --platform sev-snp loader.igvm *' 'qemu.igvm_direct_linux does it'

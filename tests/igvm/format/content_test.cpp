@@ -230,17 +230,11 @@ TEST(IgvmContent, WhatCannotBeLaunchedIsNamed) {
              writer.add(block);
          }, PlatformType::sev_snp, "found SNP_ID_BLOCK", "one SNP_ID_BLOCK at the most"},
         {[](Writer& writer, u32 mask) {
-             writer.add(RelocatableRegion{.compatibility_mask     = mask,
-                                          .vp_index               = 0,
-                                          .vtl                    = 0,
-                                          .flags                  = 0,
-                                          .relocation_alignment   = 0x1000,
-                                          .relocation_region_gpa  = 0x1000,
-                                          .relocation_region_size = 0x1000,
-                                          .minimum_relocation_gpa = 0,
-                                          .maximum_relocation_gpa = 0x10'0000});
-         }, PlatformType::native, "found RELOCATABLE_REGION",
-         "no initialization header but GUEST_POLICY"},
+             writer.add(
+                 CorimData{
+                     .compatibility_mask = mask, .file_offset = 0, .size_bytes = 8, .reserved = 0},
+                 Bytes(8, 1), HeaderType::corim_document);
+         }, PlatformType::native, "found CORIM_DOCUMENT", "no initialization header but GUEST_POLICY"},
     };
     for (const Row& row : rows) {
         Writer writer;

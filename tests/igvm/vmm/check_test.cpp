@@ -168,6 +168,32 @@ void policy_again(Plan& plan) {
     };
 }
 
+/// A region that is relocated for VSM, beside what is launched.
+void relocate(Plan& plan) {
+    plan.extra_platform = PlatformType::vsm_isolation;
+    plan.before_pages   = [](Plan& before) {
+        before.writer.add(PageTableRelocationRegion{.compatibility_mask = before.mask << 1,
+                                                      .vp_index           = 0,
+                                                      .vtl                = 0,
+                                                      .reserved           = 0,
+                                                      .gpa                = 0x40'0000,
+                                                      .size               = 0x1000,
+                                                      .used_size          = 0x1000});
+    };
+    plan.at_end = [](Plan& end) {
+        const VbsRegister rip{.vtl = 0, .register_name = 0x2'0010, .reserved = {}, .value = {}};
+        Bytes list(sizeof(u32) + sizeof(rip));
+        store(list, 0, u32{1});
+        store(list, sizeof(u32), rip);
+        end.writer.add(VpContext{.gpa                = 0,
+                                 .compatibility_mask = end.mask << 1,
+                                 .file_offset        = 0,
+                                 .vp_index           = 0,
+                                 .reserved           = 0},
+                       list);
+    };
+}
+
 /// The first page once more.
 void page_again(Plan& plan) {
     PageData again = plan.page;
@@ -189,18 +215,12 @@ const std::vector<Case>& cases() {
                      ErrorRange{.gpa = 0, .compatibility_mask = end.mask, .size_bytes = 0x1000});
              };
          }},
-        {initialization_type, snp,
+        {initialization_type, snp, relocate},
+        {format, es, [](Plan& plan) { plan.page.flags = 8; }},
+        {format, snp,
          [](Plan& plan) {
-             plan.before_pages = [](Plan& before) {
-                 before.writer.add(PageTableRelocationRegion{.compatibility_mask = before.mask,
-                                                             .vp_index           = 0,
-                                                             .vtl                = 0,
-                                                             .reserved           = 0,
-                                                             .gpa                = 0x40'0000,
-                                                             .size               = 0x1000,
-                                                             .used_size          = 0x1000});
-             };
-         }},
+             plan.before_pages = [](Plan& before) { before.page.compatibility_mask |= 0x80; };
+         }, Vmm::cloud_hypervisor},
         {placement_before_pages, native,
          [](Plan& plan) {
              plan.between_pages = [](Plan& between) {
@@ -328,18 +348,7 @@ const std::vector<Case>& cases() {
          }},
         {directive_type_panics, snp, [](Plan& plan) { plan.usage_type = HeaderType::mmio_ranges; },
          Vmm::cloud_hypervisor},
-        {no_relocation, snp,
-         [](Plan& plan) {
-             plan.before_pages = [](Plan& before) {
-                 before.writer.add(PageTableRelocationRegion{.compatibility_mask = before.mask,
-                                                             .vp_index           = 0,
-                                                             .vtl                = 0,
-                                                             .reserved           = 0,
-                                                             .gpa                = 0x40'0000,
-                                                             .size               = 0x1000,
-                                                             .used_size          = 0x1000});
-             };
-         }, Vmm::openvmm},
+        {no_relocation, snp, relocate, Vmm::openvmm},
         {single_vtl, snp, [](Plan& plan) { plan.boundary = u64{1} << 46; }, Vmm::openvmm},
         {platform_fields, snp, [](Plan& plan) { plan.boundary = u64{1} << 46; }},
         {guest_policy_unused, es,
