@@ -15,7 +15,7 @@ function(attack_test name guest)
   add_test(NAME qemu.attack_${name}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/attacks $<TARGET_FILE:sevsim> $<TARGET_FILE:json_check>
       ${CMAKE_SOURCE_DIR}/docs/schemas ${CMAKE_CURRENT_BINARY_DIR}/attack_${name} ${corpus} ${file} ${ARG_ARGS})
-  set_tests_properties(qemu.attack_${name} PROPERTIES TIMEOUT 1000000)
+  set_tests_properties(qemu.attack_${name} PROPERTIES TIMEOUT 3600)
 endfunction()
 
 # The selftest says by itself, and with exit code 1, what it finds by a road without the runtime, and its last
@@ -23,8 +23,13 @@ endfunction()
 set(stub_lies cbit-position,cbit-information,cbit-cpuid,cbit-no-effect,response-code,cpuid-register,no-sev,vc,exception,refused)
 attack_test(stub vestibule ARGS --kind ${stub_lies})
 attack_test(stub_32 vestibule ENTRY 32 ARGS --kind ${stub_lies})
-# How many NMIs came is the hypervisor's to say.
-attack_test(library library_nmis ARGS --ignore NMI --batch 40)
+# How many NMIs came is the hypervisor's to say. Where the C-bit is, and that this is an SEV-ES guest at all, its
+# kernel believes whoever answers: that is the stub's to find out (docs/library.md), not the runtime's.
+string(JOIN "," runtime_lies response-code cpuid-register exitinfo1-upper rdpmc-gp debug-swap port-data tsc-exits
+  vc vc-at-entry vc-within event event-within event-walk msr msr-within exception refused unanswered nmi vnmi
+  termination-returns field-flip field-set field-race answer-stale answer-late answer-doubled answer-of-other msr-flip
+  msr-stale storm tsc-back tsc-still shared-other shared-replayed shared-unmapped)
+attack_test(library library_nmis ARGS --ignore NMI --batch 40 --kind ${runtime_lies})
 
 # Checks taken out of the guest's code, one at a time: each is found.
 add_test(NAME qemu.planted_faults

@@ -298,7 +298,7 @@ constexpr Row words[] = {
     {"$S", 2, "expected a verb: run, certs, attack"},
     {"$S rum guest.igvm", 2, "unknown verb rum; the nearest is run\nTry: sevsim --help"},
     {"$S run", 2, "expected one guest"},
-    {"$S run guest.igvm --kernel vmlinuz", 2, "expected one guest"},
+    {"$S run guest.igvm --firmware OVMF.fd", 2, "expected one guest"},
     {"$S run guest.igvm plain.igvm", 2, "unexpected argument plain.igvm"},
     {"$S run guest.igvm --tracee x", 2, "unknown option --tracee; the nearest is --trace\nTry: sevsim run --help"},
     {"$S run guest.igvm --platform tdx", 2, "--platform"},

@@ -63,6 +63,22 @@ void map_at_bit(PageTable& root, unsigned position, PageTable& shared_table, Pag
     }
 }
 
+/// A guest that believes the wrong bit has it in CR3, and its tables are private all the same: the
+/// processor looks for them where both bits are set.
+void map_tables_at_wrong_bit(PageTable& root, const Options& options, PageTable& shared_table,
+                             PageTable& private_table) {
+    const u64 right = bit(options.c_bit_position);
+    const u64 wrong = bit(options.wrong_c_bit_position());
+    if (options.c_bit_position < 48) {
+        shared_table.entry[x86::table_index(right | wrong, 4)] = private_table.entry[0];
+    } else if (options.wrong_c_bit_position() < 48) {
+        private_table.entry[x86::table_index(wrong, 4)] = private_table.entry[0];
+    } else {
+        root.entry[x86::table_index(right | wrong, 5)].value =
+            layout::physical(&private_table) | table_flags;
+    }
+}
+
 PageTable* no_execute_copy(const PageTable& root) {
     PageTable* copy = new_table();
     for (unsigned n = 0; n < 512; ++n) {
@@ -107,6 +123,7 @@ Roots encrypted_roots(const Options& options, View view) {
     map_at_bit(*made.long_mode, options.c_bit_position, *shared_table, *private_table);
     if (options.hostile.has(Lie::cbit_position)) { // Vcpu::without_c_bit
         map_at_bit(*made.long_mode, options.wrong_c_bit_position(), *shared_table, *shared_table);
+        map_tables_at_wrong_bit(*made.long_mode, options, *shared_table, *private_table);
     }
     return made;
 }

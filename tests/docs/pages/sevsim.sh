@@ -21,6 +21,8 @@ before 'sevsim run --kernel vmlinuz --initrd *' '
 outcome 1 'sevsim run --kernel vmlinuz --initrd *' # it breaks the rule that docs/sevsim.md names
 before 'sevsim run guest.igvm' 'igvmtool build --out guest.igvm --cbit 47 --platform native,sev-es,sev-snp'
 before 'sevsim certs root' 'rm -rf root && cp "$BUILD/qemu-tests/snp_report.igvm" guest.igvm'
+before 'sevsim run guest.igvm --plans *' 'printf "nmi@12\n---\nexception:0x80000b0d@9\n" > many.plans'
+outcome 1 'sevsim run guest.igvm --plan *' # it ends coded
 before 'sevsim run guest.igvm --junit *' '
     igvmtool build --out guest.igvm --cbit 47 --platform native,sev-es,sev-snp'
 before 'sevsim run guest.igvm --trace *' '

@@ -81,8 +81,9 @@ static const std::vector<std::string>& kinds() {
         "--entry 32",
         "--entry compat",
         "--parameters memory-map,vp-count",
-        "--payload payload.bin",
-        "--payload payload.bin --initrd payload.bin --cmdline quiet --memory 64M "
+        "--payload payload.bin --payload-address 0x1000000",
+        "--payload payload.bin --payload-address 0x1000000 --initrd payload.bin --cmdline quiet "
+        "--memory 64M "
         "--parameters memory-map,vp-count",
     };
     return all;
