@@ -2,7 +2,7 @@
 # Builds the archive from a copy of the tree, in another folder, and compares:
 #   cmake -DARCHIVE=<file> -DSOURCE=<source tree> -DGENERATED=<folder> -DSCRATCH=<folder> -P same_bytes.cmake
 file(REMOVE_RECURSE ${SCRATCH})
-foreach(part CMakeLists.txt boot cmake crypto efi elf ghcb igvm include kernel library linker qemu-tests sevsim snp vc x86)
+foreach(part CMakeLists.txt boot cmake crypto efi elf examiner ghcb igvm include kernel library linker qemu-tests sevsim snp vc x86)
   file(COPY ${SOURCE}/${part} DESTINATION ${SCRATCH}/tree)
 endforeach()
 execute_process(
