@@ -57,7 +57,7 @@ x86::Vmsa* make_vmsa() {
                                    .cr3           = Cpu::cr3(),
                                    .code_selector = boot::code64_selector,
                                    .vmpl          = 0});
-        return snp::set_vmsa<Cpu>(at, true).is_done() ? &vmsa : nullptr;
+        return snp::set_vmsa<Cpu>(at).is_done() ? &vmsa : nullptr;
     }
     return nullptr;
 }
@@ -81,13 +81,7 @@ bool counts() {
 
 /// RMPADJUST takes the page back, which it does not as long as a processor is in it.
 bool is_free(const x86::Vmsa* vmsa) {
-    for (unsigned n = 0; n < 200; ++n) {
-        if (snp::set_vmsa<Cpu>(reinterpret_cast<u64>(vmsa), false).is_done()) {
-            return true;
-        }
-        wait_some();
-    }
-    return false;
+    return snp::release_vmsa<Cpu>(reinterpret_cast<u64>(vmsa)).is_done();
 }
 
 Verdict end_it(const x86::Vmsa* vmsa) {

@@ -50,7 +50,7 @@ ghcb::Outcome create_ap(ghcb::Channel& channel, const ApStart& start, ApRequest 
     if (!may_be_vmsa(start.vmsa_gpa)) {
         return ghcb::Outcome::terminate(ghcb::reason::snp_ap_creation);
     }
-    const ghcb::Outcome made = set_vmsa<Cpu>(start.vmsa_linear, true);
+    const ghcb::Outcome made = set_vmsa<Cpu>(start.vmsa_linear);
     return made.is_done() ? request_ap<Cpu>(channel, start, request) : made;
 }
 
@@ -71,7 +71,7 @@ bool request_end_of_ap(ghcb::Channel& channel, const ApStart& start) {
 template <class Cpu>
 bool destroy_ap(ghcb::Channel& channel, const ApStart& start) {
     return request_end_of_ap<Cpu>(channel, start)
-           && set_vmsa<Cpu>(start.vmsa_linear, false).is_done();
+           && release_vmsa<Cpu>(start.vmsa_linear).is_done();
 }
 
 } // namespace vestibule::snp

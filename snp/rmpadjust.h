@@ -28,13 +28,29 @@ constexpr ghcb::Outcome judge_rmpadjust(x86::RmpResult result) {
                : ghcb::Outcome::terminate(ghcb::reason::snp_rmpadjust);
 }
 
-/// Makes a page of 4 KiB at VMPL 0 a VMSA, with no rights for a VMPL below; or takes that back. A
-/// VMPL has to be named, and it is one that may be named.
+/// Makes a page of 4 KiB at VMPL 0 a VMSA, with no rights for a VMPL below. A VMPL has to be named,
+/// and it is one that may be named.
 template <class Cpu>
-ghcb::Outcome set_vmsa(u64 linear, bool vmsa) {
+ghcb::Outcome set_vmsa(u64 linear) {
     constexpr u8 some_vmpl = 1;
     return judge_rmpadjust(Cpu::rmpadjust(linear, x86::RmpPageSize::small,
-                                          RmpAttributes{.vmpl = some_vmpl, .vmsa = vmsa}.value()));
+                                          RmpAttributes{.vmpl = some_vmpl, .vmsa = true}.value()));
+}
+
+/// How often a VMSA is asked back that a processor is still in: hypervisors answer the request for
+/// a vCPU's end before it has come out, and a hostile one leaves it in for ever.
+inline constexpr u32 most_release_tries = 20'000;
+
+/// Takes back what set_vmsa() has made, as soon as no processor is in it.
+template <class Cpu>
+ghcb::Outcome release_vmsa(u64 linear) {
+    constexpr u8 some_vmpl = 1;
+    x86::RmpResult result{.code = x86::RmpResult::fail_in_use};
+    for (u32 n = 0; n != most_release_tries && result.code == x86::RmpResult::fail_in_use; ++n) {
+        result = Cpu::rmpadjust(linear, x86::RmpPageSize::small,
+                                RmpAttributes{.vmpl = some_vmpl, .vmsa = false}.value());
+    }
+    return judge_rmpadjust(result);
 }
 
 /// At VMPL 0 the rights of VMPL 1 to `own_page` may be set, here to none, which they are. At any

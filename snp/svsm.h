@@ -11,6 +11,7 @@
 #include "ghcb/msr_protocol.h"
 #include "ghcb/outcome.h"
 #include "snp/acceptance.h"
+#include "snp/rmpadjust.h"
 #include "snp/secrets_page.h"
 #include "x86/cpu.h"
 
@@ -172,8 +173,15 @@ ghcb::Outcome create_svsm_vcpu(const Svsm& svsm, const SvsmVcpu& vcpu) {
 
 template <class Cpu>
 ghcb::Outcome delete_svsm_vcpu(const Svsm& svsm, u64 vmsa_gpa) {
-    SvsmRegisters registers{.rcx = vmsa_gpa};
-    return ask_svsm<Cpu>(svsm, SvsmCore::delete_vcpu, registers);
+    // As long as a processor is in it, and it may be for some time yet (release_vmsa()).
+    constexpr u64 in_use = svsm_result::of_protocol + x86::RmpResult::fail_in_use;
+    SvsmRegisters registers{.rax = in_use};
+    ghcb::Outcome outcome = ghcb::Outcome::done();
+    for (u32 n = 0; n != most_release_tries && registers.rax == in_use; ++n) {
+        registers = {.rcx = vmsa_gpa};
+        outcome   = ask_svsm<Cpu>(svsm, SvsmCore::delete_vcpu, registers);
+    }
+    return outcome;
 }
 
 /// Memory that an attestation call reads or writes.

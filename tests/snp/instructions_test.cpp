@@ -89,8 +89,18 @@ TEST_F(ApCreationTest, ADestroyedVcpusPageComesBackWhenTheProcessorSaysSo) {
     EXPECT_TRUE(snp::destroy_ap<SnpCpu>(channel, start));
     EXPECT_TRUE(same_page(seen, call_image(0x8000'0013, 0x3'0000'0002, 0)));
     EXPECT_EQ(SnpCpu::adjusted, (std::vector<u64>{0x7'0000, 1}));
+    // It may come out some time after the hypervisor has answered, or never.
     SnpCpu::rmpadjust_code = 3;
+    SnpCpu::in_use_for     = 5;
+    EXPECT_TRUE(snp::destroy_ap<SnpCpu>(channel, start));
+    SnpCpu::rmpadjust_code = 3;
+    SnpCpu::in_use_for     = ~0U;
     EXPECT_FALSE(snp::destroy_ap<SnpCpu>(channel, start));
+    // What is refused for another reason is asked for once.
+    SnpCpu::rmpadjust_code = 2;
+    SnpCpu::adjusted.clear();
+    EXPECT_FALSE(snp::destroy_ap<SnpCpu>(channel, start));
+    EXPECT_EQ(SnpCpu::adjusted.size(), 2U);
 }
 
 TEST_F(ApCreationTest, Vmpl0IsWhatTheProcessorSays) {

@@ -25,6 +25,7 @@ struct SnpCpu : MockCpu {
     static inline bool counts_touches_only = false;
     static inline u64 touches              = 0;
     static inline u32 rmpadjust_code       = 0;
+    static inline u32 in_use_for           = ~0U; // so many times code 3 is said
     static inline std::vector<u64> adjusted;
 
     static void reset() {
@@ -34,6 +35,7 @@ struct SnpCpu : MockCpu {
         adjusted.clear();
         pvalidates = touches = 0;
         rmpadjust_code       = 0;
+        in_use_for           = ~0U;
         counts_touches_only  = false;
     }
 
@@ -63,6 +65,9 @@ struct SnpCpu : MockCpu {
     static x86::RmpResult rmpadjust(u64 linear, x86::RmpPageSize, u64 attributes) {
         adjusted.push_back(linear);
         adjusted.push_back(attributes);
+        if (rmpadjust_code == x86::RmpResult::fail_in_use && in_use_for-- == 0) {
+            rmpadjust_code = 0;
+        }
         return {.code = rmpadjust_code};
     }
 
