@@ -192,7 +192,7 @@ std::expected<void, std::string> run_plans(const RunOptions& asked, std::span<co
         return std::unexpected(adapted.error());
     }
     RunOptions& options = *adapted;
-    options.hostile     = {};
+    options.hostile     = Plan{};
     options.batch       = true;
     if (std::string wrong = batch_contradiction(options); !wrong.empty()) {
         return std::unexpected(std::move(wrong));

@@ -68,7 +68,7 @@ class PlanReader {
 
     /// The next plan; false where there is none any more, or something is wrong.
     constexpr bool next(Plan& plan) {
-        plan           = {};
+        plan           = Plan{};
         bool has_lines = false;
         while (at_ < length_ && wrong_ == nullptr) {
             const char* const begin = text_ + at_;

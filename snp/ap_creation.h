@@ -70,8 +70,7 @@ bool request_end_of_ap(ghcb::Channel& channel, const ApStart& start) {
 /// anything else.
 template <class Cpu>
 bool destroy_ap(ghcb::Channel& channel, const ApStart& start) {
-    return request_end_of_ap<Cpu>(channel, start)
-           && release_vmsa<Cpu>(start.vmsa_linear).is_done();
+    return request_end_of_ap<Cpu>(channel, start) && release_vmsa<Cpu>(start.vmsa_linear).is_done();
 }
 
 } // namespace vestibule::snp
