@@ -74,13 +74,14 @@ class Oracle {
         }
         allow_ports((row.flags & Row::ports_allowed) != 0);
         use_interrupt_stack((row.flags & Row::own_stack) == 0);
-        u64 wanted = cr4;
-        if ((row.flags & Row::osxsave) != 0) {
-            constexpr u64 x87_sse_avx = 7;
-            wanted |= x86::cr4::osxsave;
-            set_cr4(wanted);
-            set_xcr0(x87_sse_avx);
-        }
+        // Without CR4.OSXSAVE a guest cannot read XCR0, and says that it is what reset leaves (GHCB
+        // specification, section 4.1.1): so it is then.
+        constexpr u64 x87         = 1;
+        constexpr u64 x87_sse_avx = 7;
+        const bool has_states     = (row.flags & Row::osxsave) != 0;
+        set_cr4(cr4 | x86::cr4::osxsave);
+        set_xcr0(has_states ? x87_sse_avx : x87);
+        u64 wanted = cr4 | (has_states ? x86::cr4::osxsave : 0);
         wanted |= (row.flags & Row::tsd) != 0 ? x86::cr4::tsd : 0;
         wanted |= (row.flags & Row::smap) != 0 ? x86::cr4::smap : 0;
         set_cr4(wanted);
