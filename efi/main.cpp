@@ -70,10 +70,14 @@ Problem run() {
     const bool is_uki           = carries_kernel(carried);
     if (is_uki) {
         config.payload = "the kernel in this image";
-    } else if (Problem wrong = volume.open(); wrong.is_there()) {
-        return wrong;
-    } else if (wrong = read_own_config(volume, config_file, config); wrong.is_there()) {
-        return wrong;
+    } else {
+        Problem wrong = volume.open();
+        if (!wrong.is_there()) {
+            wrong = read_own_config(volume, config_file, config);
+        }
+        if (wrong.is_there()) {
+            return wrong;
+        }
     }
     if (config.verbose == Verbose::com1) {
         speak_on_com1();

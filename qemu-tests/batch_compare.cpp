@@ -3,14 +3,14 @@
 // file a plan. How each has ended and where, what it has counted and which rules it has broken must
 // be the same. Registers need not: a guest draws random numbers.
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-int main(int argc, char** argv) {
+static int compare(const std::vector<std::string>& files) {
     using nlohmann::json;
-    const std::vector<std::string> files(argv + 1, argv + argc);
     std::ifstream lines(files.at(0));
     unsigned wrong    = 0;
     std::size_t plans = 0;
@@ -42,4 +42,13 @@ int main(int argc, char** argv) {
     }
     std::printf("counted: planned runs compared: %zu\n", plans);
     return plans + 1 != files.size() || wrong != 0 ? 1 : 0;
+}
+
+int main(int argc, char** argv) {
+    try {
+        return compare(std::vector<std::string>(argv + 1, argv + argc));
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "batch_compare: %s\n", error.what());
+        return 1;
+    }
 }

@@ -23,10 +23,10 @@ using TakeRun = std::function<bool(std::size_t index, const RunResult& result)>;
 /// that has just been switched on.
 std::string batch_contradiction(const RunOptions& options);
 
-/// Runs `options`' guest once by each plan, in their order. Where `options.timeout` is not zero, it
-/// is each run's own. `options.hostile`, `trace`, `dump`, `timeline`, `rmp`, `profile` and `gdb`
+/// Runs `asked`'s guest once by each plan, in their order. Where `asked.timeout` is not zero, it
+/// is each run's own. Its `hostile`, `trace`, `dump`, `timeline`, `rmp`, `profile` and `gdb`
 /// are not used. An error only where no run could be started.
-std::expected<void, std::string> run_plans(const RunOptions& options, std::span<const Plan> plans,
+std::expected<void, std::string> run_plans(const RunOptions& asked, std::span<const Plan> plans,
                                            std::span<const unsigned char> monitor,
                                            const TakeRun& take);
 

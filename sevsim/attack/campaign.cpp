@@ -386,6 +386,7 @@ void Attack::start_batch(u64 first) {
         numbers.push_back(*number);
     }
     std::vector<Lies> plans;
+    plans.reserve(numbers.size());
     for (const u64 number : numbers) {
         plans.push_back(plan_of(number));
     }

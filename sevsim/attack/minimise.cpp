@@ -48,7 +48,11 @@ std::vector<Hostility> simpler(const Hostility& lie) {
 Lies minimised(Lies plan, const StillFound& still_found, unsigned most) {
     unsigned runs    = 0;
     const auto holds = [&](const Lies& candidate) {
-        return runs < most && ++runs != 0 && still_found(candidate);
+        if (runs >= most) {
+            return false;
+        }
+        ++runs;
+        return still_found(candidate);
     };
     for (std::size_t n = 0; plan.size() > 1 && n < plan.size();) {
         Lies without = plan;

@@ -52,7 +52,7 @@ std::vector<std::string> Runner::command(std::size_t guest, unsigned seconds) co
     return words;
 }
 
-void Runner::start(std::size_t guest, const Lies& plan, unsigned seconds, Done done) {
+void Runner::start(std::size_t guest, const Lies& plan, unsigned seconds, const Done& done) {
     const std::string name         = fmt::format("{}/{}", directory_, ++count_);
     std::vector<std::string> words = command(guest, seconds);
     append(words, {"--quiet", "--json", name + ".json", "--trace", name + ".trace"});

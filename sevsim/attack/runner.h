@@ -30,7 +30,7 @@ class Runner {
 
     /// Starts a run of guest `guest`, which may take so many seconds. `done` is called by the
     /// pool's wait().
-    void start(std::size_t guest, const Lies& plan, unsigned seconds, Done done);
+    void start(std::size_t guest, const Lies& plan, unsigned seconds, const Done& done);
 
     /// The same, and waits for it; meanwhile others may end.
     std::expected<Seen, std::string> run(std::size_t guest, const Lies& plan, unsigned seconds);

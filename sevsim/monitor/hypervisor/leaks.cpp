@@ -133,9 +133,9 @@ struct Secret {
 Secret secret_of(u64 canary) {
     Secret secret{};
     const u32 tag = 0xA500 | static_cast<u8>(canary); // no address begins so, nor a small number
-    for (unsigned n = 0; n < halves; ++n) {
-        canary         = canary * 0x5851'F42D'4C95'7F2D + 0x1405'7B7E'F767'814F;
-        secret.half[n] = tag << 16 | static_cast<u16>(canary >> 40);
+    for (u32& half : secret.half) {
+        canary = canary * 0x5851'F42D'4C95'7F2D + 0x1405'7B7E'F767'814F;
+        half   = tag << 16 | static_cast<u16>(canary >> 40);
     }
     return secret;
 }
