@@ -59,7 +59,8 @@ std::expected<u64, std::string> place_of_hashes(const RunOptions& options,
     if (!told) {
         return std::unexpected(told.error());
     }
-    return told->hash_table ? told->hash_table->gpa : 0;
+    const auto& place = told->hash_table;
+    return place ? place->gpa : 0;
 }
 
 /// The guest, with the kernel that it boots directly and the hashes of that.
