@@ -72,7 +72,7 @@ std::string run_footer() {
         const char* const forms[] = {"",        "@N",      ":CODE",     ":WORD",
                                      ":CODE@N", ":WORD@N", ":CODE@N+K", ":WORD@N+K"};
         text +=
-            fmt::format("  {:<20}{}\n",
+            fmt::format("  {:<26}{}\n",
                         lie.name + std::string{forms[static_cast<unsigned>(lie.form)]}, lie.what);
     }
     text += "FLIPS: the 8 bytes at the offset that bits 63:52 of WORD say are changed where bits "
