@@ -62,7 +62,7 @@ TEST(IgvmShow, TextNamesEveryHeader) {
                              "GUEST_POLICY 0x30000 [sev-snp]",
                              "RELOCATABLE_REGION [vsm]",
                              "relocation_region_gpa    0x600000",
-                             "PAGE_TABLE_RELOCATION_REGION [tdx]",
+                             "PAGE_TABLE_RELOCATION_REGION [vsm]",
                              "used_size                0x2000",
                              "CORIM_DOCUMENT [sev-snp]",
                              "PARAMETER_AREA 7: 4096 bytes, with initial data",
