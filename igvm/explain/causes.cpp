@@ -54,18 +54,9 @@ void retype(Steps& steps, PageType from, PageType to) {
 /// By a key; where it is the same, as before.
 template <class Key>
 void reorder(Steps& steps, Key key) {
-    std::vector<std::pair<u64, u64>> places;
-    places.reserve(steps.size());
-    for (u64 at = 0; at < steps.size(); ++at) {
-        places.emplace_back(key(steps[at]), at);
+    if (!std::ranges::is_sorted(steps, {}, key)) { // often it is
+        std::ranges::stable_sort(steps, {}, key);
     }
-    std::ranges::sort(places);
-    Steps ordered;
-    ordered.reserve(steps.size());
-    for (const auto& place : places) {
-        ordered.push_back(steps[place.second]);
-    }
-    steps = std::move(ordered);
 }
 
 std::string yes_no(bool value) { return value ? "yes" : "no"; }
@@ -174,12 +165,12 @@ void add_order_causes(std::vector<Cause>& causes) {
                    "igvmbuilder --sort, or a loader that walks memory", [](Steps& steps) {
                        reorder(steps, [](const Step& s) { return is_vmsa(s) ? ~u64{0} : s.gpa; });
                    }));
-    causes.push_back(step_cause(
-        "VMSAs before the pages", "order", "a loader that starts with them",
-        [](Steps& steps) { reorder(steps, [](const Step& s) { return is_vmsa(s) ? 0u : 1u; }); }));
+    causes.push_back(
+        step_cause("VMSAs before the pages", "order", "a loader that starts with them",
+                   [](Steps& steps) { std::ranges::stable_partition(steps, is_vmsa); }));
     causes.push_back(step_cause(
         "VMSAs behind the pages", "order", "KVM measures them at launch finish",
-        [](Steps& steps) { reorder(steps, [](const Step& s) { return is_vmsa(s) ? 1u : 0u; }); }));
+        [](Steps& steps) { std::ranges::stable_partition(steps, std::not_fn(is_vmsa)); }));
     causes.push_back(step_cause("VMSAs at 0xfffffffff000", "vmsa address",
                                 "KVM measures them there, wherever the file has them",
                                 [](Steps& steps) {
@@ -265,7 +256,7 @@ std::string line_of(const Plan& plan) {
 }
 
 void add_line_causes(std::vector<Cause>& causes, const Alternatives& alternatives) {
-    const auto add = [&](std::string name, std::string who, auto edit) {
+    const auto add = [&](std::string name, std::string who, const auto& edit) {
         causes.push_back(plan_cause(
             std::move(name), "command line", std::move(who),
             [edit](Plan& p) {

@@ -13,7 +13,6 @@
 #include <cstring>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
 namespace vestibule::igvm {
@@ -74,13 +73,6 @@ std::string step_in_words(const std::vector<Step>& steps, u64 at) {
                        static_cast<int>(step.type), step.gpa, step.what);
 }
 
-/// A digest is as good a hash as any.
-struct ByDigest {
-    std::size_t operator()(const Search::Signature& signature) const {
-        return signature.front() ^ signature.back();
-    }
-};
-
 class Explainer {
   public:
     Explainer(const Question& question, std::span<const Cause> causes)
@@ -114,11 +106,12 @@ class Explainer {
         const bool split      = arrangements.size() < question_.threads;
         constexpr u64 piece   = 1024;
         const u64 pieces      = split ? (variations.size() + piece - 1) / piece : 1;
-        const u64 neighbours  = split ? 1 : 48; // all counts of vCPUs at once, most often
+        const bool unvaried   = !split && varied == 0;
+        const u64 neighbours  = split ? 1 : unvaried ? 384 : 48; // all counts of vCPUs at once
         const u64 count       = arrangements.size() * pieces;
         std::atomic<u64> next = 0;
         const auto work       = [&](bool reports) {
-            Search search(question_, causes_);
+            Search search(question_, causes_, known_);
             search.forget_numbers(variations.size());
             while (!enough()) {
                 const u64 first = next.fetch_add(neighbours);
@@ -126,7 +119,11 @@ class Explainer {
                     return;
                 }
                 const u64 end = std::min<u64>(first + neighbours, count);
+                u64 foreseen  = first;
                 for (u64 at = first; at < end && !enough(); ++at) {
+                    if (unvaried && at == foreseen) {
+                        foreseen += search.foresee(std::span(arrangements).subspan(at, end - at));
+                    }
                     const u64 from = split ? at % pieces * piece : 0;
                     const u64 to =
                         split ? std::min<u64>(from + piece, variations.size()) : variations.size();
@@ -147,7 +144,7 @@ class Explainer {
     /// With the variations of these numbers.
     void try_arrangement(Search& search, const Combination& arrangement,
                          std::span<const Combination> variations, u64 from, u64 to) {
-        if (!search.arrange(arrangement) || is_smaller(search.signature(), arrangement.count)) {
+        if (!search.arrange(arrangement)) {
             return;
         }
         constexpr u64 often = 512;
@@ -164,13 +161,6 @@ class Explainer {
                 add(search, arrangement, variations[number]);
             }
         }
-    }
-
-    /// Whether fewer causes make the same arrangement; remembers it otherwise.
-    bool is_smaller(const Search::Signature& signature, unsigned count) {
-        const std::scoped_lock lock(mutex_);
-        const auto [entry, is_new] = smallest_.try_emplace(signature, count);
-        return entry->second < count;
     }
 
     void add(const Search& search, const Combination& arrangement, const Combination& variation) {
@@ -239,9 +229,9 @@ class Explainer {
     std::vector<u16> common_; // of them
     std::atomic<u64> tried_       = 0;
     std::atomic<u64> found_count_ = 0;
+    KnownLaunches known_;
     std::mutex mutex_; // of the rest
     std::vector<Explanation> found_;
-    std::unordered_map<Search::Signature, unsigned, ByDigest> smallest_;
 };
 } // namespace
 

@@ -5,7 +5,9 @@
 #include "igvm/format/reader.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 namespace vestibule::igvm {
 
@@ -33,6 +35,12 @@ std::vector<Combination> combinations(std::span<const Cause> causes,
     std::vector<Combination> result;
     combine(causes, candidates, count, {}, result);
     return result;
+}
+
+bool KnownLaunches::has_smaller(const Key& key, unsigned count) {
+    const std::scoped_lock lock(mutex_);
+    const auto [entry, is_new] = smallest_.try_emplace(key, count);
+    return entry->second < count;
 }
 
 /// On SNP each page is, by its type and address at least.
@@ -66,13 +74,19 @@ const Digest384& Search::contents(const Step& step) {
 
 Search::Vcpu& Search::vcpu_of(const Step& step) {
     const bool first = step.vcpu == 0;
-    Vcpu*& known     = known_vcpus_[{step.data.data(), first}];
+    Vcpu*& known     = known_vcpus_[step.data.data()].at(first ? 1 : 0);
     if (known != nullptr) {
+        return *known;
+    }
+    // Of a launch with 256 vCPUs 255 are alike.
+    if (last_vcpu_ != nullptr && last_vcpu_->first == first
+        && std::memcmp(&last_vcpu_->vmsa, step.data.data(), sizeof(last_vcpu_->vmsa)) == 0) {
+        known = last_vcpu_;
         return *known;
     }
     const auto [entry, is_new] = vcpus_.try_emplace({sha384(step.data), first});
     Vcpu& vcpu                 = entry->second;
-    known                      = &vcpu;
+    known = last_vcpu_ = &vcpu;
     if (is_new) {
         std::memcpy(&vcpu.vmsa, step.data.data(), sizeof(vcpu.vmsa));
         vcpu.id    = load<u64>(entry->first.first) + (first ? 1 : 0);
@@ -88,8 +102,8 @@ Search::Vcpu& Search::vcpu_of(const Step& step) {
     return vcpu;
 }
 
-Search::Search(const Question& question, std::span<const Cause> causes)
-    : question_(question), causes_(causes) {
+Search::Search(const Question& question, std::span<const Cause> causes, KnownLaunches& known)
+    : question_(question), causes_(causes), known_(known) {
     for (const Cause& cause : causes) {
         most_vcpus_ = std::max(most_vcpus_, cause.vcpus);
     }
@@ -134,7 +148,10 @@ const Launch* Search::launch_for(const Combination& combination, bool with_most)
 }
 
 bool Search::arrange_steps(const Combination& combination, bool with_most) {
-    most_.reset(); // the steps become others
+    current_ = nullptr;
+    if (most_is_ == Most::is_arranged) {
+        most_.reset(); // the steps become others
+    }
     const Launch* const launch = launch_for(combination, with_most);
     if (launch == nullptr) {
         return false;
@@ -165,41 +182,205 @@ bool Search::ends_in_all_vmsas() const {
            == steps_.begin() + static_cast<std::ptrdiff_t>(first);
 }
 
-bool Search::arrange_most(const Combination& rest) {
-    if (most_ && std::ranges::equal(most_->span(), rest.span())) {
-        return true;
-    }
+Search::Most Search::arrange_most(const Combination& rest) {
     if (!arrange_steps(rest, true) || !ends_in_all_vmsas()) {
-        return false;
+        return Most::is_none;
+    }
+    if (known_.has_smaller(key_of_steps(), rest.count + 1)) {
+        return Most::is_smaller; // and so is each of its beginnings
     }
     draw_head();
     note_tail(0);
-    most_ = rest;
-    return true;
+    return Most::is_arranged;
 }
 
-bool Search::arrange(const Combination& combination) {
+/// What remains without the count of vCPUs, and that count, or 0.
+static std::pair<Combination, u32> without_vcpus(std::span<const Cause> causes,
+                                                 const Combination& combination) {
     Combination rest{.causes = {}, .count = 0};
-    u64 count = 0;
+    u32 count = 0;
     for (const u16 cause : combination.span()) {
-        if (causes_[cause].vcpus != 0) {
-            count = causes_[cause].vcpus;
+        if (causes[cause].vcpus != 0) {
+            count = causes[cause].vcpus;
         } else {
             rest.causes[rest.count++] = cause;
         }
     }
-    if (count != 0 && arrange_most(rest)) {
-        family_ += count < visible_ ? 1 : 0;
-        visible_          = count;
-        altered_.is_noted = false;
-        return true;
+    return {rest, count};
+}
+
+static bool are_same(const Combination& one, const Combination& other) {
+    return std::ranges::equal(one.span(), other.span());
+}
+
+u64 Search::foresee(std::span<const Combination> arrangements) {
+    foreseen_.clear();
+    reached_ = 0;
+    current_ = nullptr;
+    most_.reset();
+    if (question_.plan.options.platform != PlatformType::sev_snp) {
+        return arrangements.size();
     }
-    if (!arrange_steps(combination, false)) {
-        return false;
+    constexpr u64 enough = 32; // chains, for the widest lanes' sake
+    u64 count            = 0;
+    u64 chains           = 0;
+    for (; count < arrangements.size() && chains < enough; ++count) {
+        const auto [rest, vcpus] = without_vcpus(causes_, arrangements[count]);
+        if (vcpus != 0) {
+            const bool is_new = foreseen_.empty() || !foreseen_.back().with_most
+                                || !are_same(foreseen_.back().causes, rest);
+            if (is_new) {
+                arrange_ahead(rest, true);
+            }
+        }
+        if (vcpus == 0 || foreseen_.back().is == Most::is_none) {
+            arrange_ahead(arrangements[count], false);
+        }
+        chains += foreseen_.back().is == Most::is_arranged ? 1 : 0;
+    }
+    draw_foreseen();
+    return count;
+}
+
+void Search::arrange_ahead(const Combination& causes, bool with_most) {
+    auto is = Most::is_none;
+    if (with_most) {
+        is = arrange_most(causes);
+    } else if (arrange_steps(causes, false)) {
+        is = arrange_unlike(causes);
+    }
+    Foreseen& next = foreseen_.emplace_back(Foreseen{.causes    = causes,
+                                                     .with_most = with_most,
+                                                     .is        = is,
+                                                     .head      = {},
+                                                     .tail      = {},
+                                                     .chain     = Chain(platform_),
+                                                     .chains    = {}});
+    if (is != Most::is_arranged) {
+        return;
+    }
+    const Combination unvaried{.causes = {}, .count = 0};
+    const u64 visible = std::exchange(visible_, tail_.size());
+    hash_vmsas(std::span(&unvaried, 1), std::array<u64, 1>{0});
+    visible_   = visible;
+    next.head  = head_;
+    next.tail  = tail_;
+    next.chain = chains_.back();
+}
+
+void Search::draw_foreseen() {
+    links_.resize(std::max(links_.size(), foreseen_.size()));
+    hashed_.resize(links_.size());
+    std::vector<Foreseen*> growing;
+    for (Foreseen& each : foreseen_) {
+        if (each.is == Most::is_arranged) {
+            growing.push_back(&each);
+        }
+    }
+    for (u64 at = 0; !growing.empty(); ++at) {
+        std::erase_if(growing, [at](const Foreseen* each) { return at == each->tail.size(); });
+        for (u64 n = 0; n < growing.size(); ++n) {
+            Foreseen& each   = *growing[n];
+            const Tail& tail = each.tail[at];
+            const Step step{.type = tail.type, .gpa = tail.gpa, .pages = tail.pages, .what = {}};
+            const Digest384 contents = tail.vcpu != nullptr
+                                           ? digest_of(*tail.vcpu, 0).value_or(Digest384{})
+                                           : tail.contents;
+            if (each.with_most) {
+                each.chains.push_back(each.chain);
+            }
+            if (tail.pages == 1) {
+                links_[n] = each.chain.link(step, 0, contents);
+                lanes_.add(links_[n], hashed_[n]);
+            } else {
+                each.chain.add(step, contents);
+            }
+        }
+        lanes_.finish();
+        for (u64 n = 0; n < growing.size(); ++n) {
+            if (growing[n]->tail[at].pages == 1) {
+                growing[n]->chain.take(hashed_[n]);
+            }
+        }
+    }
+    for (Foreseen& each : foreseen_) {
+        each.chains.push_back(each.chain);
+    }
+}
+
+const Search::Foreseen* Search::foreseen(const Combination& causes, bool with_most) {
+    for (u64 at = reached_; at < foreseen_.size(); ++at) {
+        if (foreseen_[at].with_most == with_most && are_same(foreseen_[at].causes, causes)) {
+            reached_ = at;
+            return &foreseen_[at];
+        }
+    }
+    return nullptr;
+}
+
+Search::Most Search::arrange_unlike(const Combination& combination) {
+    // Before anything is hashed: most of these are launches of fewer causes.
+    if (known_.has_smaller(key_of_steps(), combination.count)) {
+        return Most::is_smaller;
     }
     draw_head();
     note_tail(steps_.size() - first_vmsa_);
-    return true;
+    return known_.has_smaller(signature(), combination.count) ? Most::is_smaller
+                                                              : Most::is_arranged;
+}
+
+bool Search::arrange(const Combination& combination) {
+    const auto [rest, count] = without_vcpus(causes_, combination);
+    if (count != 0 && (!most_ || !are_same(*most_, rest))) {
+        current_ = foreseen(rest, true);
+        most_is_ = current_ != nullptr ? current_->is : arrange_most(rest);
+        most_    = rest;
+        if (current_ != nullptr && most_is_ == Most::is_arranged) {
+            head_ = current_->head;
+            tail_ = current_->tail;
+            ++family_;
+        }
+    }
+    if (count != 0 && most_is_ == Most::is_smaller) {
+        return false;
+    }
+    if (count != 0 && most_is_ == Most::is_arranged) {
+        family_ += count < visible_ ? 1 : 0;
+        visible_          = count;
+        altered_.is_noted = false;
+        return !known_.has_smaller(signature(), combination.count);
+    }
+    if (const Foreseen* const known = foreseen(combination, false); known != nullptr) {
+        current_ = known;
+        visible_ = 0;
+        ++family_;
+        return known->is == Most::is_arranged;
+    }
+    return arrange_steps(combination, false) && arrange_unlike(combination) == Most::is_arranged;
+}
+
+KnownLaunches::Key Search::key_of_steps() {
+    u64 one        = 0xCBF2'9CE4'8422'2325;
+    u64 two        = 0x9E37'79B9'7F4A'7C15;
+    const auto add = [&](u64 value) {
+        one = std::rotl((one ^ value) * 0x100'0000'01B3, 31);
+        two = std::rotl((two ^ value) * 0xD6E8'FEB8'6659'FD93, 29);
+    };
+    add(static_cast<u64>(platform_));
+    for (const Step& step : steps_) {
+        add(step.gpa << 8 | static_cast<u64>(step.type)); // of 52 bits
+        add(step.pages << 32 ^ step.data.size());
+        if (step.type == PageType::vmsa) {
+            add(vcpu_of(step).id);
+        } else if (is_in_file(step)) {
+            add(reinterpret_cast<u64>(step.data.data()));
+        } else {
+            for (const u8 byte : step.data) {
+                add(byte);
+            }
+        }
+    }
+    return {one, 0, 0, 0, 0, 0, two};
 }
 
 void Search::draw_head() {
@@ -247,8 +428,8 @@ void Search::note_tail(u64 visible) {
     visible_ = visible;
 }
 
-Search::Signature Search::signature() const {
-    Signature signature{};
+KnownLaunches::Key Search::signature() const {
+    KnownLaunches::Key signature{};
     std::memcpy(signature.data(), head_.data(), head_.size());
     // What follows is hashed by FNV-1a: with 256 vCPUs it is long.
     u64& hash      = signature.back();
@@ -367,7 +548,7 @@ void Search::draw_tails(std::span<const u64> numbers) {
 }
 
 void Search::draw_ahead(std::span<const Combination> variations, u64 from, u64 to) {
-    if (platform_ != PlatformType::sev_snp) {
+    if (platform_ != PlatformType::sev_snp || current_ != nullptr) {
         return;
     }
     std::vector<u64> numbers;
@@ -448,6 +629,9 @@ bool Search::is_idle(const Combination& combination) {
 std::optional<bool> Search::matches(const Combination& combination, u64 number) {
     if (is_idle(combination)) {
         return std::nullopt;
+    }
+    if (current_ != nullptr) {
+        return question_.matches(current_->chains[visible_]);
     }
     Drawn& end = end_of(number);
     for (; end.links < visible_; ++end.links) {

@@ -10,6 +10,7 @@
 #include "igvm/measure/lanes.h"
 
 #include <map>
+#include <mutex>
 #include <unordered_map>
 
 namespace vestibule::igvm {
@@ -26,18 +27,38 @@ struct Combination {
 std::vector<Combination> combinations(std::span<const Cause> causes,
                                       std::span<const u16> candidates, unsigned count);
 
+/// The launches that were arranged so far, by all threads, each with the fewest causes that make
+/// it.
+class KnownLaunches {
+  public:
+    /// What is the same where two arrangements give the same launch: the digest before the first
+    /// VMSA and a hash of what follows, or two hashes of all the steps.
+    using Key = std::array<u64, sizeof(Digest384) / sizeof(u64) + 1>;
+
+    /// Whether fewer causes make it; remembers it otherwise.
+    bool has_smaller(const Key& key, unsigned count);
+
+  private:
+    /// A digest is as good a hash as any.
+    struct ByDigest {
+        std::size_t operator()(const Key& key) const { return key.front() ^ key.back(); }
+    };
+
+    std::mutex mutex_;
+    std::unordered_map<Key, unsigned, ByDigest> smallest_;
+};
+
 class Search {
   public:
-    Search(const Question& question, std::span<const Cause> causes);
+    Search(const Question& question, std::span<const Cause> causes, KnownLaunches& known);
 
-    /// Sets the arrangement; false where there is no such launch.
+    /// Sets the arrangement; false where there is no such launch, or fewer causes make it.
     bool arrange(const Combination& combination);
 
-    /// What is the same where two arrangements give the same launch: the digest before the first
-    /// VMSA, and a hash of what follows.
-    using Signature = std::array<u64, sizeof(Digest384) / sizeof(u64) + 1>;
-
-    [[nodiscard]] Signature signature() const;
+    /// Arranges the first of these, which will be arranged next and asked for unvaried, and draws
+    /// their chains side by side in the processor's lanes. Returns how many: all off SNP, where it
+    /// leaves them as they are.
+    u64 foresee(std::span<const Combination> arrangements);
 
     /// Hashes what matches() will want of these variations in the processor's lanes, their VMSAs
     /// and their chains. It asks for nothing, and does nothing off SNP.
@@ -77,8 +98,16 @@ class Search {
     /// With the most vCPUs that a cause has, or with as many as the combination says.
     const Launch* launch_for(const Combination& combination, bool with_most);
     bool arrange_steps(const Combination& combination, bool with_most);
-    bool arrange_most(const Combination& rest);
+    enum class Most : u8 { is_none, is_smaller, is_arranged };
+    struct Foreseen;
+    [[nodiscard]] const Foreseen* foreseen(const Combination& causes, bool with_most);
+    void arrange_ahead(const Combination& causes, bool with_most);
+    void draw_foreseen();
+    Most arrange_most(const Combination& rest);
+    Most arrange_unlike(const Combination& combination);
     [[nodiscard]] bool ends_in_all_vmsas() const;
+    [[nodiscard]] KnownLaunches::Key key_of_steps();
+    [[nodiscard]] KnownLaunches::Key signature() const;
     void draw_head();
     void note_tail(u64 visible);
     void add_varied(Chain& chain, u64 at, const Combination& combination, u64 number);
@@ -97,6 +126,7 @@ class Search {
 
     const Question& question_;
     std::span<const Cause> causes_;
+    KnownLaunches& known_;
 
     /// Neighbours often alter the plan in the same way, so that one launch serves them all.
     std::map<std::pair<PlanCauses, bool>, std::optional<Launch>> launches_; // none: there is none
@@ -110,7 +140,9 @@ class Search {
     std::unordered_map<const u8*, Digest384> contents_; // of pages of the file
     Digest384 other_contents_{};
     std::map<std::pair<Digest384, bool>, Vcpu> vcpus_;
-    std::map<std::pair<const u8*, bool>, Vcpu*> known_vcpus_; // by where launches_ have their pages
+    /// By where launches_ have their pages, as another vCPU's and as the first's.
+    std::unordered_map<const u8*, std::array<Vcpu*, 2>> known_vcpus_;
+    Vcpu* last_vcpu_ = nullptr;
 
     /// A step from the first VMSA on.
     struct Tail {
@@ -137,7 +169,22 @@ class Search {
     /// with the most ends in all their VMSAs, it is made once, and those with fewer are its
     /// beginning.
     u32 most_vcpus_ = 0;
-    std::optional<Combination> most_; // of which the steps are
+    std::optional<Combination> most_; // asked for last,
+    Most most_is_{};                  // and what came of it
+
+    struct Foreseen {
+        Combination causes;
+        bool with_most; // vCPUs: it serves each count of them
+        Most is;
+        std::vector<u8> head;
+        std::vector<Tail> tail;
+        Chain chain;
+        std::vector<Chain> chains; // with_most: before each step of the tail, and behind the last
+    };
+
+    std::vector<Foreseen> foreseen_;
+    u64 reached_             = 0;       // of it
+    const Foreseen* current_ = nullptr; // of which the arrangement is, none most often
     std::vector<Tail> tail_;
     u64 visible_ = 0;                        // of it
     std::vector<Tail> tail_before_;          // of the arrangement before
