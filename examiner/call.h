@@ -53,33 +53,13 @@ struct Call {
     u8 cpl          = 0;
     bool is_outside = false; ///< SW_SCRATCH is an address of its own
 
-    constexpr Call with_rax(u64 value) const {
-        Call call  = *this;
-        call.rax   = value;
-        call.valid = valid | fields::rax;
-        return call;
-    }
+    constexpr Call with_rax(u64 value) const { return with(&Call::rax, fields::rax, value); }
 
-    constexpr Call with_rcx(u64 value) const {
-        Call call  = *this;
-        call.rcx   = value;
-        call.valid = valid | fields::rcx;
-        return call;
-    }
+    constexpr Call with_rcx(u64 value) const { return with(&Call::rcx, fields::rcx, value); }
 
-    constexpr Call with_rdx(u64 value) const {
-        Call call  = *this;
-        call.rdx   = value;
-        call.valid = valid | fields::rdx;
-        return call;
-    }
+    constexpr Call with_rdx(u64 value) const { return with(&Call::rdx, fields::rdx, value); }
 
-    constexpr Call with_rbx(u64 value) const {
-        Call call  = *this;
-        call.rbx   = value;
-        call.valid = valid | fields::rbx;
-        return call;
-    }
+    constexpr Call with_rbx(u64 value) const { return with(&Call::rbx, fields::rbx, value); }
 
     constexpr Call with_cpl(u8 value) const {
         Call call  = *this;
@@ -88,19 +68,9 @@ struct Call {
         return call;
     }
 
-    constexpr Call with_xcr0(u64 value) const {
-        Call call  = *this;
-        call.xcr0  = value;
-        call.valid = valid | fields::xcr0;
-        return call;
-    }
+    constexpr Call with_xcr0(u64 value) const { return with(&Call::xcr0, fields::xcr0, value); }
 
-    constexpr Call with_xss(u64 value) const {
-        Call call  = *this;
-        call.xss   = value;
-        call.valid = valid | fields::xss;
-        return call;
-    }
+    constexpr Call with_xss(u64 value) const { return with(&Call::xss, fields::xss, value); }
 
     /// SW_SCRATCH, an offset in the page.
     constexpr Call with_scratch(u64 offset = buffer_begin) const {
@@ -133,6 +103,14 @@ struct Call {
     constexpr Call of_usage(u32 other) const {
         Call call  = *this;
         call.usage = other;
+        return call;
+    }
+
+  private:
+    constexpr Call with(u64 Call::* member, FieldSet field, u64 value) const {
+        Call call    = *this;
+        call.*member = value;
+        call.valid   = valid | field;
         return call;
     }
 };

@@ -155,7 +155,8 @@ Verdict report_is_ours() {
     return verdict;
 }
 
-Verdict tsc_info_comes() {
+/// A message that asks for no report, and needs no certificates.
+Verdict tsc_info_comes_by(const Call& how) {
     if (!is_ready()) {
         return not_ready();
     }
@@ -170,9 +171,11 @@ Verdict tsc_info_comes() {
                        .size    = sizeof request},
                       message);
     unsigned tries      = 0;
-    const Answer answer = send(plain(), tries);
+    const Answer answer = send(how, tries);
     return first_of(judge(answer, done()), equal("SW_EXITINFO2", answer.info_2, 0), is_genuine());
 }
+
+Verdict tsc_info_comes() { return tsc_info_comes_by(plain()); }
 
 /// Refused by the firmware, with no word of the hypervisor's own; the next good one is served.
 Verdict firmware_refuses(void (*spoil)()) {
@@ -337,25 +340,7 @@ Verdict table_is_sound() {
                           snp::certificate_table_size({certificates, sizeof certificates}) != 0));
 }
 
-/// A message that asks for no report needs no certificates.
-Verdict extended_without_need() {
-    if (!is_ready()) {
-        return not_ready();
-    }
-    u8 request[sizeof(snp::TscInfo)];
-    for (u8& byte : request) {
-        byte = 0;
-    }
-    snp::seal_message(key, key_number, next_number(),
-                      {.type    = MessageType::tsc_info_request,
-                       .version = 1,
-                       .payload = request,
-                       .size    = sizeof request},
-                      message);
-    unsigned tries      = 0;
-    const Answer answer = send(extended(), tries);
-    return first_of(judge(answer, done()), equal("SW_EXITINFO2", answer.info_2, 0), is_genuine());
-}
+Verdict extended_without_need() { return tsc_info_comes_by(extended()); }
 
 constexpr const char* section = "4.1";
 constexpr u16 own             = need::snp | need::secrets | need::vmpl0;

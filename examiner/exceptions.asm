@@ -12,6 +12,30 @@
         extern  examiner_vc_handler
         extern  examiner_take_nmi
 
+; Calls a function with what the ABI lets it change kept.
+%macro call_keeping_registers 1
+        push    rax
+        push    rcx
+        push    rdx
+        push    rsi
+        push    rdi
+        push    r8
+        push    r9
+        push    r10
+        push    r11
+        cld
+        call    %1
+        pop     r11
+        pop     r10
+        pop     r9
+        pop     r8
+        pop     rdi
+        pop     rsi
+        pop     rdx
+        pop     rcx
+        pop     rax
+%endmacro
+
         global  examiner_vc_entry
 examiner_vc_entry:
         lock inc qword [examiner_vcs]
@@ -26,49 +50,11 @@ examiner_vc_entry:
         extern  examiner_take_gp
         global  examiner_gp_entry
 examiner_gp_entry:
-        push    rax
-        push    rcx
-        push    rdx
-        push    rsi
-        push    rdi
-        push    r8
-        push    r9
-        push    r10
-        push    r11
-        cld
-        call    examiner_take_gp
-        pop     r11
-        pop     r10
-        pop     r9
-        pop     r8
-        pop     rdi
-        pop     rsi
-        pop     rdx
-        pop     rcx
-        pop     rax
+        call_keeping_registers examiner_take_gp
         add     rsp, 8                  ; the error code
         iretq
 
         global  examiner_nmi_entry
 examiner_nmi_entry:
-        push    rax
-        push    rcx
-        push    rdx
-        push    rsi
-        push    rdi
-        push    r8
-        push    r9
-        push    r10
-        push    r11
-        cld
-        call    examiner_take_nmi
-        pop     r11
-        pop     r10
-        pop     r9
-        pop     r8
-        pop     rdi
-        pop     rsi
-        pop     rdx
-        pop     rcx
-        pop     rax
+        call_keeping_registers examiner_take_nmi
         iretq

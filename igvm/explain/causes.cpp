@@ -51,12 +51,34 @@ void retype(Steps& steps, PageType from, PageType to) {
     }
 }
 
-/// By a key; where it is the same, as before.
-template <class Key>
-void reorder(Steps& steps, Key key) {
-    if (!std::ranges::is_sorted(steps, {}, key)) { // often it is
-        std::ranges::stable_sort(steps, {}, key);
+/// By address, and VMSAs last; where it is the same, as before.
+void sort_by_address(Steps& steps) {
+    std::vector<std::pair<u64, u64>> places;
+    places.reserve(steps.size());
+    for (u64 at = 0; at < steps.size(); ++at) {
+        places.emplace_back(is_vmsa(steps[at]) ? ~u64{0} : steps[at].gpa, at);
     }
+    if (std::ranges::is_sorted(places)) { // often it is
+        return;
+    }
+    std::ranges::sort(places);
+    Steps sorted;
+    sorted.reserve(steps.size());
+    for (const auto& place : places) {
+        sorted.push_back(steps[place.second]);
+    }
+    steps = std::move(sorted);
+}
+
+/// VMSAs before all else, or behind it.
+void part_vmsas(Steps& steps, bool first) {
+    Steps parted;
+    parted.reserve(steps.size());
+    for (const bool vmsas : {first, !first}) {
+        std::ranges::copy_if(steps, std::back_inserter(parted),
+                             [vmsas](const Step& step) { return is_vmsa(step) == vmsas; });
+    }
+    steps = std::move(parted);
 }
 
 std::string yes_no(bool value) { return value ? "yes" : "no"; }
@@ -160,17 +182,14 @@ void add_order_causes(std::vector<Cause>& causes) {
         [](const Plan& p) {
             return p.options.vmm.order == Order::file ? "in file order" : "inserts first";
         }));
-    causes.push_back(
-        step_cause("pages sorted by address", "order",
-                   "igvmbuilder --sort, or a loader that walks memory", [](Steps& steps) {
-                       reorder(steps, [](const Step& s) { return is_vmsa(s) ? ~u64{0} : s.gpa; });
-                   }));
-    causes.push_back(
-        step_cause("VMSAs before the pages", "order", "a loader that starts with them",
-                   [](Steps& steps) { std::ranges::stable_partition(steps, is_vmsa); }));
-    causes.push_back(step_cause(
-        "VMSAs behind the pages", "order", "KVM measures them at launch finish",
-        [](Steps& steps) { std::ranges::stable_partition(steps, std::not_fn(is_vmsa)); }));
+    causes.push_back(step_cause("pages sorted by address", "order",
+                                "igvmbuilder --sort, or a loader that walks memory",
+                                sort_by_address));
+    causes.push_back(step_cause("VMSAs before the pages", "order", "a loader that starts with them",
+                                [](Steps& steps) { part_vmsas(steps, true); }));
+    causes.push_back(step_cause("VMSAs behind the pages", "order",
+                                "KVM measures them at launch finish",
+                                [](Steps& steps) { part_vmsas(steps, false); }));
     causes.push_back(step_cause("VMSAs at 0xfffffffff000", "vmsa address",
                                 "KVM measures them there, wherever the file has them",
                                 [](Steps& steps) {
