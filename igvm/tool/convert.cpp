@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
+// igvmtool convert: an IGVM file of igvmtool's own as a flash image of the same guest. What went
+// into the file is found again in it, and it is believed only if building the file of that again
+// gives the same pages and registers: nobody shall get a flash image of another guest.
+#include "igvm/image/flash.h"
+#include "igvm/measure/digest.h"
+#include "igvm/show/describe.h"
+#include "igvm/tool/build_summary.h"
+#include "igvm/tool/own_inputs.h"
+#include "igvm/tool/verbs.h"
+#include "x86/page_table.h"
+#include "x86/vmsa.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+namespace vestibule::igvm {
+
+namespace {
+struct Arguments {
+    std::string file;
+    std::string out;
+};
+
+/// What a loader makes of a file for one platform: pages by address, and vCPUs.
+struct Guest {
+    struct Page {
+        PageDataType type;
+        u32 flags;
+        std::span<const u8> data; // without the zeros that it ends in
+
+        bool operator==(const Page& other) const {
+            // What the CPUID page asks for is filled in by others (build --for).
+            return type == other.type && flags == other.flags
+                   && (type == PageDataType::cpuid_data || std::ranges::equal(data, other.data));
+        }
+    };
+
+    std::map<u64, Page> pages;
+    std::map<u32, Page> contexts; // by vCPU
+};
+
+std::span<const u8> without_zeros(std::span<const u8> bytes) {
+    while (!bytes.empty() && bytes.back() == 0) {
+        bytes = bytes.first(bytes.size() - 1);
+    }
+    return bytes;
+}
+
+Guest guest_of(const File& file, PlatformType platform) {
+    Guest guest;
+    for (const Header header : file.directives(file.mask_of(platform))) {
+        if (const auto page = header.as<PageData>()) {
+            guest.pages[page->gpa] = {.type  = page->data_type,
+                                      .flags = page->flags,
+                                      .data  = without_zeros(file.data(*page))};
+        } else if (const auto context = header.as<VpContext>()) {
+            guest.contexts[context->vp_index] = {
+                .type  = PageDataType::normal,
+                .flags = 0,
+                .data  = without_zeros(file.data(context->file_offset, page_size))};
+        }
+    }
+    return guest;
+}
+
+/// The first key that the two have not alike.
+template <class Key>
+std::optional<Key> difference(const std::map<Key, Guest::Page>& one,
+                              const std::map<Key, Guest::Page>& other) {
+    for (const auto& [key, page] : one) {
+        const auto found = other.find(key);
+        if (found == other.end() || !(found->second == page)) {
+            return key;
+        }
+    }
+    for (const auto& [key, page] : other) {
+        if (!one.contains(key)) {
+            return key;
+        }
+    }
+    return std::nullopt;
+}
+
+/// Where the file is not what igvmtool builds of these inputs, in words.
+std::optional<std::string> difference(const File& file, const OwnInputs& own) {
+    const auto image = own_stub(own.options.entry, own.payload.has_value());
+    if (!image || wrong_option(own.options)) {
+        return "its options are none that igvmtool takes";
+    }
+    const auto again = build(*image, own.options, own.contents());
+    if (!again) {
+        return again.error();
+    }
+    const auto built = parse(again->bytes);
+    if (!built) {
+        return describe(built.error());
+    }
+    for (const PlatformType platform : own.options.platforms) {
+        const Guest guest = guest_of(file, platform);
+        const Guest other = guest_of(*built, platform);
+        if (const auto gpa = difference(guest.pages, other.pages)) {
+            return fmt::format("its page at {:#x} for {} is another", *gpa, name_of(platform));
+        }
+        if (const auto vcpu = difference(guest.contexts, other.contexts)) {
+            return fmt::format("its vCPU {} for {} starts otherwise", *vcpu, name_of(platform));
+        }
+    }
+    return std::nullopt;
+}
+
+/// What went into a file that igvmtool has made; otherwise why that is not known.
+std::expected<OwnInputs, std::string> inputs_of(const File& file) {
+    std::string why;
+    for (const Header header : file.platforms()) {
+        const auto platform = header.as<SupportedPlatform>();
+        auto own = platform ? own_inputs(file, platform->platform_type) : std::nullopt;
+        if (!own) {
+            continue;
+        }
+        if (!own->missing.empty()) {
+            why = fmt::format("{} is not found in it", own->missing);
+            continue;
+        }
+        // A payload that accepts memory itself leaves no other trace than what the stub does not.
+        for (const bool accepts : {own->options.accepts_payload, true}) {
+            own->options.accepts_payload = accepts;
+            const auto found             = difference(file, *own);
+            if (!found) {
+                return std::move(*own);
+            }
+            why = why.empty() ? *found : why;
+        }
+    }
+    return std::unexpected(why);
+}
+
+/// What of any file a flash image cannot have, each in words.
+class Limits {
+  public:
+    explicit Limits(const File& file) : file_(file) {}
+
+    std::vector<std::string> run(bool is_own) {
+        platforms();
+        for (const Header header : file_.initialization()) {
+            look_at_initialization(header);
+        }
+        for (const Header header : file_.directives()) {
+            look_at(header, is_own);
+        }
+        if (bytes_ > largest_flash) {
+            add("{} bytes of pages: a flash image has at most {}", bytes_, largest_flash);
+        }
+        add_counts();
+        return std::move(found_);
+    }
+
+  private:
+    template <class... Args>
+    void add(fmt::format_string<Args...> format, Args&&... args) {
+        std::string words = fmt::format(format, std::forward<Args>(args)...);
+        if (std::ranges::find(found_, words) == found_.end()) {
+            found_.push_back(std::move(words));
+        }
+    }
+
+    void platforms() {
+        for (const Header header : file_.platforms()) {
+            const auto platform = header.as<SupportedPlatform>();
+            if (platform && !is_buildable(platform->platform_type)) {
+                add("the platform {}: a flash image is for native, sev-es and sev-snp",
+                    name_of(platform->platform_type));
+            }
+            if (platform && platform->highest_vtl != 0) {
+                add("VTL {}: a flash image starts its guest in VTL 0", platform->highest_vtl);
+            }
+        }
+    }
+
+    /// Policy and ID block are the monitor's options then (notes_of()).
+    void look_at_initialization(const Header& header) {
+        if (header.type != HeaderType::guest_policy) {
+            add("{}: a flash image has no place for it", header.row().name);
+        }
+    }
+
+    void look_at(const Header& header, bool is_own) {
+        if (const auto page = header.as<PageData>()) {
+            look_at_page(*page);
+        } else if (const auto context = header.as<VpContext>()) {
+            if (!is_own) {
+                look_at_context(*context);
+            }
+        } else if (header.as<ParameterUsage>()) {
+            add("the parameter {}: nobody fills one in for a flash image", header.row().name);
+        } else if (header.type == HeaderType::error_range
+                   || header.type == HeaderType::vbs_measurement) {
+            add("{}: a flash image has no place for it", header.row().name);
+        }
+    }
+
+    void look_at_page(const PageData& page) {
+        const u64 size = (page.flags & PageData::is_2mb_page) != 0 ? x86::large_page_size
+                                                                   : u64{page_size};
+        bytes_ += page.file_offset != 0 ? size : 0;
+        shared_ += (page.flags & PageData::shared) != 0 ? 1 : 0;
+        unmeasured_ += (page.flags & PageData::unmeasured) != 0 ? 1 : 0;
+        constexpr u64 volume = (u64{1} << 32) - largest_flash;
+        high_ += page.gpa + size > volume ? 1 : 0;
+        const u64 video_end = not_flash_ram.base + not_flash_ram.size;
+        low_ += page.gpa < video_end && page.gpa + size > not_flash_ram.base ? 1 : 0;
+    }
+
+    void look_at_context(const VpContext& context) {
+        const auto platform = file_.platform_of(context.compatibility_mask);
+        if (context.vp_index != 0 || !platform || !is_buildable(*platform)) {
+            return;
+        }
+        u64 rip         = 0;
+        std::string mode;
+        const auto page = file_.data(context.file_offset, page_size);
+        if (*platform == PlatformType::native) {
+            const auto state = load<NativeVpContext>(page);
+            rip              = state.rip;
+            mode = mode_in_words(state.cr0, state.efer, x86::vmsa_attributes(state.code.attributes));
+        } else {
+            const auto vmsa = load<x86::Vmsa>(page);
+            rip             = vmsa.cs.base + vmsa.rip;
+            mode            = mode_in_words(vmsa.cr0, vmsa.efer, vmsa.cs.attributes);
+        }
+        add("a start for {} at {:#x} in {}: a flash image starts at the reset vector, in real mode",
+            name_of(*platform), rip, mode);
+    }
+
+    void add_counts() {
+        const auto count = [&](u64 pages, std::string_view what) {
+            if (pages != 0) {
+                add("{} {}", pages, what);
+            }
+        };
+        count(shared_, "shared pages: all of a flash image is private");
+        count(unmeasured_, "unmeasured pages: all of a flash image is measured");
+        count(high_, "pages above 4 GiB less 16 MiB, where the volume and a PC's APICs are");
+        count(low_, "pages from 0xa0000 to 0xfffff, where a PC has video memory and its firmware");
+    }
+
+    const File& file_;
+    std::vector<std::string> found_;
+    u64 bytes_      = 0;
+    u64 shared_     = 0;
+    u64 unmeasured_ = 0;
+    u64 high_       = 0;
+    u64 low_        = 0;
+};
+
+[[noreturn]] void fail(const Arguments& arguments, std::string_view sentence,
+                       const std::vector<std::string>& limits) {
+    std::string all = fmt::format("{}: {}", arguments.file, sentence);
+    for (const std::string& limit : limits) {
+        all += fmt::format("\n  - {}", limit);
+    }
+    throw Failure(all);
+}
+
+/// What the file said and the monitor is to be told now.
+void print_notes(const File& file, const OwnInputs& own) {
+    const auto note = [](const std::string& words) {
+        fmt::print(stderr, "igvmtool: note: {}\n", words);
+    };
+    if (own.options.is_for(PlatformType::sev_snp)) {
+        note(fmt::format("the SEV-SNP guest's policy, {:#x}, is in no flash image: it is QEMU's "
+                         "policy=",
+                         own.options.snp_policy));
+        if (own.options.sev_features != 1) {
+            note(fmt::format("SEV_FEATURES {:#x} are in no flash image: the monitor decides them",
+                             own.options.sev_features));
+        }
+    }
+    for (const Header header : file.directives()) {
+        if (header.type == HeaderType::snp_id_block) {
+            note("the file's ID block is in no flash image, whose launch digest is another: "
+                 "'igvmtool sign --firmware' makes QEMU's id-block= and id-auth=");
+            break;
+        }
+    }
+}
+
+void convert(const Arguments& arguments) {
+    const OpenFile opened(arguments.file);
+    const File& file = opened.file();
+    auto own         = inputs_of(file);
+    auto limits      = Limits(file).run(own.has_value());
+    if (!own) {
+        fail(arguments,
+             own.error().empty()
+                 ? "not a guest of igvmtool's, whose stub a flash image enters; what of it a flash "
+                   "image could not have:"
+                 : fmt::format("expected a guest as this igvmtool builds it: {}; --stub, or another "
+                               "igvmtool? 'igvmtool build --flash' makes a flash image of what it "
+                               "was built from",
+                               own.error()),
+             limits);
+    }
+    if (!limits.empty()) {
+        fail(arguments, "what a flash image cannot have:", limits);
+    }
+    BuildOptions options = own->options;
+    options.entry        = boot::Entry::legacy32;
+    const auto image     = own_stub(options.entry, own->payload.has_value());
+    if (const auto wrong = wrong_flash_option(options); wrong || !image) {
+        throw Failure(fmt::format("{}: {}", arguments.file, wrong.value_or("no stub")));
+    }
+    const auto built = build_flash(*image, options, own->contents());
+    if (!built) {
+        throw Failure(fmt::format("{}: {}", arguments.file, built.error()));
+    }
+    if (const auto written = write_file(arguments.out, built->bytes); !written) {
+        throw Failure(written.error());
+    }
+    print_flash_summary(arguments.out, *built);
+    print_notes(file, *own);
+}
+
+} // namespace
+
+void add_convert(CLI::App& app) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* verb = app.add_subcommand(
+        "convert", "Make a flash image of the guest of an IGVM file that build has made");
+    verb->add_option("file", arguments->file, "The IGVM file")
+        ->required()
+        ->type_name(cli::input_file);
+    verb->add_option(cli::words::output, arguments->out,
+                     "The flash image to write: what 'build --flash' would make of the same payload, "
+                     "initrd, command line and options")
+        ->required()
+        ->type_name(cli::output_file);
+    verb->footer("Examples:\n"
+                 "  igvmtool convert guest.igvm --out guest.fd\n"
+                 "  igvmtool convert loader.igvm --out loader.fd\n"
+                 "A file that igvmtool has not made is not converted: it says what stands against "
+                 "that, each with its reason.");
+    verb->callback([arguments] { convert(*arguments); });
+}
+
+} // namespace vestibule::igvm
