@@ -117,7 +117,7 @@ std::expected<OwnInputs, std::string> inputs_of(const File& file) {
     std::string why;
     for (const Header header : file.platforms()) {
         const auto platform = header.as<SupportedPlatform>();
-        auto own = platform ? own_inputs(file, platform->platform_type) : std::nullopt;
+        auto own            = platform ? own_inputs(file, platform->platform_type) : std::nullopt;
         if (!own) {
             continue;
         }
@@ -203,8 +203,8 @@ class Limits {
     }
 
     void look_at_page(const PageData& page) {
-        const u64 size = (page.flags & PageData::is_2mb_page) != 0 ? x86::large_page_size
-                                                                   : u64{page_size};
+        const u64 size =
+            (page.flags & PageData::is_2mb_page) != 0 ? x86::large_page_size : u64{page_size};
         bytes_ += page.file_offset != 0 ? size : 0;
         shared_ += (page.flags & PageData::shared) != 0 ? 1 : 0;
         unmeasured_ += (page.flags & PageData::unmeasured) != 0 ? 1 : 0;
@@ -219,13 +219,14 @@ class Limits {
         if (context.vp_index != 0 || !platform || !is_buildable(*platform)) {
             return;
         }
-        u64 rip         = 0;
+        u64 rip = 0;
         std::string mode;
         const auto page = file_.data(context.file_offset, page_size);
         if (*platform == PlatformType::native) {
             const auto state = load<NativeVpContext>(page);
             rip              = state.rip;
-            mode = mode_in_words(state.cr0, state.efer, x86::vmsa_attributes(state.code.attributes));
+            mode =
+                mode_in_words(state.cr0, state.efer, x86::vmsa_attributes(state.code.attributes));
         } else {
             const auto vmsa = load<x86::Vmsa>(page);
             rip             = vmsa.cs.base + vmsa.rip;
@@ -294,15 +295,16 @@ void convert(const Arguments& arguments) {
     auto own         = inputs_of(file);
     auto limits      = Limits(file).run(own.has_value());
     if (!own) {
-        fail(arguments,
-             own.error().empty()
-                 ? "not a guest of igvmtool's, whose stub a flash image enters; what of it a flash "
-                   "image could not have:"
-                 : fmt::format("expected a guest as this igvmtool builds it: {}; --stub, or another "
-                               "igvmtool? 'igvmtool build --flash' makes a flash image of what it "
-                               "was built from",
-                               own.error()),
-             limits);
+        fail(
+            arguments,
+            own.error().empty()
+                ? "not a guest of igvmtool's, whose stub a flash image enters; what of it a flash "
+                  "image could not have:"
+                : fmt::format("expected a guest as this igvmtool builds it: {}; --stub, or another "
+                              "igvmtool? 'igvmtool build --flash' makes a flash image of what it "
+                              "was built from",
+                              own.error()),
+            limits);
     }
     if (!limits.empty()) {
         fail(arguments, "what a flash image cannot have:", limits);
@@ -333,9 +335,10 @@ void add_convert(CLI::App& app) {
     verb->add_option("file", arguments->file, "The IGVM file")
         ->required()
         ->type_name(cli::input_file);
-    verb->add_option(cli::words::output, arguments->out,
-                     "The flash image to write: what 'build --flash' would make of the same payload, "
-                     "initrd, command line and options")
+    verb->add_option(
+            cli::words::output, arguments->out,
+            "The flash image to write: what 'build --flash' would make of the same payload, "
+            "initrd, command line and options")
         ->required()
         ->type_name(cli::output_file);
     verb->footer("Examples:\n"

@@ -209,7 +209,7 @@ class Finder {
     [[nodiscard]] u8 vmpl_below(u64 service_launch) const {
         const auto told          = record_at<boot::ServiceLaunch>(service_launch);
         constexpr u32 most_vmpls = 3;
-        const bool is_one = service_launch != 0 && told.vmpl >= 1 && told.vmpl <= most_vmpls
+        const bool is_one        = service_launch != 0 && told.vmpl >= 1 && told.vmpl <= most_vmpls
                             && told.loaded_count <= boot::ServiceLaunch::most
                             && told.vmsa == service_launch + page_size;
         return is_one ? static_cast<u8>(told.vmpl) : u8{0};
@@ -241,7 +241,9 @@ class Finder {
     OwnFile own_;
 };
 
-bool lies_within(u64 address, u64 base, u64 size) { return address >= base && address - base < size; }
+bool lies_within(u64 address, u64 base, u64 size) {
+    return address >= base && address - base < size;
+}
 
 /// The payload as it is entered, however it came into the file.
 class PayloadReader {
@@ -345,7 +347,7 @@ class PayloadReader {
     /// What boots the monitor's kernel is a payload like others, which is told where its hashes are
     /// (igvm/image/guest_layout.cpp).
     void read_loader() {
-        const auto loader = read_payload(embedded::fw_cfg_loader(), std::nullopt);
+        const auto loader       = read_payload(embedded::fw_cfg_loader(), std::nullopt);
         const std::string& line = inputs_.command_line;
         if (!loader || loader->base != header_.payload_base || loader->entry != entry_
             || line.empty() || line.find_first_not_of("0123456789") != std::string::npos) {
@@ -356,9 +358,7 @@ class PayloadReader {
         inputs_.command_line.clear();
     }
 
-    void take_memory(u64 end) {
-        inputs_.options.memory = end != 0 ? end : inputs_.options.memory;
-    }
+    void take_memory(u64 end) { inputs_.options.memory = end != 0 ? end : inputs_.options.memory; }
 
     const Finder& finder_;
     const PayloadHeader& header_;

@@ -68,9 +68,9 @@ class Rebuilder {
             const auto words = another ? " --initrd " + others.initrds[i - 1].name : "";
             for (u64 l = another ? 0 : 1; l <= others.command_lines.size(); ++l) {
                 contents_.command_line = l != 0 ? others.command_lines[l - 1] : own_.command_line;
-                add(given_, words
-                                + (l != 0 ? fmt::format(" --cmdline \"{}\"", contents_.command_line)
-                                          : ""));
+                add(given_,
+                    words
+                        + (l != 0 ? fmt::format(" --cmdline \"{}\"", contents_.command_line) : ""));
             }
         }
         contents_ = own_.contents();
@@ -80,9 +80,9 @@ class Rebuilder {
         if (bytes_ > most_bytes || wrong_option(options)) {
             return;
         }
-        words +=
-            options.entry != given_.entry ? fmt::format(" --entry {}", entry_name(options.entry))
-                                          : "";
+        words += options.entry != given_.entry
+                     ? fmt::format(" --entry {}", entry_name(options.entry))
+                     : "";
         words += options.vcpus != given_.vcpus ? fmt::format(" --vcpus {}", options.vcpus) : "";
         words += options.c_bit != given_.c_bit ? fmt::format(" --cbit {}", options.c_bit) : "";
         const auto image = own_stub(options.entry, own_.payload.has_value());
