@@ -4,14 +4,10 @@
 
 #include "boot/jump_table/record.h"
 #include "boot/pvh/record.h"
-#include "boot/snp/service_launch.h"
-#include "igvm/format/vp_context.h"
-#include "igvm/image/own_file.h"
 #include "igvm/tool/build_arguments.h"
+#include "igvm/tool/own_finder.h"
 #include "kernel/pvh.h"
 #include "kernel/zero_page.h"
-#include "x86/registers.h"
-#include "x86/vmsa.h"
 
 #include "enter_pvh.h"
 #include "flash_reset.h"
@@ -19,227 +15,11 @@
 #include "jump_table_enter_linux.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
-#include <cstring>
-#include <map>
 
 namespace vestibule::igvm {
 
 namespace {
 using boot::PayloadHeader;
-
-constexpr u64 region_size = u64{2} << 20; // the stub's
-
-boot::Entry entry_of_state(u64 cr0, bool is_64_bit) {
-    return (cr0 & x86::cr0::pg) == 0 ? boot::Entry::legacy32
-           : is_64_bit               ? boot::Entry::long64
-                                     : boot::Entry::compat;
-}
-
-/// What the file says of the options that it was built with, and where it has its contents.
-class Finder {
-  public:
-    Finder(const File& file, PlatformType platform)
-        : file_(file), mask_(file.mask_of(platform)), own_(own_file(file, platform)) {}
-
-    /// Entered in 32-bit mode without a payload a file has neither a record nor page tables: it is
-    /// like ours where it all lies in a region of which the first page is left for the tables.
-    [[nodiscard]] bool is_own() const {
-        if (!own_.parts.empty()) {
-            return true;
-        }
-        const BuildOptions found = options();
-        const u64 base           = found.base.value_or(0);
-        bool is_like             = found.entry == boot::Entry::legacy32 && base != 0;
-        for_pages([&](const PageData& page, std::span<const u8>) {
-            is_like = is_like && page.gpa > base && page.gpa - base < region_size;
-        });
-        return is_like;
-    }
-
-    [[nodiscard]] BuildOptions options() const {
-        BuildOptions options;
-        options.platforms.clear();
-        for (const Header header : file_.platforms()) {
-            const auto platform = header.as<SupportedPlatform>();
-            if (platform && is_buildable(platform->platform_type)) {
-                options.platforms.push_back(platform->platform_type);
-            }
-        }
-        for (const Header header : file_.initialization()) {
-            if (const auto policy = header.as<GuestPolicy>()) {
-                options.snp_policy = policy->policy;
-            }
-        }
-        std::map<u32, u32> contexts; // of each platform
-        for (const Header header : file_.directives()) {
-            if (const auto context = header.as<VpContext>()) {
-                ++contexts[context->compatibility_mask];
-                read_context(*context, options);
-            }
-            options.memory_map |= header.type == HeaderType::memory_map;
-            options.vp_count |= header.type == HeaderType::vp_count_parameter;
-        }
-        for (const auto& [mask, count] : contexts) {
-            options.vcpus = std::max(options.vcpus, count);
-        }
-        for (const NamedRange& part : own_.parts) {
-            if (part.name == name_of(Part::page_tables)) {
-                options.c_bit = c_bit_of(page_at(part.gpa)).value_or(options.c_bit);
-            }
-        }
-        if (const auto header = record()) {
-            const auto ram = std::span(header->ram).first(header->ram_count);
-            if (!ram.empty()) {
-                options.tells_memory = true;
-                options.memory       = ram.back().base + ram.back().size;
-            }
-            options.vcpus = std::max(options.vcpus, header->vcpus);
-        }
-        return options;
-    }
-
-    /// The payload's record, where there is a payload.
-    [[nodiscard]] std::optional<PayloadHeader> record() const {
-        if (!own_.record) {
-            return std::nullopt;
-        }
-        return load<PayloadHeader>(std::span(own_.record->page, page_size), own_.record->offset);
-    }
-
-    /// What of a report the guest asks for by the record there, if it does.
-    [[nodiscard]] std::optional<std::array<u8, boot::AttestRecord::data_size>>
-    report_data_at(u64 address) const {
-        const auto record = record_at<boot::AttestRecord>(address);
-        std::array<u8, boot::AttestRecord::data_size> data;
-        std::ranges::copy(record.report_data, data.begin());
-        return record.version == boot::AttestRecord::current_version && record.wanted == 1
-                   ? std::optional(data)
-                   : std::nullopt;
-    }
-
-    /// Zeros where there are no pages.
-    template <class Record>
-    [[nodiscard]] Record record_at(u64 address) const {
-        std::vector<u8> bytes = bytes_at(address, sizeof(Record));
-        bytes.resize(sizeof(Record));
-        return load<Record>(bytes);
-    }
-
-    /// All pages of a range, zeros where there are none, up to the last that has data.
-    [[nodiscard]] std::vector<u8> bytes_at(u64 base, u64 size) const {
-        std::vector<u8> bytes;
-        for_pages([&](const PageData& page, std::span<const u8> data) {
-            const u64 first = std::max(base, page.gpa);
-            const u64 end   = std::min(base + size, page.gpa + page_size);
-            if (first < end && !data.empty()) {
-                bytes.resize(std::max<u64>(bytes.size(), end - base));
-                std::ranges::copy(data.subspan(first - page.gpa, end - first),
-                                  bytes.begin() + static_cast<std::ptrdiff_t>(first - base));
-            }
-        });
-        return bytes;
-    }
-
-    /// Whether the file has each page of a range, be it one of zeros.
-    [[nodiscard]] bool has_all(u64 base, u64 size) const {
-        u64 pages = 0;
-        for_pages([&](const PageData& page, std::span<const u8>) {
-            pages += page.gpa >= base && page.gpa - base < size ? 1 : 0;
-        });
-        return pages == size / page_size + (size % page_size != 0 ? 1 : 0);
-    }
-
-    /// As runs of pages that the file has.
-    [[nodiscard]] std::vector<Block> blocks_at(u64 base, u64 size) const {
-        std::map<u64, std::span<const u8>> pages;
-        for_pages([&](const PageData& page, std::span<const u8> data) {
-            if (page.gpa >= base && page.gpa - base < size) {
-                pages[page.gpa] = data;
-            }
-        });
-        std::vector<std::pair<u64, std::vector<u8>>> runs;
-        for (const auto& [gpa, data] : pages) {
-            if (runs.empty() || runs.back().first + runs.back().second.size() != gpa) {
-                runs.emplace_back(gpa, std::vector<u8>());
-            }
-            std::vector<u8>& run = runs.back().second;
-            run.insert(run.end(), data.begin(), data.end());
-            run.resize(gpa + page_size - runs.back().first);
-        }
-        std::vector<Block> blocks;
-        blocks.reserve(runs.size());
-        for (auto& [gpa, bytes] : runs) {
-            blocks.push_back({.gpa = gpa, .content = Content(std::move(bytes))});
-        }
-        return blocks;
-    }
-
-  private:
-    void for_pages(const auto& use) const {
-        for (const Header header : file_.directives(mask_)) {
-            const auto page = header.as<PageData>();
-            if (page && (page->flags & PageData::is_2mb_page) == 0) {
-                use(*page, file_.data(*page));
-            }
-        }
-    }
-
-    [[nodiscard]] std::span<const u8> page_at(u64 gpa) const {
-        std::span<const u8> found;
-        for_pages([&](const PageData& page, std::span<const u8> data) {
-            found = page.gpa == gpa ? data : found;
-        });
-        return found;
-    }
-
-    /// The tables map memory below 4 GiB alone.
-    static std::optional<unsigned> c_bit_of(std::span<const u8> table) {
-        constexpr u64 above = 0xF'FFFF'0000'0000; // of a physical address
-        for (u64 at = 0; at + sizeof(u64) <= table.size(); at += sizeof(u64)) {
-            if (const u64 set = load<u64>(table, at) & above; std::has_single_bit(set)) {
-                return static_cast<unsigned>(std::countr_zero(set));
-            }
-        }
-        return std::nullopt;
-    }
-
-    /// Of the guest, where the launch's vCPU is a service's that is told so there; 0 elsewhere.
-    [[nodiscard]] u8 vmpl_below(u64 service_launch) const {
-        const auto told          = record_at<boot::ServiceLaunch>(service_launch);
-        constexpr u32 most_vmpls = 3;
-        const bool is_one        = service_launch != 0 && told.vmpl >= 1 && told.vmpl <= most_vmpls
-                            && told.loaded_count <= boot::ServiceLaunch::most
-                            && told.vmsa == service_launch + page_size;
-        return is_one ? static_cast<u8>(told.vmpl) : u8{0};
-    }
-
-    void read_context(const VpContext& context, BuildOptions& options) const {
-        const auto platform = file_.platform_of(context.compatibility_mask);
-        const auto bytes    = file_.data(context.file_offset, page_size);
-        if (context.vp_index != 0 || !platform) {
-            return;
-        }
-        if (*platform == PlatformType::native) {
-            const auto state = load<NativeVpContext>(bytes);
-            options.entry    = entry_of_state(state.cr0, (state.code.attributes & 0x2000) != 0);
-            options.base     = state.rip & ~(region_size - 1);
-            return;
-        }
-        const auto vmsa = load<x86::Vmsa>(bytes);
-        options.entry   = entry_of_state(vmsa.cr0, (vmsa.cs.attributes & 0x200) != 0);
-        options.base    = vmsa.rip & ~(region_size - 1);
-        if (*platform == PlatformType::sev_snp) {
-            options.sev_features = vmsa.sev_features;
-            options.vmpl         = vmpl_below(vmsa.rdi);
-        }
-    }
-
-    const File& file_;
-    u32 mask_;
-    OwnFile own_;
-};
 
 bool lies_within(u64 address, u64 base, u64 size) {
     return address >= base && address - base < size;
@@ -248,7 +28,7 @@ bool lies_within(u64 address, u64 base, u64 size) {
 /// The payload as it is entered, however it came into the file.
 class PayloadReader {
   public:
-    PayloadReader(const Finder& finder, const PayloadHeader& header, OwnInputs& inputs)
+    PayloadReader(const OwnFinder& finder, const PayloadHeader& header, OwnInputs& inputs)
         : finder_(finder), header_(header), entry_(header.entry), inputs_(inputs) {}
 
     void read() {
@@ -360,7 +140,7 @@ class PayloadReader {
 
     void take_memory(u64 end) { inputs_.options.memory = end != 0 ? end : inputs_.options.memory; }
 
-    const Finder& finder_;
+    const OwnFinder& finder_;
     const PayloadHeader& header_;
     u64 entry_;
     OwnInputs& inputs_;
@@ -394,7 +174,7 @@ std::optional<StubImage> own_stub(boot::Entry entry, bool with_payload) {
 }
 
 std::optional<OwnInputs> own_inputs(const File& file, PlatformType platform) {
-    const Finder finder(file, platform);
+    const OwnFinder finder(file, platform);
     if (!finder.is_own()) {
         return std::nullopt;
     }
