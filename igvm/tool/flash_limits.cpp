@@ -112,15 +112,15 @@ class Limits {
     }
 
     void add_counts() {
-        const auto count = [&](u64 pages, std::string_view what) {
+        const auto count = [&](u64 pages, std::string_view which, std::string_view why) {
             if (pages != 0) {
-                add("{} {}", pages, what);
+                add("pages {} ({}): {}", which, pages, why);
             }
         };
-        count(shared_, "shared pages: all of a flash image is private");
-        count(unmeasured_, "unmeasured pages: all of a flash image is measured");
-        count(high_, "pages above 4 GiB less 16 MiB, where the volume and a PC's APICs are");
-        count(low_, "pages from 0xa0000 to 0xfffff, where a PC has video memory and its firmware");
+        count(shared_, "that are shared", "all of a flash image is private");
+        count(unmeasured_, "that are unmeasured", "all of a flash image is measured");
+        count(high_, "from 4 GiB less 16 MiB on", "the volume and a PC's APICs are there");
+        count(low_, "from 0xa0000 to 0xfffff", "a PC has video memory and its firmware there");
     }
 
     const File& file_;

@@ -48,16 +48,16 @@ class PayloadReader {
             read_linux();
             return;
         }
-        read_pages();
+        Payload& payload = read_pages();
         if (!lies_within(entry_, header_.payload_base, header_.payload_size)) {
-            read_pvh();
+            read_pvh(payload);
         } else {
             read_loader();
         }
     }
 
   private:
-    void read_pages() {
+    Payload& read_pages() {
         Payload& payload = inputs_.payload.emplace();
         payload.format   = PayloadFormat::elf64;
         payload.base     = header_.payload_base;
@@ -69,6 +69,7 @@ class PayloadReader {
                 payload.cleared.push_back(range);
             }
         }
+        return payload;
     }
 
     /// A bzImage lies there as it is, behind what fills up its first page, and another kernel as
@@ -90,9 +91,9 @@ class PayloadReader {
             }
             inputs_.payload = std::move(*linux);
         } else {
-            read_pages();
-            inputs_.payload->protocol = PayloadProtocol::linux64;
-            inputs_.payload->linux    = kernel::kernel_without_header();
+            Payload& payload = read_pages();
+            payload.protocol = PayloadProtocol::linux64;
+            payload.linux    = kernel::kernel_without_header();
         }
         kernel::ZeroPage zero_page{};
         std::ranges::copy(finder_.bytes_at(header_.zero_page, page_size), zero_page);
@@ -102,7 +103,7 @@ class PayloadReader {
     }
 
     /// The stub enters what takes the CPU to the mode of such a kernel (boot/pvh/record.h).
-    void read_pvh() {
+    void read_pvh(Payload& payload) {
         const auto record = finder_.record_at<boot::pvh::Record>(entry_);
         const auto told   = finder_.record_at<kernel::StartInfo>(record.start_info);
         if (told.magic != kernel::StartInfo::magic_value
@@ -110,10 +111,10 @@ class PayloadReader {
             inputs_.missing = "how the payload is entered";
             return;
         }
-        inputs_.payload->protocol = PayloadProtocol::pvh;
-        inputs_.payload->entry    = record.entry;
-        constexpr u32 most        = 64; // igvm/image makes a few
-        u64 end                   = 0;
+        payload.protocol   = PayloadProtocol::pvh;
+        payload.entry      = record.entry;
+        constexpr u32 most = 64; // igvm/image makes a few
+        u64 end            = 0;
         for (u32 i = 0; i < std::min(told.memory_map_count, most); ++i) {
             const auto range = finder_.record_at<kernel::MemoryRange>(
                 told.memory_map + i * sizeof(kernel::MemoryRange));

@@ -94,7 +94,7 @@ TEST_F(IgvmConvert, WhatAFlashImageCannotHave) {
     EXPECT_TRUE(contains(refused(), "a flash image has at most 16777216"));
     write("flat.bin", Bytes(100, 0x90));
     build("--out guest.igvm --payload flat.bin --payload-address 0xb0000");
-    EXPECT_TRUE(contains(refused(), "1 pages from 0xa0000 to 0xfffff"));
+    EXPECT_TRUE(contains(refused(), "pages from 0xa0000 to 0xfffff (1): "));
 }
 
 /// Another guest than the file's comes of none of them.
@@ -141,8 +141,9 @@ TEST_F(IgvmConvert, OfAForeignFile) {
     add_vmsa(writer, mask, qemu_vmsa(1));
     write("guest.igvm", must_finish(writer));
     words = refused();
-    for (const char* reason : {"1 shared pages", "1 unmeasured pages", "1 pages above 4 GiB less",
-                               "1 pages from 0xa0000 to 0xfffff"}) {
+    for (const char* reason :
+         {"pages that are shared (1): ", "pages that are unmeasured (1): ",
+          "pages from 4 GiB less 16 MiB on (1): ", "pages from 0xa0000 to 0xfffff (1): "}) {
         EXPECT_TRUE(contains(words, reason)) << reason << "\n" << words;
     }
 }
