@@ -196,6 +196,7 @@ void VolumeMaker::add_ap_way() {
 
 std::optional<std::string> VolumeMaker::misplaced(u64 volume_start) const {
     std::vector<MemoryRange> used;
+    used.reserve(ranges_.size());
     for (const Range& range : ranges_) {
         used.push_back({.base = range.gpa, .size = whole_pages(range.size)});
     }
