@@ -109,6 +109,24 @@ flash_on_qemu(linux linux MACHINE q35 STATUS 0 WANT "init: timer: ok" REJECT "FA
 # The launch digest: sevsim's is igvmtool's, and the one in the report that the guest is given.
 flash_file(file selftest)
 add_test(NAME qemu.flash_digest COMMAND ${digest_test} -DFIRMWARE=${file} ${digest_script})
+# By another implementation, which is held itself against pages that sev-snp-measure has made: a vCPU for SEV-SNP
+# and SEV-ES, and a further one (spec: launch digests, vCPUs of QEMU with FPU).
+set(oracle ${CMAKE_CURRENT_SOURCE_DIR}/firmware_oracle)
+foreach(row
+    "1:0xFFFFFFF0:77920c4c629ff47e90c0e174fc1ad0eb6fa664f88cd4739488058a8c6cb1a77b3856f55378e9518d0da99452d51c553a"
+    "0:0xFFFFFFF0:69c94ea0886388820b7d37645642a46a4751bf5209f779d6a05337d11698a66cb6021b9aeacaad1bb92475944344f6f8"
+    "1:0x80B004:8413b852790765a310d95867a8b00bfca3a802b5a80830044b45e253fe96222657e11e53fcf63eb0e0afd722385bf7b4")
+  string(REPLACE ":" ";" row "${row}")
+  list(GET row 0 snp)
+  list(GET row 1 eip)
+  list(GET row 2 hash)
+  add_test(NAME qemu.flash_oracle_vmsa_${snp}_${eip}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${oracle};vmsa;${snp};${eip};0x800F12" -DSTATUS=0 "-DWANT=^${hash}\n$"
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+endforeach()
+set(oracle_test ${CMAKE_COMMAND} -DIGVMTOOL=$<TARGET_FILE:igvmtool> -DORACLE=${oracle})
+set(oracle_script -P ${CMAKE_CURRENT_SOURCE_DIR}/firmware_oracle.cmake)
+add_test(NAME qemu.flash_oracle COMMAND ${oracle_test} -DFIRMWARE=${file} ${oracle_script})
 add_test(NAME qemu.flash_report
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIGVMTOOL=$<TARGET_FILE:igvmtool>
     -DFIRMWARE=${file} -P ${CMAKE_CURRENT_SOURCE_DIR}/flash_report.cmake)
@@ -207,3 +225,35 @@ add_test(NAME igvmtool.budget_flash_direct_pages
     "-DCOMMAND=$<TARGET_FILE:igvmtool>;build;--platform;native,sev-es,sev-snp;--direct-boot;--flash;${CMAKE_CURRENT_BINARY_DIR}/budget-direct.fd"
     -DSTATUS=0 "-DWANT=: 65536 bytes\n;sev-snp: 21 measured pages = 16 volume [+] 4 of SEV metadata [+] 1 VMSA"
     -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+
+# The digest with the kernel's hashes, as QEMU's kernel-hashes=on and sevsim have them measured.
+add_test(NAME qemu.flash_oracle_direct
+  COMMAND ${oracle_test} -DFIRMWARE=${direct}
+    "-DKERNEL=${payload_dir}/bzimage.bin;${payload_initrd};console=ttyS0 quiet" ${oracle_script})
+add_test(NAME qemu.flash_digest_direct COMMAND ${digest_test} -DFIRMWARE=${direct}
+  "-DKERNEL=--kernel;${payload_dir}/bzimage.bin;--initrd;${payload_initrd};--append;console=ttyS0 quiet"
+  ${digest_script})
+
+# Out of an IGVM file: the same volumes, byte for byte, and one of them on each platform.
+add_test(NAME qemu.flash_convert
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/flash_convert $<TARGET_FILE:igvmtool> ${payload_dir} ${payload_initrd}
+    ${CMAKE_SOURCE_DIR}/build/debian-kernel/vmlinuz ${CMAKE_CURRENT_BINARY_DIR}/flash_convert.work)
+set_tests_properties(qemu.flash_convert PROPERTIES TIMEOUT 600)
+set(converted ${CMAKE_CURRENT_BINARY_DIR}/flash_converted.fd)
+add_custom_target(image_flash_converted ALL
+  COMMAND igvmtool build --out ${converted}.igvm --platform native,sev-es,sev-snp --entry compat
+    --payload ${payload_dir}/tell.elf ${files}
+    > ${converted}.log
+  COMMAND igvmtool convert ${converted}.igvm --out ${converted} --quiet
+  BYPRODUCTS ${converted} VERBATIM)
+add_dependencies(image_flash_converted igvmtool guest)
+foreach(row "native:0" "sev-es:1" "sev-snp:2")
+  string(REPLACE ":" ";" row "${row}")
+  list(GET row 0 platform)
+  list(GET row 1 number)
+  add_sevsim_test(NAME qemu.flash_converted_${platform}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${converted};--platform;${platform}"
+      -DSTATUS=0 "-DWANT=${told};${told_files};platform ${number}\n;Violations: none" -DREJECT=NOT
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+endforeach()
+flash_on_qemu(converted converted MACHINE q35 STATUS 1 WANT "payload: hello" "platform 0" "initrd sum 325000")

@@ -24,11 +24,7 @@ namespace {
 
 constexpr u64 volume_end = u64{1} << 32;
 constexpr u64 granule    = u64{64} << 10; // of what QEMU takes with -bios
-constexpr u64 largest    = u64{16} << 20; // below it lie a PC's APICs
 constexpr u64 word       = sizeof(u32);
-
-/// Where a PC has video memory and, up to 1 MiB, shows the end of its firmware.
-constexpr MemoryRange not_ram{.base = 0xA'0000, .size = 0x6'0000};
 
 bool overlap(const MemoryRange& one, const MemoryRange& other) {
     return one.base < other.base + other.size && other.base < one.base + one.size;
@@ -79,6 +75,7 @@ class VolumeMaker {
     Record record_{};
     std::vector<Range> ranges_; // `from` is 0, or one more than a place in the data
     std::vector<u8> data_;
+    std::vector<std::vector<u8>> pieces_;    // of the payload, to which the next refers
     std::map<std::string_view, u64> places_; // of what is in the data already
 };
 
@@ -138,13 +135,36 @@ void VolumeMaker::add_page_runs(u64 gpa, std::span<const u8> bytes, u32 platform
     }
 }
 
+/// A payload's pieces that touch are one: the volume is the same whatever pieces it came in, out of
+/// an ELF's segments or an IGVM file's pages.
 void VolumeMaker::add_pages() {
-    for (const Placed& placed : layout_.pages) {
-        if (placed.type == PageDataType::normal && placed.part != Part::ap_way) {
-            add_page_runs(placed.gpa, placed.content.bytes(),
-                          placed.platform ? bit_of(*placed.platform) : all_);
+    std::vector<u8> joined;
+    u64 start      = 0;
+    const auto end = [&] { return start + joined.size(); };
+    const auto add = [&] {
+        if (!joined.empty()) {
+            add_page_runs(start, pieces_.emplace_back(std::move(joined)), all_);
+            joined.clear();
         }
+    };
+    for (const Placed& placed : layout_.pages) {
+        if (placed.type != PageDataType::normal || placed.part == Part::ap_way) {
+            continue;
+        }
+        const auto bytes = placed.content.bytes();
+        if (placed.part != Part::payload) {
+            add();
+            add_page_runs(placed.gpa, bytes, placed.platform ? bit_of(*placed.platform) : all_);
+            continue;
+        }
+        if (end() != placed.gpa) {
+            add();
+            start = placed.gpa;
+        }
+        joined.insert(joined.end(), bytes.begin(), bytes.end());
+        joined.resize(whole_pages(joined.size()));
     }
+    add();
 }
 
 /// What the stub clears by itself has to be validated before it does.
@@ -176,6 +196,7 @@ void VolumeMaker::add_ap_way() {
 
 std::optional<std::string> VolumeMaker::misplaced(u64 volume_start) const {
     std::vector<MemoryRange> used;
+    used.reserve(ranges_.size());
     for (const Range& range : ranges_) {
         used.push_back({.base = range.gpa, .size = whole_pages(range.size)});
     }
@@ -188,11 +209,11 @@ std::optional<std::string> VolumeMaker::misplaced(u64 volume_start) const {
                                "volume, which begins at {:#x}",
                                range.base, range.base + range.size, volume_start);
         }
-        if (overlap(range, not_ram)) {
+        if (overlap(range, not_flash_ram)) {
             return fmt::format("the guest has pages at {:#x} to {:#x}: expected none at {:#x} to "
                                "{:#x}, where a PC has video memory and the volume's last 128 KiB",
-                               range.base, range.base + range.size, not_ram.base,
-                               not_ram.base + not_ram.size);
+                               range.base, range.base + range.size, not_flash_ram.base,
+                               not_flash_ram.base + not_flash_ram.size);
         }
     }
     return std::nullopt;
@@ -231,10 +252,10 @@ std::expected<std::vector<u8>, std::string> VolumeMaker::finish() {
     const u64 table = ranges_.size() * sizeof(Range);
     const u64 used  = data_.size() + table + boot::flash::code_size;
     const u64 size  = (used + granule - 1) & ~(granule - 1);
-    if (size > largest) {
+    if (size > largest_flash) {
         return std::unexpected(fmt::format("the guest takes {} bytes of a flash image, expected "
                                            "at most {}: what is larger needs an IGVM file",
-                                           used, largest));
+                                           used, largest_flash));
     }
     if (auto problem = misplaced(volume_end - size)) {
         return std::unexpected(std::move(*problem));

@@ -8,6 +8,12 @@
 
 namespace vestibule::igvm {
 
+/// The largest volume: below 4 GiB less that much lie a PC's APICs.
+inline constexpr u64 largest_flash = u64{16} << 20;
+
+/// Where a PC has video memory and, up to 1 MiB, shows the end of its firmware: no guest's pages.
+inline constexpr boot::MemoryRange not_flash_ram{.base = 0xA'0000, .size = 0x6'0000};
+
 /// Why no flash image can be built with these options, if so, beside what wrong_option() says.
 std::optional<std::string> wrong_flash_option(const BuildOptions& options);
 

@@ -4,6 +4,7 @@
 #include "igvm/show/describe.h"
 #include "igvm/tool/build_arguments.h"
 #include "igvm/tool/build_manifest.h"
+#include "igvm/tool/build_summary.h"
 #include "igvm/tool/file_io.h"
 #include "igvm/tool/progress.h"
 #include "igvm/vmm/check.h"
@@ -48,37 +49,6 @@ class Input {
     std::optional<MappedFile> file_;
     std::span<const u8> bytes_;
 };
-
-void print_summary(const BuildArguments& arguments, const BuiltFile& file) {
-    fmt::print("{}: {} bytes\n", arguments.out, file.bytes.size());
-    for (const PageCount& count : file.pages) {
-        std::string rest;
-        for (const auto& [pages, name] : {
-                 std::pair(count.initrd, "initrd"),
-                 {count.snp,     "CPUID and secrets"},
-                 {count.service, "service"          },
-                 {count.vmsa,    "VMSA"             }
-        }) {
-            rest += pages != 0 ? fmt::format(" + {} {}", pages, name) : "";
-        }
-        fmt::print("  {}: {} {} pages = {} page tables + {} stub + {} payload{}\n",
-                   name_of(count.platform), count.all(), count.vmsa != 0 ? "measured" : "loaded",
-                   count.page_tables, count.stub, count.payload, rest);
-    }
-}
-
-/// Of a flash image each page is loaded and measured, whatever is in it.
-void print_flash_summary(const BuildArguments& arguments, const BuiltFile& file) {
-    fmt::print("{}: {} bytes\n", arguments.flash, file.bytes.size());
-    for (const PageCount& count : file.pages) {
-        fmt::print("  {}: {} {} pages = {} volume", name_of(count.platform), count.all(),
-                   count.vmsa != 0 ? "measured" : "loaded", count.volume);
-        if (count.metadata != 0) {
-            fmt::print(" + {} of SEV metadata", count.metadata);
-        }
-        fmt::print("{}\n", count.vmsa != 0 ? fmt::format(" + {} VMSA", count.vmsa) : "");
-    }
-}
 
 StubImage image_or_fail(const Input& stub, const EntryName& entry) {
     auto image = read_stub_image(stub.bytes());
@@ -200,9 +170,9 @@ void build_file(const BuildArguments& arguments) {
         write_or_fail(arguments.manifest, {reinterpret_cast<const u8*>(text.data()), text.size()});
     }
     if (is_flash) {
-        print_flash_summary(arguments, *built);
+        print_flash_summary(out, *built);
     } else {
-        print_summary(arguments, *built);
+        print_summary(out, *built);
     }
 }
 

@@ -38,8 +38,8 @@ void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(),
 
 /// Of these the exit status, or a file, says what came out. Of the others the answer is all there
 /// is.
-constexpr std::string_view silent_verbs[] = {"build",  "check", "diff",   "report",
-                                             "secret", "sign",  "verify", "session"};
+constexpr std::string_view silent_verbs[] = {"build",  "check", "convert", "diff",   "report",
+                                             "secret", "sign",  "verify",  "session"};
 
 static void add_quiet(CLI::App& verb) {
     const bool silent = std::ranges::count(silent_verbs, verb.get_name()) != 0;
@@ -72,8 +72,12 @@ static int run(int argc, char** argv) {
     for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
         vestibule::igvm::add_quiet(*verb);
         // Before a verb opens anything.
-        verb->parse_complete_callback(
-            [verb] { cli::check_files(*verb, {.input = "file", .output = "--out"}); });
+        verb->parse_complete_callback([verb] {
+            // A signed file is the same file; what convert writes is another.
+            const bool in_place = verb->get_name() == "sign";
+            cli::check_files(*verb, in_place ? cli::InPlace{.input = "file", .output = "--out"}
+                                             : cli::InPlace{});
+        });
     }
     app.footer(examples + "Exit status: 0 done, 1 the work failed, 2 wrong use.");
     cli::add_pages(app);

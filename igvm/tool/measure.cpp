@@ -65,11 +65,16 @@ std::string_view name_of(PageType type) {
     return std::ranges::find(type_names, type, &TypeName::type)->name;
 }
 
+/// On SEV-ES a firmware volume is encrypted in one piece.
+u64 pages_of(const Step& step) {
+    return std::max(step.pages, (step.data.size() + page_size - 1) / page_size);
+}
+
 ordered_json ledger_row(const Step& step, const Digest384& contents, const Chain& chain, bool snp) {
     ordered_json row{
         {"type", name_of(step.type)},
         {"gpa", fmt::format("{:#x}", step.gpa)},
-        {"pages", step.pages},
+        {"pages", pages_of(step)},
         {"what", step.what}
     };
     if (step.type == PageType::vmsa) {
@@ -99,7 +104,7 @@ Measured measure_under(const Subject& subject, const VmmProfile& vmm, bool with_
         return result;
     }
     for (const Step& step : launch->steps) {
-        result.pages += step.pages;
+        result.pages += pages_of(step);
         if (step.type == PageType::vmsa) {
             const auto vmsa     = load<x86::Vmsa>(step.data);
             result.sev_features = result.vcpus == 0 ? vmsa.sev_features : result.sev_features;
@@ -111,7 +116,7 @@ Measured measure_under(const Subject& subject, const VmmProfile& vmm, bool with_
     u64 done         = 0;
     const bool snp   = options.platform == PlatformType::sev_snp;
     const auto watch = [&](const Step& step, const Digest384& contents, const Chain& chain) {
-        done += step.pages;
+        done += pages_of(step);
         progress.at(done);
         if (with_ledger) {
             result.ledger.push_back(ledger_row(step, contents, chain, snp));

@@ -29,7 +29,7 @@ struct OtherInputs {
 /// The guest of this file as this igvmtool builds it, with these inputs, each alone and in pairs,
 /// and with other counts of vCPUs, another way in, another C-bit, alone and then together, none
 /// twice and none that is the file itself. Empty where igvmtool has not made it, or not all of its
-/// contents can be found in it again (a payload that is entered by PVH, a service at another VMPL).
+/// contents can be found in it again (a service at another VMPL).
 std::vector<Rebuilt> rebuilt(const File& file, PlatformType platform, const OtherInputs& others);
 
 } // namespace vestibule::igvm

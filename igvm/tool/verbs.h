@@ -50,6 +50,7 @@ struct Verb {
 
 void add_build(CLI::App& app);
 void add_check(CLI::App& app);
+void add_convert(CLI::App& app);
 void add_diff(CLI::App& app);
 void add_explain(CLI::App& app);
 void add_measure(CLI::App& app);
@@ -65,6 +66,7 @@ inline constexpr Verb verbs[] = {
     {.example = "igvmtool show guest.igvm",                                                   .add = add_show       },
     {.example = "igvmtool diff guest.igvm guest.igvm",                                        .add = add_diff       },
     {.example = "igvmtool check guest.igvm --vmm qemu",                                       .add = add_check      },
+    {.example = "igvmtool convert guest.igvm --out guest.fd",                                 .add = add_convert    },
     {.example = "igvmtool measure guest.igvm --platform sev-es",                              .add = add_measure    },
     {.example = "igvmtool explain guest.igvm --platform sev-es --expected $(igvmtool measure "
                 "guest.igvm --platform sev-es --vmm kvm-6.8 | sed -n 's/^digest *//p')", .add     = add_explain},

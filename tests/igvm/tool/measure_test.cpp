@@ -110,6 +110,18 @@ TEST_F(IgvmTool, DumpsVmsas) {
     EXPECT_EQ(pages.substr(page_size, page_size), pages.substr(2 * page_size));
 }
 
+/// On SEV-ES a volume is one step, of as many pages as it has.
+TEST_F(IgvmTool, CountsThePagesOfAVolume) {
+    Bytes volume = amd_sev_volume();
+    volume.insert(volume.begin(), 15 * page_size, 0);
+    write("amdsev.fd", volume);
+    const u64 pages = volume.size() / page_size;
+    const Json es =
+        Json::parse(run("measure --firmware amdsev.fd --platform sev-es --ledger --json").out);
+    EXPECT_EQ(es.at("pages"), pages + 1);
+    EXPECT_EQ(es.at("ledger")[0].at("pages"), pages);
+}
+
 /// A chain goes on from a digest that somebody else has published.
 TEST_F(IgvmTool, GoesOnFromADigest) {
     write("amdsev.fd", amd_sev_volume());
