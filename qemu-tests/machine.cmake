@@ -29,6 +29,18 @@ add_sevsim_test(NAME qemu.machine_control_registers
     -DSTATUS=1 "-DWANT=SELFTEST_PASSED;Violations: none" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 set_tests_properties(qemu.machine_control_registers PROPERTIES TIMEOUT 90)
 
+# A write of the GHCB MSR and the VMGEXIT behind it are one exit, but where somebody counts them.
+add_sevsim_test(NAME qemu.machine_round_trips
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${VESTIBULE_GUEST_DIR}/qemu-tests/firmware/msr_round_trips.fd"
+    -DSTATUS=1 "-DWANT=SELFTEST_PASSED;VMRUN 101, #VC 0, VMGEXIT 101,;Violations: none"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+add_sevsim_test(NAME qemu.machine_round_trips_attacked
+  COMMAND ${CMAKE_COMMAND}
+    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${VESTIBULE_GUEST_DIR}/qemu-tests/firmware/msr_round_trips.fd;--hostile;nmi@1000"
+    -DSTATUS=1 "-DWANT=SELFTEST_PASSED;VMRUN 202, #VC 0, VMGEXIT 101,;Violations: none"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
+
 # More vCPUs than one.
 sevsim_test(machine_second_vcpu second_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2
   WANT "2 vCPUs" "0x6 +AP reset hold +- +- +1\n" "0x80000004 +AP reset hold +- +2 " "exited with code 0"

@@ -104,6 +104,9 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (!options.trace.empty() && options.trace_format != TraceFormat::jsonl) {
         line += " handlers=1";
     }
+    if (options.gdb != 0) {
+        line += " gdb=1";
+    }
     if (options.profile) {
         line += " profile=1";
     }

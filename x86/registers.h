@@ -85,6 +85,7 @@ constexpr bool pushes_error_code(unsigned vector) {
 inline constexpr u64 dr6_reset        = 0xFFFF'0FF0;
 inline constexpr u64 dr6_bs           = bit(14); // single step
 inline constexpr u64 dr7_reset        = 0x400;   // bit 10 reads as one always
+inline constexpr u64 dr7_enables      = 0xFF;    // of the four breakpoints
 inline constexpr u64 dr7_read_as_zero = bit(11) | bit(12) | bit(14) | bit(15);
 inline constexpr u64 pat_reset        = 0x0007'0406'0007'0406;
 

@@ -59,7 +59,7 @@ std::span<const u8> take_files(const Options& options) {
     for (u32 n = 0; n < information->module_count; ++n) {
         const auto& module = layout::at_physical<const MultibootModule>(information->modules)[n];
         const u64 size     = module.end - module.begin;
-        memcpy(to, layout::at_physical(module.begin), size);
+        sevsim::memcpy(to, layout::at_physical(module.begin), size);
         all[n] = {to, size};
         to += (size + page_size - 1) & ~(page_size - 1);
     }

@@ -103,6 +103,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "handlers") {
         return parse_switch(value, options.handlers);
     }
+    if (key == "gdb") {
+        return parse_switch(value, options.gdb);
+    }
     if (key == "profile") {
         return parse_switch(value, options.profile);
     }

@@ -35,6 +35,7 @@ struct Options {
     bool counted_time       = false; // the machine's clock counts instructions (--repeatable)
     bool trace              = false;
     bool handlers           = false; // the trace says when handlers of #VCs end
+    bool gdb                = false; // somebody may have breakpoints in the guest
     bool profile            = false;
     bool dump               = false;
     bool timeline           = false;

@@ -64,13 +64,10 @@ bool check_header(GhcbView& ghcb) {
 
 /// A field that is marked valid beyond these, and not zero: then it tells something.
 bool shows_more_than(const GhcbView& ghcb, Fields expected) {
-    for (u16 offset = 0; offset < field::bitmap; offset += 8) {
-        const Fields one = fields(offset);
-        if (ghcb.valid().has_all(one) && !expected.has_all(one) && ghcb.get(offset) != 0) {
-            return true;
-        }
-    }
-    return false;
+    bool shows = false;
+    ghcb.valid().without(expected).for_each(
+        [&](u16 offset) { shows |= offset < field::bitmap && ghcb.get(offset) != 0; });
+    return shows;
 }
 
 bool check_inputs(Vcpu& vcpu, u64 gpa, GhcbView& ghcb, const Event& event) {

@@ -49,6 +49,23 @@ struct Fields {
     constexpr bool has_all(Fields wanted) const {
         return (wanted.words[0] & ~words[0]) == 0 && (wanted.words[1] & ~words[1]) == 0;
     }
+
+    constexpr Fields without(Fields other) const {
+        return {
+            {words[0] & ~other.words[0], words[1] & ~other.words[1]}
+        };
+    }
+
+    /// Calls `visit` with the offset of each.
+    template <class Visit>
+    constexpr void for_each(Visit visit) const {
+        for (unsigned n = 0; n < 2; ++n) {
+            for (u64 rest = words[n]; rest != 0; rest &= rest - 1) {
+                visit(
+                    static_cast<u16>((n * 64 + static_cast<unsigned>(__builtin_ctzll(rest))) * 8));
+            }
+        }
+    }
 };
 
 template <class... Offset>

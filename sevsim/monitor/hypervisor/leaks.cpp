@@ -62,7 +62,8 @@ struct Suspicion {
 };
 
 constinit Suspicion suspicions[16]{};
-constinit u64 calls = 0;
+constinit unsigned open = 0; // of these
+constinit u64 calls     = 0;
 
 void suspect(Vcpu& vcpu, u64 offset, u64 value, const char* name) {
     Suspicion* place = nullptr;
@@ -76,14 +77,19 @@ void suspect(Vcpu& vcpu, u64 offset, u64 value, const char* name) {
         report_violation(Rule::leak_field, name);
         return;
     }
+    ++open;
     *place = {
         .offset = offset, .value = value, .name = name, .rip = vcpu.state().rip, .call = calls};
 }
 
 /// It is shown by right.
 void acquit(u64 offset, u64 value) {
+    if (open == 0) {
+        return;
+    }
     for (Suspicion& one : suspicions) {
-        if (one.offset == offset && one.value == value) {
+        if (one.name != nullptr && one.offset == offset && one.value == value) {
+            --open;
             one.name = nullptr;
         }
     }
@@ -91,9 +97,13 @@ void acquit(u64 offset, u64 value) {
 
 /// Those that nothing has explained for so many calls.
 void convict(u64 patience) {
+    if (open == 0) {
+        return;
+    }
     for (Suspicion& one : suspicions) {
         if (one.name != nullptr && calls - one.call >= patience) {
             report_violation(Rule::leak_field, one.name, one.rip);
+            --open;
             one.name = nullptr;
         }
     }
@@ -103,6 +113,37 @@ u64 word_at(const u8* page, u64 offset) {
     u64 word;
     memcpy(&word, page + offset, sizeof word);
     return word;
+}
+
+/// The first offset from here on, up to `end`, at which the page holds another word than the one
+/// that is known.
+u64 next_change(const u8* page, u64 offset, u64 end) {
+    constexpr u64 at_once = 6; // words: of the fields' 126 none is left over
+    for (; offset + at_once * sizeof(u64) <= end; offset += at_once * sizeof(u64)) {
+        u64 changes = 0;
+        for (u64 n = 0; n < at_once; ++n) {
+            const u64 at = offset + n * sizeof(u64);
+            changes |= word_at(page, at) ^ word_at(known, at);
+        }
+        if (changes != 0) {
+            break;
+        }
+    }
+    while (offset < end && word_at(page, offset) == word_at(known, offset)) {
+        offset += sizeof(u64);
+    }
+    return offset;
+}
+
+void note_taken(const u8* page, Fields taken) {
+    taken.for_each([page](u16 offset) {
+        if (offset >= field::bitmap) {
+            return;
+        }
+        const u64 value = word_at(page, offset);
+        seen.add(offset, value);
+        acquit(offset, value);
+    });
 }
 
 /// What nobody writes by accident: more than 40 bits of it say something, and it is no address.
@@ -166,16 +207,15 @@ void look_at_call(Vcpu& vcpu, u64 gpa, const char* name, Fields taken, bool take
                             : takes_buffer           ? u64{field::buffer}
                                                      : page_size;
     bool shows_a_register = false;
-    for (u64 offset = 0; offset < end; offset += sizeof(u64)) {
+    const auto next       = [&](u64 offset) {
+        return is_known ? next_change(page, offset, end) : offset;
+    };
+    note_taken(page, taken);
+    for (u64 offset = next(0); offset < end; offset = next(offset + sizeof(u64))) {
         const u64 value     = word_at(page, offset);
         const bool is_field = offset < field::bitmap;
         const bool is_taken = is_field && taken.has_all(fields(static_cast<u16>(offset)));
-        if (is_taken) {
-            seen.add(offset, value);
-            acquit(offset, value);
-        }
-        if (is_taken || value == 0 || (is_known && value == word_at(known, offset))
-            || (offset >= field::bitmap && offset < field::bitmap + 16)) {
+        if (is_taken || value == 0 || (offset >= field::bitmap && offset < field::bitmap + 16)) {
             continue;
         }
         // A page that nobody has filled in is full of noise.
@@ -198,14 +238,16 @@ void look_at_call(Vcpu& vcpu, u64 gpa, const char* name, Fields taken, bool take
 }
 
 void note_page(const Options& options, u64 gpa, const u8* page) {
-    for (u64 offset = 0; offset < field::bitmap; offset += sizeof(u64)) {
-        const u64 value = word_at(page, offset);
-        if (value != word_at(known, offset)) {
-            seen.add(offset, value);
-        }
+    constexpr u64 end = field::bitmap;
+    for (u64 at = next_change(page, 0, end); at < end; at = next_change(page, at + 8, end)) {
+        const u64 value = word_at(page, at);
+        seen.add(at, value);
+        memcpy(known + at, &value, sizeof value);
     }
     known_gpa = gpa;
-    memcpy(known, page, options.canary != 0 ? page_size : u64{field::bitmap});
+    if (options.canary != 0) {
+        memcpy(known, page, page_size);
+    }
 }
 
 void look_at_value(const Options& options, u64 value, const char* what) {

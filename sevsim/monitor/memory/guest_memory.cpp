@@ -18,8 +18,13 @@ u64 read_entry(u64 gpa, unsigned size) {
     if (memory == nullptr) {
         return 0;
     }
-    u64 entry = 0;
-    memcpy(&entry, memory, size);
+    if (size == sizeof(u32)) {
+        u32 entry;
+        memcpy(&entry, memory, sizeof entry);
+        return entry;
+    }
+    u64 entry;
+    memcpy(&entry, memory, sizeof entry);
     return entry;
 }
 

@@ -35,7 +35,7 @@ x86::PageTableEntry& page_entry(View view, u64 gpa);
 /// Counts the changes to entries that a TLB may hold.
 inline constinit u64 generation = 0;
 
-/// Noise that depends on the seed alone. A multiple of 32 bytes.
+/// Noise that depends on the seed alone. A multiple of 128 bytes.
 void fill_with_noise(void* memory, u64 size, u64 seed);
 
 // Where the noise of each view begins.

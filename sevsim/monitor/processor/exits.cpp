@@ -60,6 +60,58 @@ void access_efer(Vcpu& vcpu, bool write, u64 value) {
     }
 }
 
+/// The length of the VMGEXIT that this is, VMMCALL with a REP prefix (APM volume 3); otherwise 0.
+u64 vmgexit_length(const FetchedInstruction& instruction) {
+    constexpr u64 opcode_length = 3;
+    return instruction.is(0x0F, 0x01, 0xD9) && instruction.repeat
+               ? instruction.opcode + opcode_length
+               : 0;
+}
+
+void execute_vmgexit(Vcpu& vcpu, u64 length) {
+    vcpu.state().rip += length;
+    profile_vmgexit(vcpu);
+    note_vmgexit(vcpu);
+    serve_vmgexit(vcpu);
+    attack_pages(vcpu.options);
+    attack_shared_pages(vcpu);
+}
+
+void handle_vmmcall(Vcpu& vcpu) {
+    const u64 length = vmgexit_length(fetch_instruction(vcpu));
+    if (length == 0) {
+        reflect(vcpu, ExitCode::vmmcall);
+    } else if (!attack_vmgexit(vcpu)) {
+        execute_vmgexit(vcpu, length);
+    }
+}
+
+/// Where the guest comes to a VMGEXIT at once, as most do behind a WRMSR of the GHCB MSR, and
+/// nothing can come in between, it need not be entered for that one instruction: its length;
+/// otherwise 0. Whoever counts or chooses instructions and entries has each by itself, and so has a
+/// guest with breakpoints.
+u64 coming_vmgexit(Vcpu& vcpu) {
+    const Options& options = vcpu.options;
+    const x86::Vmsa& state = vcpu.state();
+    const bool is_watched  = options.profile || options.handlers || options.gdb
+                            || options.code.count != 0 || !options.hostile.is_honest();
+    const bool is_debugged =
+        (state.rflags & x86::rflags::tf) != 0 || (state.dr7 & x86::dr7_enables) != 0;
+    const bool has_an_event = vcpu.nmi_pending || vcpu.init_received || vcpu.destroyed
+                              || vcpu.replaced || vcpu.doorbell != 0;
+    if (is_watched || is_debugged || has_an_event) {
+        return 0;
+    }
+    const u64 length = vmgexit_length(fetch_instruction(vcpu));
+    // In the page and segment that the WRMSR was in, so that fetching it is no fault.
+    const bool is_flat = vcpu.is_64_bit_code();
+    const u64 base     = is_flat ? 0 : state.cs.base;
+    const u64 last     = state.rip + length - 1;
+    const bool is_there =
+        ((base + last) ^ (base + state.rip - 1)) < page_size && (is_flat || last <= state.cs.limit);
+    return is_there ? length : 0;
+}
+
 /// RDMSR and WRMSR: four registers are the CPU's own business, the rest is #VC.
 void handle_msr(Vcpu& vcpu) {
     const bool write = vcpu.vmcb.exitinfo1 != 0;
@@ -73,6 +125,10 @@ void handle_msr(Vcpu& vcpu) {
         if (write) {
             vcpu.ghcb_msr = value;
             vcpu.skip_instruction(msr_length);
+            if (const u64 length = coming_vmgexit(vcpu); length != 0) {
+                vcpu.vmcb.interrupt_shadow = 0; // it was for the WRMSR
+                execute_vmgexit(vcpu, length);
+            }
         } else {
             set_halves(vcpu, vcpu.ghcb_msr);
         }
@@ -101,24 +157,6 @@ void handle_msr(Vcpu& vcpu) {
     default: break;
     }
     reflect(vcpu, ExitCode::msr);
-}
-
-/// VMGEXIT is VMMCALL with a REP prefix (APM volume 3).
-void handle_vmmcall(Vcpu& vcpu) {
-    const FetchedInstruction instruction = fetch_instruction(vcpu);
-    if (instruction.is(0x0F, 0x01, 0xD9) && instruction.repeat) {
-        if (attack_vmgexit(vcpu)) {
-            return;
-        }
-        vcpu.state().rip += instruction.opcode + 3;
-        profile_vmgexit(vcpu);
-        note_vmgexit(vcpu);
-        serve_vmgexit(vcpu);
-        attack_pages(vcpu.options);
-        attack_shared_pages(vcpu);
-        return;
-    }
-    reflect(vcpu, ExitCode::vmmcall);
 }
 
 /// QEMU 7.2 reports INVD as WBINVD. The newer decoder intercepts both before it looks at the CPL.

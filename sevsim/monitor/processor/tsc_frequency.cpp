@@ -44,9 +44,9 @@ Moment now() {
     return best;
 }
 
-/// In kHz, over 5 ms; 0 where the timer stands still.
+/// In kHz, over 2 ms; 0 where the timer stands still.
 u64 sample() {
-    constexpr u32 wanted       = timer_hertz / 200;
+    constexpr u32 wanted       = timer_hertz / 500;
     constexpr u64 longest_wait = 20'000'000; // reads
     const Moment begin         = now();
     for (u64 n = 0; n < longest_wait; ++n) {
