@@ -84,6 +84,7 @@ place_test(cpuid_flip cpuid-flip:0x8000001f00000002@1+1 CPUID_HIDES_SEV)
 place_test(cpuid_flip_late cpuid-flip:0x2@3+1 "^(round\n)?CPUID\n")
 place_test(storm storm:0x80000312@40+3 UNEXPECTED_EXCEPTION)
 place_test(storm_of_nmis storm:0x80000202@40+30 "another number of NMIs" "told 30 times")
+place_test(event_nmi event:0x80000202@63 result) # its end is said, and is one
 place_test(init init@30 "halted for good: INIT")
 place_test(tsc_back tsc-back:0x100000000@5 result)
 place_test(tsc_still tsc-still@5 result)
