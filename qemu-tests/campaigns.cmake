@@ -18,8 +18,8 @@ function(attack_test name guest)
   set_tests_properties(qemu.attack_${name} PROPERTIES TIMEOUT 3600)
 endfunction()
 
-# The selftest says by itself, and with exit code 1, what it finds by a road without the runtime, and its last
-# cases stand on stacks that have room for one #VC: of its lies are those that the stub has to see through.
+# The selftest says by itself, and with exit code 1, what it finds by a road without the runtime: of
+# its lies are those that the stub has to see through.
 set(stub_lies cbit-position,cbit-information,cbit-cpuid,cbit-no-effect,response-code,cpuid-register,no-sev,vc,exception,refused)
 attack_test(stub vestibule ARGS --kind ${stub_lies})
 attack_test(stub_32 vestibule ENTRY 32 ARGS --kind ${stub_lies})

@@ -24,6 +24,15 @@ foreach(lie answer-again answer-spoilt)
   attack_test(${lie} 0 "^done\nreason 258\nreason 253\nreason 253\nreason 253\n"
     "exited with code 0")
 endforeach()
+# One bit of what is encrypted in the second answer; of the first one's header; of VMPCK0.
+foreach(row
+    "message-flip:0x0600000000000001@2|0|^done\nreason 258\nreason 253\nreason 253\nreason 253\n"
+    "message-flip:0x0300000000000001@1|0|^reason 258\nreason 253\nreason 253\nreason 253\nreason 253\n"
+    "secrets-flip:0x0200000000000001|1|^reason 255\nreason 255\nreason 255\nreason 255\nreason 255\n")
+  string(REPLACE "|" ";" row "${row}")
+  list(POP_FRONT row lie status want)
+  attack_test(${lie} ${status} "${want}" "told 1 times" "exited with code 0")
+endforeach()
 attack_test(certificates-size 0 "^${served}reason 25A\nno pages would do\n"
   "exited with code 0")
 attack_test(certificates-table 0 "^${served}reason 25A\nno pages would do\n"

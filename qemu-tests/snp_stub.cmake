@@ -72,6 +72,13 @@ foreach(row
   snp_stub_test(lie_${name} selftest_64 BUILD --cbit 47 --entry 64 STATUS 1 ARGS ${snp} --hostile ${lie}
     WANT "${want}")
 endforeach()
+# One bit of one entry of the CPUID page: that this is SEV, and where the C-bit is; and of a size that is nobody's.
+foreach(lie 0x8000001f00000002@1+1 0x8000001f00000001@1+2)
+  snp_stub_test(lie_cpuid-entry-flip_${lie} selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
+    ARGS ${snp} --hostile cpuid-entry-flip:${lie} WANT "told 1 times" "SNP_CPUID_CONFLICT")
+endforeach()
+snp_stub_test(lie_cpuid-entry-flip_size selftest_64 BUILD --cbit 47 --entry 64 STATUS 0
+  ARGS ${snp} --hostile cpuid-entry-flip:0xd00000100@1+2 WANT "told 1 times" ${snp_ok})
 # A state that nobody has switched on may be as large as it likes.
 snp_stub_test(lie_cpuid-page_6 selftest_64 BUILD --cbit 47 --entry 64 STATUS 0
   ARGS ${snp} --hostile cpuid-page:6 WANT ${snp_ok})

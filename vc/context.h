@@ -53,4 +53,9 @@ constexpr u64 page_addresses(u8 physical_bits, u64 c_bit) {
     return (beyond - 1) & x86::PageTableEntry::address_mask;
 }
 
+/// Whether a guest-physical address is in the GHCB page.
+constexpr bool is_in_ghcb(const Context& context, u64 gpa) {
+    return gpa - context.ghcb.gpa < page_size;
+}
+
 } // namespace vestibule::vc

@@ -59,6 +59,17 @@ constexpr ghcb::Outcome judge_place(Context& context, const Place& place) {
                                                      : ghcb::reason::vc_mmio_crosses_page);
 }
 
+/// The same in a kernel: nor is the GHCB page a device. The stub, which has no room for that, asks
+/// and is refused; nothing is in that page which the hypervisor does not see.
+template <class Cpu>
+constexpr ghcb::Outcome judge_device(Context& context, const Place& place) {
+    if (Cpu::serves_kernel && is_in_ghcb(context, place.gpa)) {
+        context.culprit = place.linear;
+        return ghcb::Outcome::terminate(ghcb::reason::vc_mmio_private);
+    }
+    return judge_place(context, place);
+}
+
 struct MmioEvent {
     static constexpr x86::ExitCode exit_code = x86::ExitCode::npf;
 
@@ -106,12 +117,12 @@ struct MmioEvent {
             outcome = find_place<Cpu>(request, segment, writes, offset, memory_size, place);
         }
         if (outcome.is_done() && !(moves && place.is_private && !from.is_private)) {
-            outcome = judge_place(request.context, place);
+            outcome = judge_device<Cpu>(request.context, place);
         }
         const UserAccess<Cpu> user_access;
         u64 memory = 0;
         if (outcome.is_done() && moves) {
-            outcome = from.is_private ? Outcome::done() : judge_place(request.context, from);
+            outcome = from.is_private ? Outcome::done() : judge_device<Cpu>(request.context, from);
             if (outcome.is_done()) {
                 outcome = read_place<Cpu>(request, from, size, other);
             }

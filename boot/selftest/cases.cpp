@@ -32,7 +32,7 @@ Difference first_of(Difference a, Difference b) { return a.found() ? a : b; }
 
 // --- Running one instruction ---
 
-alignas(16) constinit u64 snippet_stack[128]{};
+alignas(16) constinit u64 snippet_stack[512]{};
 
 /// A value of its own for every register, upper halves not zero. Interrupts stay off; the stack is
 /// a real one, since #VC is delivered on it.
@@ -42,7 +42,7 @@ Registers patterns(u64 flags) {
     for (unsigned n = 0; n < register_count; ++n) {
         words[n] = 0xA5A5'0000'5A5A'0000 + n * 0x0001'0001'0001'0001;
     }
-    registers.rsp    = reinterpret_cast<u64>(snippet_stack + 100);
+    registers.rsp    = reinterpret_cast<u64>(snippet_stack + 484);
     registers.rflags = x86::rflags::reserved_one | flags;
     return registers;
 }

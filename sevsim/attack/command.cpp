@@ -64,16 +64,19 @@ struct PassedOn {
 };
 
 constexpr PassedOn passed_on[] = {
-    {"--memory",     "SIZE", "Guest memory"                                          },
-    {"--cbit",       "N",    "The C-bit's position"                                  },
-    {"--smp",        "N",    "How many vCPUs"                                        },
-    {"--allow",      "RULE", "A rule that the guest breaks honestly; may be repeated"},
-    {"--qemu",       "PATH", "The QEMU to use"                                       },
-    {"--root",       "DIR",  "The keys of the platform"                              },
-    {"--la57",       "",     "Let CPUID offer 5-level paging"                        },
-    {"--x2apic",     "",     "Let CPUID offer x2APIC"                                },
-    {"--no-flash",   "",     "Launch all of the firmware's file"                     },
-    {"--secure-tsc", "",     "A kernel's SEV_FEATURES ask for a secure TSC"          },
+    {"--memory",     "SIZE",  "Guest memory"                                             },
+    {"--cbit",       "N",     "The C-bit's position"                                     },
+    {"--smp",        "N",     "How many vCPUs"                                           },
+    {"--canary",     "N",     "Plant this secret in the guest, and look for it"          },
+    {"--code",       "RANGE", "The guest's code, as sevsim run takes it; may be repeated"},
+    {"--limit",      "N",     "End a run after so many entries"                          },
+    {"--allow",      "RULE",  "A rule that the guest breaks honestly; may be repeated"   },
+    {"--qemu",       "PATH",  "The QEMU to use"                                          },
+    {"--root",       "DIR",   "The keys of the platform"                                 },
+    {"--la57",       "",      "Let CPUID offer 5-level paging"                           },
+    {"--x2apic",     "",      "Let CPUID offer x2APIC"                                   },
+    {"--no-flash",   "",      "Launch all of the firmware's file"                        },
+    {"--secure-tsc", "",      "A kernel's SEV_FEATURES ask for a secure TSC"             },
 };
 
 void describe_passed_on(CLI::App& verb, AttackOptions& options) {

@@ -80,6 +80,12 @@ constexpr u64 field_offsets[]   = {0x1F8, 0x308, 0x310, 0x318, 0x390, 0x398, 0x3
                                    0x3A8, 0x3E8, 0x3F0, 0x3F8, 0x800, 0xFF8};
 constexpr u64 verdict_offsets[] = {0x398, 0x3A0, 0x3F0, 0x3F8};
 
+/// The upper half of the valid bitmap, and in it, at 33, RCX, RDX and RBX (a bit for each 8 bytes
+/// of the page).
+constexpr u64 valid_high = 0x3F8;
+
+u64 draw_registers(Random& random) { return (1 + random.below(7)) << 33; }
+
 u64 draw_field(Random& random) { return random.pick(field_offsets); }
 
 u64 draw_number(Random& random, const Draw& draw, const Places& places) {
@@ -100,9 +106,13 @@ u64 draw_number(Random& random, const Draw& draw, const Places& places) {
     case Number::flips:
         return (random.one_in(2) ? draw_field(random) : random.below(512) * 8) << 52
                | draw_bits(random, 52);
-    case Number::verdicts:
-        return random.pick(verdict_offsets) << 52
-               | (random.one_in(2) ? draw_bits(random, 52) : random.below(8));
+    case Number::verdicts: {
+        const u64 offset = random.pick(verdict_offsets);
+        const u64 bits   = offset == valid_high && random.one_in(2) ? draw_registers(random)
+                           : random.one_in(2)                       ? draw_bits(random, 52)
+                                                                    : random.below(8);
+        return offset << 52 | bits;
+    }
     case Number::value: return random.one_in(2) ? random.next() : random.below(4);
     case Number::bits: return draw_bits(random, 64);
     case Number::leaf:

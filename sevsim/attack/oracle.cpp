@@ -23,9 +23,8 @@ static_assert(std::size(verdict_names) == verdict_count);
 
 /// Rules that keep what is private from the hypervisor.
 constexpr std::string_view leak_rules[] = {
-    "ghcb-extra-input",  "ghcb-stale-bits", "ghcb-private", "msr-reserved-bits",
-    "private-string-io", "ghcb-exit-info",  "leak-canary",  "leak-field",
-    "leak-register",     "leak-canary",     "leak-field",   "leak-register",
+    "ghcb-extra-input", "ghcb-stale-bits", "ghcb-private", "msr-reserved-bits", "private-string-io",
+    "ghcb-exit-info",   "leak-canary",     "leak-field",   "leak-register",
 };
 
 /// Rules that speak of what the hypervisor has done to a page, and not of what the guest did.
@@ -79,11 +78,20 @@ bool is_hypervisors_end(const Ended& run, const Lies& plan) {
            || (run.kind == "halt" && (tells(Lie::termination_returns) || tells(Lie::init)));
 }
 
-const BrokenRule* newly_broken(const Ended& honest, const Ended& run, bool leaks) {
+/// Each rule belongs to one of them.
+enum class Breach : u8 { protocol, leak, control_flow };
+
+Breach breach_of(std::string_view rule) {
+    return rule == "rip-outside"         ? Breach::control_flow
+           : is_one_of(rule, leak_rules) ? Breach::leak
+                                         : Breach::protocol;
+}
+
+const BrokenRule* newly_broken(const Ended& honest, const Ended& run, Breach breach) {
     for (const BrokenRule& rule : run.broken) {
         const bool was_broken =
             std::ranges::find(honest.broken, rule.rule, &BrokenRule::rule) != honest.broken.end();
-        if (!was_broken && is_one_of(rule.rule, leak_rules) == leaks
+        if (!was_broken && breach_of(rule.rule) == breach
             && !is_one_of(rule.rule, rules_of_attacked_pages)) {
             return &rule;
         }
@@ -171,7 +179,7 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
         || run.kind == "unread" || run.kind == "host") {
         return {Verdict::failed, "sevsim: " + run.words, run.words};
     }
-    if (const BrokenRule* rule = newly_broken(honest, run, true)) {
+    if (const BrokenRule* rule = newly_broken(honest, run, Breach::leak)) {
         return {Verdict::leak, fmt::format("leak {} at {}", rule->rule, rule->rip),
                 fmt::format("{} at {}", rule->rule, rule->rip)};
     }
@@ -182,6 +190,10 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
                                 "hypervisor",
                                 vc.code, x86::exit_name(vc.code), vc.rip)};
         }
+    }
+    if (const BrokenRule* rule = newly_broken(honest, run, Breach::control_flow)) {
+        return {Verdict::control_flow, fmt::format("control flow at {}", rule->rip),
+                fmt::format("it was at {}, where it has no code (--code)", rule->rip)};
     }
     const bool ends_as_honest = ends_alike(honest, run);
     if (const u64* rip = stray(run, places, oracle.ours); rip != nullptr && !ends_as_honest) {
@@ -200,7 +212,7 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
     // the guest with a code. Where memory is not encrypted a page is not what the guest has
     // written.
     if (oracle.ours && !kinds_of(plan).contains("cbit-no-effect")) {
-        if (const BrokenRule* rule = newly_broken(honest, run, false)) {
+        if (const BrokenRule* rule = newly_broken(honest, run, Breach::protocol)) {
             return {Verdict::broken_rule, fmt::format("rule {} at {}", rule->rule, rule->rip),
                     fmt::format("{} at {}", rule->rule, rule->rip)};
         }

@@ -53,14 +53,15 @@ class Forgeries {
         pending_ = std::exchange(told_, false) ? std::optional{Forged{code, rip}} : std::nullopt;
     }
 
-    /// Of a GHCB page: emulated MMIO goes out by other codes than it comes by.
-    void call(u64 code, std::vector<Forged>& believed) {
+    /// Of a GHCB page: emulated MMIO goes out by other codes than it comes by. `own_page`: it asks
+    /// for that page itself, which a hypervisor can take away as well.
+    void call(u64 code, bool own_page, std::vector<Forged>& believed) {
         using x86::ExitCode;
         const bool is_mmio = code == static_cast<u64>(ExitCode::mmio_read)
                              || code == static_cast<u64>(ExitCode::mmio_write);
         if (pending_
             && (pending_->code == code
-                || (is_mmio && pending_->code == static_cast<u64>(ExitCode::npf)))) {
+                || (is_mmio && !own_page && pending_->code == static_cast<u64>(ExitCode::npf)))) {
             believed.push_back(*pending_);
         }
         pending_.reset();
@@ -105,7 +106,9 @@ Places places_of(std::string_view trace) {
             if (code == static_cast<u64>(x86::ExitCode::cpuid)) {
                 places.leaves.insert(record.number("rax") & 0xFFFF'FFFF);
             }
-            forgeries.call(code, places.believed);
+            // Its scratch area is in the page.
+            const u64 asked = record.number("info1") ^ record.number("scratch");
+            forgeries.call(code, asked < page_size, places.believed);
             places.blocks.insert(block_of(rip));
         } else if (kind == "msr") {
             const Key key{0, rip, 0, record.text("name")};

@@ -360,21 +360,28 @@ TEST(AttackOracle, LeaksAndRules) {
     EXPECT_EQ(verdict_on(noticed, "cbit-no-effect"), Verdict::coded_end);
     run.broken[0].rule = "rmp-not-validated"; // what a page attack makes of the machine
     EXPECT_EQ(verdict_on(run), Verdict::right_result);
+    run.broken[0].rule = "rip-outside";
+    EXPECT_EQ(verdict_on(run), Verdict::control_flow);
+    EXPECT_EQ(verdict_on(run, "nmi@1", foreign()), Verdict::control_flow);
 }
 
 /// WeSee: the guest's next call has the exit code that was forged.
 TEST(AttackOracle, ForgedVcs) {
-    const auto verdict = [](const char* lie, const char* code, const char* rip, const char* call) {
+    const auto verdict = [](const char* lie, const char* code, const char* rip, const char* call,
+                            const char* gpa = "0xfec00000") {
         const Places seen = places_of(fmt::format(
             R"({{"record":"lie","name":"{}"}}
 {{"record":"vc","code":"{}","rip":"{}","info1":"0x0","name":"?"}}
-{{"record":"vmgexit","code":"{}","rip":"0x200200","info1":"0x0","name":"?"}}
+{{"record":"vmgexit","code":"{}","rip":"0x200200","info1":"{}","scratch":"0x212800","name":"?"}}
 )",
-            lie, code, rip, call));
+            lie, code, rip, call, gpa));
         return judge(exited(), guest, exited(), seen, plan_of("vc-at-entry:0x72@9"), {}).verdict;
     };
     EXPECT_EQ(verdict("vc-at-entry", "0x72", "0x203000", "0x72"), Verdict::leak);
     EXPECT_EQ(verdict("vc-within", "0x400", "0x203000", "0x80000001"), Verdict::leak);
+    // The page of the call itself: whoever holds it can take it away in truth.
+    EXPECT_EQ(verdict("vc-within", "0x400", "0x203000", "0x80000001", "0x2123f0"),
+              Verdict::right_result);
     EXPECT_EQ(verdict("vc-at-entry", "0x72", "0x203000", "0x8000fffe"), Verdict::right_result);
     EXPECT_EQ(verdict("nmi", "0x72", "0x203000", "0x72"), Verdict::right_result);
     // A CPUID stands there: what it asks for is what it needs.

@@ -366,6 +366,26 @@ TEST_F(MmioTest, PrivatePagesAreNeverAskedFor) {
     EXPECT_EQ(data[page_size + 8], 0x5A);
 }
 
+/// A nested page fault at the MOVs of a call itself, forged or not (WeSee).
+TEST_F(MmioTest, TheGhcbPageIsNoDevice) {
+    channel.gpa = gpa_of_page(0);
+    for (const u64 at : {u64{0}, page_size - 4}) {
+        frame.rdi = frame.rsi = linear(at);
+        for (const Bytes& code : {
+                 Bytes{0x8B, 0x0F},
+                 Bytes{0x89, 0x0F},
+                 Bytes{0xC7, 0x07, 1, 2, 3, 4},
+                 Bytes{0xAA}
+        }) {
+            before = frame;
+            EXPECT_TRUE(terminates(handle(exit_npf, code), reason::vc_mmio_private));
+            EXPECT_TRUE(frame == before);
+            EXPECT_EQ(context.culprit, linear(at));
+        }
+    }
+    EXPECT_EQ(MockCpu::vmgexits, 0U);
+}
+
 TEST_F(MmioTest, AcrossTheEndOfAPageIsRefused) {
     map_mmio(1);
     for (const u64 at : {page_size - 1, page_size - 3}) {

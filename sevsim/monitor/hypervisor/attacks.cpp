@@ -39,6 +39,13 @@ bool leaves_unanswered(const Options& options) {
 
 namespace {
 
+/// Any event at any moment. An NMI among them is one that the guest will say it has handled.
+void inject_by_force(Vcpu& vcpu, u64 word) {
+    constexpr u64 which = event::type_mask | event::vector_mask;
+    inject(vcpu, word);
+    vcpu.nmi_masked |= (word & which) == (event::nmi & which);
+}
+
 /// What goes on for many entries.
 void rage(Vcpu& vcpu) {
     static constinit u64 entries = 0;
@@ -49,7 +56,7 @@ void rage(Vcpu& vcpu) {
         if (one.lie == Lie::storm && since < one.within
             && (vcpu.vmcb.event_injection & event::valid) == 0) {
             (void)tells(vcpu.options, one.lie);
-            inject(vcpu, one.code);
+            inject_by_force(vcpu, one.code);
         } else if (one.lie == Lie::tsc_still && entries >= one.at) {
             const u64 now        = x86::Cpu::rdtsc();
             still                = since == 0 ? now + vcpu.vmcb.tsc_offset : still;
@@ -66,7 +73,7 @@ void attack_at_entry(Vcpu& vcpu) {
         raise_vc(vcpu, lie->code);
     }
     if (const Hostility* const lie = told_now(vcpu.options, Lie::event)) {
-        inject(vcpu, lie->code);
+        inject_by_force(vcpu, lie->code);
     }
     if (told_now(vcpu.options, Lie::init) != nullptr) {
         vcpu.init_received = true; // it comes as soon as the guest is out again
