@@ -3,13 +3,14 @@
 # CPUID that a guest executes before it is done, and the VMGEXITs among them:
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> -DLOG=<file to write> -DBUDGET=<n> -P early_instructions.cmake
 # QEMU executes one instruction at a time and logs each that lies where the image does. Its log also
-# has the monitor's #VMEXITs: code, two words of information, RIP.
+# has the monitor's #VMEXITs: code, two words of information, RIP. Under --profile the guest is entered
+# for each VMGEXIT, also for one that stands behind the WRMSR of the GHCB MSR.
 include(${CMAKE_CURRENT_LIST_DIR}/qemu_version.cmake)
 set(one_by_one -accel tcg,one-insn-per-tb=on)
 if(qemu_major LESS 10)
   set(one_by_one -singlestep)
 endif()
-execute_process(COMMAND ${SEVSIM} run ${IMAGE} -- ${one_by_one} -d exec,nochain,in_asm
+execute_process(COMMAND ${SEVSIM} run ${IMAGE} --profile -- ${one_by_one} -d exec,nochain,in_asm
     -dfilter 0x200000+0x200000 -D ${LOG}
   OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT output MATCHES "SELFTEST_PASSED")
