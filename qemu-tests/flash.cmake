@@ -117,11 +117,11 @@ foreach(row
     "0:0xFFFFFFF0:69c94ea0886388820b7d37645642a46a4751bf5209f779d6a05337d11698a66cb6021b9aeacaad1bb92475944344f6f8"
     "1:0x80B004:8413b852790765a310d95867a8b00bfca3a802b5a80830044b45e253fe96222657e11e53fcf63eb0e0afd722385bf7b4")
   string(REPLACE ":" ";" row "${row}")
-  list(GET row 0 snp)
+  list(GET row 0 is_snp)
   list(GET row 1 eip)
   list(GET row 2 hash)
-  add_test(NAME qemu.flash_oracle_vmsa_${snp}_${eip}
-    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${oracle};vmsa;${snp};${eip};0x800F12" -DSTATUS=0 "-DWANT=^${hash}\n$"
+  add_test(NAME qemu.flash_oracle_vmsa_${is_snp}_${eip}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${oracle};vmsa;${is_snp};${eip};0x800F12" -DSTATUS=0 "-DWANT=^${hash}\n$"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 endforeach()
 set(oracle_test ${CMAKE_COMMAND} -DIGVMTOOL=$<TARGET_FILE:igvmtool> -DORACLE=${oracle})
