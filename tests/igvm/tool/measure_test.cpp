@@ -294,7 +294,7 @@ TEST_F(IgvmTool, ExplainsByOtherFiles) {
     EXPECT_EQ(found.status, 0) << found.out << found.errors;
     for (const char* part :
          {"kernel kernel-2: SHA-256 ", "initrd initrd-2: no bytes here, SHA-256 ",
-          "command line \"a b\": \"a\" here, \"a b\" there"}) {
+          R"(command line "a b": "a" here, "a b" there)"}) {
         EXPECT_TRUE(contains(found.out, part)) << part << " in\n" << found.out;
     }
     EXPECT_EQ(run(line + " --depth 1").status, 1);
