@@ -3,7 +3,8 @@
 // or the steps) with a variation of its VMSAs. What is before the first VMSA is hashed once an
 // arrangement, from where it differs from the arrangement before; a VMSA's variation is hashed
 // once; and where an arrangement only has more vCPUs than those before it, their chains are drawn
-// on.
+// on. Of a launch that fewer causes make nothing is hashed, and arrangements that are asked for
+// without variation have their chains drawn side by side.
 #pragma once
 
 #include "igvm/explain/explain.h"
