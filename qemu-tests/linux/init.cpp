@@ -143,8 +143,9 @@ long memory_info(const char* line) {
     return found != nullptr ? std::strtol(found + std::strlen(line), nullptr, 10) >> 10 : 0;
 }
 
-/// Where RAM is not all accepted, some more than what is free of the rest is used, and keeps what
-/// is written.
+/// Where RAM is not all accepted, memory is used until some more of it is, and keeps what is
+/// written. How much that takes depends on where the kernel was put and on the free memory that it
+/// holds back: to use a fixed amount would be to run out of memory at times.
 void use_unaccepted() {
     mkdir("/proc", 0555);
     mount("proc", "/proc", "proc", 0, nullptr);
@@ -152,19 +153,28 @@ void use_unaccepted() {
     if (before == 0) {
         return;
     }
-    constexpr long more = 48;
-    const auto size     = static_cast<size_t>(memory_info("MemFree:") - before + more) << 20;
-    auto* const mapped  = static_cast<unsigned long*>(
+    constexpr size_t step  = 4096 / sizeof(unsigned long);
+    constexpr size_t chunk = (size_t{4} << 20) / sizeof(unsigned long);
+    constexpr long enough  = 16;
+    const auto size        = static_cast<size_t>(memory_info("MemFree:")) << 20;
+    auto* const mapped     = static_cast<unsigned long*>(
         mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    constexpr size_t step = 4096 / sizeof *mapped;
-    size_t lost           = 0;
-    for (size_t n = 0; n < size / sizeof *mapped; n += step) {
-        mapped[n] = n * 0x9E37'79B9'7F4A'7C15;
+    if (mapped == MAP_FAILED) {
+        check(false, "mapping of memory to be accepted");
+        return;
     }
-    for (size_t n = 0; n < size / sizeof *mapped; n += step) {
+    size_t used = 0;
+    long after  = before;
+    while (used + chunk <= size / sizeof *mapped && after > before - enough) {
+        for (const size_t end = used + chunk; used < end; used += step) {
+            mapped[used] = used * 0x9E37'79B9'7F4A'7C15;
+        }
+        after = memory_info("Unaccepted:");
+    }
+    size_t lost = 0;
+    for (size_t n = 0; n < used; n += step) {
         lost += mapped[n] == n * 0x9E37'79B9'7F4A'7C15 ? 0 : 1;
     }
-    const long after = memory_info("Unaccepted:");
     std::printf("init: MiB not accepted: %ld, then %ld\n", before, after);
     check(lost == 0 && after < before, "memory accepted when it is needed");
     munmap(mapped, size);
