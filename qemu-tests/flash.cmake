@@ -108,7 +108,7 @@ flash_on_qemu(linux linux MACHINE q35 STATUS 0 WANT "init: timer: ok" REJECT "FA
 
 # The launch digest: sevsim's is igvmtool's, and the one in the report that the guest is given.
 flash_file(file selftest)
-add_test(NAME qemu.flash_digest COMMAND ${digest_test} -DFIRMWARE=${file} ${digest_script})
+firmware_digest_test(flash_digest FIRMWARE ${file})
 # By another implementation, which is held itself against pages that sev-snp-measure has made: a vCPU for SEV-SNP
 # and SEV-ES, and a further one (spec: launch digests, vCPUs of QEMU with FPU).
 set(oracle ${CMAKE_CURRENT_SOURCE_DIR}/firmware_oracle)
@@ -230,9 +230,8 @@ add_test(NAME igvmtool.budget_flash_direct_pages
 add_test(NAME qemu.flash_oracle_direct
   COMMAND ${oracle_test} -DFIRMWARE=${direct}
     "-DKERNEL=${payload_dir}/bzimage.bin;${payload_initrd};console=ttyS0 quiet" ${oracle_script})
-add_test(NAME qemu.flash_digest_direct COMMAND ${digest_test} -DFIRMWARE=${direct}
-  "-DKERNEL=--kernel;${payload_dir}/bzimage.bin;--initrd;${payload_initrd};--append;console=ttyS0 quiet"
-  ${digest_script})
+firmware_digest_test(flash_digest_direct FIRMWARE ${direct}
+  KERNEL "--kernel;${payload_dir}/bzimage.bin;--initrd;${payload_initrd};--append;console=ttyS0 quiet")
 
 # Out of an IGVM file: the same volumes, byte for byte, and one of them on each platform.
 add_test(NAME qemu.flash_convert

@@ -138,11 +138,20 @@ add_test(NAME qemu.snp_id_block
     -DIMAGE=${CMAKE_CURRENT_BINARY_DIR}/snp_report.igvm -DFOLDER=${CMAKE_CURRENT_BINARY_DIR}/id_block
     -P ${CMAKE_CURRENT_SOURCE_DIR}/id_block.cmake)
 
-# The launch digest of firmware is what igvmtool measures for QEMU's -bios, with one vCPU and with eight.
+# The launch digest of firmware is what igvmtool measures for QEMU's -bios, with one vCPU and with eight; and what
+# it measures for SEV-ES, as the owner of a launch is told it, where the volume of variables is not launched.
 set(digest_test ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIGVMTOOL=$<TARGET_FILE:igvmtool>)
 set(digest_script -P ${CMAKE_CURRENT_SOURCE_DIR}/firmware_digest.cmake)
-add_test(NAME qemu.snp_digest_ovmf
-  COMMAND ${digest_test} -DFIRMWARE=/usr/share/ovmf/OVMF.fd ${digest_script})
+function(firmware_digest_test name) # NAME FIRMWARE FILE [CODE FILE] [KERNEL OPTIONS]
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "FIRMWARE;CODE;KERNEL" "")
+  set(test ${digest_test} -DFIRMWARE=${ARG_FIRMWARE})
+  add_test(NAME qemu.${name} COMMAND ${test} "-DKERNEL=${ARG_KERNEL}" ${digest_script})
+  add_test(NAME qemu.${name}_sev_es
+    COMMAND ${test} "-DKERNEL=${ARG_KERNEL}" -DCODE=${ARG_CODE} -DROOT=${snp_root}
+      -DSESSION=${CMAKE_CURRENT_BINARY_DIR}/${name} ${digest_script})
+  set_tests_properties(qemu.${name}_sev_es PROPERTIES FIXTURES_REQUIRED snp_root)
+endfunction()
+firmware_digest_test(digest_ovmf FIRMWARE /usr/share/ovmf/OVMF.fd CODE /usr/share/OVMF/OVMF_CODE.fd)
 foreach(file ovmf-trixie/usr/share/ovmf/OVMF.fd ovmf-sid/usr/share/ovmf/OVMF.amdsev.fd)
   string(REGEX REPLACE "/.*" "" firmware ${file})
   add_test(NAME qemu.snp_digest_${firmware}
