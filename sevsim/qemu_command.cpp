@@ -147,10 +147,13 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         // TCG also where KVM is at hand: only its SVM emulation is known to behave.
         "-accel", "tcg",
         "-cpu", processor(options),
-        // The guest's shared memory is the machine's own; a DIMM, which lands at 4 GiB and which no
-        // firmware table of the guest's names, holds what is private.
+        // The guest's shared memory is the machine's own; a DIMM, which lands behind it and which
+        // no firmware table of the guest's names, holds what is private.
         "-m", fmt::format("{}M,slots=1,maxmem={}M", options.memory / mib, (options.memory + hidden) / mib),
-        "-object", fmt::format("memory-backend-ram,id=private,size={}", hidden),
+        // Most of both is never touched, and may be more than this machine has.
+        "-object", fmt::format("memory-backend-ram,id=shared,size={},reserve=off", options.memory),
+        "-machine", "memory-backend=shared",
+        "-object", fmt::format("memory-backend-ram,id=private,size={},reserve=off", hidden),
         "-device", "pc-dimm,memdev=private",
         "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
         // The debug port carries the monitor's records; not 0x402, which SeaBIOS writes to.

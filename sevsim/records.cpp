@@ -170,13 +170,13 @@ void read_slice(const Json&, Members& members, RunRecords& records) {
 }
 
 void read_page_states(const Json&, Members& members, RunRecords& records) {
-    constexpr u64 most_pages   = (u64{4} << 30) / page_size;
+    constexpr u64 most_pages   = (u64{32} << 30) / page_size;
     constexpr std::size_t most = 1'000'000;
     PageRun run{.gpa   = members.hexadecimal("gpa"),
                 .pages = members.number("pages", most_pages),
                 .state = members.text("state")};
     if (run.gpa >= most_pages * page_size || run.gpa % page_size != 0 || run.pages == 0) {
-        members.complain("gpa", "pages below 4 GiB");
+        members.complain("gpa", "pages below 32 GiB");
     }
     if (members.wrong().empty() && records.pages.size() < most) {
         records.pages.push_back(std::move(run));

@@ -5,6 +5,7 @@
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/reverse_map.h"
+#include "sevsim/monitor/memory/shared_noise.h"
 #include "sevsim/monitor/recording/outcome.h"
 
 namespace vestibule::sevsim::nested {
@@ -123,6 +124,7 @@ void share_unasked(u64 page) {
         reverse_map::smash(page);
     }
     reverse_map::at(page) = {.was_shared = true};
+    become_shared(page);
 }
 
 } // namespace
@@ -140,10 +142,10 @@ View private_view_of(unsigned vmpl) {
 
 bool is_launch_over() { return launch_over; }
 
-void end_launch() {
+void end_launch(u64 memory_end) {
     launch_over = true;
-    for (u64 block = 0; is_guest_memory(block); block += x86::large_page_size) {
-        if (!directory_entry(private_view, block).is_present()
+    for (u64 block = 0; block < memory_end; block += x86::large_page_size) {
+        if (!is_guest_memory(block) || !directory_entry(private_view, block).is_present()
             || reverse_map::is_private_block(block)) {
             continue;
         }
