@@ -143,8 +143,8 @@ long memory_info(const char* line) {
     return found != nullptr ? std::strtol(found + std::strlen(line), nullptr, 10) >> 10 : 0;
 }
 
-/// Where RAM is not all accepted, some more than what is free of the rest is used, and keeps what
-/// is written.
+/// Where RAM is not all accepted, memory is used until some of it has been, at the latest when more
+/// is needed than is free of the rest. What is written is kept.
 void use_unaccepted() {
     mkdir("/proc", 0555);
     mount("proc", "/proc", "proc", 0, nullptr);
@@ -156,15 +156,20 @@ void use_unaccepted() {
     const auto size     = static_cast<size_t>(memory_info("MemFree:") - before + more) << 20;
     auto* const mapped  = static_cast<unsigned long*>(
         mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    constexpr size_t step = 4096 / sizeof *mapped;
-    size_t lost           = 0;
-    for (size_t n = 0; n < size / sizeof *mapped; n += step) {
-        mapped[n] = n * 0x9E37'79B9'7F4A'7C15;
+    constexpr size_t step  = 4096 / sizeof *mapped;
+    constexpr size_t piece = (size_t{16} << 20) / sizeof *mapped;
+    size_t lost            = 0;
+    size_t used            = 0;
+    long after             = before;
+    for (; used < size / sizeof *mapped && after == before; used += piece) {
+        for (size_t n = used; n < used + piece && n < size / sizeof *mapped; n += step) {
+            mapped[n] = n * 0x9E37'79B9'7F4A'7C15;
+        }
+        after = memory_info("Unaccepted:");
     }
-    for (size_t n = 0; n < size / sizeof *mapped; n += step) {
+    for (size_t n = 0; n < used && n < size / sizeof *mapped; n += step) {
         lost += mapped[n] == n * 0x9E37'79B9'7F4A'7C15 ? 0 : 1;
     }
-    const long after = memory_info("Unaccepted:");
     std::printf("init: MiB not accepted: %ld, then %ld\n", before, after);
     check(lost == 0 && after < before, "memory accepted when it is needed");
     munmap(mapped, size);
