@@ -47,14 +47,17 @@ void clear(PageTableEntry& entry) {
     }
 }
 
-/// A walk or fetch through a mapping without the C-bit has shown the private page here.
+/// A walk or fetch through a mapping without the C-bit has shown the private page here. Few pages
+/// have that, and each table that is not looked at spares QEMU a walk of its own.
 void drop_alias(u64 page) {
-    if (is_guest_memory(page)) {
+    reverse_map::Entry& entry = reverse_map::at(page);
+    if (entry.aliased && is_guest_memory(page)) {
         PageTableEntry& shared = page_entry(shared_view, page);
         if (shared.is_present() && shared.address(0) == backing_address(page)) {
             clear(shared);
         }
     }
+    entry.aliased = false;
 }
 
 /// How a VMPL above 0 may use the page. The nested tables know no supervisor: a page that one of
@@ -166,6 +169,7 @@ void map_validated(u64 page) {
 }
 
 void unmap_private(u64 page) {
+    drop_alias(page);
     if (is_guest_memory(page) && !directory_entry(private_view, page).is_present()) {
         return; // nobody has looked at the whole block
     }
@@ -173,7 +177,6 @@ void unmap_private(u64 page) {
     for (unsigned vmpl = 1; vmpl < reverse_map::vmpl_count; ++vmpl) {
         unmap_private(page, vmpl);
     }
-    drop_alias(page);
 }
 
 void unmap_private(u64 page, unsigned vmpl) {
@@ -219,6 +222,7 @@ NestedFault resolve_snp_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
     }
     if (!is_private) { // walks and fetches are, whatever the mapping says
         page_entry(shared_view, page).value = backing_address(page) | page_flags;
+        entry.aliased                       = true;
         ++generation;
         return NestedFault::resolved;
     }
