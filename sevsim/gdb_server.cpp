@@ -360,8 +360,7 @@ std::expected<Descriptor, std::string> listen_at(u16 port) {
 
 } // namespace
 
-std::expected<std::unique_ptr<GdbServer>, std::string> GdbServer::start(u16 port,
-                                                                           u64 monitor) {
+std::expected<std::unique_ptr<GdbServer>, std::string> GdbServer::start(u16 port, u64 monitor) {
     auto listening = listen_at(port);
     auto qemu      = Pipe::open_both_ways();
     auto end       = Pipe::open();
@@ -382,9 +381,10 @@ GdbServer::GdbServer(Descriptor listening, Descriptor qemu, Descriptor qemu_end,
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    thread_ = std::thread{
-        [conversation = std::make_unique<Conversation>(
-             std::move(listening), std::move(qemu), std::move(ending), monitor)] { conversation->run(); }};
+    thread_ = std::thread{[conversation = std::make_unique<Conversation>(
+                               std::move(listening), std::move(qemu), std::move(ending), monitor)] {
+        conversation->run();
+    }};
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

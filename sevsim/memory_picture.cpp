@@ -92,8 +92,8 @@ void draw(Text out, const Rows& rows, const PageRun& run) {
         const u64 until    = std::min(end, (row + 1) * rows.pages_in_row());
         const double width = rows.width(until - page);
         fmt::format_to(out, R"(M{:g} {}h{:g}v{}h-{:g}z)",
-                       static_cast<double>(left) + rows.width(page % rows.pages_in_row()), rows.y(row), width,
-                       rows.height(), width);
+                       static_cast<double>(left) + rows.width(page % rows.pages_in_row()),
+                       rows.y(row), width, rows.height(), width);
         page = until;
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
-// One page through both views, and where there is memory from 4 GiB on, the last one of it: what stands in one is not to be had through the other, reading
-// through the wrong view destroys nothing, and writing through it destroys what was there (APM
-// volume 2, section 15.34.4: the two see the same memory, encrypted and not).
+// One page through both views, and where there is memory from 4 GiB on, the last one of it: what
+// stands in one is not to be had through the other, reading through the wrong view destroys
+// nothing, and writing through it destroys what was there (APM volume 2, section 15.34.4: the two
+// see the same memory, encrypted and not).
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"
 #include "x86/page_table.h"

@@ -148,7 +148,8 @@ TEST(QemuCommand, DescribesTheMachine) {
               "memory=268435456 platform=sev-es cbit=47 trace=0 guest=igvm");
     // 64 MiB of the monitor, 256 MiB of the guest, 3 MiB and a byte rounded up to 4.
     EXPECT_EQ(value_of(command, "-m"), "256M,slots=1,maxmem=580M");
-    EXPECT_EQ(value_of(command, "-object"), "memory-backend-ram,id=private,size=339738624,reserve=off");
+    EXPECT_EQ(value_of(command, "-object"),
+              "memory-backend-ram,id=private,size=339738624,reserve=off");
     EXPECT_TRUE(value_of(command, "-cpu").starts_with("EPYC,phys-bits=48,"));
     EXPECT_TRUE(std::ranges::none_of(command, [](const std::string& word) {
         return word.find("a,b.igvm") != std::string::npos;

@@ -251,13 +251,9 @@ void show_flash(u64 gpa, std::span<const u8> array, bool readable) {
 
 void encrypt_shared_memory(const Options& options) { start_shared_noise(options); }
 
-bool is_guest_memory(u64 gpa) {
-    return map.has(gpa) && (gpa < video_begin || gpa >= video_end);
-}
+bool is_guest_memory(u64 gpa) { return map.has(gpa) && (gpa < video_begin || gpa >= video_end); }
 
-bool is_firmware(u64 gpa) {
-    return firmware != nullptr && gpa >= firmware_begin && gpa < four_gib;
-}
+bool is_firmware(u64 gpa) { return firmware != nullptr && gpa >= firmware_begin && gpa < four_gib; }
 
 u8* firmware_memory(u64 gpa) { return firmware + (gpa - firmware_begin); }
 

@@ -18,9 +18,7 @@ class PageSet {
 
     bool is_empty() const { return count_ == 0; }
 
-    bool has(u64 page) const {
-        return page < end_ && (words_[word_of(page)] & mask_of(page)) != 0;
-    }
+    bool has(u64 page) const { return page < end_ && (words_[word_of(page)] & mask_of(page)) != 0; }
 
     void add(u64 page) {
         u64& word = words_[word_of(page)];

@@ -86,8 +86,8 @@ bool prepares_pci_dma(u16 port, u32 value) {
 } // namespace
 
 void start_shared_noise(const Options& options) {
-    has_noise = true;
-    is_snp    = options.is_snp();
+    has_noise  = true;
+    is_snp     = options.is_snp();
     memory_end = options.map().end();
     with_contents.make(memory_end);
 }

@@ -65,7 +65,7 @@ void send_page_states(const Options& options) {
         return;
     }
     constexpr u64 firmware_window = u64{16} << 20;
-    const MemoryMap map = options.map();
+    const MemoryMap map           = options.map();
     send_range(0, map.low);
     send_range(four_gib - firmware_window, four_gib);
     send_range(four_gib, four_gib + map.high);
