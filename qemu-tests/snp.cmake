@@ -34,6 +34,10 @@ snp_test(rules rules STATUS 1 WANT "exited with code 0" "0x404 +page not validat
   "ghcb-not-registered +2 " "rmp-not-assigned +3 " "rmp-not-validated +5 " "rmp-validated-twice +1 "
   "rmp-rescinded-twice +1 " "rmp-operand +3 " "psc-validated +1 " "rmp-shared-access +1 " "psc-list +7 "
   "ghcb-scratch +1 " "psc-in-use +1 " "ap-vmsa +2 " "ghcb-invalid-input +4 ")
+# Memory from 4 GiB on, and none behind it: the two refused page state changes are the guest's own.
+foreach(memory 3584M 16G)
+  snp_test(high_${memory} high STATUS 1 ARGS --memory ${memory} WANT "exited with code 0")
+endforeach()
 snp_test(psc_interrupted pages STATUS 1 ARGS --hostile psc-interrupted WANT "exited with code [1-9]")
 
 # PVALIDATE in 32-bit code.

@@ -40,10 +40,9 @@ std::optional<u64> find_physical(const DebuggerView& view, u64 gpa, bool is_priv
 } // namespace
 
 bool is_in_monitor(const DebuggerView& view, const PagingState& paging) {
-    constexpr u64 end = layout::monitor_physical + layout::monitor_size;
-    const u64 root    = paging.cr3 & x86::PageTableEntry::address_mask;
+    const u64 root = paging.cr3 & x86::PageTableEntry::address_mask;
     return view.ready != DebuggerView::ready_magic
-           || (paging.is_long_mode() && root >= layout::monitor_physical && root < end);
+           || (paging.is_long_mode() && root - view.monitor < view.monitor_size);
 }
 
 std::optional<MachineAddress> find_linear(const DebuggerView& view, const PagingState& paging,

@@ -146,7 +146,7 @@ std::optional<std::string> GdbProxy::write_memory(std::string_view arguments) {
 bool GdbProxy::read_view() {
     if (view_.ready != DebuggerView::ready_magic) {
         u8 bytes[sizeof view_];
-        if (read_machine(DebuggerView::address, bytes)) {
+        if (read_machine(view_at_, bytes)) {
             std::memcpy(&view_, bytes, sizeof view_);
         }
     }

@@ -19,7 +19,8 @@ class GdbProxy {
     /// Sends QEMU's stub a request and waits for the answer; nothing where QEMU is gone.
     using Ask = std::function<std::optional<std::string>(std::string_view)>;
 
-    explicit GdbProxy(Ask ask) : ask_{std::move(ask)} {}
+    /// `view_at` is where the monitor lies, and its DebuggerView first.
+    GdbProxy(Ask ask, u64 view_at) : ask_{std::move(ask)}, view_at_{view_at} {}
 
     /// The answer to a request of gdb's; nothing where it is QEMU's to give it.
     std::optional<std::string> answer(std::string_view request);
@@ -59,6 +60,7 @@ class GdbProxy {
     void number_all_registers();
 
     Ask ask_;
+    u64 view_at_;
     DebuggerView view_{};                  // once the monitor has filled it in
     std::map<std::string, u64> registers_; // by name, their numbers in QEMU's protocol
     u64 next_register_ = 0;                // while they are numbered

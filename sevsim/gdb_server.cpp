@@ -116,9 +116,9 @@ class Side {
 
 class Conversation {
   public:
-    Conversation(Descriptor listening, Descriptor qemu, Descriptor ending)
+    Conversation(Descriptor listening, Descriptor qemu, Descriptor ending, u64 monitor)
         : listening_{std::move(listening)}, ending_{std::move(ending)}, qemu_{std::move(qemu)},
-          proxy_{[this](std::string_view request) { return ask(request); }} {}
+          proxy_{[this](std::string_view request) { return ask(request); }, monitor} {}
 
     void run() {
         while (qemu_.is_open() && !ended_) {
@@ -360,7 +360,7 @@ std::expected<Descriptor, std::string> listen_at(u16 port) {
 
 } // namespace
 
-std::expected<std::unique_ptr<GdbServer>, std::string> GdbServer::start(u16 port) {
+std::expected<std::unique_ptr<GdbServer>, std::string> GdbServer::start(u16 port, u64 monitor) {
     auto listening = listen_at(port);
     auto qemu      = Pipe::open_both_ways();
     auto end       = Pipe::open();
@@ -369,21 +369,22 @@ std::expected<std::unique_ptr<GdbServer>, std::string> GdbServer::start(u16 port
     }
     return std::unique_ptr<GdbServer>{
         new GdbServer{std::move(*listening), std::move(qemu->read), std::move(qemu->write),
-                      std::move(end->read), std::move(end->write)}
+                      std::move(end->read), std::move(end->write), monitor}
     };
 }
 
 GdbServer::GdbServer(Descriptor listening, Descriptor qemu, Descriptor qemu_end, Descriptor ending,
-                     Descriptor end)
+                     Descriptor end, u64 monitor)
     : qemu_end_{std::move(qemu_end)}, end_{std::move(end)} {
     // Signals are for the thread that waits for them.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    thread_ = std::thread{
-        [conversation = std::make_unique<Conversation>(
-             std::move(listening), std::move(qemu), std::move(ending))] { conversation->run(); }};
+    thread_ = std::thread{[conversation = std::make_unique<Conversation>(
+                               std::move(listening), std::move(qemu), std::move(ending), monitor)] {
+        conversation->run();
+    }};
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

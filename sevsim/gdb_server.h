@@ -15,8 +15,9 @@ namespace vestibule::sevsim {
 
 class GdbServer {
   public:
-    /// Listens at `port` of 127.0.0.1, so that nobody but this machine's users can connect.
-    static std::expected<std::unique_ptr<GdbServer>, std::string> start(u16 port);
+    /// Listens at `port` of 127.0.0.1, so that nobody but this machine's users can connect. The
+    /// monitor lies at the machine's address `monitor`.
+    static std::expected<std::unique_ptr<GdbServer>, std::string> start(u16 port, u64 monitor);
 
     ~GdbServer();
     GdbServer(const GdbServer&)            = delete;
@@ -27,7 +28,7 @@ class GdbServer {
 
   private:
     GdbServer(Descriptor listening, Descriptor qemu, Descriptor qemu_end, Descriptor ending,
-              Descriptor end);
+              Descriptor end, u64 monitor);
 
     Descriptor qemu_end_;
     Descriptor end_; // closed, it ends the thread

@@ -186,7 +186,7 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest, PlanFil
         ->check(CLI::IsMember({"sev", "sev-es", "sev-snp", "native"}))
         ->type_name("NAME")
         ->capture_default_str();
-    cli::add_size(run, "--memory", options.memory, "Guest memory, 32M to 2G in steps of 2M",
+    cli::add_size(run, "--memory", options.memory, "Guest memory, 32M to 16G in steps of 2M",
                   {.least = smallest_guest, .most = largest_guest});
     cli::add_number(
         run, "--cbit", options.c_bit,

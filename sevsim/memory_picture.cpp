@@ -14,12 +14,12 @@ namespace vestibule::sevsim {
 
 namespace {
 
-constexpr u64 pages_in_row  = 512;
-constexpr u64 page_width    = 2;
+constexpr u64 columns       = 512;
+constexpr u64 column_width  = 2;
 constexpr u64 left          = 110;
 constexpr u64 top           = 50;
 constexpr u64 legend_width  = 330;
-constexpr u64 picture_width = left + pages_in_row * page_width + legend_width;
+constexpr u64 picture_width = left + columns * column_width + legend_width;
 constexpr u64 tallest       = 1100;
 
 /// By PageState.
@@ -35,13 +35,23 @@ void label(Text out, u64 x, u64 y, std::string_view anchor, std::string_view tex
                    igvm::xml_escaped(text));
 }
 
+/// How many pages are in a column: one, or where these would be too many rows, more.
+u64 column_pages(const std::vector<PageRun>& runs) {
+    u64 pages = 0;
+    for (const PageRun& run : runs) {
+        pages += run.pages;
+    }
+    return pages / columns / tallest + 1;
+}
+
 /// Where rows stand that have pages: firmware's, far up, follow at once.
 class Rows {
   public:
-    explicit Rows(const std::vector<PageRun>& runs) {
+    explicit Rows(const std::vector<PageRun>& runs)
+        : pages_in_column_{column_pages(runs)}, pages_in_row_{columns * pages_in_column_} {
         for (const PageRun& run : runs) {
-            for (u64 row = run.gpa / page_size / pages_in_row;
-                 row <= (run.gpa / page_size + run.pages - 1) / pages_in_row; ++row) {
+            for (u64 row = run.gpa / page_size / pages_in_row_;
+                 row <= (run.gpa / page_size + run.pages - 1) / pages_in_row_; ++row) {
                 places_.try_emplace(row, 0);
             }
         }
@@ -59,7 +69,18 @@ class Rows {
 
     const std::map<u64, u64>& all() const { return places_; }
 
+    u64 pages_in_column() const { return pages_in_column_; }
+
+    u64 pages_in_row() const { return pages_in_row_; }
+
+    /// So many pages from left to right.
+    double width(u64 pages) const {
+        return static_cast<double>(pages * column_width) / static_cast<double>(pages_in_column_);
+    }
+
   private:
+    u64 pages_in_column_;
+    u64 pages_in_row_;
     std::map<u64, u64> places_;
 };
 
@@ -67,11 +88,12 @@ void draw(Text out, const Rows& rows, const PageRun& run) {
     u64 page      = run.gpa / page_size;
     const u64 end = page + run.pages;
     while (page < end) {
-        const u64 row   = page / pages_in_row;
-        const u64 until = std::min(end, (row + 1) * pages_in_row);
-        fmt::format_to(out, R"(M{} {}h{}v{}h-{}z)", left + page % pages_in_row * page_width,
-                       rows.y(row), (until - page) * page_width, rows.height(),
-                       (until - page) * page_width);
+        const u64 row      = page / rows.pages_in_row();
+        const u64 until    = std::min(end, (row + 1) * rows.pages_in_row());
+        const double width = rows.width(until - page);
+        fmt::format_to(out, R"(M{:g} {}h{:g}v{}h-{:g}z)",
+                       static_cast<double>(left) + rows.width(page % rows.pages_in_row()),
+                       rows.y(row), width, rows.height(), width);
         page = until;
     }
 }
@@ -90,13 +112,15 @@ std::string memory_picture(const RunResult& result) {
                    "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
                    picture_width, height);
     label(out, left, 26, "start",
-          fmt::format("{}; a row is 2 MiB, a column 4 KiB", outcome_line(result)));
+          fmt::format("{}; a row is {} MiB, a column {} KiB", outcome_line(result),
+                      rows.pages_in_row() * page_size / 0x10'0000,
+                      rows.pages_in_column() * page_size / 1024));
     u64 last_label = 0;
     for (const auto& [row, place] : rows.all()) {
         const u64 y = rows.y(row);
         if (place == 0 || y >= last_label + 24) {
             label(out, left - 8, y + 8, "end",
-                  fmt::format("{:#x}", row * pages_in_row * page_size));
+                  fmt::format("{:#x}", row * rows.pages_in_row() * page_size));
             last_label = y;
         }
     }
@@ -111,7 +135,7 @@ std::string memory_picture(const RunResult& result) {
         }
         fmt::format_to(out, "\"/>\n");
         constexpr u64 line = 22;
-        const u64 x        = left + pages_in_row * page_width + 20;
+        const u64 x        = left + columns * column_width + 20;
         const u64 y        = top + state * line;
         fmt::format_to(out, "<rect x=\"{}\" y=\"{}\" width=\"14\" height=\"14\" fill=\"{}\"/>\n", x,
                        y, colours[state]);

@@ -20,7 +20,7 @@ inline constexpr u64 gib = u64{1} << 30;
 /// The monitor maps guest memory in 2 MiB pages.
 inline constexpr u64 memory_step    = 2 * mib;
 inline constexpr u64 smallest_guest = 32 * mib;
-inline constexpr u64 largest_guest  = 2 * gib;
+inline constexpr u64 largest_guest  = 16 * gib;
 
 /// The monitor has room for so many.
 inline constexpr unsigned most_vcpus = 8;

@@ -147,11 +147,14 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         // TCG also where KVM is at hand: only its SVM emulation is known to behave.
         "-accel", "tcg",
         "-cpu", processor(options),
-        // The guest's shared memory is the machine's own; a DIMM, which lands at 4 GiB and which no
-        // firmware table of the guest's names, holds what is private.
+        // The guest's shared memory is the machine's own; a DIMM, which lands behind it and which
+        // no firmware table of the guest's names, holds what is private.
         "-m", fmt::format("{}M,slots=1,maxmem={}M", options.memory / mib, (options.memory + hidden) / mib),
-        "-object", fmt::format("memory-backend-ram,id=private,size={}", hidden),
+        // Most of both is never touched, and together they may be more than this computer has.
+        "-object", fmt::format("memory-backend-ram,id=private,size={},reserve=off", hidden),
         "-device", "pc-dimm,memdev=private",
+        "-object", fmt::format("memory-backend-ram,id=shared,size={},reserve=off", options.memory),
+        "-machine", "memory-backend=shared",
         "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
         // The debug port carries the monitor's records; not 0x402, which SeaBIOS writes to.
         "-chardev", fmt::format("file,id=records,path=/dev/fd/{}", files.records),

@@ -2,6 +2,7 @@
 // QEMU's command line for a machine in which the monitor can turn its guest into an SEV-ES guest.
 #pragma once
 
+#include "sevsim/memory_map.h"
 #include "sevsim/options.h"
 
 #include <optional>
@@ -47,8 +48,8 @@ constexpr u64 whole_pages(u64 size) { return (size + page_size - 1) / page_size 
 
 /// The memory that only the monitor sees: itself, the guest's private memory, the guest's files.
 constexpr u64 hidden_memory(u64 guest_memory, u64 guest_files_size) {
-    constexpr u64 monitor = 64 * mib;
-    return monitor + guest_memory
+    const MemoryMap map = memory_map(guest_memory);
+    return map.monitor_size() + map.end()
            + (guest_files_size + memory_step - 1) / memory_step * memory_step;
 }
 

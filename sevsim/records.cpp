@@ -2,6 +2,8 @@
 // Lines to records, each member checked before it is used.
 #include "sevsim/records.h"
 
+#include "sevsim/memory_map.h"
+#include "sevsim/options.h"
 #include "sevsim/record_members.h"
 
 #include <algorithm>
@@ -170,13 +172,13 @@ void read_slice(const Json&, Members& members, RunRecords& records) {
 }
 
 void read_page_states(const Json&, Members& members, RunRecords& records) {
-    constexpr u64 most_pages   = (u64{4} << 30) / page_size;
+    constexpr u64 most_pages   = memory_map(largest_guest).end() / page_size;
     constexpr std::size_t most = 1'000'000;
     PageRun run{.gpa   = members.hexadecimal("gpa"),
                 .pages = members.number("pages", most_pages),
                 .state = members.text("state")};
     if (run.gpa >= most_pages * page_size || run.gpa % page_size != 0 || run.pages == 0) {
-        members.complain("gpa", "pages below 4 GiB");
+        members.complain("gpa", "pages of guest memory");
     }
     if (members.wrong().empty() && records.pages.size() < most) {
         records.pages.push_back(std::move(run));

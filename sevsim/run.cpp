@@ -4,6 +4,7 @@
 
 #include "sevsim/gdb_server.h"
 #include "sevsim/igvm_guest.h"
+#include "sevsim/memory_map.h"
 #include "sevsim/memory_picture.h"
 #include "sevsim/opened_guest.h"
 #include "sevsim/process.h"
@@ -118,7 +119,7 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     std::unique_ptr<GdbServer> gdb;
     Descriptor gdb_end;
     if (options.gdb != 0) {
-        auto server = GdbServer::start(options.gdb);
+        auto server = GdbServer::start(options.gdb, memory_map(options.memory).device());
         if (!server) {
             return std::unexpected(server.error());
         }

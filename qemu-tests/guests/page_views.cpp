@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
-// One page through both views: what stands in one is not to be had through the other, reading
-// through the wrong view destroys nothing, and writing through it destroys what was there (APM
-// volume 2, section 15.34.4: the two see the same memory, encrypted and not).
+// One page through both views, and where there is memory from 4 GiB on, the last one of it: what
+// stands in one is not to be had through the other, reading through the wrong view destroys
+// nothing, and writing through it destroys what was there (APM volume 2, section 15.34.4: the two
+// see the same memory, encrypted and not).
 #include "boot/boot_info.h"
 #include "qemu-tests/guests/raw_call.h"
 #include "x86/page_table.h"
@@ -34,9 +35,9 @@ PageTable& root(u64 c_bit) {
 }
 
 /// The page with the C-bit at `views`, without it in the page after.
-void map_views(u64 c_bit) {
-    table.entry[0].value     = address(page) | flags | c_bit;
-    table.entry[1].value     = address(page) | flags;
+void map_views(u64 gpa, u64 c_bit) {
+    table.entry[0].value     = gpa | flags | c_bit;
+    table.entry[1].value     = gpa | flags;
     directory.entry[0].value = address(&table) | flags | c_bit;
     table_behind(root(c_bit).entry[0], c_bit).entry[x86::table_index(views, 3)].value =
         address(&directory) | flags | c_bit;
@@ -88,16 +89,22 @@ struct View {
     bool shows_any_of(u64 value) const { return words[0] == value || words[last_word] == ~value; }
 };
 
-} // namespace
+/// How much memory there is from 4 GiB on, by the CMOS.
+u64 high_memory() {
+    u64 blocks = 0;
+    for (u8 number = 0x5D; number >= 0x5B; --number) {
+        x86::Cpu::out8(0x70, number);
+        blocks = blocks << 8 | x86::Cpu::in8(0x71);
+    }
+    return blocks << 16;
+}
 
-extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
-    map_views(info.c_bit);
+void use_both_views(guests::Checks& checks) {
     const View private_view{reinterpret_cast<volatile u64*>(views)};
     const View shared_view{reinterpret_cast<volatile u64*>(views + page_size)};
     constexpr u64 first  = 0x0123'4567'89AB'CDEF;
     constexpr u64 second = 0x1111'2222'3333'4444;
     constexpr u64 third  = 0x5555'6666'7777'8888;
-    guests::Checks checks;
 
     private_view.write(first);
     checks.that(!shared_view.shows_any_of(first), "private data shows through the shared view");
@@ -113,6 +120,19 @@ extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
     checks.that(private_view.holds(third), "private data does not stay");
     checks.that(!shared_view.shows_any_of(second), "shared data outlives a private write");
     checks.that(!shared_view.shows_any_of(third), "private data shows through the shared view");
+}
+
+} // namespace
+
+extern "C" [[noreturn]] void payload_main(const boot::BootInfo& info) {
+    guests::Checks checks;
+    if (const u64 size = high_memory(); size != 0) {
+        map_views((u64{4} << 30) + size - page_size, info.c_bit);
+        use_both_views(checks);
+        guests::raw_out(0x3F8, 'H');
+    }
+    map_views(address(page), info.c_bit);
+    use_both_views(checks);
 
     // A table of the early boot, whose page is shared memory later, as Linux's are.
     constexpr u16 com1_scratch = 0x3FF;

@@ -14,7 +14,6 @@ namespace layout = vestibule::sevsim::layout;
 namespace x86    = vestibule::x86;
 
 static constexpr vestibule::x86::NasmConstant constants[] = {
-    {"MONITOR_PHYSICAL", layout::monitor_physical},
     {"MONITOR_VIRTUAL", layout::monitor_virtual},
     {"EFER_MSR", 0xC0000080},
     {"EFER_VALUE", x86::efer::lme | x86::efer::nxe | x86::efer::svme},

@@ -82,7 +82,7 @@ void keep_low_memory(const Options& options, const MultibootInformation& informa
         memcpy(&range, layout::at_physical(at), sizeof range);
         at += range.size + sizeof range.size;
         if (range.type != MultibootMemory::usable && range.address >= low_end
-            && range.address + range.length <= options.memory) {
+            && range.address + range.length <= options.map().low) {
             keep(layout::at_physical(range.address), range.length);
         }
     }

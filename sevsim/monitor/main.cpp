@@ -29,7 +29,7 @@
 using namespace vestibule;
 using namespace vestibule::sevsim;
 
-extern "C" [[noreturn]] void monitor_main(u32 multiboot_information);
+extern "C" [[noreturn]] void monitor_main(u32 multiboot_information, u64 physical);
 
 namespace {
 
@@ -55,7 +55,7 @@ std::span<const u8> take_files(const Options& options) {
         || information->module_count == 0 || information->module_count > std::size(all)) {
         end_run_by_monitor_error("started without the guest's files");
     }
-    u8* to = layout::at_physical(layout::private_base + options.memory);
+    u8* to = layout::at_physical(layout::private_base + options.map().end());
     for (u32 n = 0; n < information->module_count; ++n) {
         const auto& module = layout::at_physical<const MultibootModule>(information->modules)[n];
         const u64 size     = module.end - module.begin;
@@ -101,7 +101,7 @@ void load_guest() {
     // Firmware takes away the timer that it is measured by.
     u64 khz = secure_tsc::is_on(options) ? tsc_frequency_khz() : 0;
     if (options.guest == GuestKind::igvm && !options.is_native()) {
-        encrypt_shared_memory(); // in which a file may have pages of its own
+        encrypt_shared_memory(options); // in which a file may have pages of its own
     }
     switch (options.guest) {
     case GuestKind::igvm: load_igvm(vcpus(), files); break;
@@ -109,7 +109,7 @@ void load_guest() {
     case GuestKind::firmware: load_firmware(vcpus(), files); break;
     }
     if (options.guest != GuestKind::igvm && !options.is_native()) {
-        encrypt_shared_memory();
+        encrypt_shared_memory(options);
     }
     if (options.secret) {
         put_launch_secret();
@@ -119,7 +119,7 @@ void load_guest() {
             khz = tsc_frequency_khz();
         }
         secure_tsc::launch(vcpus(), khz);
-        nested::end_launch();
+        nested::end_launch(options.map().end());
     }
 }
 
@@ -157,7 +157,8 @@ void load_guest() {
 
 } // namespace
 
-void monitor_main(u32 multiboot_information) {
+void monitor_main(u32 multiboot_information, u64 physical) {
+    layout::found_at(physical);
     catch_own_exceptions();
     map_own_memory();
     mask_legacy_interrupts();
@@ -166,6 +167,11 @@ void monitor_main(u32 multiboot_information) {
     if ((information->flags & MultibootInformation::has_command_line) == 0
         || !parse_options(layout::at_physical<const char>(information->command_line), options)) {
         end_run_by_monitor_error("the monitor's command line is not understood");
+    }
+    layout::divide(options.map());
+    if (options.map().device() != physical) {
+        end_run_by_monitor_error("this machine has its memory where a pc does not (QEMU's -machine "
+                                 "and -m are sevsim's to give)");
     }
     start_processors(options);
     const std::span<const u8> plans = take_files(options);

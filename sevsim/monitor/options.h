@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sevsim/code_ranges.h"
+#include "sevsim/memory_map.h"
 #include "sevsim/plan.h"
 #include "x86/types.h"
 
@@ -46,6 +47,8 @@ struct Options {
     u64 tsc_offset          = 0;     // to the processor's, for the guest's time-stamp counter
     CodeRanges code;                 // none: the guest may execute what it likes
     Plan hostile;
+
+    MemoryMap map() const { return memory_map(memory); }
 
     bool is_native() const { return platform == Platform::native; }
 

@@ -17,6 +17,10 @@ MULTIBOOT_MAGIC equ 0x1BADB002
 MULTIBOOT_FLAGS equ 0x00010003          ; page-aligned modules, memory map, addresses below are used
 PAGE_PRESENT    equ 3                   ; present, writable
 PAGE_LARGE      equ 0x83
+CMOS_INDEX      equ 0x70
+CMOS_DATA       equ 0x71
+CMOS_HIGH       equ 0x5B                ; three bytes: memory from 4 GiB on, in pieces of 64 KiB
+FOUR_GIB        equ 4                   ; in GiB
 LA57_FEATURE    equ 16                  ; of CPUID function 7, ECX
 
         section .start progbits alloc exec write align=4096
@@ -52,10 +56,29 @@ monitor_start:
         cmp     ecx, 512
         jne     .gigabyte
         mov     dword [root], identity + PAGE_PRESENT
-        ; The last 2 GiB of the address space: the monitor's own memory.
+        ; The last 2 GiB of the address space: the monitor's own memory. QEMU puts its device behind
+        ; all other memory, at the next multiple of 1 GiB (sevsim/memory_map.h).
+        xor     edx, edx
+        mov     ecx, 2
+.memory:
+        lea     eax, [ecx + CMOS_HIGH]
+        out     CMOS_INDEX, al
+        in      al, CMOS_DATA
+        shl     edx, 8
+        mov     dl, al
+        dec     ecx
+        jns     .memory
+        add     edx, 0x3FFF
+        shr     edx, 14                 ; in GiB
+        add     edx, FOUR_GIB
+        mov     [device_gib], edx
         mov     dword [root + 511 * 8], high + PAGE_PRESENT
-        mov     dword [high + 510 * 8], (MONITOR_PHYSICAL & 0xFFFFFFFF) + PAGE_LARGE
-        mov     dword [high + 510 * 8 + 4], MONITOR_PHYSICAL >> 32
+        mov     eax, edx
+        shl     eax, 30
+        or      eax, PAGE_LARGE
+        mov     [high + 510 * 8], eax
+        shr     edx, 2
+        mov     [high + 510 * 8 + 4], edx
 
         ; Five levels where there are five (options.c_bit of the host command): the lowest and the
         ; highest of 512 parts are the same, so that all addresses stay what they are with four.
@@ -97,6 +120,8 @@ start64:
         sub     rcx, rdi
         xor     eax, eax
         rep stosb
+        mov     esi, [device_gib]
+        shl     rsi, 30                 ; where the monitor is now
         mov     rax, high_entry
         jmp     rax
 
@@ -106,6 +131,8 @@ gdt_register:
         dw      gdt_register - gdt - 1
         dd      gdt
 
+device_gib:
+        dd      0
 start_cr3:
         dd      root
 start_cr4:

@@ -148,11 +148,41 @@ TEST(QemuCommand, DescribesTheMachine) {
               "memory=268435456 platform=sev-es cbit=47 trace=0 guest=igvm");
     // 64 MiB of the monitor, 256 MiB of the guest, 3 MiB and a byte rounded up to 4.
     EXPECT_EQ(value_of(command, "-m"), "256M,slots=1,maxmem=580M");
-    EXPECT_EQ(value_of(command, "-object"), "memory-backend-ram,id=private,size=339738624");
+    EXPECT_EQ(value_of(command, "-object"),
+              "memory-backend-ram,id=private,size=339738624,reserve=off");
     EXPECT_TRUE(value_of(command, "-cpu").starts_with("EPYC,phys-bits=48,"));
     EXPECT_TRUE(std::ranges::none_of(command, [](const std::string& word) {
         return word.find("a,b.igvm") != std::string::npos;
     }));
+}
+
+TEST(QemuCommand, HasRoomForTheMonitorBehindLargeGuests) {
+    RunOptions options;
+    options.memory     = 16 * gib;
+    const auto command = qemu_command(options, files, {.files_size = 1});
+    // 64 MiB of the monitor and a 64th of the 17 GiB up to which the guest has memory; these, with
+    // the hole; 1 byte rounded up to 2 MiB.
+    EXPECT_EQ(value_of(command, "-m"), "16384M,slots=1,maxmem=34130M");
+}
+
+TEST(MemoryMap, IsThatOfAPc) {
+    constexpr MemoryMap small = memory_map(256 * mib);
+    EXPECT_EQ(small.low, 256 * mib);
+    EXPECT_EQ(small.high, 0u);
+    EXPECT_EQ(small.device(), 4 * gib);
+    EXPECT_EQ(small.monitor_size(), 64 * mib);
+    EXPECT_EQ(memory_map(3 * gib + 510 * mib).high, 0u);
+    const MemoryMap split = memory_map(3 * gib + 512 * mib);
+    EXPECT_EQ(split.low, 3 * gib);
+    EXPECT_EQ(split.high, 512 * mib);
+    EXPECT_EQ(split.end(), 4 * gib + 512 * mib);
+    EXPECT_EQ(split.device(), 5 * gib);
+    EXPECT_TRUE(split.has(3 * gib - 1));
+    EXPECT_FALSE(split.has(3 * gib));
+    EXPECT_TRUE(split.has(4 * gib));
+    EXPECT_TRUE(split.has(split.end() - 1));
+    EXPECT_FALSE(split.has(split.end()));
+    EXPECT_EQ(memory_map(16 * gib).device(), 17 * gib);
 }
 
 TEST(QemuCommand, PassesOptionsOn) {

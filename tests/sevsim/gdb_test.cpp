@@ -58,7 +58,9 @@ TEST(GdbPackets, HaveNumbersAndBytes) {
 constexpr u64 c_bit        = bit(47);
 constexpr u64 private_root = 0x1'0000'1000; // of the nested tables, in the monitor's memory
 constexpr u64 shared_root  = 0x1'0000'2000;
-constexpr u64 private_at   = layout::private_base;
+constexpr u64 monitor_at   = 0x1'0000'0000;
+constexpr u64 monitor_size = 0x400'0000;
+constexpr u64 private_at   = monitor_at + monitor_size;
 
 /// A machine of words, in which the guest's memory is as the nested tables below say.
 class Machine {
@@ -125,11 +127,12 @@ class Machine {
 constexpr DebuggerView view{.ready          = DebuggerView::ready_magic,
                             .is_encrypted   = 1,
                             .c_bit_position = 47,
-                            .memory         = 0x40'0000,
+                            .monitor        = monitor_at,
+                            .monitor_size   = monitor_size,
                             .five_levels    = 0,
                             .private_root   = private_root,
                             .shared_root    = shared_root,
-                            .vmrun          = layout::monitor_virtual + 0x123};
+                            .vmrun          = 0xFFFF'FFFF'8000'0123};
 
 std::optional<u64> found(Machine& machine, const PagingState& paging, u64 linear) {
     const auto address = find_linear(view, paging, linear, machine.memory());
@@ -219,7 +222,7 @@ TEST(GdbMemory, KnowsTheMonitor) {
     Machine machine;
     PagingState paging = long_mode(machine);
     EXPECT_FALSE(is_in_monitor(view, paging));
-    paging.cr3 = layout::monitor_physical + 0x5000;
+    paging.cr3 = monitor_at + 0x5000;
     EXPECT_TRUE(is_in_monitor(view, paging));
     EXPECT_FALSE(is_in_monitor(view, PagingState{}));
     EXPECT_TRUE(is_in_monitor(DebuggerView{}, PagingState{})); // nothing is set up yet
@@ -236,7 +239,7 @@ class Qemu {
 
     Qemu() {
         const u8* bytes = reinterpret_cast<const u8*>(&view);
-        machine.memory().write(DebuggerView::address, {bytes, sizeof view});
+        machine.memory().write(monitor_at, {bytes, sizeof view});
     }
 
     std::optional<std::string> answer(std::string_view request) {
@@ -296,7 +299,7 @@ class Qemu {
 TEST(GdbProxy, AnswersForMemoryAndForNothingElse) {
     Qemu qemu;
     qemu.machine.words[private_at + 0x9010] = 0x1122'3344'5566'7788;
-    GdbProxy proxy{[&](std::string_view request) { return qemu.answer(request); }};
+    GdbProxy proxy{[&](std::string_view request) { return qemu.answer(request); }, monitor_at};
     EXPECT_EQ(proxy.answer("g"), std::nullopt);
     EXPECT_EQ(proxy.answer("vCont;c"), std::nullopt);
     EXPECT_EQ(proxy.answer("Z0,1010,1"), std::nullopt);
@@ -316,7 +319,7 @@ TEST(GdbProxy, AnswersForMemoryAndForNothingElse) {
 
 TEST(GdbProxy, ForgetsWhenTheMachineMoves) {
     Qemu qemu;
-    GdbProxy proxy{[&](std::string_view request) { return qemu.answer(request); }};
+    GdbProxy proxy{[&](std::string_view request) { return qemu.answer(request); }, monitor_at};
     ASSERT_NE(proxy.answer("m1010,8"), "E14");
     const std::size_t before = qemu.asked.size();
     ASSERT_NE(proxy.answer("m1018,8"), "E14");
@@ -329,7 +332,7 @@ TEST(GdbProxy, ForgetsWhenTheMachineMoves) {
 
 TEST(GdbProxy, LeavesPhysicalAddressesToQemu) {
     Qemu qemu;
-    GdbProxy proxy{[&](std::string_view request) { return qemu.answer(request); }};
+    GdbProxy proxy{[&](std::string_view request) { return qemu.answer(request); }, monitor_at};
     ASSERT_NE(proxy.answer("m1010,8"), std::nullopt);
     EXPECT_TRUE(qemu.physical);
     EXPECT_EQ(proxy.answer("qqemu.PhyMemMode"), std::nullopt);
@@ -342,8 +345,8 @@ TEST(GdbProxy, LeavesPhysicalAddressesToQemu) {
 
 TEST(GdbProxy, LeavesTheMonitorToQemu) {
     Qemu qemu;
-    GdbProxy proxy{[&](std::string_view request) { return qemu.answer(request); }};
-    qemu.paging.cr3 = layout::monitor_physical;
+    GdbProxy proxy{[&](std::string_view request) { return qemu.answer(request); }, monitor_at};
+    qemu.paging.cr3 = monitor_at;
     EXPECT_EQ(proxy.answer("m1010,8"), std::nullopt);
     EXPECT_FALSE(qemu.physical);
     EXPECT_EQ(proxy.place(), GdbProxy::Place::monitor);

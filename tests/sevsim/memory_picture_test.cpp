@@ -46,4 +46,18 @@ TEST(SevsimMemoryPicture, RunsGoOnInTheNextRow) {
     }
 }
 
+TEST(SevsimMemoryPicture, LargeGuestsHaveLargerColumns) {
+    RunResult result     = powered_off();
+    result.records.pages = {
+        {.gpa = 0,             .pages = 0xC'0000,  .state = name(PageState::validated)},
+        {.gpa = 0x1'0000'0000, .pages = 0x34'0000, .state = name(PageState::untouched)},
+        {.gpa = 0x4'4000'0000, .pages = 2,         .state = name(PageState::shared)   },
+    };
+    const std::string svg = memory_picture(result);
+    expect_well_formed(svg);
+    EXPECT_NE(svg.find("a row is 16 MiB, a column 32 KiB"), std::string::npos);
+    EXPECT_NE(svg.find("h0.5v1h-0.5z"), std::string::npos);
+    EXPECT_NE(svg.find(">0x100000000<"), std::string::npos);
+}
+
 } // namespace vestibule::sevsim

@@ -65,6 +65,8 @@ constinit PageTable pointers{};
 constinit PageTable directory{};
 constinit PageTable image_table{};
 constinit PageTable free_tables[free_blocks]{};
+constinit PageTable far_directory{};
+constinit PageTable far_table{};
 alignas(page_size) constinit u8 ghcb[page_size]{};
 constinit u64 gdt[3]{};
 constinit x86::InterruptGate idt[32]{};
@@ -127,6 +129,26 @@ void start_without_ghcb() {
 
 void map_page(u64 gpa, bool is_private) {
     entry_of(gpa).value = gpa | table_flags | (is_private ? position_mask : 0);
+    Cpu::set_cr3(Cpu::cr3());
+}
+
+void map_far_page(u64 gpa, bool is_private) {
+    const auto lead = [](PageTable& from, unsigned index, const PageTable& to) {
+        const u64 wanted = address_of(&to) | table_flags | position_mask;
+        if (from.entry[index].value != wanted) {
+            from.entry[index].value = wanted;
+            return true;
+        }
+        return false;
+    };
+    if (lead(pointers, x86::table_index(gpa, 3), far_directory)) {
+        far_directory = {};
+    }
+    if (lead(far_directory, x86::table_index(gpa, 2), far_table)) {
+        far_table = {};
+    }
+    far_table.entry[x86::table_index(gpa, 1)].value =
+        gpa | table_flags | (is_private ? position_mask : 0);
     Cpu::set_cr3(Cpu::cr3());
 }
 

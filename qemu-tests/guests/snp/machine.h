@@ -57,6 +57,10 @@ inline constexpr u64 free_blocks = 4;
 /// Maps a 4 KiB page of the image or of free memory, without the C-bit where it is not private.
 void map_page(u64 gpa, bool is_private);
 
+/// Maps a 4 KiB page beyond the first GiB; those that are mapped so at one time lie in the same 2
+/// MiB.
+void map_far_page(u64 gpa, bool is_private);
+
 /// Maps the rest of the first GiB too, private, by 2 MiB.
 void map_all();
 

@@ -267,7 +267,7 @@ void look_at_end(const Options& options, bool is_in_good_order) {
         return;
     }
     const Secret secret = secret_of(options.canary);
-    for (u64 gpa = 0; gpa < options.memory; gpa += page_size) {
+    for (u64 gpa = 0; gpa < options.map().end(); gpa += page_size) {
         if (is_guest_memory(gpa) && has_shared_contents(gpa)
             && shows_secret(secret, shared_memory(gpa), page_size)) {
             report_violation(Rule::leak_canary, "in shared memory");

@@ -3,6 +3,7 @@
 
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/reverse_map.h"
+#include "sevsim/monitor/memory/shared_noise.h"
 #include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/processor/processors.h"
 #include "sevsim/monitor/recording/outcome.h"
@@ -56,6 +57,8 @@ void take_from_guest(u64 page) {
         nested::unmap_private(page);
         if (entry.was_shared) {
             nested::scramble_shared(page);
+        } else {
+            become_shared(page);
         }
     }
     entry = {.was_shared = true};

@@ -8,7 +8,6 @@
 #include "sevsim/monitor/hypervisor/flash.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/machine_end.h"
-#include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/loading/direct_boot.h"
 #include "sevsim/monitor/loading/loader.h"
 #include "sevsim/monitor/memory/memory.h"
@@ -50,7 +49,7 @@ void start_at_reset_vector(std::span<Vcpu> vcpus) {
 
 /// Under SEV-SNP firmware is memory, and so are the pages that it asks for in its metadata.
 void launch_firmware(Vcpu& vcpu, std::span<const u8> bytes) {
-    reverse_map::launch(layout::monitor_physical - bytes.size(), bytes.size());
+    reverse_map::launch(four_gib - bytes.size(), bytes.size());
     const LaunchModule& module = launch_module();
     for (const LaunchSection& section : std::span{module.sections}.first(module.section_count)) {
         for (u64 page = section.gpa; page < u64{section.gpa} + section.size; page += page_size) {
@@ -82,8 +81,7 @@ void load_firmware(std::span<Vcpu> vcpus, const GuestFiles& files) {
         launch_firmware(vcpu, bytes.subspan(variables));
     }
     if (variables != 0) {
-        constexpr u64 end = layout::monitor_physical; // 4 GiB, which is the guest's 4 GiB too
-        add_flash(end - bytes.size(), bytes.first(variables));
+        add_flash(four_gib - bytes.size(), bytes.first(variables));
     }
     prepare_direct_boot(vcpu, files);
     start_at_reset_vector(vcpus);

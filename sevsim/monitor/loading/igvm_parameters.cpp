@@ -82,10 +82,12 @@ Value value_of(igvm::HeaderType type, const Options& options) {
     case memory_map: {
         using nested::video_begin;
         using nested::video_end;
-        const MapEntry map[] = {
-            {0,                     video_begin / page_size,                  0, 0, 0},
-            {video_end / page_size, (options.memory - video_end) / page_size, 0, 0, 0},
-            {0,                     0,                                        0, 0, 0},
+        const MemoryMap memory = options.map();
+        const MapEntry map[]   = {
+            {0,                     video_begin / page_size,              0, 0, 0},
+            {video_end / page_size, (memory.low - video_end) / page_size, 0, 0, 0},
+            {four_gib / page_size,  memory.high / page_size,              0, 0, 0},
+            {0,                     0,                                    0, 0, 0},
         };
         return Value::of(map);
     }

@@ -72,10 +72,10 @@ void take_over_firmware(Vcpu& vcpu, const MultibootInformation& information,
         }
         const u64 last       = range.address + range.length;
         const bool is_tables = range.type == MultibootMemory::reserved
-                               && last <= vcpu.options.memory && range.address >= low_memory_end;
+                               && last <= vcpu.options.map().low && range.address >= low_memory_end;
         parameters.e820_table[parameters.e820_entries++] = {
             range.address, range.length, is_tables ? boot::E820Entry::acpi : range.type};
-        if (range.type == MultibootMemory::usable || last > vcpu.options.memory) {
+        if (range.type == MultibootMemory::usable || last > vcpu.options.map().low) {
             continue;
         }
         // Whole pages, as they are encrypted.

@@ -118,7 +118,7 @@ void launch_for_linux(Vcpu& vcpu, linux_boot::BootParameters& parameters) {
     for (u64 page = rom_begin; page < rom_end; page += page_size) {
         memset(private_memory(page), 0, page_size);
     }
-    reverse_map::launch(0, vcpu.options.memory);
+    reverse_map::launch(0, vcpu.options.map().end());
 }
 
 } // namespace vestibule::sevsim

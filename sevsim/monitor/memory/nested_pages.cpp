@@ -3,6 +3,7 @@
 
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/nested_entries.h"
+#include "sevsim/monitor/memory/page_set.h"
 #include "sevsim/monitor/memory/shared_noise.h"
 
 namespace vestibule::sevsim::nested {
@@ -14,9 +15,8 @@ namespace {
 
 constinit u64 shared_page_count = 0;
 
-/// Bit n of word n / 64: page n of the shared view shows the private one.
-constinit u64 aliases[most_memory / page_size / 64]{};
-constinit u64 alias_count = 0;
+/// The pages of the shared view that show the private one.
+constinit PageSet aliases{};
 
 constinit u64 taken[16]{}; // by take_shared()
 constinit size_t taken_count = 0;
@@ -63,6 +63,8 @@ PageTableEntry& private_page_entry(u64 page) {
 }
 
 } // namespace
+
+void make_page_sets(const MemoryMap& map) { aliases.make(map.end()); }
 
 void split_private_block(u64 page) {
     PageTableEntry& directory = directory_entry(private_view, page);
@@ -119,25 +121,15 @@ void alias_private(u64 gpa) {
     map_private(page, true);
     PageTableEntry& entry = page_entry(shared_view, page);
     entry.value           = (layout::private_base + page) | page_flags | (entry.value & destroyed);
-    u64& word             = aliases[page / page_size / 64];
-    const u64 mask        = bit(page / page_size % 64);
-    alias_count += (word & mask) == 0 ? 1 : 0;
-    word |= mask;
+    aliases.add(page);
     ++generation;
 }
 
 void drop_aliases() {
-    if (alias_count == 0) {
+    if (aliases.is_empty()) {
         return;
     }
-    for (u64 n = 0; alias_count != 0; ++n) {
-        u64& word = aliases[n / 64];
-        if ((word & bit(n % 64)) != 0) {
-            word &= ~bit(n % 64);
-            --alias_count;
-            page_entry(shared_view, n * page_size).value &= destroyed;
-        }
-    }
+    aliases.take_each([](u64 page) { page_entry(shared_view, page).value &= destroyed; });
     ++generation;
 }
 

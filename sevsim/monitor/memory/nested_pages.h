@@ -2,6 +2,7 @@
 // What the pages of guest memory show through each view of the nested tables (nested_tables.h).
 #pragma once
 
+#include "sevsim/memory_map.h"
 #include "x86/types.h"
 
 namespace vestibule::sevsim::nested {
@@ -10,7 +11,8 @@ namespace vestibule::sevsim::nested {
 inline constexpr u64 video_begin = 0xA'0000;
 inline constexpr u64 video_end   = 0xC'0000;
 
-inline constexpr u64 most_memory = u64{2} << 30; // of a guest
+/// To be called first, once the size of guest memory is known.
+void make_page_sets(const MemoryMap& map);
 
 /// Makes the page at `gpa` there in the private view; what it holds, where `write` is not set, may
 /// stand in the other view.

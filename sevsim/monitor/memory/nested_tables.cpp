@@ -11,6 +11,8 @@
 #include "sevsim/monitor/memory/shared_noise.h"
 #include "sevsim/monitor/memory/snp_pages.h"
 
+#include <algorithm>
+
 namespace vestibule::sevsim {
 
 using namespace nested;
@@ -21,7 +23,7 @@ namespace {
 
 constexpr u64 gigabyte_size = u64{1} << 30;
 
-constinit u64 memory_size    = 0;
+constinit MemoryMap map{};
 constinit u64 firmware_begin = 0; // guest-physical, up to 4 GiB; 0: there is none
 constinit u8* firmware       = nullptr;
 constinit bool is_snp        = false;
@@ -95,8 +97,8 @@ namespace {
 
 /// One view, the machine's own: memory and devices at their addresses.
 Roots native_roots() {
-    for (u64 gigabyte = 0; gigabyte < 4; ++gigabyte) {
-        map_own_gigabyte(gigabyte << 30);
+    for (u64 gigabyte = 0; gigabyte < std::max(map.end(), four_gib); gigabyte += gigabyte_size) {
+        map_own_gigabyte(gigabyte);
     }
     PageTable* root      = new_table();
     root->entry[0].value = layout::physical(shared_view.pointers) | table_flags;
@@ -131,9 +133,10 @@ Roots encrypted_roots(const Options& options, View view) {
 } // namespace
 
 void build_nested_tables(const Options& options) {
-    memory_size = options.memory;
-    is_snp      = options.is_snp();
+    map    = options.map();
+    is_snp = options.is_snp();
     make_views();
+    make_page_sets(map);
     if (is_snp) {
         reverse_map::build(options);
     }
@@ -164,8 +167,8 @@ namespace {
 
 /// What the machine has below 4 GiB, in smaller pages than before, so that some can be others.
 void split_last_gigabyte() {
-    const u64 end                                                    = layout::monitor_physical;
-    const u64 gigabyte                                               = end - gigabyte_size;
+    constexpr u64 end                                                = four_gib;
+    constexpr u64 gigabyte                                           = end - gigabyte_size;
     shared_view.pointers->entry[x86::table_index(gigabyte, 3)].value = 0;
     const u64 large_end = firmware_begin & ~(x86::large_page_size - 1);
     for (u64 gpa = gigabyte; gpa < large_end; gpa += x86::large_page_size) {
@@ -210,7 +213,7 @@ u8* add_native_page(u64 gpa) {
     constexpr u64 apics_begin = 0xFEC0'0000;
     constexpr u64 apics_end   = 0xFEF0'0000;
     const bool is_apic        = gpa >= apics_begin && gpa < apics_end;
-    if (gpa >= layout::monitor_physical || is_apic || used == memory_size) {
+    if (gpa >= four_gib || is_apic || used == map.end()) {
         return nullptr;
     }
     split_native_view(gpa);
@@ -222,14 +225,14 @@ u8* add_native_page(u64 gpa) {
 
 void map_firmware(const Options& options, std::span<u8> image) {
     firmware        = image.data();
-    firmware_begin  = layout::monitor_physical - image.size(); // 4 GiB is also the guest's 4 GiB
+    firmware_begin  = four_gib - image.size();
     u64 backing     = reinterpret_cast<u64>(firmware);
     const u64 flags = is_snp ? page_flags : page_flags & ~PageTableEntry::writable;
     if (options.is_native()) {
         split_last_gigabyte();
     }
     const View view = options.is_native() ? shared_view : private_view;
-    for (u64 gpa = firmware_begin; gpa < layout::monitor_physical; gpa += page_size) {
+    for (u64 gpa = firmware_begin; gpa < four_gib; gpa += page_size) {
         page_entry(view, gpa).value = backing | flags;
         backing += page_size;
     }
@@ -246,15 +249,11 @@ void show_flash(u64 gpa, std::span<const u8> array, bool readable) {
     ++generation;
 }
 
-void encrypt_shared_memory() { start_shared_noise(memory_size); }
+void encrypt_shared_memory(const Options& options) { start_shared_noise(options); }
 
-bool is_guest_memory(u64 gpa) {
-    return gpa < memory_size && (gpa < video_begin || gpa >= video_end);
-}
+bool is_guest_memory(u64 gpa) { return map.has(gpa) && (gpa < video_begin || gpa >= video_end); }
 
-bool is_firmware(u64 gpa) {
-    return firmware != nullptr && gpa >= firmware_begin && gpa < layout::monitor_physical;
-}
+bool is_firmware(u64 gpa) { return firmware != nullptr && gpa >= firmware_begin && gpa < four_gib; }
 
 u8* firmware_memory(u64 gpa) { return firmware + (gpa - firmware_begin); }
 

@@ -32,7 +32,7 @@ void show_flash(u64 gpa, std::span<const u8> array, bool readable);
 
 /// From here on the shared view begins with noise (shared_noise.h): everything is out of it that
 /// the monitor needs.
-void encrypt_shared_memory();
+void encrypt_shared_memory(const Options& options);
 
 /// The table root for the vCPU's present mode. The no-execute twin has the same mappings, none of
 /// them executable: an entry on it stops at the first instruction (deliver_vc.h).

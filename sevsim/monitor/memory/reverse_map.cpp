@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/memory/reverse_map.h"
 
-#include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "x86/page_table.h"
@@ -12,11 +11,10 @@ namespace {
 
 /// Below 4 GiB, where firmware may lie: as much as the host command lets it have.
 constexpr u64 firmware_window = u64{16} << 20;
-constexpr u64 firmware_floor  = layout::monitor_physical - firmware_window;
+constexpr u64 firmware_floor  = four_gib - firmware_window;
 
 constinit Entry* memory   = nullptr;
 constinit Entry* firmware = nullptr;
-constinit u64 memory_size = 0;
 
 Entry* allocate_entries(u64 size) {
     const u64 bytes = size / page_size * sizeof(Entry);
@@ -26,16 +24,15 @@ Entry* allocate_entries(u64 size) {
 } // namespace
 
 void build(const Options& options) {
-    memory_size = options.memory;
-    memory      = allocate_entries(memory_size);
-    firmware    = allocate_entries(firmware_window);
+    memory   = allocate_entries(options.map().end());
+    firmware = allocate_entries(firmware_window);
 }
 
 bool has(u64 gpa) { return is_guest_memory(gpa) || is_firmware(gpa); }
 
 Entry& at(u64 gpa) {
-    return gpa < memory_size ? memory[gpa / page_size]
-                             : firmware[(gpa - firmware_floor) / page_size];
+    const bool is_memory = gpa < firmware_floor || gpa >= four_gib;
+    return is_memory ? memory[gpa / page_size] : firmware[(gpa - firmware_floor) / page_size];
 }
 
 void launch(u64 gpa, u64 size) {
@@ -54,8 +51,8 @@ void smash(u64 gpa) {
 }
 
 bool is_private_block(u64 block) {
-    // The first 2 MiB hold what is no memory, and the last ones may not be whole.
-    if (block == 0 || block + x86::large_page_size > memory_size) {
+    // The first 2 MiB hold what is no memory.
+    if (block == 0 || !is_guest_memory(block)) {
         return false;
     }
     for (u64 page = block; page < block + x86::large_page_size; page += page_size) {

@@ -3,34 +3,40 @@
 
 #include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/nested_entries.h"
-#include "sevsim/monitor/memory/nested_pages.h"
+#include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/memory/page_set.h"
+#include "sevsim/monitor/memory/reverse_map.h"
 #include "x86/cpu.h"
+
+#include <algorithm>
 
 namespace vestibule::sevsim {
 
 namespace {
 
-/// Bit n of word n / 64: page n is still without noise.
-constinit u64 without[nested::most_memory / page_size / 64]{};
-constinit u64 pages_without = 0;
+constinit PageSet with_contents{}; // noise, or what somebody has written since
+constinit bool has_noise     = false;
+constinit bool is_snp        = false;
+constinit u64 memory_end     = 0;
+constinit bool devices_write = false; // or may do so: of other pages nobody knows
 
 void fill(u64 page) {
-    without[page / 64] &= ~bit(page % 64);
-    --pages_without;
-    const u64 gpa = page * page_size;
-    nested::fill_with_noise(layout::at_physical(gpa), page_size, nested::shared_seed ^ gpa);
+    with_contents.add(page);
+    nested::fill_with_noise(layout::at_physical(page), page_size, nested::shared_seed ^ page);
 }
 
-bool has_none(u64 page) {
-    return page < nested::most_memory / page_size && (without[page / 64] & bit(page % 64)) != 0;
-}
-
-void fill_all() {
-    for (u64 page = 0; pages_without != 0; ++page) {
-        if (has_none(page)) {
+/// Devices write to what the guest has shared. Under SEV-SNP it says so, now and later
+/// (become_shared).
+void prepare_for_devices() {
+    constexpr u64 most = u64{2} << 30; // it takes the host that memory, and its time
+    const u64 end      = is_snp ? memory_end : std::min(memory_end, most);
+    for (u64 page = 0; page < end; page += page_size) {
+        if (is_guest_memory(page) && (!is_snp || reverse_map::at(page).was_shared)
+            && !with_contents.has(page)) {
             fill(page);
         }
     }
+    devices_write = true;
 }
 
 struct PortRange {
@@ -79,27 +85,32 @@ bool prepares_pci_dma(u16 port, u32 value) {
 
 } // namespace
 
-void start_shared_noise(u64 memory_size) {
-    using namespace nested;
-    for (u64 gpa = 0; gpa < memory_size; gpa += page_size) {
-        if (gpa < video_begin || gpa >= video_end) {
-            const u64 page = gpa / page_size;
-            without[page / 64] |= bit(page % 64);
-            ++pages_without;
-        }
-    }
+void start_shared_noise(const Options& options) {
+    has_noise  = true;
+    is_snp     = options.is_snp();
+    memory_end = options.map().end();
+    with_contents.make(memory_end);
 }
 
 void need_shared_noise(u64 gpa) {
-    if (has_none(gpa / page_size)) {
-        fill(gpa / page_size);
+    const u64 page = gpa & ~(page_size - 1);
+    if (has_noise && !devices_write && !with_contents.has(page)) {
+        fill(page);
     }
 }
 
-bool has_shared_contents(u64 gpa) { return !has_none(gpa / page_size); }
+void become_shared(u64 page) {
+    if (devices_write && !with_contents.has(page)) {
+        fill(page);
+    }
+}
+
+bool has_shared_contents(u64 gpa) {
+    return !has_noise || devices_write || with_contents.has(gpa & ~(page_size - 1));
+}
 
 void before_port_write(u16 port, u32 value) {
-    if (pages_without == 0) {
+    if (!has_noise || devices_write) {
         return;
     }
     bool may_start = prepares_pci_dma(port, value);
@@ -107,15 +118,15 @@ void before_port_write(u16 port, u32 value) {
         may_start |= port >= range.first && port <= range.last;
     }
     if (may_start) {
-        fill_all();
+        prepare_for_devices();
     }
 }
 
 void before_mmio_write(u64 gpa) {
     constexpr u64 board_begin = 0xFEC0'0000; // interrupt controllers, event timer, flash
-    constexpr u64 board_end   = u64{4} << 30;
-    if (pages_without != 0 && (gpa < board_begin || gpa >= board_end)) {
-        fill_all();
+    constexpr u64 board_end   = four_gib;
+    if (has_noise && !devices_write && (gpa < board_begin || gpa >= board_end)) {
+        prepare_for_devices();
     }
 }
 

@@ -5,6 +5,7 @@
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/reverse_map.h"
+#include "sevsim/monitor/memory/shared_noise.h"
 #include "sevsim/monitor/recording/outcome.h"
 
 namespace vestibule::sevsim::nested {
@@ -46,14 +47,17 @@ void clear(PageTableEntry& entry) {
     }
 }
 
-/// A walk or fetch through a mapping without the C-bit has shown the private page here.
+/// A walk or fetch through a mapping without the C-bit has shown the private page here. Few pages
+/// have that, and each table that is not looked at spares QEMU a walk of its own.
 void drop_alias(u64 page) {
-    if (is_guest_memory(page)) {
+    reverse_map::Entry& entry = reverse_map::at(page);
+    if (entry.aliased && is_guest_memory(page)) {
         PageTableEntry& shared = page_entry(shared_view, page);
         if (shared.is_present() && shared.address(0) == backing_address(page)) {
             clear(shared);
         }
     }
+    entry.aliased = false;
 }
 
 /// How a VMPL above 0 may use the page. The nested tables know no supervisor: a page that one of
@@ -123,6 +127,7 @@ void share_unasked(u64 page) {
         reverse_map::smash(page);
     }
     reverse_map::at(page) = {.was_shared = true};
+    become_shared(page);
 }
 
 } // namespace
@@ -140,10 +145,10 @@ View private_view_of(unsigned vmpl) {
 
 bool is_launch_over() { return launch_over; }
 
-void end_launch() {
+void end_launch(u64 memory_end) {
     launch_over = true;
-    for (u64 block = 0; is_guest_memory(block); block += x86::large_page_size) {
-        if (!directory_entry(private_view, block).is_present()
+    for (u64 block = 0; block < memory_end; block += x86::large_page_size) {
+        if (!is_guest_memory(block) || !directory_entry(private_view, block).is_present()
             || reverse_map::is_private_block(block)) {
             continue;
         }
@@ -164,6 +169,7 @@ void map_validated(u64 page) {
 }
 
 void unmap_private(u64 page) {
+    drop_alias(page);
     if (is_guest_memory(page) && !directory_entry(private_view, page).is_present()) {
         return; // nobody has looked at the whole block
     }
@@ -171,7 +177,6 @@ void unmap_private(u64 page) {
     for (unsigned vmpl = 1; vmpl < reverse_map::vmpl_count; ++vmpl) {
         unmap_private(page, vmpl);
     }
-    drop_alias(page);
 }
 
 void unmap_private(u64 page, unsigned vmpl) {
@@ -217,6 +222,7 @@ NestedFault resolve_snp_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
     }
     if (!is_private) { // walks and fetches are, whatever the mapping says
         page_entry(shared_view, page).value = backing_address(page) | page_flags;
+        entry.aliased                       = true;
         ++generation;
         return NestedFault::resolved;
     }

@@ -15,8 +15,8 @@ View private_view_of(unsigned vmpl);
 /// Until the launch ends the loader writes to private memory as it likes.
 bool is_launch_over();
 
-/// What was not launched leaves the private view.
-void end_launch();
+/// What was not launched, of memory up to `memory_end`, leaves the private view.
+void end_launch(u64 memory_end);
 
 /// A 4 KiB page that the guest has just validated, with what hardware would show there: noise.
 void map_validated(u64 page);

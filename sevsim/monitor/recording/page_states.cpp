@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/recording/page_states.h"
 
-#include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/recording/records.h"
@@ -66,8 +65,10 @@ void send_page_states(const Options& options) {
         return;
     }
     constexpr u64 firmware_window = u64{16} << 20;
-    send_range(0, options.memory);
-    send_range(layout::monitor_physical - firmware_window, layout::monitor_physical);
+    const MemoryMap map           = options.map();
+    send_range(0, map.low);
+    send_range(four_gib - firmware_window, four_gib);
+    send_range(four_gib, four_gib + map.high);
 }
 
 } // namespace vestibule::sevsim

@@ -2,6 +2,7 @@
 #include "sevsim/monitor/recording/show_debugger.h"
 
 #include "sevsim/monitor/debugger_view.h"
+#include "sevsim/monitor/layout.h"
 #include "sevsim/monitor/memory/nested_tables.h"
 #include "sevsim/monitor/memory/own_tables.h"
 
@@ -21,7 +22,8 @@ void show_debugger(const Options& options) {
     const NestedRoots roots = nested_roots();
     view.is_encrypted       = options.is_native() ? 0 : 1;
     view.c_bit_position     = options.c_bit_position;
-    view.memory             = options.memory;
+    view.monitor            = layout::monitor_physical;
+    view.monitor_size       = layout::monitor_size;
     view.five_levels        = has_five_levels() ? 1 : 0;
     view.private_root       = roots.all_private;
     view.shared_root        = roots.long_mode;
