@@ -107,6 +107,13 @@ foreach(entry 32 compat 64)
   payload_test(state_${entry} state.elf BUILD --entry ${entry} --vcpus 4 RUN --smp 4
     WANT ${state} "RAM in KiB 0\n" "vCPUs 4\n" "mailbox is empty\n" "0x6 +AP reset hold +- +- +3\n")
 endforeach()
+# INITs and SIPIs that no vCPU has sent: to one that waits, before there is anything for it to do and while it is
+# looked for, and to the one that runs.
+foreach(storm sipi-storm:1@1+60 init-storm:1@1+60 init-storm:1@300+3 sipi-storm:0@2+60 init-storm:0@9+1)
+  string(REGEX REPLACE "[^a-z0-9]" "_" name ${storm})
+  payload_test(state_${name} state.elf BUILD --vcpus 2 --memory 64M RUN --smp 2 --memory 64M --repeatable --hostile ${storm}
+    WANT ${state} "vCPUs 2\n" "mailbox is empty\n" "told [1-9][0-9]* times")
+endforeach()
 payload_test(state_8_vcpus state.elf BUILD --vcpus 8 --memory 128M RUN --smp 8 --memory 128M
   WANT ${state} "RAM in KiB 130688\n" "vCPUs 8\n" "mailbox is empty\n")
 payload_test(state_alone state.elf BUILD --memory 64M RUN --memory 64M

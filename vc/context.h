@@ -50,7 +50,7 @@ struct Context {
 /// Where guest-physical addresses have `physical_bits`, or 0: as many as there are below the C-bit.
 constexpr u64 page_addresses(u8 physical_bits, u64 c_bit) {
     const u64 beyond = physical_bits != 0 ? bit(physical_bits) : c_bit;
-    return (beyond - 1) & x86::PageTableEntry::address_mask;
+    return beyond - page_size; // a page's own bits are no address of a page
 }
 
 /// Whether a guest-physical address is in the GHCB page.

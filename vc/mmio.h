@@ -49,25 +49,15 @@ write_place(const Request& request, const Place& place, u8 size, u64 value) {
 
 /// SECURITY: a page mapped private is memory, whatever exit code the hypervisor chose. To ask for
 /// it would write the guest's secrets into the shared buffer, or read memory of the hypervisor's
-/// making.
+/// making. Nor is the GHCB page a device.
 constexpr ghcb::Outcome judge_place(Context& context, const Place& place) {
-    if (!place.is_private && !place.crosses_page) {
+    const bool is_memory = place.is_private || is_in_ghcb(context, place.gpa);
+    if (!is_memory && !place.crosses_page) {
         return ghcb::Outcome::done();
     }
     context.culprit = place.linear;
-    return ghcb::Outcome::terminate(place.is_private ? ghcb::reason::vc_mmio_private
-                                                     : ghcb::reason::vc_mmio_crosses_page);
-}
-
-/// The same in a kernel: nor is the GHCB page a device. The stub, which has no room for that, asks
-/// and is refused; nothing is in that page which the hypervisor does not see.
-template <class Cpu>
-constexpr ghcb::Outcome judge_device(Context& context, const Place& place) {
-    if (Cpu::serves_kernel && is_in_ghcb(context, place.gpa)) {
-        context.culprit = place.linear;
-        return ghcb::Outcome::terminate(ghcb::reason::vc_mmio_private);
-    }
-    return judge_place(context, place);
+    return ghcb::Outcome::terminate(is_memory ? ghcb::reason::vc_mmio_private
+                                              : ghcb::reason::vc_mmio_crosses_page);
 }
 
 struct MmioEvent {
@@ -117,12 +107,12 @@ struct MmioEvent {
             outcome = find_place<Cpu>(request, segment, writes, offset, memory_size, place);
         }
         if (outcome.is_done() && !(moves && place.is_private && !from.is_private)) {
-            outcome = judge_device<Cpu>(request.context, place);
+            outcome = judge_place(request.context, place);
         }
         const UserAccess<Cpu> user_access;
         u64 memory = 0;
         if (outcome.is_done() && moves) {
-            outcome = from.is_private ? Outcome::done() : judge_device<Cpu>(request.context, from);
+            outcome = from.is_private ? Outcome::done() : judge_place(request.context, from);
             if (outcome.is_done()) {
                 outcome = read_place<Cpu>(request, from, size, other);
             }

@@ -115,8 +115,7 @@ template <class Cpu>
     const Translation place = walk<Cpu, Cpu::serves_kernel>(
         context, address, writes ? page_fault::write : 0, frame.rflags);
     // SECURITY: what is mapped private is memory (judge_place in vc/mmio.h).
-    if (place.faults || place.is_private
-        || (Cpu::serves_kernel && is_in_ghcb(context, place.gpa))) {
+    if (place.faults || place.is_private || is_in_ghcb(context, place.gpa)) {
         return not_here;
     }
     ghcb::Call<Cpu> call{context.ghcb};

@@ -48,7 +48,8 @@ u64 draw_event(Random& random, const Places& places) {
     constexpr u64 valid = u64{1} << 31, with_code = u64{1} << 11;
     constexpr u64 interrupt = 0, nmi = 2, exception = 3, software = 4;
     constexpr u64 rare_types[] = {interrupt, software};
-    constexpr u64 vc = 29, nmi_vector = 2, exceptions = 32;
+    constexpr u64 vc = 29, nmi_vector = 2,
+                  exceptions = 31; // 31 itself is none, and VMRUN refuses it
     constexpr u64 liked[] = {0, 1, 3, 6, 8, 11, 12, 13, 14, 17, 18, 28, 30, 0x20, 0x80, 0xF0, 0xFF};
     const u64 way         = random.below(8);
     u64 vector            = way < 3   ? vc
@@ -121,6 +122,7 @@ u64 draw_number(Random& random, const Draw& draw, const Places& places) {
                    << 32
                | draw_bits(random, 32);
     case Number::shared: return 0;
+    case Number::vcpu: return random.below(2);
     case Number::choice: return 1 + random.below(draw.most);
     }
     std::unreachable();

@@ -43,6 +43,7 @@ enum class Number : u8 {
     bits,     ///< of a word of 64 bits
     leaf,     ///< a CPUID function of the guest's, and bits of its answer
     shared,   ///< the GHCB page: 0
+    vcpu,     ///< the first or the second
     choice,   ///< 1 to `most`
 };
 
@@ -139,6 +140,8 @@ inline constexpr Draw draws[] = {
     {Lie::message_flip,         Moment::time,        Number::flips,        0, true,  Data::guests,      ""},
     {Lie::storm,                Moment::entry,       Number::event,       64, false, Data::guests,      "Heckler (CVE-2024-25743)"},
     {Lie::init,                 Moment::entry,       Number::none,         0, false, Data::guests,      ""},
+    {Lie::init_storm,           Moment::entry,       Number::vcpu,        64, false, Data::guests,      "INIT, SIPI of the hypervisor's (GHCB specification, 4.3)"},
+    {Lie::sipi_storm,           Moment::entry,       Number::vcpu,        64, false, Data::guests,      "INIT, SIPI of the hypervisor's (GHCB specification, 4.3)"},
     {Lie::tsc_back,             Moment::vmgexit,     Number::bits,         0, false, Data::hypervisors, ""},
     {Lie::tsc_still,            Moment::entry,       Number::none,         0, false, Data::hypervisors, ""},
     {Lie::shared_other,         Moment::vmgexit,     Number::shared,       0, false, Data::hypervisors, "shared page remapped"},

@@ -69,13 +69,15 @@ bool is_coded(const Ended& run) {
 
 /// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
 /// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
-/// and no SIPI.
+/// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     const auto tells = [&plan](Lie lie) {
         return std::ranges::find(plan, lie, &Hostility::lie) != plan.end();
     };
     return (run.kind == "stop" && tells(Lie::no_information))
-           || (run.kind == "halt" && (tells(Lie::termination_returns) || tells(Lie::init)));
+           || (run.kind == "halt" && (tells(Lie::termination_returns) || tells(Lie::init)))
+           || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
+               && tells(Lie::init_storm));
 }
 
 /// Each rule belongs to one of them.

@@ -15,6 +15,8 @@ extern "C" {
 extern u8 exception_entries[]; // boot/exceptions.asm
 void exception_handler(vc::Frame& frame, u32 vector);
 extern u8 leave_user_entry[]; // user.asm
+extern u8 interrupt_entries[];
+[[noreturn]] void unmeant_interrupt(u32 vector);
 }
 #pragma GCC visibility pop
 
@@ -26,6 +28,7 @@ namespace {
 
 constexpr u8 leave_user    = 0x80;
 constexpr u8 machine_check = 18;
+constexpr unsigned vectors = sizeof(machine.idt) / sizeof(machine.idt[0]);
 constinit unsigned wrong   = 0;
 
 struct Tables {
@@ -63,6 +66,11 @@ void make_gates() {
         machine.idt[vector] = x86::InterruptGate::to(address_of(exception_entries)
                                                          + vector * boot::exception_entry_stride,
                                                      boot::code64_selector);
+    }
+    for (unsigned vector = x86::exception::count; vector < vectors; ++vector) {
+        const u64 entry = address_of(interrupt_entries)
+                          + u64{vector - x86::exception::count} * boot::exception_entry_stride;
+        machine.idt[vector] = x86::InterruptGate::to(entry, boot::code64_selector);
     }
     vestibule_set_gate(machine.idt, x86::exception::vmm_communication, vestibule_early_entry,
                        boot::code64_selector, 0);
@@ -138,6 +146,14 @@ void limit_task(unsigned io_map_bytes) {
                                  | ((base >> 24 & 0xFF) << 56)};
     machine.gdt[task / 8 + 1] = {base >> 32};
     asm volatile("ltr %0" : : "r"(task));
+    // What comes from outside may come where RSP leads nowhere, and finds a stack all the same: by
+    // its own gate, or by that of the #DF which it becomes.
+    machine.idt[x86::exception::double_fault].ist = fault_ist;
+    for (unsigned vector = x86::exception::count; vector < vectors; ++vector) {
+        if (vector != leave_user) {
+            machine.idt[vector].ist = fault_ist;
+        }
+    }
 }
 
 void unmap_guards() {
@@ -236,6 +252,10 @@ void end_run() {
 }
 
 } // namespace vestibule::guests
+
+void unmeant_interrupt(u32 vector) {
+    vestibule_terminate(static_cast<vestibule_reason>(ghcb::reason::set_exception << 8 | vector));
+}
 
 void exception_handler(vc::Frame& frame, u32 vector) {
     using guests::machine;

@@ -43,7 +43,8 @@ struct Machine {
     alignas(16) x86::TaskState task;
     u8 io_map[8193]; // right behind it; not in use unless a guest says so (limit_task)
     x86::SegmentDescriptor gdt[10];
-    alignas(16) x86::InterruptGate idt[0x81];
+    alignas(
+        16) x86::InterruptGate idt[256]; // each vector has a handler: the hypervisor has them all
     vestibule_platform platform;
     Seen seen;
     unsigned fixed_up;

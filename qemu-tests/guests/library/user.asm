@@ -29,7 +29,10 @@ enter_user:
 
         global  leave_user_entry
 leave_user_entry:
+        cmp     qword [kernel_rsp], 0   ; nobody has entered: it is the hypervisor's (Heckler)
+        je      leave_user_unmeant
         mov     rsp, [kernel_rsp]
+        mov     qword [kernel_rsp], 0
         pop     r9
         mov     [r9], rax
         mov     [r9 + 8], rdx
@@ -40,6 +43,29 @@ leave_user_entry:
         pop     rbp
         pop     rbx
         ret
+
+; Vectors that no device of this machine has: they come from a hypervisor, or from INT in user code. One
+; entry a vector, 8 bytes apart (machine.cpp), and none of them returns.
+        extern  unmeant_interrupt
+        align   8
+        global  interrupt_entries
+interrupt_entries:
+%assign vector 32
+%rep    224
+        align   8
+        push    byte vector - 0x80      ; so that it is one byte of code
+        jmp     near unmeant_common
+%assign vector vector + 1
+%endrep
+
+leave_user_unmeant:
+        push    byte 0
+unmeant_common:
+        mov     edi, [rsp]
+        add     edi, 0x80
+        cld
+        and     rsp, -16
+        call    unmeant_interrupt
 
 ; void cpuid_without_stack(u32* leaf_to_eax): CPUID while RSP leads nowhere.
         global  cpuid_without_stack

@@ -57,6 +57,13 @@ void rage(Vcpu& vcpu) {
             && (vcpu.vmcb.event_injection & event::valid) == 0) {
             (void)tells(vcpu.options, one.lie);
             inject_by_force(vcpu, one.code);
+        } else if (one.lie == Lie::init_storm && since < one.within && force_init(one.code)) {
+            (void)tells(vcpu.options, one.lie);
+            if (since + 1 == one.within) {
+                (void)force_startup(one.code);
+            }
+        } else if (one.lie == Lie::sipi_storm && since < one.within && force_startup(one.code)) {
+            (void)tells(vcpu.options, one.lie);
         } else if (one.lie == Lie::tsc_still && entries >= one.at) {
             const u64 now        = x86::Cpu::rdtsc();
             still                = since == 0 ? now + vcpu.vmcb.tsc_offset : still;

@@ -201,9 +201,12 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
         } else if (check_inputs(vcpu, gpa, ghcb, *event)) {
             ghcb.clear_valid();
             const Event& served = served_event(vcpu.options, *event);
-            if (is_served_twice(vcpu.options)) {
+            const Unasked other{&served != event};
+            const bool is_twice = is_served_twice(vcpu.options);
+            if (is_twice) {
                 (void)served.serve(vcpu, ghcb);
             }
+            const Unasked again{is_twice};
             const Answer answer = served.serve(vcpu, ghcb);
             if (vcpu.replaced || vcpu.destroyed) {
                 return; // nobody waits for it any more

@@ -87,6 +87,26 @@ bool send_ipi(Vcpu& sender, u32 command) {
     return true;
 }
 
+bool force_init(u64 index) {
+    if (index >= vcpus().size()) {
+        return false;
+    }
+    Vcpu& vcpu = vcpus()[index];
+    send_init(vcpu, vcpu);
+    if (vcpu.init_received) {
+        wake(vcpu); // it comes as soon as the guest is out
+    }
+    return true;
+}
+
+bool force_startup(u64 index) {
+    if (index >= vcpus().size()) {
+        return false;
+    }
+    send_startup(vcpus()[index]);
+    return true;
+}
+
 // A guest lets go of its last lock before it asks to be held, so INIT and SIPI may come in between,
 // where a hypervisor that forgot them would hold the vCPU for good.
 void hold_until_sipi(Vcpu& vcpu) {

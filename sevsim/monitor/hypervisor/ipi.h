@@ -12,6 +12,10 @@ namespace vestibule::sevsim {
 /// A write to the interrupt command register. False where it is the APIC's to deliver.
 bool send_ipi(Vcpu& sender, u32 command);
 
+/// The hypervisor's own INIT and SIPI, to whichever vCPU. False where there is none of that number.
+bool force_init(u64 index);
+bool force_startup(u64 index);
+
 /// AP reset hold: comes back when a SIPI has come (GHCB specification, section 4.3).
 void hold_until_sipi(Vcpu& vcpu);
 

@@ -30,6 +30,19 @@ void report_violation(Rule rule, const char* detail);
 /// The same of code elsewhere.
 void report_violation(Rule rule, const char* detail, u64 rip);
 
+/// While there is one, the hypervisor serves what the guest has not asked for: no rule that this
+/// breaks is one that the guest has broken.
+class Unasked {
+  public:
+    explicit Unasked(bool is_unasked);
+    Unasked(const Unasked&)            = delete;
+    Unasked& operator=(const Unasked&) = delete;
+    ~Unasked();
+
+  private:
+    bool outer;
+};
+
 /// A lie that the hypervisor has told, or an attack; traced where that is wanted.
 void report_lie(const char* name, bool traced);
 
