@@ -29,7 +29,7 @@ string(JOIN "," runtime_lies response-code cpuid-register exitinfo1-upper rdpmc-
   vc vc-at-entry vc-within event event-within event-walk msr msr-within exception refused unanswered nmi vnmi
   termination-returns field-flip field-set field-race answer-stale answer-late answer-doubled answer-of-other msr-flip
   msr-stale storm tsc-back tsc-still shared-other shared-replayed shared-unmapped)
-attack_test(library library_nmis ARGS --ignore NMI --batch 40 --kind ${runtime_lies})
+attack_test(library library_nmis ARGS --ignore NMI --kind ${runtime_lies})
 
 # Checks taken out of the guest's code, one at a time: each is found.
 add_test(NAME qemu.planted_faults
