@@ -31,7 +31,7 @@ string(JOIN "," runtime_lies response-code cpuid-register exitinfo1-upper rdpmc-
   vc vc-at-entry vc-within event event-within event-walk msr msr-within exception refused unanswered nmi vnmi
   termination-returns field-flip field-set field-race answer-stale answer-late answer-doubled answer-of-other msr-flip
   msr-stale storm tsc-back tsc-still shared-other shared-replayed shared-unmapped)
-attack_test(library library_nmis ARGS --ignore NMI --batch 40 --kind ${runtime_lies})
+attack_test(library library_nmis ARGS --ignore NMI --kind ${runtime_lies})
 
 # Each vector from outside, every other one a few times in a row: a kernel has a handler for each. An exception of
 # vector 31 VMRUN refuses, since there is none (APM volume 2, section 15.20).

@@ -6,6 +6,7 @@
 # The files of EARLY take their first #VC, a CPUID, with an early handler: 64-bit, compatibility and
 # legacy mode.
 cmake_minimum_required(VERSION 3.25) # IN_LIST
+include(${CMAKE_CURRENT_LIST_DIR}/planned.cmake)
 
 set(codes
   0x0 0x10 0x27 0x37 0x41 0x4d 0x4e 0x51 0x5d 0x61 0x6e 0x6f 0x72 0x74 0x76 0x78 0x7b 0x7c 0x7f
@@ -25,24 +26,36 @@ set(served 0x27 0x37 0x6e 0x6f 0x72 0x76 0x7b 0x7c 0x81 0x87 0x89 0x8a 0x8b 0x40
 set(anywhere "${termination}(VC_OPCODE_MISMATCH|EARLY_UNEXPECTED_EXIT|GHCB_REENTERED) ")
 set(runs 0)
 
-# attack(<image> <lie> <ends>): a run that must end as one of `ends` says, before the guest is done.
-function(attack image lie ends)
-  execute_process(COMMAND ${SEVSIM} run ${image} --hostile ${lie} RESULT_VARIABLE status
-    OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(NOT status EQUAL 1 OR output MATCHES "not ok" OR NOT output MATCHES "Outcome: the guest ${ends}")
-    message(NOTICE "${output}")
-    message(FATAL_ERROR "${image} --hostile ${lie}: the guest did not end as it should: ${ends}")
-  endif()
-  math(EXPR runs "${runs} + 1")
+# attack(<lie> <ends>): a run of the next image that must end as one of `ends` says, before the guest is done.
+function(attack lie ends)
+  set(lies ${lies} ${lie} PARENT_SCOPE)
+  set(ends_of_${lie} "${ends}" PARENT_SCOPE)
+endfunction()
+
+# attacked(<image>): all of them, in one machine.
+function(attacked image)
+  planned_runs(${image} "${lies}")
+  set(number 0)
+  foreach(lie IN LISTS lies)
+    set(ends "${ends_of_${lie}}")
+    if(NOT planned_outcome_${number} MATCHES "^1 the guest ${ends}" OR planned_output_${number} MATCHES "not ok")
+      message(NOTICE "${planned_output_${number}}\n${planned_outcome_${number}}")
+      message(FATAL_ERROR "${image} --hostile ${lie}: the guest did not end as it should: ${ends}")
+    endif()
+    math(EXPR number "${number} + 1")
+  endforeach()
+  math(EXPR runs "${runs} + ${number}")
   set(runs ${runs} PARENT_SCOPE)
+  set(lies PARENT_SCOPE)
 endfunction()
 
 foreach(image IN LISTS EARLY)
   foreach(code IN LISTS codes)
     if(NOT code STREQUAL "0x72") # which would be no attack
-      attack(${image} vc:${code}@1 "${early}")
+      attack(vc:${code}@1 "${early}")
     endif()
   endforeach()
+  attacked(${image})
 endforeach()
 
 # The runtime handler: where the first #VC of each kind is.
@@ -71,7 +84,7 @@ foreach(place 0x72 0x7b 0x7c)
     else()
       set(ends "${unserved}")
     endif()
-    attack(${IMAGE} vc:${code}@${first_${place}} "${ends}")
+    attack(vc:${code}@${first_${place}} "${ends}")
   endforeach()
 endforeach()
 
@@ -79,11 +92,12 @@ endforeach()
 # behind VMGEXIT, between handlers. Not with 0x7C: one of these places is an RDMSR of the GHCB MSR,
 # which is no forgery to a handler that serves RDMSR of any register.
 foreach(entry RANGE 3 42 3) # the second is at the first instruction still, before there is an IDT
-  attack(${IMAGE} vc-at-entry:0x72@${entry} "${anywhere}")
+  attack(vc-at-entry:0x72@${entry} "${anywhere}")
 endforeach()
 foreach(code 0x72 0x7b)
   foreach(entry RANGE 100 116 3)
-    attack(${IMAGE} vc-at-entry:${code}@${entry} "${anywhere}")
+    attack(vc-at-entry:${code}@${entry} "${anywhere}")
   endforeach()
 endforeach()
+attacked(${IMAGE})
 message(STATUS "counted: forged #VCs that the guest saw through: ${runs}")
