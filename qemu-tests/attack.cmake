@@ -19,6 +19,7 @@ sevsim_test(wrong_plan vestibule STATUS 2 ARGS --plan ${CMAKE_CURRENT_BINARY_DIR
 add_executable(batch_compare batch_compare.cpp)
 find_package(nlohmann_json REQUIRED)
 target_link_libraries(batch_compare PRIVATE nlohmann_json::nlohmann_json)
+vestibule_not_hot(batch_compare)
 function(batch_test name guest)
   cmake_parse_arguments(ARG "" "" "ARGS;BUILD" ${ARGN})
   image_file(file ${guest} 64 ${ARG_BUILD})
