@@ -78,13 +78,16 @@ bool asks_again(const Ended& run, const Lies& plan) {
 
 /// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
 /// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
-/// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes.
+/// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it holds a
+/// vCPU that has asked for something else.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     const auto tells = [&plan](Lie lie) {
         return std::ranges::find(plan, lie, &Hostility::lie) != plan.end();
     };
     return (run.kind == "stop" && tells(Lie::no_information)) || asks_again(run, plan)
-           || (run.kind == "halt" && (tells(Lie::termination_returns) || tells(Lie::init)))
+           || (run.kind == "halt"
+               && (tells(Lie::termination_returns) || tells(Lie::init)
+                   || tells(Lie::answer_of_other)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
                && tells(Lie::init_storm));
 }

@@ -296,6 +296,7 @@ TEST(AttackOracle, GuestsOfOurs) {
 TEST(AttackOracle, EndsOfTheHypervisors) {
     EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "init@3"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "answer-of-other:0x80000004@1"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
     for (const char* kind : {"halt", "timeout", "limit"}) {
         EXPECT_EQ(verdict_on(ended_as(kind), "init-storm:1@3+2"), Verdict::coded_end);
