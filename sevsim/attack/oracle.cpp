@@ -67,15 +67,27 @@ bool is_coded(const Ended& run) {
            && ghcb::find_termination(reason.set, reason.code) != nullptr;
 }
 
+constexpr std::string_view asked_again = "exit-after-termination";
+
+/// It goes on asking for its termination, as the library does (library/end.h), since none comes of
+/// it.
+bool asks_again(const Ended& run, const Lies& plan) {
+    return std::ranges::find(plan, Lie::termination_returns, &Hostility::lie) != plan.end()
+           && std::ranges::find(run.broken, asked_again, &BrokenRule::rule) != run.broken.end();
+}
+
 /// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
 /// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
-/// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes.
+/// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it holds a
+/// vCPU that has asked for something else.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     const auto tells = [&plan](Lie lie) {
         return std::ranges::find(plan, lie, &Hostility::lie) != plan.end();
     };
-    return (run.kind == "stop" && tells(Lie::no_information))
-           || (run.kind == "halt" && (tells(Lie::termination_returns) || tells(Lie::init)))
+    return (run.kind == "stop" && tells(Lie::no_information)) || asks_again(run, plan)
+           || (run.kind == "halt"
+               && (tells(Lie::termination_returns) || tells(Lie::init)
+                   || tells(Lie::answer_of_other)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
                && tells(Lie::init_storm));
 }
@@ -89,8 +101,12 @@ Breach breach_of(std::string_view rule) {
                                          : Breach::protocol;
 }
 
-const BrokenRule* newly_broken(const Ended& honest, const Ended& run, Breach breach) {
+const BrokenRule* newly_broken(const Ended& honest, const Ended& run, const Lies& plan,
+                               Breach breach) {
     for (const BrokenRule& rule : run.broken) {
+        if (rule.rule == asked_again && asks_again(run, plan)) {
+            continue;
+        }
         const bool was_broken =
             std::ranges::find(honest.broken, rule.rule, &BrokenRule::rule) != honest.broken.end();
         if (!was_broken && breach_of(rule.rule) == breach
@@ -181,7 +197,7 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
         || run.kind == "unread" || run.kind == "host") {
         return {Verdict::failed, "sevsim: " + run.words, run.words};
     }
-    if (const BrokenRule* rule = newly_broken(honest, run, Breach::leak)) {
+    if (const BrokenRule* rule = newly_broken(honest, run, plan, Breach::leak)) {
         return {Verdict::leak, fmt::format("leak {} at {}", rule->rule, rule->rip),
                 fmt::format("{} at {}", rule->rule, rule->rip)};
     }
@@ -193,7 +209,7 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
                                 vc.code, x86::exit_name(vc.code), vc.rip)};
         }
     }
-    if (const BrokenRule* rule = newly_broken(honest, run, Breach::control_flow)) {
+    if (const BrokenRule* rule = newly_broken(honest, run, plan, Breach::control_flow)) {
         return {Verdict::control_flow, fmt::format("control flow at {}", rule->rip),
                 fmt::format("it was at {}, where it has no code (--code)", rule->rip)};
     }
@@ -214,7 +230,7 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
     // the guest with a code. Where memory is not encrypted a page is not what the guest has
     // written.
     if (oracle.ours && !kinds_of(plan).contains("cbit-no-effect")) {
-        if (const BrokenRule* rule = newly_broken(honest, run, Breach::protocol)) {
+        if (const BrokenRule* rule = newly_broken(honest, run, plan, Breach::protocol)) {
             return {Verdict::broken_rule, fmt::format("rule {} at {}", rule->rule, rule->rip),
                     fmt::format("{} at {}", rule->rule, rule->rip)};
         }

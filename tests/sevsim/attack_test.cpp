@@ -296,7 +296,17 @@ TEST(AttackOracle, GuestsOfOurs) {
 TEST(AttackOracle, EndsOfTheHypervisors) {
     EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "init@3"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "answer-of-other:0x80000004@1"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
+    for (const char* kind : {"halt", "timeout", "limit"}) {
+        EXPECT_EQ(verdict_on(ended_as(kind), "init-storm:1@3+2"), Verdict::coded_end);
+        EXPECT_NE(verdict_on(ended_as(kind), "sipi-storm:1@3+2"), Verdict::coded_end);
+    }
+    // The library asks until it is heard.
+    Ended asking = ended_as("timeout");
+    asking.broken.push_back({.rule = "exit-after-termination", .rip = "0x201000", .count = 9});
+    EXPECT_EQ(verdict_on(asking, "termination-returns"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(asking, "nmi@3"), Verdict::broken_rule);
     EXPECT_EQ(verdict_on(ended_as("stop"), "no-information"), Verdict::coded_end);
     Ended early    = ended_as("shutdown");
     early.vmgexits = 0;

@@ -39,11 +39,11 @@ bool leaves_unanswered(const Options& options) {
 
 namespace {
 
-/// Any event at any moment. An NMI among them is one that the guest will say it has handled.
+/// Any event at any moment. Of vector 2, whatever its type, the guest will say that it has handled
+/// an NMI: it cannot tell them apart.
 void inject_by_force(Vcpu& vcpu, u64 word) {
-    constexpr u64 which = event::type_mask | event::vector_mask;
     inject(vcpu, word);
-    vcpu.nmi_masked |= (word & which) == (event::nmi & which);
+    vcpu.nmi_masked |= (word & event::vector_mask) == (event::nmi & event::vector_mask);
 }
 
 /// What goes on for many entries.
