@@ -58,7 +58,7 @@ foreach(vector RANGE 255)
 endforeach()
 file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/vectors.plans "${plans}")
 attack_test(vectors library_nmis PLANS ${CMAKE_CURRENT_BINARY_DIR}/vectors.plans
-  ARGS --ignore NMI --batch 40 --kind event,event-within,storm)
+  ARGS --ignore NMI --kind event,event-within,storm)
 
 # Checks taken out of the guest's code, one at a time: each is found.
 add_test(NAME qemu.planted_faults

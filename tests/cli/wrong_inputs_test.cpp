@@ -219,7 +219,7 @@ constexpr Row numbers[] = {
      "expected 64 hexadecimal digits for sev-es; of SEV-SNP it would be: --platform sev-snp"},
     {"$T explain guest.igvm --expected 00 --depth 4", 2, "--depth: found 4, expected a number from 1 to 3"},
     {"$T session --pdh text --name new --policy 05", 2, "--policy: found 05"},
-    {"$S run guest.igvm --memory 3G", 2, "--memory: found 3G, expected a size from 32M to 2G"},
+    {"$S run guest.igvm --memory 17G", 2, "--memory: found 17G, expected a size from 32M to 16G"},
     {"$S run guest.igvm --memory 31M", 2, "--memory: found 31M"},
     {"$S run guest.igvm --memory 33M", 2, "multiple of 2M"},
     {"$S run guest.igvm --memory 064M", 2, "--memory: found 064M"},

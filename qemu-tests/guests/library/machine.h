@@ -43,8 +43,7 @@ struct Machine {
     alignas(16) x86::TaskState task;
     u8 io_map[8193]; // right behind it; not in use unless a guest says so (limit_task)
     x86::SegmentDescriptor gdt[10];
-    alignas(
-        16) x86::InterruptGate idt[256]; // each vector has a handler: the hypervisor has them all
+    alignas(16) x86::InterruptGate idt[256]; // a handler for each: the hypervisor has them all
     vestibule_platform platform;
     Seen seen;
     unsigned fixed_up;
