@@ -120,6 +120,9 @@ snp_stub_test(lie_list-undone accepted ${accepted} ARGS ${snp} --memory 64M --ho
   STATUS 0 WANT ${accepted_ok})
 snp_stub_test(lie_page-validated accepted ${accepted}
   ARGS ${snp} --memory 64M --hostile page-validated:0x3000000@4 STATUS 1 WANT "SNP_VALIDATED_TWICE")
+# The block of the GHCB page, which the guest shares: what is its own there it has validated already.
+snp_stub_test(lie_page-validated_ghcb selftest_64 BUILD --cbit 47 --entry 64
+  ARGS ${snp} --hostile page-validated:0x200000@616 STATUS 0 WANT ${snp_ok} "Violations: none")
 foreach(code 1 2 3 4)
   snp_stub_test(lie_list-header_${code} accepted ${accepted}
     ARGS ${snp} --memory 64M --hostile list-header:${code} STATUS 1 WANT "termination: SNP_PAGE_STATE "

@@ -114,11 +114,12 @@ void update_entry(u64 page, bool assigned) {
     }
 }
 
-/// All of 2 MiB, so that a validation of 2 MiB changes nothing.
+/// All of 2 MiB, so that a validation of 2 MiB changes nothing; but for what the guest shares, as
+/// it does its GHCB page: who takes that away tells another lie (Lie::page_replaced).
 void validate_block(u64 page) {
     const u64 block = page & ~(x86::large_page_size - 1);
     for (u64 at = block; at != block + x86::large_page_size; at += page_size) {
-        if (reverse_map::has(at)) {
+        if (reverse_map::has(at) && !reverse_map::at(at).was_shared) {
             reverse_map::at(at) = {
                 .assigned = true, .validated = true, .aliased = reverse_map::at(at).aliased};
         }
