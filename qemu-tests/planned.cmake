@@ -39,3 +39,22 @@ function(planned_runs image lies)
     message(FATAL_ERROR "${image}: ${number} of ${wanted} runs, status ${status}\n${error}")
   endif()
 endfunction()
+
+# nmi_runs(<image> <first> <last> <output>): a run with an NMI at each of these VMGEXITs. The guest comes through:
+# it has written what the regex `output` says, has said that it handled two NMIs, its own and this, and broken no rule.
+function(nmi_runs image first last output)
+  foreach(number RANGE ${first} ${last})
+    list(APPEND lies nmi@${number})
+  endforeach()
+  planned_runs(${image} "${lies}")
+  set(run 0)
+  foreach(lie IN LISTS lies)
+    if(NOT planned_outcome_${run} MATCHES "^0 " OR NOT planned_output_${run} MATCHES "${output}"
+        OR NOT planned_run_${run} MATCHES "{\"code\":\"0x80000003\",\"name\":\"NMI complete\",\"vc\":0,\"ghcb\":2,"
+        OR NOT planned_run_${run} MATCHES "\"violations\":\\[\\]")
+      message(NOTICE "${planned_run_${run}}")
+      message(FATAL_ERROR "--hostile ${lie}: the guest did not come through")
+    endif()
+    math(EXPR run "${run} + 1")
+  endforeach()
+endfunction()
