@@ -99,6 +99,19 @@ pvalidate:
 .done:  mov     qword [resume], 0
         ret
 
+; u64 probe_call(u64 function(u64), u64 argument): what it returns, or how it faulted
+        global  probe_call
+probe_call:
+        mov     [returning], rsp
+        lea     rax, [.done]
+        mov     [resume], rax
+        mov     rax, rdi
+        mov     rdi, rsi
+        call    rax
+.done:  mov     rsp, [returning]
+        mov     qword [resume], 0
+        ret
+
 ; u64 rmpadjust(u64 linear, u64 size, u64 attributes): EAX
         global  rmpadjust
 rmpadjust:
@@ -134,3 +147,4 @@ load_code_segment:
 
         section .data
 resume: dq      0
+returning: dq   0

@@ -22,6 +22,7 @@ int memcmp(const void* left, const void* right, size_t count);
 // entry.asm
 vestibule::u64 probe_read(const volatile void* address);
 vestibule::u64 probe_write(volatile void* address, vestibule::u64 value);
+vestibule::u64 probe_call(vestibule::u64 (*function)(vestibule::u64), vestibule::u64 argument);
 vestibule::u64 pvalidate(vestibule::u64 linear, vestibule::u32 size, vestibule::u32 validate);
 vestibule::u64 rmpadjust(vestibule::u64 linear, vestibule::u64 size, vestibule::u64 attributes);
 vestibule::u64 rmpquery(vestibule::u64 linear, vestibule::u64& attributes, vestibule::u64& size);

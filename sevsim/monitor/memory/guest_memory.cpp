@@ -150,6 +150,13 @@ u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count) {
     return count;
 }
 
+std::span<const u8> code_page(Vcpu& vcpu) {
+    const u64 page   = vcpu.state().rip & ~(page_size - 1);
+    const u64 gpa    = vcpu.is_64_bit_code() ? translate(vcpu, page) : nowhere;
+    const u8* memory = gpa == nowhere ? nullptr : private_memory(vcpu.without_c_bit(gpa));
+    return memory != nullptr ? std::span{memory, page_size} : std::span<const u8>{};
+}
+
 bool read_code_before(Vcpu& vcpu, u8& byte) {
     const u8* at = PrivateBytes{vcpu}.at(code_address(vcpu, ~u64{0}));
     byte         = at != nullptr ? *at : u8{0};

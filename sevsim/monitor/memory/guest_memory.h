@@ -5,10 +5,16 @@
 
 #include "sevsim/monitor/processor/vcpu.h"
 
+#include <span>
+
 namespace vestibule::sevsim {
 
 /// Reads up to `count` bytes of code at the guest's RIP; how many could be read.
 u64 fetch_code(Vcpu& vcpu, u8* bytes, u64 count);
+
+/// The page that the guest's RIP is in, of 64-bit code; empty where there is none, or where an
+/// SEV-SNP guest has given it back.
+std::span<const u8> code_page(Vcpu& vcpu);
 
 /// Reads the byte of code before the guest's RIP; false where it is not there.
 bool read_code_before(Vcpu& vcpu, u8& byte);

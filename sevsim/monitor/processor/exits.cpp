@@ -86,27 +86,18 @@ void handle_vmmcall(Vcpu& vcpu) {
     }
 }
 
-/// Where the guest comes to a VMGEXIT at once, as most do behind a WRMSR of the GHCB MSR, and
-/// nothing can come in between, it need not be entered for that one instruction: its length;
-/// otherwise 0. Whoever counts or chooses instructions and entries has each by itself, and so has a
-/// guest with breakpoints.
+/// Where the guest comes to a VMGEXIT at once, as most do behind a WRMSR of the GHCB MSR: its
+/// length; otherwise 0.
 u64 coming_vmgexit(Vcpu& vcpu) {
-    const Options& options = vcpu.options;
-    const x86::Vmsa& state = vcpu.state();
-    const bool is_watched  = options.profile || options.handlers || options.gdb
-                            || options.code.count != 0 || !options.hostile.is_honest();
-    const bool is_debugged =
-        (state.rflags & x86::rflags::tf) != 0 || (state.dr7 & x86::dr7_enables) != 0;
-    const bool has_an_event = vcpu.nmi_pending || vcpu.init_received || vcpu.destroyed
-                              || vcpu.replaced || vcpu.doorbell != 0;
-    if (is_watched || is_debugged || has_an_event) {
+    if (!may_go_on(vcpu)) {
         return 0;
     }
     const u64 length = vmgexit_length(fetch_instruction(vcpu));
     // In the page and segment that the WRMSR was in, so that fetching it is no fault.
-    const bool is_flat = vcpu.is_64_bit_code();
-    const u64 base     = is_flat ? 0 : state.cs.base;
-    const u64 last     = state.rip + length - 1;
+    const x86::Vmsa& state = vcpu.state();
+    const bool is_flat     = vcpu.is_64_bit_code();
+    const u64 base         = is_flat ? 0 : state.cs.base;
+    const u64 last         = state.rip + length - 1;
     const bool is_there =
         ((base + last) ^ (base + state.rip - 1)) < page_size && (is_flat || last <= state.cs.limit);
     return is_there ? length : 0;
@@ -394,6 +385,19 @@ bool handle_by_platform(Vcpu& vcpu) {
 }
 
 } // namespace
+
+bool may_go_on(Vcpu& vcpu) {
+    const Options& options = vcpu.options;
+    const x86::Vmsa& state = vcpu.state();
+    const bool is_watched  = options.profile || options.handlers || options.gdb
+                            || options.code.count != 0 || !options.hostile.is_honest();
+    const bool is_debugged =
+        (state.rflags & x86::rflags::tf) != 0 || (state.dr7 & x86::dr7_enables) != 0;
+    const bool has_an_event = vcpu.nmi_pending || vcpu.init_received || vcpu.destroyed
+                              || vcpu.replaced || vcpu.doorbell != 0
+                              || (vcpu.vmcb.event_injection & event::valid) != 0;
+    return !is_watched && !is_debugged && !has_an_event;
+}
 
 void raise_vc(Vcpu& vcpu, u64 exit_code) {
     const char* name = x86::exit_name(exit_code);

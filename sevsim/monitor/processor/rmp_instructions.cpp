@@ -7,10 +7,14 @@
 #include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/memory/snp_pages.h"
 #include "sevsim/monitor/processor/exits.h"
+#include "sevsim/monitor/processor/register_code.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
 #include "x86/exit_code.h"
 #include "x86/page_table.h"
+
+#include <iterator>
+#include <span>
 
 namespace vestibule::sevsim {
 
@@ -295,11 +299,8 @@ void trace(Vcpu& vcpu, const Row& row, const Asked& asked) {
 
 constinit u64 pvalidates = 0;
 
-} // namespace
-
-u64 pvalidate_count() { return pvalidates; }
-
-void handle_invalid_opcode(Vcpu& vcpu) {
+/// Executes the instruction at RIP. False where it is none of these.
+bool execute_rmp_instruction(Vcpu& vcpu) {
     const FetchedInstruction instruction = fetch_instruction(vcpu);
     for (const Row& row : instructions) {
         if (!instruction.is(0x0F, 0x01, row.last_byte) || repeat_prefix(instruction) != row.prefix
@@ -308,7 +309,7 @@ void handle_invalid_opcode(Vcpu& vcpu) {
         }
         if (vcpu.state().cpl != 0) {
             inject(vcpu, event::exception(x86::exception::general_protection, 0));
-            return;
+            return true;
         }
         const Asked asked{vcpu.state().rip, vcpu.state().rax, vcpu.registers.rcx,
                           vcpu.registers.rdx};
@@ -317,9 +318,71 @@ void handle_invalid_opcode(Vcpu& vcpu) {
         if (vcpu.options.trace) {
             trace(vcpu, row, asked);
         }
+        return true;
+    }
+    return false;
+}
+
+/// True where `code` starts with one of these and no other prefix.
+bool starts_with_rmp_instruction(std::span<const u8> code) {
+    for (const Row& row : instructions) {
+        const u8 bytes[] = {row.prefix, 0x0F, 0x01, row.last_byte};
+        if (code.size() >= sizeof bytes && memcmp(code.data(), bytes, sizeof bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// From behind the instruction that was at `rip`: where the guest comes to the next of these by
+/// registers alone, in the same page of code, it goes there. False, with nothing changed, where it
+/// does not, or may not without being entered.
+bool go_to_next(Vcpu& vcpu, u64 rip) {
+    constexpr unsigned most = 16; // instructions on the way
+    RegisterState state{{}, vcpu.state().rip, vcpu.state().rflags};
+    if (!may_go_on(vcpu) || (rip ^ state.rip) >= page_size) {
+        return false;
+    }
+    const std::span<const u8> page = code_page(vcpu);
+    if (page.empty()) {
+        return false;
+    }
+    for (unsigned n = 0; n < std::size(state.general); ++n) {
+        state.general[n] = vcpu.general_register(n);
+    }
+    for (unsigned n = 0; n < most && (rip ^ state.rip) < page_size; ++n) {
+        const std::span<const u8> code = page.subspan(state.rip % page_size);
+        if (starts_with_rmp_instruction(code)) {
+            for (unsigned number = 0; number < std::size(state.general); ++number) {
+                vcpu.general_register(number) = state.general[number];
+            }
+            vcpu.state().rip    = state.rip;
+            vcpu.state().rflags = state.rflags;
+            return true;
+        }
+        if (!execute_on_registers(state, code)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+u64 pvalidate_count() { return pvalidates; }
+
+void handle_invalid_opcode(Vcpu& vcpu) {
+    // Then interrupts, and the other vCPUs, have their turn.
+    constexpr unsigned most = 64;
+    u64 rip                 = vcpu.state().rip;
+    if (!execute_rmp_instruction(vcpu)) {
+        inject(vcpu, event::exception(x86::exception::invalid_opcode));
         return;
     }
-    inject(vcpu, event::exception(x86::exception::invalid_opcode));
+    for (unsigned n = 1; n < most && go_to_next(vcpu, rip); ++n) {
+        rip = vcpu.state().rip;
+        execute_rmp_instruction(vcpu);
+    }
 }
 
 } // namespace vestibule::sevsim
