@@ -161,7 +161,7 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         "-device", "isa-debugcon,chardev=records,iobase=0x5e9",
         // QEMU's monitor, for the one order that ends a run in good order.
         "-chardev", fmt::format("socket,id=orders,fd={}", files.orders),
-        "-mon", "chardev=orders,mode=readline",
+        "-monitor", "chardev:orders", // not -mon, which QEMU 11 calls deprecated
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-kernel", fmt::format("/dev/fd/{}", files.monitor),
         "-append", monitor_command_line(options, needs.ap_start),
