@@ -5,6 +5,8 @@
 
 #include "tests/ghcb/mock.h"
 
+#include <algorithm>
+
 namespace vestibule::test {
 
 namespace reason = ghcb::reason;
@@ -227,7 +229,7 @@ TEST_F(SvsmTest, SendsATpmCommand) {
         EXPECT_EQ(page[9], 0x80);
         EXPECT_EQ(page[14], 0x0C);
         std::memcpy(page, &told, sizeof told);
-        std::memcpy(page + 4, "abc", 3);
+        std::copy_n("abc", 3, page + 4);
         registers.rax = code;
     };
     const auto send = [&] {
