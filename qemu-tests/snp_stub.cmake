@@ -23,7 +23,6 @@ function(snp_stub_test name image)
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};${ARG_ARGS}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.snp_stub_${name} PROPERTIES TIMEOUT 90)
 endfunction()
 
 # The selftest: the same file on each platform.
@@ -186,7 +185,7 @@ function(attest_test name)
       -P ${CMAKE_CURRENT_SOURCE_DIR}/attest.cmake)
   foreach(qemu qemu ${newer_qemus})
     if(TEST ${qemu}.snp_attest_${name})
-      set_tests_properties(${qemu}.snp_attest_${name} PROPERTIES FIXTURES_REQUIRED snp_root TIMEOUT 120)
+      set_tests_properties(${qemu}.snp_attest_${name} PROPERTIES FIXTURES_REQUIRED snp_root)
     endif()
   endforeach()
 endfunction()
