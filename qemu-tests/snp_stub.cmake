@@ -158,7 +158,7 @@ snp_stub_test(lie_vcpu-not-started aps_64 ${aps_build} ${aps_run} --hostile vcpu
   WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO ")
 snp_stub_test(lie_vcpu-other-vmsa aps_64 ${aps_build} ${aps_run} --repeatable --hostile vcpu-other-vmsa STATUS 1
   WANT "termination: SNP_RMPADJUST " REJECT "state: ")
-snp_stub_test(lie_vcpu-vmsa-altered aps_64 ${aps_build} ${aps_run} --hostile vcpu-vmsa-altered STATUS 1
+snp_stub_test(lie_vcpu-vmsa-altered aps_64 ${aps_build} ${aps_run} --hostile vcpu-vmsa-altered --timeout 600 STATUS 1
   WANT "state: NO a vCPU has started\n" "state: vCPUs 4\n" REJECT "state: a vCPU has started")
 # Features: without SEV-SNP there is none; without AP creation vCPUs start from their measured state.
 snp_stub_test(lie_features_none selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
