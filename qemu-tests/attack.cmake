@@ -27,7 +27,6 @@ function(batch_test name guest)
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/batch $<TARGET_FILE:sevsim> $<TARGET_FILE:batch_compare>
       $<TARGET_FILE:json_check> ${CMAKE_SOURCE_DIR}/docs/schemas ${CMAKE_CURRENT_BINARY_DIR}/batch_${name}
       ${file} ${ARG_ARGS})
-  set_tests_properties(qemu.batch_${name} PROPERTIES TIMEOUT 300)
 endfunction()
 batch_test(library library_nmis)
 batch_test(selftest vestibule)

@@ -25,14 +25,13 @@ foreach(row "parameters:0:MADT APIC VPs 1 environment 1\n" "high-pages:0:pages f
   add_sevsim_test(NAME qemu.foreign_${kind}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--platform;native;${file}"
       -DSTATUS=${status} "-DWANT=${want}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.foreign_${kind} PROPERTIES TIMEOUT 90)
 endforeach()
 
 # The same files and igvmtool's own in a QEMU that loads IGVM, where there is one. isa-debug-exit makes 1 of 0.
 function(qemu_igvm_test name file)
   add_test(NAME qemu-igvm.${name}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/qemu_igvm 1 ${file} -- ${ARGN})
-  set_tests_properties(qemu-igvm.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 180)
+  set_tests_properties(qemu-igvm.${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 foreach(kind parameters high-pages reset-vector undeclared)
   foreign_file(file ${kind})
@@ -77,10 +76,9 @@ function(igvm_direct_test name)
   cmake_parse_arguments(ARG "" "STATUS" "WANT;REJECT;ARGS" ${ARGN})
   add_sevsim_test(NAME qemu.igvm_direct_${name}
     COMMAND ${CMAKE_COMMAND}
-      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--platform;snp;${loader};--timeout;280;${ARG_ARGS}"
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--platform;snp;${loader};--timeout;1200;${ARG_ARGS}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.igvm_direct_${name} PROPERTIES TIMEOUT 300)
 endfunction()
 igvm_direct_test(small STATUS 0 ARGS ${small_kernel}
   WANT "kernel: command line .console=ttyS0 quiet.\n" "initrd 4141414141414141[+]1388\n" "kernel: done\n"
@@ -104,8 +102,7 @@ foreach(row "sev_es:sev-es:AMD SEV SEV-ES" "snp:snp:AMD SEV SEV-ES SEV-SNP")
   list(GET row 2 features)
   add_sevsim_test(NAME qemu.flash_direct_vcpus_2_${name}
     COMMAND ${CMAKE_COMMAND}
-      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${direct_vcpus_2};--platform;${platform};--smp;2;--timeout;280;--allow;ghcb-stale-bits;${direct_kernel};--append;${direct_line}"
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${direct_vcpus_2};--platform;${platform};--smp;2;--timeout;1200;--allow;ghcb-stale-bits;${direct_kernel};--append;${direct_line}"
       -DSTATUS=0 "-DWANT=Memory Encryption Features active: ${features};${two}" -DREJECT=FAILED
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.flash_direct_vcpus_2_${name} PROPERTIES TIMEOUT 300)
 endforeach()

@@ -24,7 +24,7 @@ function(efi_test name)
   add_test(NAME efi.${name}
     COMMAND ${ARG_BEFORE} ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${ARG_STATUS}
       "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 200 SKIP_RETURN_CODE 77)
+  set_tests_properties(efi.${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 
 # efi_sevsim_test(<name> <image> [MEMORY <size>] [PROCESSORS <n>] [TERMINATION <name> | POWER_OFF]
@@ -48,7 +48,7 @@ function(efi_sevsim_test name volume)
     set(outcome "the guest powered off")
   endif()
   set(command $<TARGET_FILE:sevsim> run --firmware ${ovmf} --memory ${ARG_MEMORY}
-    --smp ${ARG_PROCESSORS} --repeatable --timeout 280
+    --smp ${ARG_PROCESSORS} --repeatable --timeout 1200
     --allow ghcb-version --allow ghcb-stale-bits --allow vmgexit-interruptible --
     -drive file=${volume},format=raw,if=none,id=disk,readonly=on
     -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
@@ -58,7 +58,7 @@ function(efi_sevsim_test name volume)
       "-DWANT=${ARG_WANT};memory encryption  SEV-ES, SEV_STATUS 0x3;C-bit              47;${outcome};vmgexit-interruptible +1  .allowed."
       "-DREJECT=${reject}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+  set_tests_properties(efi.${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 
 # The selftest, from the volume that every build makes.
@@ -386,11 +386,10 @@ efi_test(broken_forms VOLUMES ${broken} ${VESTIBULE_ESP} ARGS -m 192 STATUS 1
 # takes minutes, so the run ends with what it has said.
 add_test(NAME efi.no_volume
   COMMAND ${CMAKE_COMMAND}
-    "-DCOMMAND=${CMAKE_CURRENT_SOURCE_DIR}/run_until;150;failed to start .*: Not Found;qemu-system-x86_64;-accel;tcg;-cpu;EPYC;-m;128;-bios;${ovmf};-display;none;-serial;stdio;-no-reboot;-netdev;user,id=net,tftp=${VESTIBULE_BOOTX64_DIR},bootfile=BOOTX64.EFI;-device;virtio-net-pci,netdev=net,romfile="
+    "-DCOMMAND=${CMAKE_CURRENT_SOURCE_DIR}/run_until;1200;failed to start .*: Not Found;qemu-system-x86_64;-accel;tcg;-cpu;EPYC;-m;128;-bios;${ovmf};-display;none;-serial;stdio;-no-reboot;-netdev;user,id=net,tftp=${VESTIBULE_BOOTX64_DIR},bootfile=BOOTX64.EFI;-device;virtio-net-pci,netdev=net,romfile="
     -DSTATUS=0
     "-DWANT=vestibule: this was not started from a volume with files[^\n]*\n[^\n]*failed to start[^\n]*: Not Found"
     -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-set_tests_properties(efi.no_volume PROPERTIES TIMEOUT 180)
 
 # The application that carries the examiner, from a volume with nothing else on it.
 add_custom_target(efi_volume_examiner ALL
@@ -400,7 +399,6 @@ add_dependencies(efi_volume_examiner efi)
 efi_test(examiner VOLUMES ${dir}/examiner.img STATUS 1 WANT "TAP version 14\n1\\.\\.0 # SKIP no SEV-ES guest")
 add_sevsim_test(NAME efi.sev_es_examiner
   COMMAND ${CMAKE_COMMAND}
-    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${ovmf};--repeatable;--timeout;280;--allow;all;--;-drive;file=${dir}/examiner.img,format=raw,if=none,id=disk,readonly=on;-device;virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true"
+    "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${ovmf};--repeatable;--timeout;1200;--allow;all;--;-drive;file=${dir}/examiner.img,format=raw,if=none,id=disk,readonly=on;-device;virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true"
     -DSTATUS=0 "-DWANT=\"failed\":0,\"known\":0,;exited with code 0" "-DREJECT=not ok;Bail out"
     -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-set_tests_properties(efi.sev_es_examiner PROPERTIES TIMEOUT 300)

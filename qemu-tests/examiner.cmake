@@ -17,10 +17,9 @@ function(examiner_test name image)
     add_dependencies(image_examiner_${image} igvmtool guest)
   endif()
   add_sevsim_test(NAME qemu.examiner_${name}
-    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};--allow;all;${ARG_RUN}"
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};--allow;all;--timeout;600;${ARG_RUN}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.examiner_${name} PROPERTIES TIMEOUT 180)
 endfunction()
 
 # What an honest hypervisor comes to: nothing failed, nothing deviates, nothing is known of it.
@@ -80,9 +79,8 @@ endforeach()
 foreach(platform sev-es sev-snp)
   add_sevsim_test(NAME qemu.examiner_flash_${platform}
     COMMAND ${CMAKE_COMMAND}
-      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${VESTIBULE_EXAMINER_FLASH};--platform;${platform};--smp;2;--allow;all"
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${VESTIBULE_EXAMINER_FLASH};--platform;${platform};--smp;2;--allow;all;--timeout;600"
       -DSTATUS=0 "-DWANT=${honest}" "-DREJECT=not ok" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.examiner_flash_${platform} PROPERTIES TIMEOUT 180)
 endforeach()
 
 # Every lie: examiner_lies.table says which case sees it, or by which code the guest ends.

@@ -28,7 +28,6 @@ function(flash_test name image)
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${file};${ARG_ARGS}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.flash_${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
 # The selftest, on each platform, with one vCPU and with two.
@@ -78,14 +77,13 @@ set(linux_build BUILD --vcpus 2 --memory 256M --payload ${CMAKE_SOURCE_DIR}/buil
 set(user_space "init: timer: ok" "init: online processors: 2" "init: 0 failed"
   "Outcome: the guest reset the machine")
 flash_test(linux_sev_es linux ${linux_build}
-  STATUS 0 ARGS --smp 2 --allow ghcb-stale-bits --timeout 280
+  STATUS 0 ARGS --smp 2 --allow ghcb-stale-bits --timeout 1200
   WANT "Memory Encryption Features active: AMD SEV SEV-ES" ${user_space} REJECT "FAILED")
-flash_test(linux_snp linux ${linux_build} STATUS 0 ARGS ${snp} --smp 2 --timeout 280
+flash_test(linux_snp linux ${linux_build} STATUS 0 ARGS ${snp} --smp 2 --timeout 1200
   WANT "Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP" ${user_space} "Violations: none"
   REJECT "FAILED")
 add_dependencies(image_flash_linux linux_initrd)
 foreach(platform sev_es snp)
-  set_tests_properties(qemu.flash_linux_${platform} PROPERTIES TIMEOUT 300)
 endforeach()
 
 # The same volumes in a QEMU that knows nothing of any of this. isa-debug-exit makes 1 of 0.
@@ -96,7 +94,6 @@ function(flash_on_qemu name image)
       "-DCOMMAND=timeout;150;qemu-system-x86_64;-accel;tcg;-machine;${ARG_MACHINE};-cpu;EPYC;-m;256M;-bios;${CMAKE_CURRENT_BINARY_DIR}/flash_${image}.fd;-device;isa-debug-exit,iobase=0xf4,iosize=4;-display;none;-nodefaults;-serial;stdio;-no-reboot"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.flash_bios_${name} PROPERTIES TIMEOUT 180)
 endfunction()
 foreach(machine pc q35)
   flash_on_qemu(selftest_${machine} selftest MACHINE ${machine} STATUS 1
@@ -181,10 +178,9 @@ function(direct_boot_test name)
   cmake_parse_arguments(ARG "" "STATUS" "WANT;REJECT;ARGS" ${ARGN})
   add_sevsim_test(NAME qemu.flash_direct_${name}
     COMMAND ${CMAKE_COMMAND}
-      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${direct};--timeout;280;${ARG_ARGS}"
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${direct};--timeout;1200;${ARG_ARGS}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.flash_direct_${name} PROPERTIES TIMEOUT 300)
 endfunction()
 set(booted "init: timer: ok" "init: 0 failed" "Outcome: the guest reset the machine")
 direct_boot_test(sev_es STATUS 0 ARGS ${direct_kernel} --append ${direct_line} --allow ghcb-stale-bits
@@ -219,7 +215,6 @@ add_test(NAME qemu.flash_bios_direct
   COMMAND ${CMAKE_COMMAND}
     "-DCOMMAND=timeout;150;qemu-system-x86_64;-accel;tcg;-machine;q35;-cpu;EPYC;-m;256M;-bios;${direct};-kernel;${CMAKE_SOURCE_DIR}/build/debian-kernel/vmlinuz;-initrd;${CMAKE_CURRENT_BINARY_DIR}/linux/initrd.cpio;-append;${direct_line};-display;none;-nodefaults;-serial;stdio;-no-reboot"
     -DSTATUS=0 "-DWANT=init: timer: ok" "-DREJECT=timer: FAILED" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-set_tests_properties(qemu.flash_bios_direct PROPERTIES TIMEOUT 180)
 add_test(NAME igvmtool.budget_flash_direct_pages
   COMMAND ${CMAKE_COMMAND}
     "-DCOMMAND=$<TARGET_FILE:igvmtool>;build;--platform;native,sev-es,sev-snp;--direct-boot;--flash;${CMAKE_CURRENT_BINARY_DIR}/budget-direct.fd"
@@ -237,7 +232,6 @@ firmware_digest_test(flash_digest_direct FIRMWARE ${direct}
 add_test(NAME qemu.flash_convert
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/flash_convert $<TARGET_FILE:igvmtool> ${payload_dir} ${payload_initrd}
     ${CMAKE_SOURCE_DIR}/build/debian-kernel/vmlinuz ${CMAKE_CURRENT_BINARY_DIR}/flash_convert.work)
-set_tests_properties(qemu.flash_convert PROPERTIES TIMEOUT 600)
 set(converted ${CMAKE_CURRENT_BINARY_DIR}/flash_converted.fd)
 add_custom_target(image_flash_converted ALL
   COMMAND igvmtool build --out ${converted}.igvm --platform native,sev-es,sev-snp --entry compat

@@ -17,7 +17,7 @@ foreach(line IN LISTS lines)
 endforeach()
 # gdb tries for 15 s to connect. Where it does not get that far the run ends by its own time limit.
 execute_process(
-  COMMAND sh -c "${SEVSIM} run ${arguments} --gdb ${port} --timeout 60 >${LOG} 2>&1 & exec $0 \"$@\""
+  COMMAND sh -c "${SEVSIM} run ${arguments} --gdb ${port} --timeout 600 >${LOG} 2>&1 & exec $0 \"$@\""
     ${GDB} -nx -batch -ex "set architecture i386:x86-64" ${symbols}
     -ex "target remote 127.0.0.1:${port}" ${commands}
   OUTPUT_VARIABLE output ERROR_VARIABLE output)

@@ -116,7 +116,6 @@ image_file(self_nmis library_self_nmis 64)
 add_sevsim_test(NAME qemu.library_forged_vc
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${self_nmis}
     -P ${CMAKE_CURRENT_SOURCE_DIR}/library_forged_vc.cmake)
-set_tests_properties(qemu.library_nmi_everywhere qemu.library_forged_vc PROPERTIES TIMEOUT 300)
 
 # An NMI's second one behind an IRET in its handler, #MC in the middle of #VCs, and a sweep over all
 # attacks.
@@ -133,7 +132,7 @@ foreach(walk 0x72:machine_checks 0x7b:machine_checks 0x7c:machine_checks_msr)
   list(GET walk 0 exit)
   list(GET walk 1 guest)
   sevsim_test(library_machine_check_everywhere_${exit} library_${guest} STATUS 0
-    ARGS --hostile event-walk:0x80000312@${exit} --timeout 80
+    ARGS --hostile event-walk:0x80000312@${exit} --timeout 600
     WANT "^a #MC in each round\n" ${well})
 endforeach()
 add_test(NAME qemu.library_sweep

@@ -27,7 +27,6 @@ add_sevsim_test(NAME qemu.machine_control_registers
   COMMAND ${CMAKE_COMMAND}
     "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${VESTIBULE_GUEST_DIR}/qemu-tests/firmware/control_registers.fd"
     -DSTATUS=1 "-DWANT=SELFTEST_PASSED;Violations: none" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-set_tests_properties(qemu.machine_control_registers PROPERTIES TIMEOUT 90)
 
 # A write of the GHCB MSR and the VMGEXIT behind it are one exit, but where somebody counts them.
 add_sevsim_test(NAME qemu.machine_round_trips
@@ -90,7 +89,6 @@ add_sevsim_test(NAME qemu.wesee
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${attacked}
     "-DEARLY=${attacked_early};${attacked_compat};${attacked_legacy}"
     -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/wesee.trace -P ${CMAKE_CURRENT_SOURCE_DIR}/wesee.cmake)
-set_tests_properties(qemu.wesee PROPERTIES TIMEOUT 900)
 
 sevsim_test(vc_without_idt vestibule STATUS 1 ARGS --hostile vc-at-entry:0x72@1
   WANT "shut down .triple fault.: #VC without an IDT")
@@ -110,13 +108,12 @@ function(gdb_test name commands)
       -DSYMBOLS=${ARG_SYMBOLS} -DGDB=${GDB} -DCOMMANDS=${CMAKE_CURRENT_SOURCE_DIR}/gdb/${commands}.gdb
       "-DWANT=${ARG_WANT}" "-DREPORT=${ARG_REPORT}" -DLOG=${CMAKE_CURRENT_BINARY_DIR}/gdb_${name}.log
       -P ${CMAKE_CURRENT_SOURCE_DIR}/gdb.cmake)
-  set_tests_properties(qemu.gdb_${name} PROPERTIES TIMEOUT 120)
 endfunction()
 image_file(debugged debugged 64)
 image_file(loop_file loop 64)
 add_test(NAME qemu.gdb_again
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gdb_again $<TARGET_FILE:sevsim> ${loop_file} ${GDB})
-set_tests_properties(qemu.gdb_again PROPERTIES TIMEOUT 90
+set_tests_properties(qemu.gdb_again PROPERTIES
   PASS_REGULAR_EXPRESSION "=> 0x205[0-9a-f]+:\t(jmp|pause)[^$]*=> 0x205[0-9a-f]+:\t(jmp|pause)[^$]*Outcome: QEMU ended")
 gdb_test(source source ARGS ${debugged} SYMBOLS ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/debugged.elf
   WANT "Breakpoint 1, payload_main [(]info=[.][.][.][)] at " "[$]1 = 0x1\n"
@@ -232,5 +229,5 @@ add_custom_target(image_owned ALL
 add_dependencies(image_owned igvmtool guest)
 add_test(NAME qemu.owner_launch
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/owner_launch $<TARGET_FILE:sevsim> $<TARGET_FILE:igvmtool> ${owned} sev-es)
-set_tests_properties(qemu.owner_launch PROPERTIES TIMEOUT 90
+set_tests_properties(qemu.owner_launch PROPERTIES
   PASS_REGULAR_EXPRESSION "Launch digest [0-9a-f]*\\.\n.*exited with code 0")

@@ -18,6 +18,6 @@ function(add_sevsim_test)
     add_test(NAME ${name}
       COMMAND ${CMAKE_SOURCE_DIR}/qemu-tests/on_qemu ${form} ${qemu} ${ARG_COMMAND})
     set_tests_properties(${name} PROPERTIES
-      LABELS ${qemu} RESOURCE_LOCK ${ARG_NAME} SKIP_RETURN_CODE 77 TIMEOUT 900)
+      LABELS ${qemu} RESOURCE_LOCK ${ARG_NAME} SKIP_RETURN_CODE 77)
   endforeach()
 endfunction()

@@ -18,7 +18,6 @@ function(payload_test name file)
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${image};${ARG_RUN}"
       -DSTATUS=0 "-DWANT=${ARG_WANT};exited with code 0" "-DREJECT=NOT;NOISE;UNKNOWN;: NO "
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.payload_${name} PROPERTIES TIMEOUT 90)
 endfunction()
 
 set(told "payload: hello\n" "payload: data 42\n" "payload: bss zero\n" "payload: boot info 1\n"
@@ -86,7 +85,6 @@ function(payload_refused name want)
   add_sevsim_test(NAME qemu.payload_${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${image};--memory;64M" -DSTATUS=1
       "-DWANT=${want}" -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.payload_${name} PROPERTIES TIMEOUT 90)
 endfunction()
 payload_refused(outside "(PAGE_DATA|REQUIRED_MEMORY) at offset 0x[0-9a-f]+: [a-z ]*memory[a-z ]*: try more .--memory."
   --payload-address 0x5000000)

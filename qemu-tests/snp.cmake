@@ -25,7 +25,6 @@ function(snp_test name guest)
       "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--platform;sev-snp;${file};${ARG_ARGS}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.snp_${name} PROPERTIES TIMEOUT 90)
 endfunction()
 
 # Used as it should be, and with every rule broken, as often as the guest does it.
@@ -108,7 +107,7 @@ add_test(NAME qemu.snp_digest_matrix
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/digest_matrix $<TARGET_FILE:sevsim> $<TARGET_FILE:igvmtool>
     $<TARGET_FILE:report_check> ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_report.elf ${snp_root}
     ${CMAKE_CURRENT_BINARY_DIR}/digest_matrix)
-set_tests_properties(qemu.snp_digest_matrix PROPERTIES FIXTURES_REQUIRED snp_root TIMEOUT 600)
+set_tests_properties(qemu.snp_digest_matrix PROPERTIES FIXTURES_REQUIRED snp_root)
 
 # The picture of the reverse map table, of a guest that has pages in each state; and what is for
 # SEV-SNP alone.

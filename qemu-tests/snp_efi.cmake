@@ -13,7 +13,7 @@ function(efi_snp_test name volume)
     set(ARG_MEMORY 256M)
   endif()
   set(command $<TARGET_FILE:sevsim> run --platform sev-snp --firmware ${ovmf} --memory ${ARG_MEMORY}
-    --smp ${ARG_PROCESSORS} --repeatable --timeout 280
+    --smp ${ARG_PROCESSORS} --repeatable --timeout 1200
     --allow ghcb-version --allow ghcb-stale-bits --allow vmgexit-interruptible --
     -drive file=${volume},format=raw,if=none,id=disk,readonly=on
     -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
@@ -21,7 +21,7 @@ function(efi_snp_test name volume)
     COMMAND ${ARG_BEFORE} ${CMAKE_COMMAND} "-DCOMMAND=${command}" -DSTATUS=${ARG_STATUS}
       "-DWANT=${ARG_WANT};memory encryption  SEV-SNP, SEV_STATUS 0x7" "-DREJECT=not ok;payload: NO;state: NO"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(efi.${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+  set_tests_properties(efi.${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 efi_snp_test(snp_selftest ${VESTIBULE_ESP} STATUS 0
   WANT "1\\.\\.40\r?\n" "\nok 40 - SNP: " "exited with code 0")

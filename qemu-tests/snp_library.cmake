@@ -56,7 +56,7 @@ add_sevsim_test(NAME qemu.snp_svsm_attestation
     -P ${CMAKE_CURRENT_SOURCE_DIR}/svsm_attestation.cmake)
 foreach(qemu qemu ${newer_qemus})
   if(TEST ${qemu}.snp_svsm_attestation)
-    set_tests_properties(${qemu}.snp_svsm_attestation PROPERTIES FIXTURES_REQUIRED snp_root TIMEOUT 120)
+    set_tests_properties(${qemu}.snp_svsm_attestation PROPERTIES FIXTURES_REQUIRED snp_root)
   endif()
 endforeach()
 snp_test(attack_svsm-not-run library_svsm_svsm STATUS 1 ARGS --hostile svsm-not-run

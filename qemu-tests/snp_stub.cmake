@@ -23,7 +23,6 @@ function(snp_stub_test name image)
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;${file};${ARG_ARGS}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
       -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
-  set_tests_properties(qemu.snp_stub_${name} PROPERTIES TIMEOUT 90)
 endfunction()
 
 # The selftest: the same file on each platform.
@@ -159,7 +158,7 @@ snp_stub_test(lie_vcpu-not-started aps_64 ${aps_build} ${aps_run} --hostile vcpu
   WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO ")
 snp_stub_test(lie_vcpu-other-vmsa aps_64 ${aps_build} ${aps_run} --repeatable --hostile vcpu-other-vmsa STATUS 1
   WANT "termination: SNP_RMPADJUST " REJECT "state: ")
-snp_stub_test(lie_vcpu-vmsa-altered aps_64 ${aps_build} ${aps_run} --hostile vcpu-vmsa-altered STATUS 1
+snp_stub_test(lie_vcpu-vmsa-altered aps_64 ${aps_build} ${aps_run} --hostile vcpu-vmsa-altered --timeout 600 STATUS 1
   WANT "state: NO a vCPU has started\n" "state: vCPUs 4\n" REJECT "state: a vCPU has started")
 # Features: without SEV-SNP there is none; without AP creation vCPUs start from their measured state.
 snp_stub_test(lie_features_none selftest_64 BUILD --cbit 47 --entry 64 STATUS 1
@@ -186,7 +185,7 @@ function(attest_test name)
       -P ${CMAKE_CURRENT_SOURCE_DIR}/attest.cmake)
   foreach(qemu qemu ${newer_qemus})
     if(TEST ${qemu}.snp_attest_${name})
-      set_tests_properties(${qemu}.snp_attest_${name} PROPERTIES FIXTURES_REQUIRED snp_root TIMEOUT 120)
+      set_tests_properties(${qemu}.snp_attest_${name} PROPERTIES FIXTURES_REQUIRED snp_root)
     endif()
   endforeach()
 endfunction()

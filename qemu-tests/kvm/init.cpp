@@ -71,12 +71,12 @@ int main() {
     chmod("/dev/kvm", 0660);
     launch("no right", 1000, {image});
     launch("no SEV", 0, {image, "--platform", "sev-es"});
-    launch("entry 64", 0, {image, "--timeout", "120"});
+    launch("entry 64", 0, {image, "--timeout", "600"});
     launch("entry compat", 0,
-           {"/vestibule-compat.igvm", "--platform", "native", "--timeout", "120"});
-    launch("entry 32", 0, {"/vestibule-32.igvm", "--memory", "64M", "--timeout", "120"});
-    launch("Linux", 0, {"/linux.igvm", "--timeout", "150"});
-    launch("triple fault", 0, {"/triple_fault-64.igvm", "--timeout", "120"});
+           {"/vestibule-compat.igvm", "--platform", "native", "--timeout", "600"});
+    launch("entry 32", 0, {"/vestibule-32.igvm", "--memory", "64M", "--timeout", "600"});
+    launch("Linux", 0, {"/linux.igvm", "--timeout", "600"});
+    launch("triple fault", 0, {"/triple_fault-64.igvm", "--timeout", "600"});
     launch("examiner", 0, {"/examiner.igvm", "--vcpus", "2"});
     launch("no end", 0, {"/loop-64.igvm", "--timeout", "2"});
     reboot(RB_POWER_OFF);

@@ -7,7 +7,7 @@ file(WRITE ${DISK} "disk for sevsim\n")
 foreach(n RANGE 15)
   file(APPEND ${DISK} "${block}")
 endforeach()
-set(COMMAND ${SEVSIM} run --kernel ${KERNEL} --initrd ${INITRD} --append ${APPEND} --timeout 200
+set(COMMAND ${SEVSIM} run --kernel ${KERNEL} --initrd ${INITRD} --append ${APPEND} --timeout 1200
   ${ARGS} -- -drive file=${DISK},format=raw,if=none,id=disk
   -device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=true)
 include(${CMAKE_CURRENT_LIST_DIR}/../expect.cmake)

@@ -26,7 +26,7 @@ constexpr u64 icr_low      = apic + 0x300;
 constexpr u64 icr_high     = apic + 0x310;
 constexpr u32 init         = 0x0000'4500;
 constexpr u32 startup      = 0x0000'4600;
-constexpr u64 patience     = 50'000'000;
+constexpr u64 patience     = 20'000'000;
 constexpr u32 most_aps     = 8;
 
 constinit x86::InterruptGate idt[32]{};

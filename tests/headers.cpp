@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
+// Nothing: the target that tests have their precompiled headers from wants a source.
