@@ -16,10 +16,10 @@ function(attack_test lie status)
     WANT ${ARGN})
 endfunction()
 set(served "done\ndone\ndone\ndone\n")
-attack_test(request-lost 1 "^done\nreason 254\nreason 255\nreason 255\n"
-  "snp-message-sequence +[1-9]" "exited with code 0")
-attack_test(request-again 1 "^done\nreason 255\ndone\ndone\n" "snp-message-sequence +1 "
+# That the firmware has had a message before is not the guest's fault.
+attack_test(request-lost 0 "^done\nreason 254\nreason 255\nreason 255\n" "Violations: none"
   "exited with code 0")
+attack_test(request-again 0 "^done\nreason 255\ndone\ndone\n" "Violations: none" "exited with code 0")
 foreach(lie answer-again answer-spoilt)
   attack_test(${lie} 0 "^done\nreason 258\nreason 253\nreason 253\nreason 253\n"
     "exited with code 0")

@@ -302,15 +302,46 @@ TEST(AttackOracle, EndsOfTheHypervisors) {
         EXPECT_EQ(verdict_on(ended_as(kind), "init-storm:1@3+2"), Verdict::coded_end);
         EXPECT_NE(verdict_on(ended_as(kind), "sipi-storm:1@3+2"), Verdict::coded_end);
     }
-    // The library asks until it is heard.
-    Ended asking = ended_as("timeout");
+    // The library asks until it is heard, and handles an NMI in between. Who goes on with anything
+    // else has not ended.
+    Ended asking = terminated(2, 0x30);
     asking.broken.push_back({.rule = "exit-after-termination", .rip = "0x201000", .count = 9});
     EXPECT_EQ(verdict_on(asking, "termination-returns"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(asking, "nmi@3"), Verdict::broken_rule);
+    for (const char* kind : {"timeout", "limit", "exit"}) {
+        Ended going  = ended_as(kind);
+        going.broken = asking.broken;
+        EXPECT_EQ(verdict_on(going, "termination-returns"), Verdict::broken_rule);
+    }
     EXPECT_EQ(verdict_on(ended_as("stop"), "no-information"), Verdict::coded_end);
     Ended early    = ended_as("shutdown");
     early.vmgexits = 0;
     EXPECT_EQ(verdict_on(early), Verdict::other_end);
+}
+
+/// The page that #VC itself needs is gone: which it was the machine says, and the plan has to be
+/// what took it.
+TEST(AttackOracle, HandlersInPagesThatAreTaken) {
+    for (const char* kind : {"shutdown", "stop"}) {
+        Ended lost     = ended_as(kind);
+        lost.lost_page = 0x21'2000;
+        for (const char* taken :
+             {"page-taken:0x212000@9", "page-replaced:0x212abc@9", "page-swapped:0x212000@9",
+              "page-swapped:0x211000@9", "nmi@2\npage-taken:0x212000@9"}) {
+            EXPECT_EQ(verdict_on(lost, taken), Verdict::other_end) << kind << " " << taken;
+        }
+        for (const char* other :
+             {"page-taken:0x213000@9", "page-taken:0x211000@9", "page-swapped:0x210000@9",
+              "page-validated:0x212000@9", "msr-undone", "nmi@2"}) {
+            EXPECT_EQ(verdict_on(lost, other), Verdict::uncoded_end) << kind << " " << other;
+        }
+        EXPECT_EQ(verdict_on(ended_as(kind), "page-taken:0x212000@9"), Verdict::uncoded_end);
+    }
+    // What it has said wrong before counts as ever.
+    Ended said     = ended_as("shutdown");
+    said.lost_page = 0x21'2000;
+    said.output    = "won\ntw";
+    EXPECT_EQ(verdict_on(said, "page-taken:0x212000@9"), Verdict::wrong_result);
 }
 
 /// Until its coded end a guest may have said something wrong; a line that was cut off is not.

@@ -37,6 +37,12 @@ bool leaves_unanswered(const Options& options) {
     return told_now(options, Lie::unanswered) != nullptr;
 }
 
+bool goes_on_behind_termination(Vcpu& vcpu) {
+    constexpr u64 patience = 64;
+    return vcpu.terminations != patience && tells(vcpu.options, Lie::termination_returns)
+           && ++vcpu.terminations != 0;
+}
+
 namespace {
 
 /// Any event at any moment. Of vector 2, whatever its type, the guest will say that it has handled
@@ -110,7 +116,7 @@ namespace {
 void update_entry(u64 page, bool assigned) {
     if (reverse_map::has(page)) {
         nested::unmap_private(page);
-        reverse_map::at(page) = {.assigned = assigned};
+        reverse_map::at(page) = {.assigned = assigned, .falsified = true};
     }
 }
 

@@ -20,6 +20,10 @@ const Hostility* refuses_answer(const Options& options);
 /// Whether this VMGEXIT is passed over.
 bool leaves_unanswered(const Options& options);
 
+/// At a termination request: whether the guest goes on behind it. One that asks for nothing else
+/// any more is heard in the end, as nothing will come of it that was not there the last time.
+bool goes_on_behind_termination(Vcpu& vcpu);
+
 /// Before each entry of the guest: may have it take a #VC or an NMI at the instruction that it
 /// stands at.
 void attack_at_entry(Vcpu& vcpu);
