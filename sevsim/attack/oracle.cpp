@@ -35,6 +35,9 @@ constexpr std::string_view rules_of_attacked_pages[] = {
     "rmp-rescinded-twice",
 };
 
+/// Of these, what the guest itself is told, and has to end over.
+constexpr std::string_view rules_of_pvalidate[] = {"rmp-validated-twice", "rmp-rescinded-twice"};
+
 template <std::size_t count>
 bool is_one_of(std::string_view name, const std::string_view (&names)[count]) {
     return std::ranges::find(names, name) != std::end(names);
@@ -114,20 +117,29 @@ Breach breach_of(std::string_view rule) {
                                          : Breach::protocol;
 }
 
+bool breaks(const Ended& run, const BrokenRule& rule) {
+    return std::ranges::find(run.broken, rule.rule, &BrokenRule::rule) != run.broken.end();
+}
+
 const BrokenRule* newly_broken(const Ended& honest, const Ended& run, const Lies& plan,
                                Breach breach) {
     for (const BrokenRule& rule : run.broken) {
         if (rule.rule == went_on && insists(run, plan)) {
             continue;
         }
-        const bool was_broken =
-            std::ranges::find(honest.broken, rule.rule, &BrokenRule::rule) != honest.broken.end();
-        if (!was_broken && breach_of(rule.rule) == breach
+        if (!breaks(honest, rule) && breach_of(rule.rule) == breach
             && !is_one_of(rule.rule, rules_of_attacked_pages)) {
             return &rule;
         }
     }
     return nullptr;
+}
+
+const BrokenRule* told_by_pvalidate(const Ended& honest, const Ended& run) {
+    const auto found = std::ranges::find_if(run.broken, [&](const BrokenRule& rule) {
+        return is_one_of(rule.rule, rules_of_pvalidate) && !breaks(honest, rule);
+    });
+    return found == run.broken.end() ? nullptr : &*found;
 }
 
 /// An address far from any code that an honest run left the guest from. Images of ours lie within
@@ -173,8 +185,7 @@ std::optional<std::string> other_line(const Ended& honest, const Ended& run, con
 }
 
 bool tells(const Lies& plan, Data data) {
-    return std::ranges::any_of(
-        plan, [data](const Hostility& lie) { return draw_of(lie.lie).data == data; });
+    return std::ranges::any_of(plan, [data](const Hostility& lie) { return data_of(lie) == data; });
 }
 
 } // namespace
@@ -254,6 +265,11 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
         const bool was_told = run.told != 0 || kinds_of(plan) == "cbit-no-effect";
         if (oracle.ours && plan.size() == 1 && was_told && tells(plan, Data::malformed)) {
             const std::string what = "unnoticed: " + kinds_of(plan);
+            return {Verdict::wrong_result, what, what};
+        }
+        // By its carry flag PVALIDATE has told the guest.
+        if (const BrokenRule* rule = oracle.ours ? told_by_pvalidate(honest, run) : nullptr) {
+            const std::string what = fmt::format("unnoticed: {} at {}", rule->rule, rule->rip);
             return {Verdict::wrong_result, what, what};
         }
         return {Verdict::right_result, "", ""};

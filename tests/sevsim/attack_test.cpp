@@ -371,6 +371,28 @@ TEST(AttackOracle, WhatCannotBeOverlooked) {
     EXPECT_EQ(verdict_on(run, "response-code", foreign()), Verdict::right_result);
     EXPECT_EQ(verdict_on(run, "nmi@1"), Verdict::right_result);
     EXPECT_EQ(verdict_on(run, "nmi@1\nresponse-code"), Verdict::right_result);
+    for (const char* lie : {"psc-refused", "answer-again", "answer-spoilt", "answers-spoilt",
+                            "list-header:3", "registration", "svsm-not-run", "cpuid-page:2"}) {
+        EXPECT_EQ(verdict_on(run, lie), Verdict::wrong_result) << lie;
+    }
+    EXPECT_EQ(verdict_on(run, "cpuid-page:6"), Verdict::right_result);
+}
+
+/// PVALIDATE's carry flag says that the page was one already; who goes on has not looked.
+TEST(AttackOracle, PagesThatAreValidatedTwice) {
+    for (const char* rule : {"rmp-validated-twice", "rmp-rescinded-twice"}) {
+        Ended run = exited();
+        run.broken.push_back({.rule = rule, .rip = "0x201000", .count = 1});
+        const Lies plan           = plan_of("page-validated:0x300000@3\nnmi@1");
+        const Judgement judgement = judge(exited(), guest, run, {}, plan, {});
+        EXPECT_EQ(judgement.verdict, Verdict::wrong_result);
+        EXPECT_EQ(judgement.cause, fmt::format("unnoticed: {} at 0x201000", rule));
+        EXPECT_EQ(judge(run, guest, run, {}, plan, {}).verdict, Verdict::right_result);
+        EXPECT_EQ(judge(exited(), guest, run, {}, plan, foreign()).verdict, Verdict::right_result);
+        Ended noticed  = terminated(2, 0x63);
+        noticed.broken = run.broken;
+        EXPECT_EQ(judge(exited(), guest, noticed, {}, plan, {}).verdict, Verdict::coded_end);
+    }
 }
 
 TEST(AttackOracle, LinesThatCount) {

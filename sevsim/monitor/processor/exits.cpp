@@ -177,10 +177,10 @@ void redeliver(Vcpu& vcpu) {
     }
 }
 
-/// The handler needs the page itself, for its code, its stack or what it reads first: each #VC over
-/// it ends in the next one.
+/// The handler needs the page itself, for its code or what it reads first: each #VC over it ends in
+/// the next one, for ever or until its stack is full.
 void watch_for_lost_page(Vcpu& vcpu, u64 page) {
-    constexpr u64 many = 1024;
+    constexpr u64 many = 16;
     const u64 rip      = vcpu.state().rip;
     vcpu.lost_times    = vcpu.lost_page == page && vcpu.lost_rip == rip ? vcpu.lost_times + 1 : 1;
     vcpu.lost_page     = page;
