@@ -4,6 +4,7 @@ set(well "Violations: none" "exited with code 0")
 snp_test(library_memory library_memory STATUS 1 WANT "^memory\n" "rmp-validated-twice +1 "
   "exited with code 0" REJECT "0x72 +CPUID +- ")
 snp_test(library_vcpu library_vcpu BUILD --vcpus 2 STATUS 0 ARGS --smp 2 WANT "^vcpu\n" ${well})
+snp_test(library_promises library_promises STATUS 0 WANT "^identified\nshared\naccepted\nreported\nderived\n" ${well})
 snp_test(library_requests library_requests STATUS 0 WANT "^requests\n" ${well})
 snp_test(library_requests_busy library_requests STATUS 0 ARGS --hostile request-busy
   WANT "^requests\n" ${well})

@@ -43,14 +43,12 @@ bool goes_on_behind_termination(Vcpu& vcpu) {
            && ++vcpu.terminations != 0;
 }
 
-namespace {
-
-/// Any event at any moment. Of vector 2, whatever its type, the guest will say that it has handled
-/// an NMI: it cannot tell them apart.
 void inject_by_force(Vcpu& vcpu, u64 word) {
     inject(vcpu, word);
     vcpu.nmi_masked |= (word & event::vector_mask) == (event::nmi & event::vector_mask);
 }
+
+namespace {
 
 /// What goes on for many entries.
 void rage(Vcpu& vcpu) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/places.h"
 
+#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
@@ -59,7 +60,7 @@ const Hostility* take_place(const Options& options) {
 /// NMIs as an honest hypervisor sends them: none while one is handled.
 void inject_event(Vcpu& vcpu, u64 word) {
     if ((word & (event::type_mask | event::vector_mask)) != (event::nmi & ~event::valid)) {
-        inject(vcpu, word);
+        inject_by_force(vcpu, word);
     } else if (!vcpu.nmi_masked) {
         inject_nmi(vcpu);
     }
