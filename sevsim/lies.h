@@ -150,7 +150,7 @@ inline constexpr LieDescription lies[] = {
     {Lie::vc_within,      LieForm::code_within, "vc-within",  "a #VC with exit code CODE at the K-th instruction from the delivery of the N-th #VC on"},
     {Lie::event,          LieForm::word_at, "event",          "the event of EVENTINJ word WORD when the guest is entered for the N-th time"},
     {Lie::event_within,   LieForm::word_within, "event-within", "the event of EVENTINJ word WORD at the K-th instruction from the delivery of the N-th #VC on"},
-    {Lie::event_walk,     LieForm::word_at, "event-walk",     "the event of EVENTINJ word WORD at the first instruction from the delivery of a #VC of exit code N on, at the second of the next such #VC, and so forth"},
+    {Lie::event_walk,     LieForm::word_at, "event-walk",     "the event of EVENTINJ word WORD at the first instruction from the delivery of a #VC of exit code N on, at the second of the next such #VC, and so forth, up to the 512th"},
     {Lie::msr,            LieForm::code,    "msr",            "MSR number CODE is intercepted whatever it is, and its answers are made up"},
     {Lie::msr_within,     LieForm::code_within, "msr-within", "MSR number CODE is intercepted from the K-th instruction from the delivery of the N-th #VC on"},
     {Lie::exception,      LieForm::word_at, "exception",      "the N-th answer through the GHCB page asks for the exception of EVENTINJ word WORD"},

@@ -89,6 +89,9 @@ void pass_on(Vcpu& vcpu, u8 vector) {
 } // namespace
 
 void note_delivered_vc(const Options& options, u64 exit_code) {
+    // No #VC takes so many instructions. Where the event's own handler raises such a #VC, the walk
+    // would go on as long as the guest does.
+    constexpr u64 longest_walk = 512;
     static constinit u64 vcs = 0;
     static constinit u64 walks[most_lies]{}; // by lies of the plan
     if (options.hostile.is_honest()) {
@@ -101,7 +104,10 @@ void note_delivered_vc(const Options& options, u64 exit_code) {
         if (is_within && vcs == lie.at) {
             start(options, lie, lie.within);
         } else if (lie.lie == Lie::event_walk && exit_code == lie.at) {
-            start(options, lie, ++walks[&lie - options.hostile.begin()]);
+            u64& walk = walks[&lie - options.hostile.begin()];
+            if (walk != longest_walk) {
+                start(options, lie, ++walk);
+            }
         }
     }
 }
