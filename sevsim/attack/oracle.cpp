@@ -89,10 +89,9 @@ bool insists(const Ended& run, const Lies& plan) {
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     return (run.kind == "stop" && tells(plan, Lie::no_information))
            || (run.kind == "halt"
-               && (tells(plan, Lie::termination_returns) || tells(plan, Lie::init)
-                   || tells(plan, Lie::answer_of_other)))
+               && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
-               && tells(plan, Lie::init_storm));
+               && (tells(plan, Lie::init) || tells(plan, Lie::init_storm)));
 }
 
 /// The hypervisor has taken the very page by which the guest would have ended itself: the stack,
@@ -105,6 +104,15 @@ bool has_lost_its_handler(const Ended& run, const Lies& plan) {
                return std::ranges::find(takers, lie.lie) != std::end(takers)
                       && (run.lost_page == first
                           || (lie.lie == Lie::page_swapped && run.lost_page == first + page_size));
+           });
+}
+
+/// An exception at each of so many entries fills any stack: the guest is out again before it has
+/// asked for its end.
+bool is_stormed(const Ended& run, const Lies& plan) {
+    constexpr u64 many = 16;
+    return run.kind == "shutdown" && std::ranges::any_of(plan, [](const Hostility& lie) {
+               return lie.lie == Lie::storm && lie.within >= many;
            });
 }
 
@@ -285,9 +293,10 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
     if (is_coded(run) || is_hypervisors_end(run, plan)) {
         return {Verdict::coded_end, "", run.words};
     }
-    if ((run.kind == "shutdown" && run.vmgexits == 0) || has_lost_its_handler(run, plan)) {
+    if ((run.kind == "shutdown" && run.vmgexits == 0) || has_lost_its_handler(run, plan)
+        || is_stormed(run, plan)) {
         // Before it has asked for anything a guest may have no IDT yet, which no code mends; and
-        // none runs without its handler.
+        // none runs without its handler, or where it comes to no instruction.
         return {Verdict::other_end, "", run.words};
     }
     if (is_end_of_choice(run) && run.value != honest.value) {

@@ -295,10 +295,10 @@ TEST(AttackOracle, GuestsOfOurs) {
 /// What the hypervisor does to a guest that has ended, or not begun, is no fault of it.
 TEST(AttackOracle, EndsOfTheHypervisors) {
     EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
-    EXPECT_EQ(verdict_on(ended_as("halt"), "init@3"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "answer-of-other:0x80000004@1"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
     for (const char* kind : {"halt", "timeout", "limit"}) {
+        EXPECT_EQ(verdict_on(ended_as(kind), "init@3"), Verdict::coded_end);
         EXPECT_EQ(verdict_on(ended_as(kind), "init-storm:1@3+2"), Verdict::coded_end);
         EXPECT_NE(verdict_on(ended_as(kind), "sipi-storm:1@3+2"), Verdict::coded_end);
     }
@@ -317,6 +317,15 @@ TEST(AttackOracle, EndsOfTheHypervisors) {
     Ended early    = ended_as("shutdown");
     early.vmgexits = 0;
     EXPECT_EQ(verdict_on(early), Verdict::other_end);
+}
+
+/// One exception a guest has to come through, and a few; not as many as there are entries.
+TEST(AttackOracle, ExceptionsAtEachEntry) {
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "storm:0x80000b0e@9+16"), Verdict::other_end);
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "nmi@1\nstorm:0x80000b0e@9+64"), Verdict::other_end);
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "storm:0x80000b0e@9+15"), Verdict::uncoded_end);
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "event:0x80000b0e@9"), Verdict::uncoded_end);
+    EXPECT_EQ(verdict_on(ended_as("timeout"), "storm:0x80000b0e@9+64"), Verdict::uncoded_end);
 }
 
 /// The page that #VC itself needs is gone: which it was the machine says, and the plan has to be

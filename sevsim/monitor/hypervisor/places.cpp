@@ -19,12 +19,13 @@ struct Place {
     u64 instruction; // the number of the one at which it is
 };
 
-/// Of the one vCPU that is attacked.
+/// Of one vCPU at a time.
 struct Steps {
-    u64 instruction = 1;       // the number of the one that it stands at, from 1 on
-    u64 rip         = 0;       // where it was entered
-    u64 own_flag    = 0;       // its own trap flag
-    u32 exceptions  = 0;       // what else is intercepted
+    const Options* whose = nullptr;
+    u64 instruction      = 1;  // the number of the one that it stands at, from 1 on
+    u64 rip              = 0;  // where it was entered
+    u64 own_flag         = 0;  // its own trap flag
+    u32 exceptions       = 0;  // what else is intercepted
     Place places[most_lies]{}; // by lies of the plan
     unsigned ahead = 0;        // how many of these are
 };
@@ -36,8 +37,11 @@ constinit Steps steps{};
 void start(const Options& options, const Hostility& lie, u64 wanted) {
     Place& place = steps.places[&lie - options.hostile.begin()];
     if (steps.ahead == 0) {
+        steps.whose       = &options;
         steps.instruction = 1;
         steps.rip         = 0;
+    } else if (steps.whose != &options) {
+        return; // another vCPU is on its way
     }
     steps.ahead += place.is_ahead ? 0 : 1;
     place = {.is_ahead    = true,
@@ -92,7 +96,7 @@ void note_delivered_vc(const Options& options, u64 exit_code) {
     // No #VC takes so many instructions. Where the event's own handler raises such a #VC, the walk
     // would go on as long as the guest does.
     constexpr u64 longest_walk = 512;
-    static constinit u64 vcs = 0;
+    static constinit u64 vcs   = 0;
     static constinit u64 walks[most_lies]{}; // by lies of the plan
     if (options.hostile.is_honest()) {
         return;
@@ -126,7 +130,8 @@ void note_vmgexit(Vcpu& vcpu) {
 }
 
 void attack_at_place(Vcpu& vcpu) {
-    if (steps.ahead == 0 || (vcpu.vmcb.event_injection & event::valid) != 0) {
+    if (steps.ahead == 0 || steps.whose != &vcpu.options
+        || (vcpu.vmcb.event_injection & event::valid) != 0) {
         return; // an event that is due comes first, and the next instruction is its handler's
     }
     while (const Hostility* const lie = take_place(vcpu.options)) {
@@ -162,7 +167,7 @@ void attack_at_place(Vcpu& vcpu) {
 }
 
 bool end_step(Vcpu& vcpu) {
-    if (steps.rip == 0) {
+    if (steps.rip == 0 || steps.whose != &vcpu.options) {
         return false;
     }
     const u64 code                 = vcpu.vmcb.exitcode;
@@ -184,7 +189,7 @@ bool end_step(Vcpu& vcpu) {
 }
 
 void count_emulated_step(Vcpu& vcpu) {
-    if (steps.rip != 0) {
+    if (steps.rip != 0 && steps.whose == &vcpu.options) {
         steps.instruction += vcpu.state().rip != steps.rip ? 1 : 0;
         steps.rip = 0;
     }
