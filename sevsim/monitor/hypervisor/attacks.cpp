@@ -39,8 +39,11 @@ bool leaves_unanswered(const Options& options) {
 
 bool goes_on_behind_termination(Vcpu& vcpu) {
     constexpr u64 patience = 64;
-    return vcpu.terminations != patience && tells(vcpu.options, Lie::termination_returns)
-           && ++vcpu.terminations != 0;
+    if (vcpu.terminations == patience || !tells(vcpu.options, Lie::termination_returns)) {
+        return false;
+    }
+    ++vcpu.terminations;
+    return true;
 }
 
 void inject_by_force(Vcpu& vcpu, u64 word) {
