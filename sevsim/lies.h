@@ -158,7 +158,7 @@ inline constexpr LieDescription lies[] = {
     {Lie::unanswered,     LieForm::at,      "unanswered",     "the guest goes on behind its N-th VMGEXIT, and nobody has looked at what it asked for"},
     {Lie::nmi,            LieForm::at,      "nmi",            "an NMI right before the N-th VMGEXIT, one more after NMI complete"},
     {Lie::vnmi,           LieForm::at,      "vnmi",           "an NMI right before the N-th VMGEXIT, one more behind the next IRET, as hosts with vNMI may"},
-    {Lie::termination_returns, LieForm::plain, "termination-returns", "the guest goes on behind its termination request"},
+    {Lie::termination_returns, LieForm::plain, "termination-returns", "the guest goes on behind its termination request, 64 times"},
     {Lie::psc_interrupted, LieForm::plain,  "psc-interrupted", "SEV-SNP: a page state change breaks off after each entry, as it may"},
     {Lie::psc_refused,     LieForm::plain,  "psc-refused",    "SEV-SNP: page state changes by the MSR protocol are answered by an error"},
     {Lie::fw_cfg_altered,  LieForm::code,   "fw-cfg-altered", "the first bit of fw_cfg item CODE is another one than the launch has hashed"},
