@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 # Campaigns of attacks on guests of ours (docs/attacks.md): none of them comes to anything but a right result,
 # a right exception or a coded end.
-# attack_test(<name> <guest> [ENTRY <mode>] [PLANS <file>] [ARGS <option of sevsim attack>...])
-function(attack_test name guest)
-  cmake_parse_arguments(ARG "" "ENTRY;PLANS" "ARGS" ${ARGN})
-  if(NOT ARG_ENTRY)
-    set(ARG_ENTRY 64)
+# attack_test(<name> <file> [RUNS <n>] [PLANS <file>] [ARGS <option of sevsim attack>...])
+function(attack_test name file)
+  cmake_parse_arguments(ARG "" "RUNS;PLANS" "ARGS" ${ARGN})
+  if(NOT ARG_RUNS)
+    set(ARG_RUNS 30)
   endif()
-  image_file(file ${guest} ${ARG_ENTRY})
   set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/attack_plans/${name})
   if(ARG_PLANS)
     set(corpus ${ARG_PLANS})
@@ -16,22 +15,27 @@ function(attack_test name guest)
   endif()
   add_test(NAME qemu.attack_${name}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/attacks $<TARGET_FILE:sevsim> $<TARGET_FILE:json_check>
-      ${CMAKE_SOURCE_DIR}/docs/schemas ${CMAKE_CURRENT_BINARY_DIR}/attack_${name} ${corpus} ${file} ${ARG_ARGS})
+      ${CMAKE_SOURCE_DIR}/docs/schemas ${CMAKE_CURRENT_BINARY_DIR}/attack_${name} ${corpus} ${ARG_RUNS} ${file}
+      ${ARG_ARGS})
   set_tests_properties(qemu.attack_${name} PROPERTIES TIMEOUT 3600)
 endfunction()
 
 # The selftest says by itself, and with exit code 1, what it finds by a road without the runtime: of
 # its lies are those that the stub has to see through.
 set(stub_lies cbit-position,cbit-information,cbit-cpuid,cbit-no-effect,response-code,cpuid-register,no-sev,vc,exception,refused)
-attack_test(stub vestibule ARGS --kind ${stub_lies})
-attack_test(stub_32 vestibule ENTRY 32 ARGS --kind ${stub_lies})
+foreach(entry 64 32)
+  image_file(file vestibule ${entry})
+  string(REPLACE "stub_64" "stub" name stub_${entry})
+  attack_test(${name} ${file} ARGS --kind ${stub_lies})
+endforeach()
 # How many NMIs came is the hypervisor's to say. Where the C-bit is, and that this is an SEV-ES guest at all, its
 # kernel believes whoever answers: that is the stub's to find out (docs/library.md), not the runtime's.
 string(JOIN "," runtime_lies response-code cpuid-register exitinfo1-upper rdpmc-gp debug-swap port-data tsc-exits
   vc vc-at-entry vc-within event event-within event-walk msr msr-within exception refused unanswered nmi vnmi
   termination-returns field-flip field-set field-race answer-stale answer-late answer-doubled answer-of-other msr-flip
   msr-stale storm tsc-back tsc-still shared-other shared-replayed shared-unmapped)
-attack_test(library library_nmis ARGS --ignore NMI --kind ${runtime_lies})
+image_file(nmis_file library_nmis 64)
+attack_test(library ${nmis_file} ARGS --ignore NMI --kind ${runtime_lies})
 
 # Each vector from outside, every other one a few times in a row: a kernel has a handler for each. An exception of
 # vector 31 VMRUN refuses, since there is none (APM volume 2, section 15.20).
@@ -57,8 +61,22 @@ foreach(vector RANGE 255)
   endif()
 endforeach()
 file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/vectors.plans "${plans}")
-attack_test(vectors library_nmis PLANS ${CMAKE_CURRENT_BINARY_DIR}/vectors.plans
+attack_test(vectors ${nmis_file} PLANS ${CMAKE_CURRENT_BINARY_DIR}/vectors.plans
   ARGS --ignore NMI --kind event,event-within,storm)
+
+# SEV-SNP guests, by every lie that there is: a kernel with the library that goes on with nothing less than it
+# has asked for, and the stub, which accepts memory and has a report made for its payload. The selftest would
+# say by itself what it finds.
+snp_image(snp_library_file snp_library_promises)
+attack_test(snp_library ${snp_library_file} RUNS 300 ARGS --platform sev-snp)
+snp_image(snp_vcpu_file snp_library_promises_vcpu --vcpus 2)
+attack_test(snp_vcpu ${snp_vcpu_file} RUNS 20 ARGS --platform sev-snp --smp 2)
+foreach(entry 64 compat)
+  snp_stub_file(file attacked_${entry} --cbit 47 --entry ${entry} --memory 64M --attest 6e6f6e6365
+    --payload ${payload_dir}/accepted.elf)
+  string(REPLACE "stub_64" "stub" name snp_stub_${entry})
+  attack_test(${name} ${file} RUNS 40 ARGS --platform sev-snp --memory 64M)
+endforeach()
 
 # Checks taken out of the guest's code, one at a time: each is found.
 add_test(NAME qemu.planted_faults

@@ -257,8 +257,11 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
         outcome.kind == OutcomeKind::exit || outcome.kind == OutcomeKind::unsupported_event
             ? members.number("value")
             : members.optional_number("value").value_or(0);
-    outcome.detail    = members.optional_text("detail");
-    outcome.code      = members.optional_text("code");
+    outcome.detail = members.optional_text("detail");
+    outcome.code   = members.optional_text("code");
+    if (object.contains("page")) {
+        outcome.page = members.hexadecimal("page");
+    }
     const auto set    = members.optional_number("reason_set", 0xF);
     const auto reason = members.optional_number("reason_code", 0xFF);
     if (set && reason) {

@@ -42,6 +42,7 @@ struct Outcome {
     OutcomeKind kind = OutcomeKind::monitor_error;
     u64 value        = 0; ///< of `exit` and `unsupported_event`: the guest's exit code
     std::string detail;
+    std::optional<u64> page;           ///< that its exceptions need, and that is not validated
     std::optional<ReasonCodes> reason; ///< of `terminate`
     std::string last_words;            ///< of `terminate`: what the guest's GHCB page begins with
     std::optional<u64> vcpu;           ///< whose registers

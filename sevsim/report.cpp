@@ -272,9 +272,12 @@ std::string outcome_line(const RunResult& result) {
         return end_in_words(result);
     }
     // NOLINTNEXTLINE(bugprone-unchecked-optional-access): or it is cut short
-    const Outcome& outcome            = *result.records.outcome;
-    std::string line                  = fmt::format("{}{}{}", outcome_in_words(outcome),
+    const Outcome& outcome = *result.records.outcome;
+    std::string line       = fmt::format("{}{}{}", outcome_in_words(outcome),
                                    outcome.detail.empty() ? "" : ": ", printable(outcome.detail));
+    if (outcome.page) {
+        line += fmt::format(": {:#x}", *outcome.page);
+    }
     const std::optional<Start>& start = result.records.start;
     if (start && is_at_first_instruction(*start, outcome)) {
         line += fmt::format(

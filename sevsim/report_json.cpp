@@ -76,6 +76,9 @@ Json outcome_json(const RunResult& result) {
     if (!outcome->detail.empty()) {
         object["detail"] = outcome->detail;
     }
+    if (outcome->page) {
+        object["page"] = hex(*outcome->page);
+    }
     return object;
 }
 

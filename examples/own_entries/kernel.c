@@ -51,7 +51,8 @@ static volatile unsigned faults, nmis;
 static struct vestibule_cpu* cpu(void) { return (struct vestibule_cpu*)&core; }
 
 void on_vc(struct vestibule_frame* frame) {
-    /* A hypervisor can leave out the error code; the CPU aligns the stack to 16 before it pushes. */
+    /* A hypervisor can leave out the error code; the CPU aligns the stack to 16 before it pushes.
+     */
     if ((uintptr_t)&frame->error_code % 16 != 0) {
         vestibule_terminate(VESTIBULE_REASON_BAD_FRAME);
     }
@@ -112,6 +113,12 @@ static void load_segments(void) {
     load_task_register(task_select);
 }
 
+/* The C-bit that the image was built and measured with: the table that the vCPU was started on, in
+ * the image's first page, carries it in an entry that points to itself. */
+static uint64_t measured_c_bit(void) {
+    return *(const volatile uint64_t*)image_start & ~((uint64_t)image_start | 0xFFF);
+}
+
 static void load_page_tables(uint64_t c_bit) {
     const uint64_t table = 0x23 | c_bit, page = 0x63 | c_bit;
     const uint64_t base = (uint64_t)image_start;
@@ -150,6 +157,9 @@ void kernel_main(void) {
 
     struct vestibule_platform platform;
     must(vestibule_identify(&platform));
+    if (platform.c_bit != measured_c_bit()) {
+        must(VESTIBULE_REASON_C_BIT_MISMATCH);
+    }
     load_page_tables(platform.c_bit);
     load_segments();
     start_library(&platform);

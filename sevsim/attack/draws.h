@@ -97,13 +97,13 @@ inline constexpr Draw draws[] = {
     {Lie::vnmi,                 Moment::vmgexit,     Number::none,         0, false, Data::guests,      "NMI in the #VC handler"},
     {Lie::termination_returns,  Moment::none,        Number::none,         0, false, Data::guests,      ""},
     {Lie::psc_interrupted,      Moment::none,        Number::none,         0, true,  Data::guests,      ""},
-    {Lie::psc_refused,          Moment::none,        Number::none,         0, true,  Data::guests,      ""},
+    {Lie::psc_refused,          Moment::none,        Number::none,         0, true,  Data::malformed,   ""},
     {Lie::fw_cfg_altered,       Moment::none,        Number::item,         0, false, Data::guests,      "kernel of the direct boot exchanged"},
     {Lie::request_busy,         Moment::none,        Number::none,         0, true,  Data::guests,      ""},
     {Lie::request_lost,         Moment::none,        Number::none,         0, true,  Data::guests,      "guest message withheld"},
     {Lie::request_again,        Moment::none,        Number::none,         0, true,  Data::guests,      "guest message replayed"},
-    {Lie::answer_again,         Moment::none,        Number::none,         0, true,  Data::guests,      "guest message replayed"},
-    {Lie::answer_spoilt,        Moment::none,        Number::none,         0, true,  Data::guests,      ""},
+    {Lie::answer_again,         Moment::none,        Number::none,         0, true,  Data::malformed,   "guest message replayed"},
+    {Lie::answer_spoilt,        Moment::none,        Number::none,         0, true,  Data::malformed,   ""},
     {Lie::certificates_size,    Moment::none,        Number::none,         0, true,  Data::guests,      ""},
     {Lie::certificates_table,   Moment::none,        Number::none,         0, true,  Data::guests,      ""},
     {Lie::vcpu_not_started,     Moment::none,        Number::none,         0, true,  Data::guests,      ""},
@@ -111,7 +111,7 @@ inline constexpr Draw draws[] = {
     {Lie::vcpu_other_vmsa,      Moment::none,        Number::none,         0, true,  Data::guests,      "VMSA exchanged"},
     {Lie::vcpu_vmsa_altered,    Moment::none,        Number::none,         0, true,  Data::guests,      "VMSA altered"},
     {Lie::vcpu_launch_state,    Moment::none,        Number::none,         0, true,  Data::guests,      "VMSA replayed"},
-    {Lie::svsm_not_run,         Moment::none,        Number::none,         0, true,  Data::guests,      ""},
+    {Lie::svsm_not_run,         Moment::none,        Number::none,         0, true,  Data::malformed,   ""},
     {Lie::page_taken,           Moment::vmgexit,     Number::page,         0, true,  Data::guests,      "page unmapped (SEVered, CVE-2020-12967)"},
     {Lie::page_replaced,        Moment::vmgexit,     Number::page,         0, true,  Data::guests,      "page remapped (SEVered)"},
     {Lie::page_swapped,         Moment::vmgexit,     Number::page,         0, true,  Data::guests,      "pages swapped (SEVered)"},
@@ -119,12 +119,12 @@ inline constexpr Draw draws[] = {
     {Lie::list_small,           Moment::none,        Number::none,         0, true,  Data::guests,      ""},
     {Lie::list_undone,          Moment::none,        Number::none,         0, true,  Data::guests,      ""},
     {Lie::list_stuck,           Moment::none,        Number::none,         0, true,  Data::guests,      ""},
-    {Lie::list_header,          Moment::none,        Number::choice,       4, true,  Data::guests,      ""},
+    {Lie::list_header,          Moment::none,        Number::choice,       4, true,  Data::malformed,   ""},
     {Lie::msr_undone,           Moment::none,        Number::none,         0, true,  Data::guests,      ""},
     {Lie::features,             Moment::none,        Number::features,     0, true,  Data::guests,      ""},
     {Lie::answers_spoilt,       Moment::none,        Number::none,         0, true,  Data::malformed,   ""},
-    {Lie::registration,         Moment::none,        Number::none,         0, true,  Data::guests,      ""},
-    {Lie::cpuid_page,           Moment::none,        Number::choice,       6, true,  Data::guests,      "CPUID page altered"},
+    {Lie::registration,         Moment::none,        Number::none,         0, true,  Data::malformed,   ""},
+    {Lie::cpuid_page,           Moment::none,        Number::choice,       6, true,  Data::malformed,   "CPUID page altered"},
     {Lie::field_flip,           Moment::answer,      Number::flips,        0, false, Data::hypervisors, ""},
     {Lie::field_set,            Moment::answer,      Number::value,        0, false, Data::hypervisors, ""},
     {Lie::field_race,           Moment::vmgexit,     Number::verdicts,    40, false, Data::guests,      "GHCB changed between two reads"},
@@ -176,6 +176,13 @@ constexpr bool covers_all_lies() {
 static_assert(detail::covers_all_lies());
 
 constexpr const Draw& draw_of(Lie lie) { return draws[static_cast<size_t>(lie) - 1]; }
+
+/// What such a lie falsifies. A size in the CPUID page that nobody goes by is the hypervisor's.
+constexpr Data data_of(const Hostility& lie) {
+    constexpr u64 size_of_a_state = 6;
+    return lie.lie == Lie::cpuid_page && lie.code == size_of_a_state ? Data::hypervisors
+                                                                     : draw_of(lie.lie).data;
+}
 
 /// A lie that is drawn, with its number where that is given: then only moments are drawn.
 struct Kind {

@@ -68,6 +68,7 @@ std::expected<Ended, std::string> ended_of(const Json& object) {
     ended.value       = number(outcome, "value");
     ended.reason_name = text(outcome, "reason_name");
     ended.words       = text(outcome, "words");
+    ended.lost_page   = number(outcome, "page");
     const auto set    = number(outcome, "reason_set");
     const auto code   = number(outcome, "reason_code");
     if (set && code) {

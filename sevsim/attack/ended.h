@@ -32,9 +32,10 @@ struct Ended {
     std::string kind; ///< report.h's end_name()
     std::optional<u64> value;
     std::optional<ReasonCodes> reason;
-    std::string reason_name; ///< empty: none in the guest's table
-    std::string words;       ///< how it ended, in words
-    std::string output;      ///< the guest's serial port
+    std::optional<u64> lost_page; ///< that its exceptions need, and that is not validated
+    std::string reason_name;      ///< empty: none in the guest's table
+    std::string words;            ///< how it ended, in words
+    std::string output;           ///< the guest's serial port
     std::vector<BrokenRule> broken;
     std::vector<u64> rips; ///< where it last left the guest, and where it stood at the end
     u64 told     = 0;      ///< lies

@@ -35,9 +35,16 @@ constexpr std::string_view rules_of_attacked_pages[] = {
     "rmp-rescinded-twice",
 };
 
+/// Of these, what the guest itself is told, and has to end over.
+constexpr std::string_view rules_of_pvalidate[] = {"rmp-validated-twice", "rmp-rescinded-twice"};
+
 template <std::size_t count>
 bool is_one_of(std::string_view name, const std::string_view (&names)[count]) {
     return std::ranges::find(names, name) != std::end(names);
+}
+
+bool tells(const Lies& plan, Lie lie) {
+    return std::ranges::find(plan, lie, &Hostility::lie) != plan.end();
 }
 
 bool is_end_of_choice(const Ended& run) {
@@ -67,13 +74,12 @@ bool is_coded(const Ended& run) {
            && ghcb::find_termination(reason.set, reason.code) != nullptr;
 }
 
-constexpr std::string_view asked_again = "exit-after-termination";
+constexpr std::string_view went_on = "exit-after-termination";
 
-/// It goes on asking for its termination, as the library does (library/end.h), since none comes of
-/// it.
-bool asks_again(const Ended& run, const Lies& plan) {
-    return std::ranges::find(plan, Lie::termination_returns, &Hostility::lie) != plan.end()
-           && std::ranges::find(run.broken, asked_again, &BrokenRule::rule) != run.broken.end();
+/// It has gone on asking for its termination, as the library does (library/end.h), until it was
+/// heard; an NMI that came in between it has handled.
+bool insists(const Ended& run, const Lies& plan) {
+    return run.kind == "terminate" && tells(plan, Lie::termination_returns);
 }
 
 /// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
@@ -81,15 +87,33 @@ bool asks_again(const Ended& run, const Lies& plan) {
 /// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it holds a
 /// vCPU that has asked for something else.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
-    const auto tells = [&plan](Lie lie) {
-        return std::ranges::find(plan, lie, &Hostility::lie) != plan.end();
-    };
-    return (run.kind == "stop" && tells(Lie::no_information)) || asks_again(run, plan)
+    return (run.kind == "stop" && tells(plan, Lie::no_information))
            || (run.kind == "halt"
-               && (tells(Lie::termination_returns) || tells(Lie::init)
-                   || tells(Lie::answer_of_other)))
+               && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
-               && tells(Lie::init_storm));
+               && (tells(plan, Lie::init) || tells(plan, Lie::init_storm)));
+}
+
+/// The hypervisor has taken the very page by which the guest would have ended itself: the stack,
+/// the IDT, the code or the data of its #VC handler. The machine says which page that was, and it
+/// has to be one that the plan takes.
+bool has_lost_its_handler(const Ended& run, const Lies& plan) {
+    constexpr Lie takers[] = {Lie::page_taken, Lie::page_replaced, Lie::page_swapped};
+    return run.lost_page && std::ranges::any_of(plan, [&](const Hostility& lie) {
+               const u64 first = lie.code & ~(page_size - 1);
+               return std::ranges::find(takers, lie.lie) != std::end(takers)
+                      && (run.lost_page == first
+                          || (lie.lie == Lie::page_swapped && run.lost_page == first + page_size));
+           });
+}
+
+/// An exception at each of so many entries fills any stack: the guest is out again before it has
+/// asked for its end.
+bool is_stormed(const Ended& run, const Lies& plan) {
+    constexpr u64 many = 16;
+    return run.kind == "shutdown" && std::ranges::any_of(plan, [](const Hostility& lie) {
+               return lie.lie == Lie::storm && lie.within >= many;
+           });
 }
 
 /// Each rule belongs to one of them.
@@ -101,20 +125,29 @@ Breach breach_of(std::string_view rule) {
                                          : Breach::protocol;
 }
 
+bool breaks(const Ended& run, const BrokenRule& rule) {
+    return std::ranges::find(run.broken, rule.rule, &BrokenRule::rule) != run.broken.end();
+}
+
 const BrokenRule* newly_broken(const Ended& honest, const Ended& run, const Lies& plan,
                                Breach breach) {
     for (const BrokenRule& rule : run.broken) {
-        if (rule.rule == asked_again && asks_again(run, plan)) {
+        if (rule.rule == went_on && insists(run, plan)) {
             continue;
         }
-        const bool was_broken =
-            std::ranges::find(honest.broken, rule.rule, &BrokenRule::rule) != honest.broken.end();
-        if (!was_broken && breach_of(rule.rule) == breach
+        if (!breaks(honest, rule) && breach_of(rule.rule) == breach
             && !is_one_of(rule.rule, rules_of_attacked_pages)) {
             return &rule;
         }
     }
     return nullptr;
+}
+
+const BrokenRule* told_by_pvalidate(const Ended& honest, const Ended& run) {
+    const auto found = std::ranges::find_if(run.broken, [&](const BrokenRule& rule) {
+        return is_one_of(rule.rule, rules_of_pvalidate) && !breaks(honest, rule);
+    });
+    return found == run.broken.end() ? nullptr : &*found;
 }
 
 /// An address far from any code that an honest run left the guest from. Images of ours lie within
@@ -160,8 +193,7 @@ std::optional<std::string> other_line(const Ended& honest, const Ended& run, con
 }
 
 bool tells(const Lies& plan, Data data) {
-    return std::ranges::any_of(
-        plan, [data](const Hostility& lie) { return draw_of(lie.lie).data == data; });
+    return std::ranges::any_of(plan, [data](const Hostility& lie) { return data_of(lie) == data; });
 }
 
 } // namespace
@@ -243,6 +275,11 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
             const std::string what = "unnoticed: " + kinds_of(plan);
             return {Verdict::wrong_result, what, what};
         }
+        // By its carry flag PVALIDATE has told the guest.
+        if (const BrokenRule* rule = oracle.ours ? told_by_pvalidate(honest, run) : nullptr) {
+            const std::string what = fmt::format("unnoticed: {} at {}", rule->rule, rule->rip);
+            return {Verdict::wrong_result, what, what};
+        }
         return {Verdict::right_result, "", ""};
     }
     if (run.kind == "terminate" && run.reason && run.reason->set == ghcb::reason::set_exception) {
@@ -256,8 +293,10 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
     if (is_coded(run) || is_hypervisors_end(run, plan)) {
         return {Verdict::coded_end, "", run.words};
     }
-    if (run.kind == "shutdown" && run.vmgexits == 0) {
-        // Before it has asked for anything a guest may have no IDT yet, which no code mends.
+    if ((run.kind == "shutdown" && run.vmgexits == 0) || has_lost_its_handler(run, plan)
+        || is_stormed(run, plan)) {
+        // Before it has asked for anything a guest may have no IDT yet, which no code mends; and
+        // none runs without its handler, or where it comes to no instruction.
         return {Verdict::other_end, "", run.words};
     }
     if (is_end_of_choice(run) && run.value != honest.value) {

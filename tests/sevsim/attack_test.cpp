@@ -295,22 +295,62 @@ TEST(AttackOracle, GuestsOfOurs) {
 /// What the hypervisor does to a guest that has ended, or not begun, is no fault of it.
 TEST(AttackOracle, EndsOfTheHypervisors) {
     EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
-    EXPECT_EQ(verdict_on(ended_as("halt"), "init@3"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "answer-of-other:0x80000004@1"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
     for (const char* kind : {"halt", "timeout", "limit"}) {
+        EXPECT_EQ(verdict_on(ended_as(kind), "init@3"), Verdict::coded_end);
         EXPECT_EQ(verdict_on(ended_as(kind), "init-storm:1@3+2"), Verdict::coded_end);
         EXPECT_NE(verdict_on(ended_as(kind), "sipi-storm:1@3+2"), Verdict::coded_end);
     }
-    // The library asks until it is heard.
-    Ended asking = ended_as("timeout");
+    // The library asks until it is heard, and handles an NMI in between. Who goes on with anything
+    // else has not ended.
+    Ended asking = terminated(2, 0x30);
     asking.broken.push_back({.rule = "exit-after-termination", .rip = "0x201000", .count = 9});
     EXPECT_EQ(verdict_on(asking, "termination-returns"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(asking, "nmi@3"), Verdict::broken_rule);
+    for (const char* kind : {"timeout", "limit", "exit"}) {
+        Ended going  = ended_as(kind);
+        going.broken = asking.broken;
+        EXPECT_EQ(verdict_on(going, "termination-returns"), Verdict::broken_rule);
+    }
     EXPECT_EQ(verdict_on(ended_as("stop"), "no-information"), Verdict::coded_end);
     Ended early    = ended_as("shutdown");
     early.vmgexits = 0;
     EXPECT_EQ(verdict_on(early), Verdict::other_end);
+}
+
+/// One exception a guest has to come through, and a few; not as many as there are entries.
+TEST(AttackOracle, ExceptionsAtEachEntry) {
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "storm:0x80000b0e@9+16"), Verdict::other_end);
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "nmi@1\nstorm:0x80000b0e@9+64"), Verdict::other_end);
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "storm:0x80000b0e@9+15"), Verdict::uncoded_end);
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "event:0x80000b0e@9"), Verdict::uncoded_end);
+    EXPECT_EQ(verdict_on(ended_as("timeout"), "storm:0x80000b0e@9+64"), Verdict::uncoded_end);
+}
+
+/// The page that #VC itself needs is gone: which it was the machine says, and the plan has to be
+/// what took it.
+TEST(AttackOracle, HandlersInPagesThatAreTaken) {
+    for (const char* kind : {"shutdown", "stop"}) {
+        Ended lost     = ended_as(kind);
+        lost.lost_page = 0x21'2000;
+        for (const char* taken :
+             {"page-taken:0x212000@9", "page-replaced:0x212abc@9", "page-swapped:0x212000@9",
+              "page-swapped:0x211000@9", "nmi@2\npage-taken:0x212000@9"}) {
+            EXPECT_EQ(verdict_on(lost, taken), Verdict::other_end) << kind << " " << taken;
+        }
+        for (const char* other :
+             {"page-taken:0x213000@9", "page-taken:0x211000@9", "page-swapped:0x210000@9",
+              "page-validated:0x212000@9", "msr-undone", "nmi@2"}) {
+            EXPECT_EQ(verdict_on(lost, other), Verdict::uncoded_end) << kind << " " << other;
+        }
+        EXPECT_EQ(verdict_on(ended_as(kind), "page-taken:0x212000@9"), Verdict::uncoded_end);
+    }
+    // What it has said wrong before counts as ever.
+    Ended said     = ended_as("shutdown");
+    said.lost_page = 0x21'2000;
+    said.output    = "won\ntw";
+    EXPECT_EQ(verdict_on(said, "page-taken:0x212000@9"), Verdict::wrong_result);
 }
 
 /// Until its coded end a guest may have said something wrong; a line that was cut off is not.
@@ -340,6 +380,28 @@ TEST(AttackOracle, WhatCannotBeOverlooked) {
     EXPECT_EQ(verdict_on(run, "response-code", foreign()), Verdict::right_result);
     EXPECT_EQ(verdict_on(run, "nmi@1"), Verdict::right_result);
     EXPECT_EQ(verdict_on(run, "nmi@1\nresponse-code"), Verdict::right_result);
+    for (const char* lie : {"psc-refused", "answer-again", "answer-spoilt", "answers-spoilt",
+                            "list-header:3", "registration", "svsm-not-run", "cpuid-page:2"}) {
+        EXPECT_EQ(verdict_on(run, lie), Verdict::wrong_result) << lie;
+    }
+    EXPECT_EQ(verdict_on(run, "cpuid-page:6"), Verdict::right_result);
+}
+
+/// PVALIDATE's carry flag says that the page was one already; who goes on has not looked.
+TEST(AttackOracle, PagesThatAreValidatedTwice) {
+    for (const char* rule : {"rmp-validated-twice", "rmp-rescinded-twice"}) {
+        Ended run = exited();
+        run.broken.push_back({.rule = rule, .rip = "0x201000", .count = 1});
+        const Lies plan           = plan_of("page-validated:0x300000@3\nnmi@1");
+        const Judgement judgement = judge(exited(), guest, run, {}, plan, {});
+        EXPECT_EQ(judgement.verdict, Verdict::wrong_result);
+        EXPECT_EQ(judgement.cause, fmt::format("unnoticed: {} at 0x201000", rule));
+        EXPECT_EQ(judge(run, guest, run, {}, plan, {}).verdict, Verdict::right_result);
+        EXPECT_EQ(judge(exited(), guest, run, {}, plan, foreign()).verdict, Verdict::right_result);
+        Ended noticed  = terminated(2, 0x63);
+        noticed.broken = run.broken;
+        EXPECT_EQ(judge(exited(), guest, noticed, {}, plan, {}).verdict, Verdict::coded_end);
+    }
 }
 
 TEST(AttackOracle, LinesThatCount) {

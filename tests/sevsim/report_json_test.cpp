@@ -49,6 +49,10 @@ TEST(ReportJson, EveryEnd) {
     EXPECT_EQ(asked.at("reason_set"), 2);
     EXPECT_EQ(asked.at("reason_code"), "0x5");
     EXPECT_EQ(asked.at("reason_name"), "C_BIT_NOT_PRIVATE");
+    RunResult lost             = ended(OutcomeKind::stop);
+    lost.records.outcome->page = 0x20'5000;
+    EXPECT_EQ(json_of(lost).at("outcome").at("page"), "0x205000");
+    EXPECT_FALSE(json_of(ended(OutcomeKind::stop)).at("outcome").contains("page"));
 }
 
 /// Without an outcome, or with one that the host has asked for, it is how QEMU ended that counts.

@@ -157,6 +157,10 @@ TEST(Report, OutcomesInWords) {
     EXPECT_TRUE(says(report(ended(OutcomeKind::halt)), "halted for good"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::stop)), "the machine stopped the guest"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::monitor_error)), "the monitor failed"));
+    RunResult lost               = ended(OutcomeKind::stop);
+    lost.records.outcome->detail = "not validated";
+    lost.records.outcome->page   = 0x20'5000;
+    EXPECT_TRUE(says(report(lost), "stopped the guest: not validated: 0x205000\n"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::exit)), "Violations: none"));
 }
 

@@ -142,6 +142,7 @@ void start() {
     must(vestibule_snp_open_cpuid_page(&cpuid_table, image_end, measured_c_bit()));
     vestibule_early_entry_serves(&cpuid_table);
     must(vestibule_identify(&platform));
+    must(platform.c_bit == measured_c_bit() ? 0 : of(ghcb::reason::c_bit_mismatch));
     make_page_tables();
     own_mapper = {.map = map_page, .opaque = nullptr};
     find_svsm();

@@ -37,14 +37,21 @@ bool leaves_unanswered(const Options& options) {
     return told_now(options, Lie::unanswered) != nullptr;
 }
 
-namespace {
+bool goes_on_behind_termination(Vcpu& vcpu) {
+    constexpr u64 patience = 64;
+    if (vcpu.terminations == patience || !tells(vcpu.options, Lie::termination_returns)) {
+        return false;
+    }
+    ++vcpu.terminations;
+    return true;
+}
 
-/// Any event at any moment. Of vector 2, whatever its type, the guest will say that it has handled
-/// an NMI: it cannot tell them apart.
 void inject_by_force(Vcpu& vcpu, u64 word) {
     inject(vcpu, word);
     vcpu.nmi_masked |= (word & event::vector_mask) == (event::nmi & event::vector_mask);
 }
+
+namespace {
 
 /// What goes on for many entries.
 void rage(Vcpu& vcpu) {
@@ -110,7 +117,7 @@ namespace {
 void update_entry(u64 page, bool assigned) {
     if (reverse_map::has(page)) {
         nested::unmap_private(page);
-        reverse_map::at(page) = {.assigned = assigned};
+        reverse_map::at(page) = {.assigned = assigned, .falsified = true};
     }
 }
 

@@ -20,6 +20,14 @@ const Hostility* refuses_answer(const Options& options);
 /// Whether this VMGEXIT is passed over.
 bool leaves_unanswered(const Options& options);
 
+/// Any event at any moment. Of vector 2, whatever its type, the guest will say that it has handled
+/// an NMI: it cannot tell them apart.
+void inject_by_force(Vcpu& vcpu, u64 word);
+
+/// At a termination request: whether the guest goes on behind it. One that asks for nothing else
+/// any more is heard in the end, as nothing will come of it that was not there the last time.
+bool goes_on_behind_termination(Vcpu& vcpu);
+
 /// Before each entry of the guest: may have it take a #VC or an NMI at the instruction that it
 /// stands at.
 void attack_at_entry(Vcpu& vcpu);

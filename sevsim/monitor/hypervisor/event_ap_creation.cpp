@@ -195,7 +195,9 @@ Answer serve_ap_creation(Vcpu& vcpu, GhcbView& ghcb) {
     if (const char* fault = secure_tsc::fault(vmsa)) {
         return refuse_vmsa(fault);
     }
-    if (vmsa.sev_features != vcpu.options.sev_features) {
+    // SEV_STATUS has told the guest of one that the launch does not have.
+    const u64 told = tells(vcpu.options, Lie::debug_swap) ? x86::SevFeatures::debug_swap : 0;
+    if ((vmsa.sev_features & ~told) != (vcpu.options.sev_features & ~told)) {
         return refuse_vmsa("a VMSA whose SEV_FEATURES are not those of the launch");
     }
     if (ghcb.get(field::rax) != vmsa.sev_features || vmsa.vmpl != vmpl) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 // Events that stand for no instruction: what guest and hypervisor have to tell each other (GHCB
 // specification, section 4.1, exits 0x80000003 and up).
+#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/events.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
@@ -64,8 +65,7 @@ Answer serve_features(Vcpu& vcpu, GhcbView&) { return Answer::done(told_features
 
 /// SW_EXITINFO1: reason set in [3:0], reason code in [11:4].
 Answer serve_termination(Vcpu& vcpu, GhcbView& ghcb) {
-    if (tells(vcpu.options, Lie::termination_returns)) {
-        vcpu.terminated = true;
+    if (goes_on_behind_termination(vcpu)) {
         return Answer::done();
     }
     const u64 reason = ghcb.get(field::exit_info_1);

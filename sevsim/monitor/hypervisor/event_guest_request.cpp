@@ -7,6 +7,7 @@
 #include "sevsim/monitor/hypervisor/page_lies.h"
 #include "sevsim/monitor/memory/memory.h"
 #include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/secure_processor/guest_message.h"
 #include "sevsim/monitor/secure_processor/launch.h"
 
@@ -34,24 +35,31 @@ const char* page_fault_of(const GhcbView& ghcb) {
     return nullptr;
 }
 
-/// A guest's first message and its answer, for the lies about the second.
+/// A guest's first message and its answer, for the lies about the second; and the last message that
+/// the firmware has taken.
 struct Kept {
     u64 messages; // that the guest has sent
     u8 request[page_size];
     u8 response[page_size];
+    u8 taken[page_size];
 };
 
 constinit Kept kept{};
 
 bool lies_now(const Vcpu& vcpu, Lie lie) { return kept.messages == 2 && tells(vcpu.options, lie); }
 
-void lie_about_request(const Vcpu& vcpu, u8* request) {
+/// Whether the firmware is given what it has had before by no fault of the guest's: another message
+/// than the guest has sent, or, byte for byte, the one whose answer a hypervisor that lies may have
+/// kept.
+bool lie_about_request(const Vcpu& vcpu, u8* request) {
     ++kept.messages;
     if (kept.messages == 1) {
         memcpy(kept.request, request, page_size);
     } else if (lies_now(vcpu, Lie::request_again)) {
         memcpy(request, kept.request, page_size);
+        return true;
     }
+    return !vcpu.options.hostile.is_honest() && memcmp(request, kept.taken, page_size) == 0;
 }
 
 void lie_about_answer(const Vcpu& vcpu, u8* response) {
@@ -81,9 +89,10 @@ Answer carry(const Vcpu& vcpu, const GhcbView& ghcb) {
             return Answer::done(busy);
         }
     }
-    lie_about_request(vcpu, request);
+    const Unasked again{lie_about_request(vcpu, request)};
     const FirmwareStatus status = serve_guest_message(request, response);
     if (status == FirmwareStatus::success) {
+        memcpy(kept.taken, request, page_size);
         if (lies_now(vcpu, Lie::request_lost)) {
             return Answer::done(busy);
         }

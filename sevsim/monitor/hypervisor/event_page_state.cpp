@@ -101,7 +101,9 @@ Answer serve_page_state_change(Vcpu& vcpu, GhcbView& ghcb) {
     for (; header.current <= header.last && !is_stuck; at += sizeof(Entry)) {
         Entry entry;
         memcpy(&entry, at, sizeof entry);
-        if (!(skips_rest && header.current != first) && !change(vcpu.options, entry)) {
+        if (skips_rest && header.current != first) {
+            falsify_page_state(entry.gpa(), entry.is_large());
+        } else if (!change(vcpu.options, entry)) {
             report_violation(Rule::psc_list, "page state change: an entry that cannot be done");
             memcpy(buffer, &header.current, sizeof header.current);
             return Answer::done(invalid_entry);

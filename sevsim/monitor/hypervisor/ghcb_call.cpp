@@ -10,6 +10,7 @@
 #include "sevsim/monitor/hypervisor/page_lies.h"
 #include "sevsim/monitor/memory/nested_pages.h"
 #include "sevsim/monitor/memory/nested_tables.h"
+#include "sevsim/monitor/memory/reverse_map.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
 
@@ -173,7 +174,8 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
         report_violation(Rule::ghcb_address, "the GHCB address is not guest memory");
         end_run_by_halt("VMGEXIT with a GHCB outside memory: there is nobody to answer to");
     }
-    if (!is_shared(gpa) && !nested::is_taken(gpa)
+    const bool is_falsified = vcpu.options.is_snp() && reverse_map::at(gpa).falsified;
+    if (!is_shared(gpa) && !nested::is_taken(gpa) && !is_falsified
         && !vcpu.options.hostile.has(Lie::cbit_no_effect)) {
         report_violation(Rule::ghcb_private, "VMGEXIT with a GHCB page that was never written to "
                                              "through a mapping without the C-bit");

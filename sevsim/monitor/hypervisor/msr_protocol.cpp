@@ -61,13 +61,14 @@ u64 register_ghcb(Vcpu& vcpu, u64 request) {
 
 /// The page in [51:12], the operation in [55:52]; answered with an error in [63:32].
 u64 page_state_change(Vcpu& vcpu, u64 request) {
+    constexpr u64 page = 0x000F'FFFF'FFFF'F000;
     if (tells(vcpu.options, Lie::msr_undone)) {
+        falsify_page_state(request & page, false);
         return 0x015;
     }
     if (tells(vcpu.options, Lie::psc_refused)) {
         return u64{1} << 32 | 0x015;
     }
-    constexpr u64 page   = 0x000F'FFFF'FFFF'F000;
     const auto operation = static_cast<unsigned>(request >> 52) & 0xF;
     const bool is_for_one_page =
         operation == page_operation::assign_private || operation == page_operation::assign_shared;
@@ -85,12 +86,16 @@ u64 run_vmpl_by_msr(Vcpu& vcpu, u64 request) {
 
 /// Reason set in [15:12], reason code in [23:16].
 u64 terminate(Vcpu& vcpu, u64 request) {
-    if (tells(vcpu.options, Lie::termination_returns)) {
-        vcpu.terminated = true;
+    if (goes_on_behind_termination(vcpu)) {
         return request;
     }
     end_run_by_termination((request >> 12) & 0xF, static_cast<u8>(request >> 16), vcpu.last_ghcb);
 }
+
+constexpr u64 request_mask        = 0xFFF;
+constexpr u64 termination_request = 0x100;
+
+bool asks_for_termination(u64 ghcb_msr) { return (ghcb_msr & request_mask) == termination_request; }
 
 struct Request {
     u64 code;
@@ -101,15 +106,15 @@ struct Request {
 };
 
 constexpr Request requests[] = {
-    {0x002, "SEV information",     false, ~u64{0xFFF},           sev_information  },
-    {0x004, "CPUID",               false, 0x3FFF'F000,           cpuid            },
-    {0x006, "AP reset hold",       false, ~u64{0xFFF},           reset_hold       },
-    {0x010, "preferred GHCB",      true,  ~u64{0xFFF},           preferred_ghcb   },
-    {0x012, "GHCB registration",   true,  0,                     register_ghcb    },
-    {0x014, "page state change",   true,  0xFF00'0000'0000'0000, page_state_change},
-    {0x016, "RUN_VMPL",            true,  0xFFFF'FFFC'FFFF'F000, run_vmpl_by_msr  },
-    {0x080, "hypervisor features", false, ~u64{0xFFF},           features         },
-    {0x100, "termination request", false, 0xFFFF'FFFF'FF00'0000, terminate        },
+    {0x002,               "SEV information",     false, ~u64{0xFFF},           sev_information  },
+    {0x004,               "CPUID",               false, 0x3FFF'F000,           cpuid            },
+    {0x006,               "AP reset hold",       false, ~u64{0xFFF},           reset_hold       },
+    {0x010,               "preferred GHCB",      true,  ~u64{0xFFF},           preferred_ghcb   },
+    {0x012,               "GHCB registration",   true,  0,                     register_ghcb    },
+    {0x014,               "page state change",   true,  0xFF00'0000'0000'0000, page_state_change},
+    {0x016,               "RUN_VMPL",            true,  0xFFFF'FFFC'FFFF'F000, run_vmpl_by_msr  },
+    {0x080,               "hypervisor features", false, ~u64{0xFFF},           features         },
+    {termination_request, "termination request", false, 0xFFFF'FFFF'FF00'0000, terminate        },
 };
 
 const Request* find(const Options& options, u64 code) {
@@ -137,7 +142,7 @@ void trace(Vcpu& vcpu, const char* name, u64 request, u64 answer) {
 void serve_msr_protocol(Vcpu& vcpu) {
     const u64 value = vcpu.ghcb_msr;
     leaks::look_at_value(vcpu.options, value, "in the GHCB MSR");
-    const u64 code         = value & 0xFFF;
+    const u64 code         = value & request_mask;
     const Request* request = find(vcpu.options, code);
     if (request == nullptr) {
         // KVM leaves the MSR as it is: the guest finds its own request where the answer should be.
@@ -173,7 +178,7 @@ u64 ghcb_msr_at_reset(const Options& options) {
 }
 
 void serve_vmgexit(Vcpu& vcpu) {
-    if (vcpu.terminated) {
+    if (vcpu.terminations != 0 && !asks_for_termination(vcpu.ghcb_msr)) {
         report_violation(Rule::exit_after_termination, "VMGEXIT after a termination request");
     }
     if (vcpu.state().cpl == 3) {
@@ -182,7 +187,7 @@ void serve_vmgexit(Vcpu& vcpu) {
     if (leaves_unanswered(vcpu.options)) {
         return;
     }
-    if ((vcpu.ghcb_msr & 0xFFF) == 0) {
+    if ((vcpu.ghcb_msr & request_mask) == 0) {
         serve_ghcb_page(vcpu, vcpu.ghcb_msr);
     } else {
         serve_msr_protocol(vcpu);

@@ -44,7 +44,8 @@ void give_to_guest(u64 page, bool is_large) {
         nested::unmap_shared(page);
         entry.assigned = true;
     }
-    entry.large = is_large;
+    entry.large     = is_large;
+    entry.falsified = false;
 }
 
 void take_from_guest(u64 page) {
@@ -88,6 +89,13 @@ bool change_page_state(u64 gpa, unsigned operation, bool is_large) {
         }
     }
     return true;
+}
+
+void falsify_page_state(u64 gpa, bool is_large) {
+    const u64 size = is_large ? x86::large_page_size : page_size;
+    for (u64 page = gpa; page < gpa + size && reverse_map::has(page); page += page_size) {
+        reverse_map::at(page).falsified = true;
+    }
 }
 
 } // namespace vestibule::sevsim

@@ -17,4 +17,7 @@ inline constexpr unsigned unsmash        = 4;
 /// Changes one page of 4 KiB or 2 MiB; false where it cannot be.
 bool change_page_state(u64 gpa, unsigned operation, bool is_large);
 
+/// Leaves it as it is, and the guest is told otherwise: what it does with it now is not its fault.
+void falsify_page_state(u64 gpa, bool is_large);
+
 } // namespace vestibule::sevsim

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 #include "sevsim/monitor/hypervisor/places.h"
 
+#include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/ipi.h"
 #include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
@@ -18,12 +19,13 @@ struct Place {
     u64 instruction; // the number of the one at which it is
 };
 
-/// Of the one vCPU that is attacked.
+/// Of one vCPU at a time.
 struct Steps {
-    u64 instruction = 1;       // the number of the one that it stands at, from 1 on
-    u64 rip         = 0;       // where it was entered
-    u64 own_flag    = 0;       // its own trap flag
-    u32 exceptions  = 0;       // what else is intercepted
+    const Options* whose = nullptr;
+    u64 instruction      = 1;  // the number of the one that it stands at, from 1 on
+    u64 rip              = 0;  // where it was entered
+    u64 own_flag         = 0;  // its own trap flag
+    u32 exceptions       = 0;  // what else is intercepted
     Place places[most_lies]{}; // by lies of the plan
     unsigned ahead = 0;        // how many of these are
 };
@@ -35,8 +37,11 @@ constinit Steps steps{};
 void start(const Options& options, const Hostility& lie, u64 wanted) {
     Place& place = steps.places[&lie - options.hostile.begin()];
     if (steps.ahead == 0) {
+        steps.whose       = &options;
         steps.instruction = 1;
         steps.rip         = 0;
+    } else if (steps.whose != &options) {
+        return; // another vCPU is on its way
     }
     steps.ahead += place.is_ahead ? 0 : 1;
     place = {.is_ahead    = true,
@@ -59,7 +64,7 @@ const Hostility* take_place(const Options& options) {
 /// NMIs as an honest hypervisor sends them: none while one is handled.
 void inject_event(Vcpu& vcpu, u64 word) {
     if ((word & (event::type_mask | event::vector_mask)) != (event::nmi & ~event::valid)) {
-        inject(vcpu, word);
+        inject_by_force(vcpu, word);
     } else if (!vcpu.nmi_masked) {
         inject_nmi(vcpu);
     }
@@ -88,7 +93,10 @@ void pass_on(Vcpu& vcpu, u8 vector) {
 } // namespace
 
 void note_delivered_vc(const Options& options, u64 exit_code) {
-    static constinit u64 vcs = 0;
+    // No #VC takes so many instructions. Where the event's own handler raises such a #VC, the walk
+    // would go on as long as the guest does.
+    constexpr u64 longest_walk = 512;
+    static constinit u64 vcs   = 0;
     static constinit u64 walks[most_lies]{}; // by lies of the plan
     if (options.hostile.is_honest()) {
         return;
@@ -100,7 +108,10 @@ void note_delivered_vc(const Options& options, u64 exit_code) {
         if (is_within && vcs == lie.at) {
             start(options, lie, lie.within);
         } else if (lie.lie == Lie::event_walk && exit_code == lie.at) {
-            start(options, lie, ++walks[&lie - options.hostile.begin()]);
+            u64& walk = walks[&lie - options.hostile.begin()];
+            if (walk != longest_walk) {
+                start(options, lie, ++walk);
+            }
         }
     }
 }
@@ -119,7 +130,8 @@ void note_vmgexit(Vcpu& vcpu) {
 }
 
 void attack_at_place(Vcpu& vcpu) {
-    if (steps.ahead == 0 || (vcpu.vmcb.event_injection & event::valid) != 0) {
+    if (steps.ahead == 0 || steps.whose != &vcpu.options
+        || (vcpu.vmcb.event_injection & event::valid) != 0) {
         return; // an event that is due comes first, and the next instruction is its handler's
     }
     while (const Hostility* const lie = take_place(vcpu.options)) {
@@ -155,7 +167,7 @@ void attack_at_place(Vcpu& vcpu) {
 }
 
 bool end_step(Vcpu& vcpu) {
-    if (steps.rip == 0) {
+    if (steps.rip == 0 || steps.whose != &vcpu.options) {
         return false;
     }
     const u64 code                 = vcpu.vmcb.exitcode;
@@ -177,7 +189,7 @@ bool end_step(Vcpu& vcpu) {
 }
 
 void count_emulated_step(Vcpu& vcpu) {
-    if (steps.rip != 0) {
+    if (steps.rip != 0 && steps.whose == &vcpu.options) {
         steps.instruction += vcpu.state().rip != steps.rip ? 1 : 0;
         steps.rip = 0;
     }

@@ -26,6 +26,7 @@ struct Entry {
     bool large : 1      = false;      // one of the 512 of a 2 MiB entry
     bool was_shared : 1 = false;      // the guest has had it through the shared view
     bool aliased : 1    = false;      // the shared view shows the private page
+    bool falsified : 1  = false;      // the hypervisor has said that it is another one
     u8 permissions[vmpl_count - 1]{}; // of VMPL 1 to 3; VMPL 0 may do everything
 
     u8 permissions_of(unsigned vmpl) const {

@@ -120,8 +120,10 @@ NestedFault map_for_lower(Vcpu& vcpu, u64 exitinfo1, u64 page) {
 /// Data through a mapping without the C-bit, of a page that is the guest's. KVM makes it shared
 /// then, and what the page held is lost.
 void share_unasked(u64 page) {
-    report_violation(Rule::rmp_shared_access,
-                     "an access without the C-bit to a page that is assigned to the guest");
+    if (!reverse_map::at(page).falsified) {
+        report_violation(Rule::rmp_shared_access,
+                         "an access without the C-bit to a page that is assigned to the guest");
+    }
     unmap_private(page);
     if (reverse_map::at(page).large) {
         reverse_map::smash(page);
@@ -193,10 +195,14 @@ void scramble_shared(u64 page) {
 }
 
 void assign_unasked(u64 page) {
-    report_violation(Rule::rmp_not_assigned,
-                     "a page is used as private that the hypervisor was not asked to assign");
+    reverse_map::Entry& entry = reverse_map::at(page);
+    if (!entry.falsified) {
+        report_violation(Rule::rmp_not_assigned,
+                         "a page is used as private that the hypervisor was not asked to assign");
+    }
     unmap_shared(page);
-    reverse_map::at(page).assigned = true;
+    entry.assigned  = true;
+    entry.falsified = false;
 }
 
 NestedFault resolve_snp_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {

@@ -168,17 +168,35 @@ void redeliver(Vcpu& vcpu) {
     }
 }
 
+/// The handler needs the page itself, for its code or what it reads first: each #VC over it ends in
+/// the next one, for ever or until its stack is full.
+void watch_for_lost_page(Vcpu& vcpu, u64 page) {
+    constexpr u64 many = 16;
+    const u64 rip      = vcpu.state().rip;
+    vcpu.lost_times    = vcpu.lost_page == page && vcpu.lost_rip == rip ? vcpu.lost_times + 1 : 1;
+    vcpu.lost_page     = page;
+    vcpu.lost_rip      = rip;
+    if (vcpu.lost_times == many) {
+        end_run_by_lost_page("stop", "each #VC over a page that is not validated raises the next",
+                             page);
+    }
+}
+
 /// #VC over a page that is not validated. Where the access was part of delivering an exception that
 /// makes two faults of one, and the second is contributory too: #DF, then shutdown (APM volume 2,
 /// section 8.2.9).
 void raise_not_validated(Vcpu& vcpu) {
     const u64 event  = vcpu.vmcb.exitintinfo;
     const u64 vector = event & event::vector_mask;
+    const u64 page   = vcpu.without_c_bit(vcpu.vmcb.exitinfo2) & ~(page_size - 1);
     if ((event & event::valid) == 0 || (event & event::type_mask) != event::type_exception) {
+        watch_for_lost_page(vcpu, page);
         reflect(vcpu, ExitCode::page_not_validated);
     } else if (vector == x86::exception::double_fault) {
-        end_run_by_shutdown("the double fault's handler or stack lies in memory that is not "
-                            "validated");
+        end_run_by_lost_page("shutdown",
+                             "the double fault's handler or stack lies in memory that is not "
+                             "validated",
+                             page);
     } else {
         inject(vcpu, event::exception(x86::exception::double_fault, 0));
     }

@@ -55,7 +55,7 @@ struct Vcpu {
     u32 logical_id; // of its local APIC, by which interprocessor interrupts can name it
     ApicMode apic_mode;
     u64 x2apic_command;  // what it last wrote to ICR in x2APIC mode
-    bool terminated;     // it has asked for the guest's end
+    u64 terminations;    // how often it has asked for the guest's end
     u64 registered_ghcb; // the address that it has registered, 1 where it has none (SEV-SNP)
     u8 vmpl;             // at which it runs
     u64 vmsa;            // the page in guest memory that it runs from; 0: its state at launch
@@ -70,6 +70,9 @@ struct Vcpu {
     VmplContext vmpls[4];  // by VMPL
     u64 doorbell;          // the page of its #HV doorbell (hypervisor/doorbell.h); 0: none
     u8 held_vector;        // an interrupt that waits for its doorbell page; 0: none
+    u64 lost_page;         // that is not validated, over which it took its last such #VC
+    u64 lost_rip;          // where it stood then
+    u64 lost_times;        // how many of these there were, one behind the other
     bool takes_interrupts; // on this entry interrupts of the machine's come to the monitor
     bool nmi_pending;      // to be injected
     bool nmi_masked;       // from the injection of an NMI to the guest's NMI complete

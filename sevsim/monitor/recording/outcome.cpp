@@ -152,11 +152,15 @@ void add_registers(Record& record, Vcpu& vcpu) {
     leave_qemu();
 }
 
-[[noreturn]] void end_with_detail(const char* kind, std::string_view detail) {
+[[noreturn]] void end_with_detail(const char* kind, std::string_view detail,
+                                  const u64* page = nullptr) {
     send_counts(false);
     send_last_exits();
     Record outcome("outcome");
     outcome.text("kind", kind).text("detail", detail);
+    if (page != nullptr) {
+        outcome.hex("page", *page);
+    }
     finish(outcome, true);
 }
 
@@ -262,6 +266,10 @@ void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
 }
 
 void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
+
+void end_run_by_lost_page(const char* kind, std::string_view detail, u64 page) {
+    end_with_detail(kind, detail, &page);
+}
 
 void end_run_by_host() { end_with_detail("host", ""); }
 

@@ -64,6 +64,8 @@ void add_moment(Record& record);
 [[noreturn]] void end_run_by_shutdown(std::string_view detail);
 [[noreturn]] void end_run_by_halt(std::string_view detail);
 [[noreturn]] void end_run_by_stop(std::string_view detail); // what no machine can go on from
+/// Likewise, of `kind`: its exceptions need a page that is not validated (SEV-SNP).
+[[noreturn]] void end_run_by_lost_page(const char* kind, std::string_view detail, u64 page);
 [[noreturn]] void end_run_by_host();  // it has waited long enough, and wants to see what there is
 [[noreturn]] void end_run_by_limit(); // of entries (Options::limit)
 [[noreturn]] void end_run_by_unsupported_event(u64 exit_code, u64 extra);
