@@ -51,8 +51,7 @@ static volatile unsigned faults, nmis;
 static struct vestibule_cpu* cpu(void) { return (struct vestibule_cpu*)&core; }
 
 void on_vc(struct vestibule_frame* frame) {
-    /* A hypervisor can leave out the error code; the CPU aligns the stack to 16 before it pushes.
-     */
+    /* A hypervisor can leave out the error code; the CPU aligns the stack to 16 before pushing. */
     if ((uintptr_t)&frame->error_code % 16 != 0) {
         vestibule_terminate(VESTIBULE_REASON_BAD_FRAME);
     }
