@@ -648,8 +648,8 @@ class OpenVmm : public CrateLoader {
         case 0x30A:
         case 0x30F:
         case 0x310:
-        case 0x312: break; // its own tables, which nothing of ours asks for
-        case 0x30B: break; // taken no notice of
+        case 0x312:        // its own tables, which nothing of ours asks for
+        case 0x30B: break; // and an ID block, of which it takes no notice
         default: refuse("a directive that is not known");
         }
     }
