@@ -11,7 +11,8 @@
  * zone (-mno-red-zone) loses it. The first 4 GiB are identity-mapped, readable, writable and
  * executable but for the stub's 2 MiB. They are private, but for the GHCB page and for what is not
  * RAM between 3 and 4 GiB, where a PC has its APICs: of `ram`, of EFI's memory map, or of what was
- * loaded.
+ * loaded. Nothing is mapped above, where RAM may go on; the table of CR3's first entry has room for
+ * 508 pages of 1 GiB there.
  *
  * The stub's memory, `image_base` and `image_size`, may be used for something else once the payload
  * has an IDT, a GDT, page tables, a stack and a GHCB page of its own, has read what these fields

@@ -168,13 +168,14 @@ void add_memory_map(MemoryRange* ranges, u32 count, ZeroPage& page) {
     }
 }
 
-u64 memory_end(const ZeroPage& page) {
+u64 memory_end(const ZeroPage& page, u64 limit) {
     const u32 told = page[zero_page::e820_entries];
     u64 end        = 0;
     for (u32 i = 0; i != told && i != most_zero_page_ranges; ++i) {
         E820Entry entry;
         __builtin_memcpy(&entry, page + zero_page::e820_table + i * sizeof(entry), sizeof(entry));
-        if (entry.type == MemoryType::ram && entry.address + entry.size > end) {
+        if (entry.type == MemoryType::ram && entry.address < limit
+            && entry.address + entry.size > end) {
             end = entry.address + entry.size;
         }
     }

@@ -47,8 +47,9 @@ inline constexpr u32 most_zero_page_ranges = 128;
 /// the list that holds the rest and that the zero page points to.
 void add_memory_map(MemoryRange* ranges, u32 count, ZeroPage& page);
 
-/// Where the last range of RAM ends that a zero page names itself; 0 where it names none.
-u64 memory_end(const ZeroPage& page);
+/// Where the last range of RAM ends of those that a zero page names itself and that begin before
+/// `limit`; 0 where there is none.
+u64 memory_end(const ZeroPage& page, u64 limit);
 
 /// Whether it names an EFI machine.
 bool has_efi_machine(const ZeroPage& page);

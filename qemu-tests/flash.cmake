@@ -57,6 +57,10 @@ flash_test(payload_snp payload ${tell} STATUS 0 ARGS ${snp}
   WANT ${told} ${told_files} "platform 2\n" "exited with code 0" "Violations: none" ${tell_reject})
 flash_test(accepted accepted BUILD --memory 64M --payload ${payload_dir}/accepted.elf
   STATUS 0 ARGS ${snp} --memory 64M WANT ${accepted_ok} "Violations: none")
+flash_test(high high BUILD --memory 4G --payload ${payload_dir}/high.elf STATUS 0 ARGS --memory 4G
+  WANT "high: MiB from 4 GiB on 1024\n" "high: pages lost 0\n" "Violations: none" "exited with code 0")
+flash_test(high_snp high BUILD --memory 4G --payload ${payload_dir}/high.elf STATUS 0 ARGS ${snp} --memory 4G
+  WANT "validated from 4 GiB on 1024\n" "high: pages lost 0\n" "Violations: none" "exited with code 0")
 set(state_build BUILD --vcpus 4 --payload ${payload_dir}/state.elf)
 flash_test(aps_sev_es state ${state_build} STATUS 0 ARGS --smp 4
   WANT ${state} "vCPUs 4\n" "mailbox is empty\n" REJECT ": NO ")
@@ -204,6 +208,16 @@ foreach(platform sev-es sev-snp)
   endforeach()
   direct_boot_test(${platform}_no_kernel STATUS 1 ARGS --platform ${platform}
     WANT "DIRECT_BOOT_NO_HASHES")
+endforeach()
+# With memory from 4 GiB on, and an initrd that has to lie below the devices.
+foreach(platform sev-es sev-snp)
+  flash_file(direct_high direct_high --direct-boot --memory 4G --memory-below-4g 1G)
+  add_sevsim_test(NAME qemu.flash_direct_high_${platform}
+    COMMAND ${CMAKE_COMMAND}
+      "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--firmware;${direct_high};--platform;${platform};--memory;6G;${small_kernel}"
+      -DSTATUS=0
+      "-DWANT= 100000000[+]c0000000:1\n;initrd 4141414141414141[+]1388\n;kernel: done\n;Violations: none"
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/expect.cmake)
 endforeach()
 flash_file(direct_32m direct_32m --direct-boot --memory 32M)
 add_sevsim_test(NAME qemu.flash_direct_too_little_memory

@@ -118,6 +118,20 @@ payload_test(state_alone state.elf BUILD --memory 64M RUN --memory 64M
   WANT ${state} "RAM in KiB 65152\n" "vCPUs 1\n")
 payload_test(state_native state.elf RUN --platform native WANT "state: SSE\n" "#VC 0, VMGEXIT 0")
 
+# RAM from 4 GiB on, with what lies below the devices as sevsim has it and as it is said.
+set(high_ok "high: ranges 3\n" "high: MiB up to the devices 3072\n" "high: MiB from 4 GiB on 3072\n"
+  "high: pages lost 0\n" "Violations: none")
+payload_test(high high.elf BUILD --memory 6G RUN --memory 6G WANT ${high_ok} "validated from 4 GiB on 0\n")
+payload_test(high_native high.elf BUILD --entry 32 --memory 6G RUN --platform native --memory 6G WANT ${high_ok})
+payload_test(high_less high.elf BUILD --memory 5G --memory-below-4g 2G RUN --memory 6G
+  WANT "high: MiB up to the devices 2048\n" "high: MiB from 4 GiB on 3072\n" "high: pages lost 0\n")
+payload_test(high_parameters parameters.elf BUILD --memory 4G --vcpus 2 --parameters memory-map,vp-count
+  RUN --smp 2 --memory 6G
+  WANT "memory at page 192, pages 786240\n" "memory at page 1048576, pages 786432\n" "parameters: ranges 3\n")
+payload_refused(outside_high
+  "REQUIRED_MEMORY at offset 0x[0-9a-f]+: memory that the guest does not have: try more .--memory."
+  --payload-address 0x1000000 --memory 5G)
+
 # Boot info for payloads in C.
 add_test(NAME boot_info.c
   COMMAND clang-19 -std=c11 -ffreestanding -fsyntax-only -Wall -Wextra -Wpedantic -Werror

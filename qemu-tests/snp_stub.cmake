@@ -111,6 +111,33 @@ snp_stub_test(accepted_2_gib accepted_2_gib
   BUILD --cbit 47 --memory 2G --payload ${payload_dir}/tell.elf STATUS 0 ARGS ${snp} --memory 2G
   WANT "payload: hello\n" "exited with code 0" "Violations: none"
     "0x80000010 +page state change +- +5 " "PVALIDATE 10[0-9][0-9],")
+snp_stub_test(accepted_16_gib accepted_16_gib
+  BUILD --cbit 47 --memory 16G --payload ${payload_dir}/tell.elf STATUS 0 ARGS ${snp} --memory 16G
+  WANT "payload: hello\n" "exited with code 0" "Violations: none"
+    "0x80000010 +page state change +- +33 " "PVALIDATE 82[0-9][0-9],")
+# RAM from 4 GiB on, which a payload uses: all of it is accepted before, or none.
+set(high BUILD --cbit 47 --payload ${payload_dir}/high.elf)
+set(high_ok "high: ranges 3\n" "high: MiB up to the devices 3072\n" "high: pages lost 0\n" "exited with code 0"
+  "Violations: none")
+foreach(gib 6 16)
+  math(EXPR above "(${gib} - 3) * 1024")
+  math(EXPR lists "(${gib} * 512 + 252) / 253")
+  snp_stub_test(high_${gib}_gib high_${gib}_gib ${high} --memory ${gib}G STATUS 0 ARGS ${snp} --memory ${gib}G
+    WANT ${high_ok} "from 4 GiB on ${above}\n.*from 4 GiB on ${above}\n" "0x80000010 +page state change +- +${lists} "
+    REJECT "NO free")
+  snp_stub_test(high_lazy_${gib}_gib high_lazy_${gib}_gib ${high} --accept payload --memory ${gib}G
+    STATUS 0 ARGS ${snp} --memory ${gib}G
+    WANT ${high_ok} "validated from 4 GiB on 0\n.*from 4 GiB on ${above}\n")
+endforeach()
+snp_stub_test(high_entry_32 high_entry_32 BUILD --entry 32 --payload ${payload_dir}/high.elf --memory 4G
+  STATUS 0 ARGS ${snp} --memory 4G WANT ${high_ok} "from 4 GiB on 1024\n" REJECT "NO free")
+foreach(lie taken replaced swapped)
+  snp_stub_test(lie_high_page-${lie} high_4_gib ${high} --memory 4G
+    ARGS ${snp} --memory 4G --hostile page-${lie}:0x100000000@60 STATUS 1
+    WANT "high: ranges 3\n" "VC_PAGE_UNVALIDATED" REJECT "pages lost 0")
+endforeach()
+snp_stub_test(lie_high_page-validated high_4_gib ${high} --memory 4G
+  ARGS ${snp} --memory 4G --hostile page-validated:0x100000000@4 STATUS 1 WANT "SNP_VALIDATED_TWICE" REJECT "high:")
 snp_stub_test(lie_list-small accepted ${accepted} ARGS ${snp} --memory 64M --hostile list-small STATUS 0
   WANT ${accepted_ok} "PVALIDATE 1[0-9][0-9][0-9][0-9],")
 snp_stub_test(lie_psc-interrupted accepted ${accepted} ARGS ${snp} --memory 64M --hostile psc-interrupted
@@ -251,6 +278,14 @@ below_vmpl0_test(accepted BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/a
 below_vmpl0_test(lazy BUILD --vmpl 3 --accept payload --memory 64M --payload ${payload_dir}/lazy.elf
   ARGS --memory 66M STATUS 0
   WANT "lazy: VMPL 3\n" "lazy: MiB taken in steps 63\n" "lazy: pages lost 0\n" "exited with code 0" "Violations: none")
+# From 4 GiB on, by the service: it validates what it has mapped, which is up to 1 GiB and there. Its own 2 MiB are the
+# last below the devices. The library goes page by page there, so it is given less.
+set(high_below --memory-below-4g 512M --payload ${payload_dir}/high.elf)
+set(high_below_ok "high: MiB up to the devices 510\n" "high: pages lost 0\n" "exited with code 0" "Violations: none")
+below_vmpl0_test(high BUILD --vmpl 2 --memory 3584M ${high_below} ARGS --memory 6G STATUS 0
+  WANT "validated from 4 GiB on 3072\n" "high: MiB from 4 GiB on 3072\n" ${high_below_ok} REJECT "NO free")
+below_vmpl0_test(high_lazy BUILD --vmpl 1 --accept payload --memory 576M ${high_below} ARGS --memory 4G STATUS 0
+  WANT "validated from 4 GiB on 0\n" "high: MiB from 4 GiB on 64\n" ${high_below_ok})
 # What a hypervisor does to pages is found out below VMPL 0 too, by the processor or by the service.
 set(attacked BUILD --vmpl 1 --memory 64M --payload ${payload_dir}/accepted.elf ARGS --memory 66M --hostile)
 foreach(lie taken replaced swapped)

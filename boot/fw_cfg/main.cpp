@@ -47,6 +47,7 @@ class Loader {
     [[noreturn]] void fail(ghcb::Reason reason) const;
     void require(bool right, ghcb::Reason reason) const;
     bool is_memory(u64 base, u64 size) const;
+    u64 memory_end(u64 limit) const;
     void make_memory_map() const;
     void add_memory(u64 base, u64 end) const;
     void add_range(u64 base, u64 end, MemoryType type) const;
@@ -115,6 +116,15 @@ bool Loader::is_memory(u64 base, u64 size) const {
         }
     }
     return false;
+}
+
+/// Of what lies below `limit`, which is 4 GiB at most: all that is mapped.
+u64 Loader::memory_end(u64 limit) const {
+    u64 last = 0;
+    for (u64 n = 0; n < memory_count() && memory()[n].base < limit; ++n) {
+        last = memory()[n].base + memory()[n].size;
+    }
+    return last < limit ? last : limit;
 }
 
 void Loader::add_range(u64 base, u64 end, MemoryType type) const {
@@ -202,12 +212,10 @@ void Loader::run() {
     require(kernel_size <= linux.memory_size
                 && is_memory(linux.preferred_address, linux.memory_size),
             reason::direct_boot_memory);
-    const auto& last     = memory()[memory_count() - 1];
-    const u64 memory_end = last.base + last.size;
-    const u64 behind     = linux.preferred_address + linux.memory_size;
-    const u64 whole      = (initrd_size + page_size - 1) & ~(page_size - 1);
-    const u64 limit      = linux.initrd_limit < memory_end ? linux.initrd_limit + 1 : memory_end;
-    const u64 initrd     = whole <= limit ? (limit - whole) & ~(page_size - 1) : 0;
+    const u64 behind = linux.preferred_address + linux.memory_size;
+    const u64 whole  = (initrd_size + page_size - 1) & ~(page_size - 1);
+    const u64 limit  = memory_end(linux.initrd_limit + 1);
+    const u64 initrd = whole <= limit ? (limit - whole) & ~(page_size - 1) : 0;
     require(initrd_size == 0 || (initrd >= behind && is_memory(initrd, whole)),
             reason::direct_boot_memory);
 

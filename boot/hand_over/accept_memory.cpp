@@ -8,6 +8,7 @@
 #include "boot/interrupts.h"
 #include "boot/snp/vmpl.h"
 #include "snp/acceptance.h"
+#include "x86/page_table.h"
 
 namespace vestibule::boot {
 
@@ -63,13 +64,57 @@ snp::Acceptance acceptance_of(Range range, u32 encryption_ebx) {
     return snp::acceptance_of(encryption_ebx, range.base >= snp_launch.assigned_from);
 }
 
+constexpr u64 gigabyte = u64{1} << 30;
+constexpr u64 mapped   = 4 * gigabyte; // by the stub's tables, each byte where it is
+
+/// What lies above is accepted through a window behind that, one page of 1 GiB that is moved on: it
+/// takes no more than an entry of a table that is there, and every processor with SEV-SNP has such
+/// pages. `page` is one, or 0 for none. The stub's tables lie below 4 GiB.
+[[gnu::noinline]] void set_window(u64 page) {
+    using Entry         = x86::PageTableEntry;
+    const auto table_of = [](u64 entry) {
+        return reinterpret_cast<x86::PageTable*>(low_half(entry & Entry::address_mask));
+    };
+    const u64 root  = Cpu::cr3();
+    const u64 first = table_of(root)->entry[0].value;
+    const u64 c_bit = from_halves(high_half(first), 0);
+    table_of(first)->entry[x86::table_index(mapped, 3)].value =
+        page == 0 ? 0
+                  : page | Entry::present | Entry::writable | Entry::accessed | Entry::dirty
+                        | Entry::large | c_bit;
+    Cpu::set_cr3(root);
+}
+
+/// As much of a gap's beginning as is mapped at once. PVALIDATE takes an address that is mapped,
+/// and a service at VMPL 0 a physical one.
+ghcb::Outcome validate_first(Range gap, snp::Acceptance how) {
+    const u64 size = gap.end - gap.base;
+    u64 linear     = gap.base;
+    if (gap.base >= mapped) {
+        set_window(gap.base & ~(gigabyte - 1));
+        linear = mapped + gap.base % gigabyte;
+    }
+    const u64 named             = service().vmpl == 0 ? linear : gap.base;
+    const ghcb::Outcome outcome = set_validated({named, named + size}, true);
+    if (outcome.is_done() && how.evicts) {
+        snp::evict<Cpu>(linear, size);
+    }
+    return outcome;
+}
+
 ghcb::Outcome validate_rest(snp::AcceptanceRecord& record, Range wanted, snp::Acceptance how) {
     return snp::validate_rest_by(record, wanted, [how](Range gap) {
-        const ghcb::Outcome outcome = set_validated(gap, true);
-        if (outcome.is_done() && how.evicts) {
-            snp::evict<Cpu>(gap.base, gap.end - gap.base);
+        for (;;) {
+            const u64 next = (gap.base | (gigabyte - 1)) + 1;
+            if (gap.end <= next) {
+                return validate_first(gap, how);
+            }
+            const ghcb::Outcome outcome = validate_first({gap.base, next}, how);
+            if (!outcome.is_done()) {
+                return outcome;
+            }
+            gap.base = next;
         }
-        return outcome;
     });
 }
 
@@ -102,6 +147,7 @@ void accept_all(snp::AcceptanceRecord& record, Range vcpus, u32 encryption_ebx) 
         const Wanted next = wanted(n, vcpus, encryption_ebx);
         require(validate_rest(record, next.range, next.how));
     }
+    set_window(0);
 }
 
 /// Linux looks for tables of a PC's firmware where there is none here, and before it has a handler

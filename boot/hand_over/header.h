@@ -24,10 +24,10 @@ enum class PayloadKind : u32 {
 using MemoryRange = ::vestibule_memory_range;
 
 struct PayloadHeader {
-    static constexpr u32 current_version = 3;
+    static constexpr u32 current_version = 4;
     static constexpr u64 max_cleared     = 16;
-    static constexpr u64 max_ram         = 2;
-    static constexpr u64 size            = 2688;
+    static constexpr u64 max_ram         = 3;
+    static constexpr u64 size            = 2704;
 
     u32 version; // in the image as it is linked, so that igvmtool knows what it fills in
     PayloadKind kind;

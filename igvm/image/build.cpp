@@ -37,12 +37,16 @@ void add_parameters(Writer& writer, const Layout& layout, u32 mask) {
 }
 
 void add_required(Writer& writer, const Layout& layout, u32 mask) {
+    constexpr u64 most = 0xFFE0'0000; // of 32 bits, in large pages
     for (const boot::MemoryRange& range : layout.required) {
-        writer.add(RequiredMemory{.gpa                = range.base,
-                                  .compatibility_mask = mask,
-                                  .number_of_bytes    = static_cast<u32>(range.size),
-                                  .flags              = 0,
-                                  .reserved           = 0});
+        for (u64 done = 0; done < range.size; done += most) {
+            const u64 size = std::min(most, range.size - done);
+            writer.add(RequiredMemory{.gpa                = range.base + done,
+                                      .compatibility_mask = mask,
+                                      .number_of_bytes    = static_cast<u32>(size),
+                                      .flags              = 0,
+                                      .reserved           = 0});
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 #include "igvm/image/build_options.h"
 
 #include "boot/initial_tables.h"
-#include "igvm/image/payload.h"
 #include "kernel/memory_range.h"
 #include "x86/sev.h"
 
@@ -13,9 +12,48 @@
 
 namespace vestibule::igvm {
 
+/// QEMU's pc has memory of less than 3.5 GiB in one piece, and of more 3 GiB below its devices
+/// (hw/i386/pc_piix.c).
+static constexpr u64 usual_below_4g(u64 memory) {
+    constexpr u64 one_piece = u64{7} << 29;
+    return memory < one_piece ? memory : u64{3} << 30;
+}
+
+u64 BuildOptions::below_4g() const { return memory_below_4g.value_or(usual_below_4g(memory)); }
+
+std::vector<boot::MemoryRange> BuildOptions::ram() const {
+    const u64 low                      = below_4g();
+    std::vector<boot::MemoryRange> ram = {
+        {.base = 0,                         .size = kernel::low_memory_end         },
+        {.base = kernel::high_memory_start, .size = low - kernel::high_memory_start}
+    };
+    if (low < memory) {
+        ram.push_back({.base = four_gib, .size = memory - low});
+    }
+    return ram;
+}
+
 bool is_buildable(PlatformType platform) {
     return platform == PlatformType::native || platform == PlatformType::sev_es
            || platform == PlatformType::sev_snp;
+}
+
+static std::optional<std::string> wrong_memory(const BuildOptions& options) {
+    const u64 low = options.below_4g();
+    if (options.memory % page_size != 0 || options.memory <= kernel::high_memory_start
+        || options.memory > most_memory) {
+        return fmt::format("memory: found {:#x} bytes, expected more than 1 MiB, up to 1 TiB, in "
+                           "whole pages",
+                           options.memory);
+    }
+    if (low % page_size != 0 || low <= kernel::high_memory_start || low > options.memory
+        || low > most_memory_below_4g) {
+        return fmt::format("memory below 4 GiB: found {:#x} bytes, expected more than 1 MiB, in "
+                           "whole pages, no more than all of it, {:#x}, and than {:#x}, where a PC "
+                           "has its APICs",
+                           low, options.memory, most_memory_below_4g);
+    }
+    return std::nullopt;
 }
 
 std::optional<std::string> wrong_option(const BuildOptions& options) {
@@ -61,13 +99,7 @@ std::optional<std::string> wrong_option(const BuildOptions& options) {
                    "alone";
         }
     }
-    if (options.memory % page_size != 0 || options.memory <= kernel::high_memory_start
-        || options.memory > payload_limit) {
-        return fmt::format("memory: found {:#x} bytes, expected more than 1 MiB, up to 4 GiB, in "
-                           "whole pages",
-                           options.memory);
-    }
-    return std::nullopt;
+    return wrong_memory(options);
 }
 
 } // namespace vestibule::igvm

@@ -4,6 +4,7 @@
 
 #include "boot/attest/record.h"
 #include "boot/entry_state.h"
+#include "boot/hand_over/header.h"
 #include "igvm/format/format.h"
 
 #include <algorithm>
@@ -26,21 +27,38 @@ struct BuildOptions {
     bool memory_map         = false;    // a parameter area for it
     bool vp_count           = false;
     u64 memory              = u64{256} << 20; // of a guest that is told
-    bool tells_memory       = false;          // a payload other than Linux is, too
-    bool accepts_payload    = false;          // and no other memory, as an SEV-SNP guest
-    u8 vmpl                 = 0;              // of an SEV-SNP guest; others have none
-    bool direct_boot        = false; // the payload is boot/fw_cfg, which boots the monitor's kernel
-    bool flash              = false; // laid out for a flash image, which no loader reads
-    bool zeros_as_data      = false; // a page of zeros brings them: loaders differ on one without
-    bool cpuid_leaves       = false; // the CPUID page says which leaves the loader is to fill in
+    /// What of it lies below the devices that a PC has up to 4 GiB; otherwise as QEMU's pc has it.
+    // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed
+    std::optional<u64> memory_below_4g = {};
+    bool tells_memory                  = false; // a payload other than Linux is, too
+    bool accepts_payload               = false; // and no other memory, as an SEV-SNP guest
+    u8 vmpl                            = 0;     // of an SEV-SNP guest; others have none
+    bool direct_boot   = false; // the payload is boot/fw_cfg, which boots the monitor's kernel
+    bool flash         = false; // laid out for a flash image, which no loader reads
+    bool zeros_as_data = false; // a page of zeros brings them: loaders differ on one without
+    bool cpuid_leaves  = false; // the CPUID page says which leaves the loader is to fill in
     /// REPORT_DATA of the attestation report that an SEV-SNP guest is to have made.
     // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed
     std::optional<std::array<u8, boot::AttestRecord::data_size>> report_data = {};
+
+    /// How much of the memory lies from 0 on. The rest lies from 4 GiB on.
+    [[nodiscard]] u64 below_4g() const;
+
+    /// RAM as a PC has it, in ascending order, apart.
+    [[nodiscard]] std::vector<boot::MemoryRange> ram() const;
 
     [[nodiscard]] bool is_for(PlatformType platform) const {
         return std::ranges::find(platforms, platform) != platforms.end();
     }
 };
+
+inline constexpr u64 four_gib = u64{4} << 30;
+
+/// As much as sevlaunch gives.
+inline constexpr u64 most_memory = u64{1} << 40;
+
+/// A PC has its I/O APIC there, and devices from there up to 4 GiB at least.
+inline constexpr u64 most_memory_below_4g = 0xFEC0'0000;
 
 /// The platforms that images are built for.
 bool is_buildable(PlatformType platform);

@@ -37,18 +37,23 @@ struct ConfigurationTable {
     u64 table;
 };
 
-/// struct efi_unaccepted_memory: a bit for each unit that is not accepted yet.
+/// struct efi_unaccepted_memory, before its bitmap.
 struct UnacceptedMemory {
-    static constexpr u64 most = u64{4} << 30;
-
     u32 version   = 1;
     u32 unit_size = x86::large_page_size;
     u64 base      = 0;
-    u64 size      = sizeof bitmap; // in bytes
-    u8 bitmap[most / x86::large_page_size / 8]{};
+    u64 size; // of the bitmap, in bytes
 };
 
-static_assert(offsetof(UnacceptedMemory, bitmap) == 24);
+static_assert(sizeof(UnacceptedMemory) == 24);
+
+constexpr u64 memory_of_byte = u64{8} * x86::large_page_size;
+
+/// Of memory that ends there, a bit for each unit; of no less than 4 GiB.
+constexpr u64 bitmap_size(u64 memory_end) {
+    constexpr u64 least = (u64{4} << 30) / memory_of_byte;
+    return std::max(least, (memory_end + memory_of_byte - 1) / memory_of_byte);
+}
 
 /// Section 7.2.3.
 struct Descriptor {
@@ -67,7 +72,8 @@ struct Page {
     SystemTable system;
     ConfigurationTable configuration;
     char16_t vendor[12];
-    UnacceptedMemory unaccepted;
+    UnacceptedMemory unaccepted; // of memory up to 4 GiB, with its bitmap
+    u8 bitmap[bitmap_size(0)];
     Descriptor map[75];
 };
 
@@ -86,17 +92,32 @@ u32 type_of(kernel::MemoryType type) {
 
 } // namespace
 
-std::optional<EfiTables> make_efi_tables(u64 gpa, std::span<const kernel::MemoryRange> map,
+/// Where what is unaccepted stands.
+static u64 unaccepted_at(u64 memory_end) {
+    const bool fits = bitmap_size(memory_end) <= sizeof(Page::bitmap);
+    return fits ? offsetof(Page, unaccepted) : page_size;
+}
+
+u64 efi_tables_size(u64 memory_end) {
+    const u64 end = unaccepted_at(memory_end) + sizeof(UnacceptedMemory) + bitmap_size(memory_end);
+    return (end + page_size - 1) & ~(page_size - 1);
+}
+
+std::optional<EfiTables> make_efi_tables(u64 gpa, u64 memory_end,
+                                         std::span<const kernel::MemoryRange> map,
                                          std::span<const boot::MemoryRange> unaccepted) {
+    const u64 table = unaccepted_at(memory_end);
     Page page{
         .system        = {.header_size     = sizeof(SystemTable),
                           .firmware_vendor = gpa + offsetof(Page, vendor),
                           .tables          = gpa + offsetof(Page, configuration)},
-        .configuration = {.table = gpa + offsetof(Page, unaccepted)},
+        .configuration = {.table = gpa + table},
         .vendor        = u"Vestibule",
         .unaccepted    = {},
+        .bitmap        = {},
         .map           = {}
     };
+    std::vector<u8> bitmap(bitmap_size(memory_end));
     std::vector<Descriptor> descriptors;
     for (const kernel::MemoryRange& range : map) {
         descriptors.push_back(
@@ -106,8 +127,7 @@ std::optional<EfiTables> make_efi_tables(u64 gpa, std::span<const kernel::Memory
         descriptors.push_back(
             {.type = unaccepted_15, .base = range.base, .pages = range.size / page_size});
         for (u64 at = range.base; at < range.base + range.size; at += x86::large_page_size) {
-            const u64 unit = at / x86::large_page_size;
-            page.unaccepted.bitmap[unit / 8] |= static_cast<u8>(1u << (unit % 8));
+            bitmap[at / memory_of_byte] |= static_cast<u8>(1u << (at / x86::large_page_size % 8));
         }
     }
     if (descriptors.size() > std::size(page.map)) {
@@ -116,14 +136,18 @@ std::optional<EfiTables> make_efi_tables(u64 gpa, std::span<const kernel::Memory
     std::ranges::sort(descriptors, {}, &Descriptor::base);
     std::ranges::copy(descriptors, page.map);
     EfiTables tables{
-        .page = {},
-        .told = {.system_table       = gpa,
-                 .memory_map         = gpa + offsetof(Page, map),
-                 .memory_map_size    = descriptors.size() * sizeof(Descriptor),
-                 .descriptor_size    = sizeof(Descriptor),
-                 .descriptor_version = 1}
+        .pages = std::vector<u8>(efi_tables_size(memory_end)),
+        .told  = {.system_table       = gpa,
+                  .memory_map         = gpa + offsetof(Page, map),
+                  .memory_map_size    = descriptors.size() * sizeof(Descriptor),
+                  .descriptor_size    = sizeof(Descriptor),
+                  .descriptor_version = 1}
     };
-    std::memcpy(tables.page.data(), &page, sizeof page);
+    const UnacceptedMemory head{.size = bitmap.size()};
+    std::memcpy(tables.pages.data(), &page, sizeof page);
+    std::memcpy(&tables.pages[table], &head, sizeof head);
+    std::ranges::copy(bitmap,
+                      tables.pages.begin() + static_cast<std::ptrdiff_t>(table + sizeof head));
     return tables;
 }
 

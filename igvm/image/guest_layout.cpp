@@ -120,7 +120,6 @@ class PageMaker {
     [[nodiscard]] std::vector<u8> jump_table(const Payload& payload) const;
     [[nodiscard]] std::vector<u8> pvh_entry(PlatformType platform) const;
     [[nodiscard]] u64 command_line() const;
-    [[nodiscard]] MemoryRange high_memory() const;
     [[nodiscard]] std::vector<MemoryRange> ram(PlatformType platform) const;
     [[nodiscard]] u64 parameter(HeaderType type) const;
     [[nodiscard]] bool has_report() const;
@@ -236,8 +235,8 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     header.vp_count        = parameter(HeaderType::vp_count_parameter);
     header.vcpus           = options_.vcpus;
     if (options_.tells_memory && !contents_.has_memory_map()) {
-        std::ranges::copy(ram(PlatformType::native), std::begin(header.ram));
-        header.ram_count = 2;
+        std::ranges::copy(layout_.at.ram, std::begin(header.ram));
+        header.ram_count = static_cast<u32>(layout_.at.ram.size());
     }
     std::ranges::copy(contents_.payload->cleared, std::begin(header.cleared));
     std::string line(contents_.command_line);
@@ -250,10 +249,6 @@ PayloadHeader PageMaker::header_for(PlatformType platform) const {
     return header;
 }
 
-MemoryRange PageMaker::high_memory() const {
-    return {.base = kernel::high_memory_start, .size = options_.memory - kernel::high_memory_start};
-}
-
 u64 PageMaker::command_line() const {
     return layout_.at.base + image_.payload_header.value_or(0)
            + offsetof(PayloadHeader, command_line);
@@ -264,16 +259,13 @@ std::vector<MemoryRange> PageMaker::ram(PlatformType platform) const {
     if (platform == PlatformType::sev_snp) {
         return snp_memory(layout_, options_, contents_).ram();
     }
-    return {
-        {.base = 0, .size = kernel::low_memory_end},
-        high_memory()
-    };
+    return layout_.at.ram;
 }
 
 /// Of memory as Linux is told of it, and what of that it has to accept.
 std::optional<EfiTables> PageMaker::efi_tables() const {
     const SnpMemory memory = snp_memory(layout_, options_, contents_);
-    return make_efi_tables(layout_.at.efi_tables,
+    return make_efi_tables(layout_.at.efi_tables, layout_.at.ram_end(),
                            memory_map(memory.usable(), layout_.at.in_use(PlatformType::sev_snp)),
                            memory.unaccepted);
 }
@@ -282,11 +274,12 @@ std::optional<std::string> PageMaker::fill_efi_tables() {
     if (layout_.at.efi_tables == 0) {
         return std::nullopt;
     }
-    const auto tables = efi_tables();
+    auto tables = efi_tables();
     if (!tables) {
         return "the payload lies in too many pieces for EFI's memory map";
     }
-    fill_record(layout_.at.efi_tables - layout_.at.base, tables->page);
+    std::ranges::find(layout_.pages, Part::efi_tables, &Placed::part)->content =
+        Content(std::move(tables->pages));
     return std::nullopt;
 }
 
@@ -378,10 +371,11 @@ void PageMaker::add_payload() {
         }
     }
     if (layout_.at.efi_tables != 0) { // filled in when all else has its place
-        layout_.pages.push_back({.part     = Part::efi_tables,
-                                 .gpa      = layout_.at.efi_tables,
-                                 .content  = Content(std::vector<u8>(page_size)),
-                                 .platform = PlatformType::sev_snp});
+        layout_.pages.push_back(
+            {.part     = Part::efi_tables,
+             .gpa      = layout_.at.efi_tables,
+             .content  = Content(std::vector<u8>(efi_tables_size(layout_.at.ram_end()))),
+             .platform = PlatformType::sev_snp});
     }
     for (const PlatformType platform : options_.platforms) {
         if (contents_.is_pvh()) {
@@ -479,8 +473,9 @@ void PageMaker::add_required() {
             {.base = layout_.at.service.base, .size = whole_pages(layout_.at.service.size)});
     }
     if ((contents_.has_memory_map() || options_.tells_memory) && !options_.accepts_payload) {
-        // all that its map promises
-        layout_.required.push_back(high_memory());
+        // all that its map promises, but for a PC's first 640 KiB
+        std::ranges::copy(std::span(layout_.at.ram).subspan(1),
+                          std::back_inserter(layout_.required));
         std::ranges::sort(layout_.required, {}, &MemoryRange::base);
         return;
     }

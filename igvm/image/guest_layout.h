@@ -96,6 +96,10 @@ struct Placement {
     u64 guest_vmsa     = 0;      // which the service makes one
     u64 kernel_hashes  = 0;      // where a launch puts the table (boot/fw_cfg/hash_table.h)
     u64 ap_way         = 0;      // of a flash image with further vCPUs (boot/flash/record.h)
+    /// RAM as a payload is told of it, in ascending order, apart: without the service's.
+    std::vector<boot::MemoryRange> ram;
+
+    [[nodiscard]] u64 ram_end() const { return ram.back().base + ram.back().size; }
 
     /// What stays in use behind the payload's back, ascending.
     [[nodiscard]] std::vector<kernel::MemoryRange> in_use(PlatformType platform) const;

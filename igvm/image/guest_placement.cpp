@@ -3,6 +3,7 @@
 // it, and the initrd for both.
 #include "boot/initial_tables.h"
 #include "boot/jump_table/record.h"
+#include "igvm/image/efi_tables.h"
 #include "igvm/image/guest_layout.h"
 #include "igvm/image/pvh_entry.h"
 
@@ -28,7 +29,9 @@ using Problem = std::optional<std::string>;
 class Placer {
   public:
     Placer(const StubImage& image, const BuildOptions& options, const GuestContents& contents)
-        : image_(image), options_(options), contents_(contents) {}
+        : image_(image), options_(options), contents_(contents) {
+        at_.ram = options.ram();
+    }
 
     Problem place_stub();
     Problem place_behind_image();
@@ -82,10 +85,10 @@ Problem Placer::place_stub() {
 
 Problem Placer::place_behind_image() {
     u64 next        = at_.base + image_.size;
-    const auto take = [&] {
-        const u64 page = next;
-        next += page_size;
-        return page;
+    const auto take = [&](u64 size = page_size) {
+        const u64 at = next;
+        next += size;
+        return at;
     };
     if (options_.is_for(PlatformType::sev_snp)) { // right behind, where boot/snp looks for them
         at_.cpuid_page   = take();
@@ -98,7 +101,7 @@ Problem Placer::place_behind_image() {
             at_.acpi_tables = take();
         }
         if (options_.accepts_payload && options_.is_for(PlatformType::sev_snp)) {
-            at_.efi_tables = take();
+            at_.efi_tables = take(efi_tables_size(at_.ram_end()));
         }
         at_.zero_page = take();
     }
@@ -156,7 +159,7 @@ Problem Placer::place_pvh_entry() {
     if (!contents_.is_pvh()) {
         return std::nullopt;
     }
-    constexpr u64 most_ranges = 8; // of memory_map(), with all that may be in use
+    constexpr u64 most_ranges = 12; // of memory_map(), with all that may be in use
     const u64 size            = pvh_entry_size(contents_.enter_pvh, most_ranges);
     at_.pvh_entry             = {.base = find_room(size), .size = size};
     return std::nullopt;
@@ -168,7 +171,7 @@ Problem Placer::place_initrd() {
     }
     const u64 size  = whole_pages(contents_.initrd.size());
     const u64 at    = find_room(size);
-    const u64 most  = contents_.has_memory_map() ? options_.memory : payload_limit;
+    const u64 most  = contents_.has_memory_map() ? options_.below_4g() : payload_limit;
     const u64 limit = contents_.linux() != nullptr
                           ? std::min<u64>(contents_.linux()->initrd_limit + 1, most)
                           : most;
@@ -181,8 +184,9 @@ Problem Placer::place_initrd() {
     return std::nullopt;
 }
 
-/// In 2 MiB of its own, behind what a payload is told of RAM. Behind its image: what it is told,
-/// and the guest's VMSA, which is not at a multiple of 2 MiB then.
+/// In 2 MiB of its own, behind what a payload is told of RAM; where devices follow, in the last of
+/// it, of which the payload is not told then. Behind its image: what it is told, and the guest's
+/// VMSA, which is not at a multiple of 2 MiB then.
 Problem Placer::place_service() {
     if (options_.vmpl == 0) {
         return std::nullopt;
@@ -203,14 +207,26 @@ Problem Placer::place_service() {
     }
     constexpr u64 block_mask = x86::large_page_size - 1;
     const bool is_told       = options_.tells_memory || contents_.has_memory_map();
-    u64 base = is_told ? (options_.memory + block_mask) & ~block_mask : u64{x86::large_page_size};
-    for (; base < payload_limit; base += x86::large_page_size) {
+    const u64 low            = options_.below_4g();
+    const bool in_ram        = is_told && low < options_.memory;
+    u64 base                 = x86::large_page_size;
+    u64 limit                = payload_limit;
+    if (in_ram) {
+        limit = low & ~block_mask;
+        base  = std::max<u64>(limit, 2 * x86::large_page_size) - x86::large_page_size;
+    } else if (is_told) {
+        base = (low + block_mask) & ~block_mask;
+    }
+    for (; base < limit; base += x86::large_page_size) {
         const MemoryRange own{.base = base, .size = x86::large_page_size};
         if (boot::is_loadable_base(base) && !overlap(own, region()) && !overlap(own, payload())
             && !overlap(own, at_.initrd)) {
             at_.service        = {.base = base, .size = size};
             at_.service_launch = base + contents_.service->size;
             at_.guest_vmsa     = at_.service_launch + page_size;
+            if (in_ram) {
+                at_.ram[1].size = base - at_.ram[1].base;
+            }
             return std::nullopt;
         }
     }
@@ -235,10 +251,15 @@ Problem Placer::check_command_line() const {
 Problem Placer::check_memory() const {
     for (const MemoryRange& range : {region(), payload(), at_.pvh_entry}) {
         if ((contents_.has_memory_map() || options_.tells_memory)
-            && end_of(range) > options_.memory) {
-            return fmt::format("a guest of {} MiB: the payload and the stub need memory up to "
-                               "{:#x}: more --memory is needed",
-                               options_.memory >> 20, end_of(range));
+            && end_of(range) > options_.below_4g()) {
+            const u64 low           = options_.below_4g();
+            const std::string below = low < options_.memory
+                                          ? fmt::format(", of which {} lie below 4 GiB", low >> 20)
+                                          : std::string();
+            return fmt::format("a guest of {} MiB{}: the payload and the stub need memory up to "
+                               "{:#x}: more --memory{} is needed",
+                               options_.memory >> 20, below, end_of(range),
+                               below.empty() ? "" : "-below-4g");
         }
     }
     return std::nullopt;

@@ -45,6 +45,19 @@ std::vector<MemoryRange> merged(std::vector<MemoryRange> ranges) {
     return result;
 }
 
+/// Of 2 MiB each, but for the first one, which holds what is no memory.
+std::vector<MemoryRange> whole_blocks(std::span<const MemoryRange> ram) {
+    constexpr u64 mask = x86::large_page_size - 1;
+    std::vector<MemoryRange> blocks;
+    for (const MemoryRange& range : ram) {
+        for (u64 base = std::max<u64>((range.base + mask) & ~mask, x86::large_page_size);
+             base + x86::large_page_size <= end_of(range); base += x86::large_page_size) {
+            blocks.push_back({.base = base, .size = x86::large_page_size});
+        }
+    }
+    return blocks;
+}
+
 } // namespace
 
 std::vector<MemoryRange> SnpMemory::usable() const {
@@ -85,12 +98,9 @@ SnpMemory snp_memory(const Layout& layout, const BuildOptions& options,
     }
     const bool leaves_rest = options.accepts_payload;
     if (contents.has_memory_map() || (options.tells_memory && !leaves_rest)) {
-        for (u64 base = x86::large_page_size; base + x86::large_page_size <= options.memory;
-             base += x86::large_page_size) {
-            const MemoryRange block{.base = base, .size = x86::large_page_size};
+        for (const MemoryRange& block : whole_blocks(layout.at.ram)) {
             const auto touches = [&](const MemoryRange& range) { return overlap(block, range); };
-            if (base != region.base && base != layout.at.service.base
-                && std::ranges::none_of(memory.loaded, touches)) {
+            if (block.base != region.base && std::ranges::none_of(memory.loaded, touches)) {
                 (leaves_rest && !touches(payload) ? memory.unaccepted : accepted).push_back(block);
             }
         }

@@ -86,10 +86,15 @@ void add_payload_options(CLI::App& verb, BuildArguments& arguments) {
         ->type_name(cli::input_file);
     verb.add_option(cli::words::command_line, arguments.command_line, "The payload's command line")
         ->needs(payload);
-    cli::add_size(
+    auto* memory = cli::add_size(
         verb, "--memory", arguments.memory,
-        "Memory of the guest, whose map is measured: a Linux or PVH kernel is told in any "
-        "case (256M), another payload if this is given");
+        "Memory of the guest, up to 1024G, whose map is measured: a Linux or PVH kernel is told in "
+        "any case (256M), another payload if this is given");
+    cli::add_size(verb, "--memory-below-4g", arguments.memory_below_4g,
+                  "How much of it lies below the devices that a PC has up to 4 GiB; the rest lies "
+                  "from 4 GiB on. QEMU's pc and sevsim: less than 3584M all of it, otherwise 3G; "
+                  "QEMU's q35: less than 2816M all of it, otherwise 2G")
+        ->needs(memory);
     verb.add_option(
             "--accept", arguments.accept,
             "What of --memory an SEV-SNP guest accepts before its payload is entered: all, "
@@ -226,10 +231,11 @@ BuildOptions options_of(const BuildArguments& arguments) {
         throw CLI::ValidationError(
             "--accept", fmt::format("found {}, expected all or payload", arguments.accept));
     }
-    options.memory       = arguments.memory.value_or(options.memory);
-    options.tells_memory = arguments.memory.has_value() || arguments.direct_boot;
-    options.direct_boot  = arguments.direct_boot;
-    auto wrong           = wrong_option(options);
+    options.memory          = arguments.memory.value_or(options.memory);
+    options.memory_below_4g = arguments.memory_below_4g;
+    options.tells_memory    = arguments.memory.has_value() || arguments.direct_boot;
+    options.direct_boot     = arguments.direct_boot;
+    auto wrong              = wrong_option(options);
     if (!wrong && !arguments.flash.empty()) {
         wrong = wrong_flash_option(options);
     }

@@ -30,6 +30,7 @@ struct BuildArguments {
     std::string service;
     ReportDataArguments report;
     std::optional<u64> memory;
+    std::optional<u64> memory_below_4g;
     BuildOptions options;
 };
 

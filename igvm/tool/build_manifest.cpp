@@ -30,14 +30,15 @@ static ordered_json json_of(const BuildOptions& options, const std::string& entr
         platforms.push_back(name_of(platform));
     }
     ordered_json object{
-        {"platforms",  platforms              },
-        {"entry",      entry                  },
-        {"c_bit",      options.c_bit          },
-        {"vcpus",      options.vcpus          },
-        {"snp_policy", hex(options.snp_policy)},
-        {"memory_map", options.memory_map     },
-        {"vp_count",   options.vp_count       },
-        {"memory",     options.memory         }
+        {"platforms",       platforms              },
+        {"entry",           entry                  },
+        {"c_bit",           options.c_bit          },
+        {"vcpus",           options.vcpus          },
+        {"snp_policy",      hex(options.snp_policy)},
+        {"memory_map",      options.memory_map     },
+        {"vp_count",        options.vp_count       },
+        {"memory",          options.memory         },
+        {"memory_below_4g", options.below_4g()     }
     };
     if (options.vmpl != 0) {
         object["vmpl"] = options.vmpl;

@@ -84,7 +84,14 @@ BuildOptions OwnFinder::options() const {
         const auto ram = std::span(header->ram).first(header->ram_count);
         if (!ram.empty()) {
             options.tells_memory = true;
-            options.memory       = ram.back().base + ram.back().size;
+            options.memory       = 0;
+            for (const boot::MemoryRange& range : ram) {
+                const u64 end  = range.base + range.size;
+                options.memory = range.base < four_gib ? end : options.memory + range.size;
+                if (range.base < four_gib) {
+                    options.memory_below_4g = end;
+                }
+            }
         }
         options.vcpus = std::max(options.vcpus, header->vcpus);
     }

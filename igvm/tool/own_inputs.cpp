@@ -97,7 +97,8 @@ class PayloadReader {
         }
         kernel::ZeroPage zero_page{};
         std::ranges::copy(finder_.bytes_at(header_.zero_page, page_size), zero_page);
-        take_memory(kernel::memory_end(zero_page));
+        take_memory(kernel::memory_end(zero_page, four_gib),
+                    kernel::memory_end(zero_page, ~u64{0}));
         // What it is to accept itself it is told by EFI's tables.
         inputs_.options.accepts_payload = kernel::has_efi_machine(zero_page);
     }
@@ -114,15 +115,17 @@ class PayloadReader {
         payload.protocol   = PayloadProtocol::pvh;
         payload.entry      = record.entry;
         constexpr u32 most = 64; // igvm/image makes a few
+        u64 low_end        = 0;
         u64 end            = 0;
         for (u32 i = 0; i < std::min(told.memory_map_count, most); ++i) {
             const auto range = finder_.record_at<kernel::MemoryRange>(
                 told.memory_map + i * sizeof(kernel::MemoryRange));
             if (range.type == kernel::MemoryType::ram) {
-                end = std::max(end, range.base + range.size);
+                end     = std::max(end, range.base + range.size);
+                low_end = range.base < four_gib ? end : low_end;
             }
         }
-        take_memory(end);
+        take_memory(low_end, end);
     }
 
     /// What boots the monitor's kernel is a payload like others, which is told where its hashes are
@@ -139,7 +142,13 @@ class PayloadReader {
         inputs_.command_line.clear();
     }
 
-    void take_memory(u64 end) { inputs_.options.memory = end != 0 ? end : inputs_.options.memory; }
+    /// Of RAM that ends below 4 GiB and, where it goes on from there, altogether.
+    void take_memory(u64 low_end, u64 end) {
+        if (low_end != 0) {
+            inputs_.options.memory          = low_end + (end > four_gib ? end - four_gib : 0);
+            inputs_.options.memory_below_4g = low_end;
+        }
+    }
 
     const OwnFinder& finder_;
     const PayloadHeader& header_;

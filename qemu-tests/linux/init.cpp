@@ -143,12 +143,17 @@ long memory_info(const char* line) {
     return found != nullptr ? std::strtol(found + std::strlen(line), nullptr, 10) >> 10 : 0;
 }
 
+/// How much of its memory the kernel has found.
+void say_memory() {
+    mkdir("/proc", 0555);
+    mount("proc", "/proc", "proc", 0, nullptr);
+    std::printf("init: MiB of memory: %ld\n", memory_info("MemTotal:"));
+}
+
 /// Where RAM is not all accepted, memory is used until some more of it is, and keeps what is
 /// written. How much that takes depends on where the kernel was put and on the free memory that it
 /// holds back: to use a fixed amount would be to run out of memory at times.
 void use_unaccepted() {
-    mkdir("/proc", 0555);
-    mount("proc", "/proc", "proc", 0, nullptr);
     const long before = memory_info("Unaccepted:");
     if (before == 0) {
         return;
@@ -205,6 +210,7 @@ int main(int count, char** arguments) {
     use_timer();
     use_cpuid();
     use_high_address();
+    say_memory();
     use_unaccepted();
     load_modules();
     use_disk();

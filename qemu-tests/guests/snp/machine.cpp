@@ -162,6 +162,13 @@ void map_all() {
     Cpu::set_cr3(Cpu::cr3());
 }
 
+void map_above() {
+    for (u64 n = 4; n < 512; ++n) {
+        pointers.entry[n].value = n << 30 | table_flags | PageTableEntry::large | position_mask;
+    }
+    Cpu::set_cr3(Cpu::cr3());
+}
+
 u64 msr_request(u64 request) {
     Cpu::wrmsr(Msr::ghcb, request);
     Cpu::vmgexit();

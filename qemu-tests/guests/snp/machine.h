@@ -65,6 +65,9 @@ void map_far_page(u64 gpa, bool is_private);
 /// Maps the rest of the first GiB too, private, by 2 MiB.
 void map_all();
 
+/// And what lies from 4 GiB on, up to 512 GiB, by 1 GiB.
+void map_above();
+
 inline u64 address_of(const volatile void* object) { return reinterpret_cast<u64>(object); }
 
 template <class T = u64>

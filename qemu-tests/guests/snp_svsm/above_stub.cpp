@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 // The service runs what `igvmtool build --vmpl 1 --svsm` has put below it: the stub, by the record
-// of the launch (boot/snp/service_launch.h). Memory below 1 GiB can be validated.
+// of the launch (boot/snp/service_launch.h). Memory below 1 GiB can be validated, and what
+// lies from 4 GiB on.
 #include "boot/snp/service_launch.h"
 #include "qemu-tests/guests/snp_svsm/service.h"
 
@@ -23,13 +24,15 @@ u64 own_block() { return address_of(&own) & ~(block_size - 1); }
 } // namespace
 
 bool snp_guest::is_the_kernels(u64 gpa) {
-    const bool is_own = (gpa & ~(block_size - 1)) == own_block();
-    return gpa < u64{1} << 30 && (!is_own || gpa == address_of(first_area));
+    const bool is_own    = (gpa & ~(block_size - 1)) == own_block();
+    const bool is_mapped = gpa < u64{1} << 30 || (gpa >= u64{4} << 30 && gpa < u64{512} << 30);
+    return is_mapped && (!is_own || gpa == address_of(first_area));
 }
 
 void service_main(const boot::ServiceLaunch& launch) {
     start();
     map_all();
+    map_above();
     own.vmpl = static_cast<u8>(launch.vmpl);
     fill_secrets_page(launch.secrets_page, own_block(), address_of(first_area));
     rmpadjust(address_of(first_area), 0, for_guest());

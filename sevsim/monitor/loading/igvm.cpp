@@ -183,14 +183,14 @@ void insert_parameters(Vcpu& vcpu, const igvm::File& file, u32 mask, const igvm:
     }
 }
 
-/// Memory that the guest finds assigned, so that it need not ask for it, but not validated.
+/// Memory that the guest finds assigned, so that it need not ask for it, but not validated. None of
+/// it is touched before the guest does: the host has as much as that takes.
 void require_memory(Vcpu& vcpu, const igvm::Header& header, const igvm::RequiredMemory& range) {
     for (u64 done = 0; done < range.number_of_bytes; done += page_size) {
         const u64 gpa = range.gpa + done;
         if (!is_guest_memory(gpa)) {
             refuse(header, "memory that the guest does not have: try more (--memory)");
         }
-        destination(vcpu, gpa);
         if (vcpu.options.is_snp() && !reverse_map::at(gpa).validated) {
             reverse_map::at(gpa).assigned = true;
         }

@@ -179,8 +179,70 @@ TEST(IgvmBuild, WrongOptions) {
     EXPECT_NE(text({.snp_policy = 0x1'0000}), "") << "bit 17 must be one";
     EXPECT_NE(text({.memory = 0x10'0000}), "");
     EXPECT_NE(text({.memory = 0x1000'0001}), "");
-    EXPECT_EQ(text({.memory = u64{1} << 32}), "");
-    EXPECT_NE(text({.memory = (u64{1} << 32) + page_size}), "");
+    EXPECT_EQ(text({.memory = (u64{1} << 32) + page_size}), "");
+    EXPECT_EQ(text({.memory = u64{1} << 40}), "");
+    EXPECT_NE(text({.memory = (u64{1} << 40) + page_size}), "");
+    EXPECT_NE(text({.memory = ~u64{0} << 12}), "");
+}
+
+TEST(IgvmBuild, MemoryBelowTheDevices) {
+    constexpr u64 gib = u64{1} << 30;
+    const auto wrong  = [](u64 memory, std::optional<u64> below) {
+        return wrong_option({.memory = memory, .memory_below_4g = below}).value_or("");
+    };
+    EXPECT_EQ(wrong(8 * gib, 2 * gib), "");
+    EXPECT_EQ(wrong(8 * gib, 0xFEC0'0000), "");
+    EXPECT_EQ(wrong(8 * gib, 0x10'1000), "");
+    EXPECT_EQ(wrong(2 * gib, 2 * gib), "");
+    for (const auto& [memory, below] : {
+             std::pair{8 * gib, u64{0xFEC0'1000}},
+             {8 * gib, 4 * gib         },
+             {8 * gib, 8 * gib         },
+             {8 * gib, 0x10'0000       },
+             {8 * gib, 0               },
+             {8 * gib, 2 * gib + 1     },
+             {2 * gib, 2 * gib + 0x1000},
+             {2 * gib, ~u64{0} << 12   }
+    }) {
+        EXPECT_NE(wrong(memory, below).find("memory below 4 GiB: found"), std::string::npos)
+            << memory << " " << below;
+    }
+}
+
+/// Where a PC has it, with the hole that it has below 1 MiB.
+TEST(IgvmBuild, WhereRamIs) {
+    using Ranges      = std::vector<std::pair<u64, u64>>;
+    constexpr u64 gib = u64{1} << 30;
+    constexpr u64 mib = u64{1} << 20;
+    const auto ram    = [](u64 memory, std::optional<u64> below = {}) {
+        Ranges ranges;
+        for (const boot::MemoryRange& range :
+             BuildOptions{.memory = memory, .memory_below_4g = below}.ram()) {
+            ranges.emplace_back(range.base, range.base + range.size);
+        }
+        return ranges;
+    };
+    constexpr std::pair<u64, u64> low{0, 640 * 1024};
+    for (const u64 memory : {256 * mib, 3 * gib, 3584 * mib - page_size}) {
+        EXPECT_EQ(ram(memory), (Ranges{
+                                   low, {mib, memory}
+        }));
+    }
+    EXPECT_EQ(ram(3584 * mib), (Ranges{
+                                   low, {mib,     3 * gib            },
+                                    {4 * gib, 4 * gib + 512 * mib}
+    }));
+    EXPECT_EQ(ram(1024 * gib), (Ranges{
+                                   low, {mib,     3 * gib   },
+                                    {4 * gib, 1025 * gib}
+    }));
+    EXPECT_EQ(ram(8 * gib, 2 * gib), (Ranges{
+                                         low, {mib,     2 * gib },
+                                          {4 * gib, 10 * gib}
+    }));
+    EXPECT_EQ(ram(3584 * mib, 3584 * mib), (Ranges{
+                                               low, {mib, 3584 * mib}
+    }));
 }
 
 TEST(IgvmBuild, MemoryIsTheImage) {

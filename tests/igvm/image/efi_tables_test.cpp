@@ -19,7 +19,7 @@ constexpr u64 gpa = 0x20'F000;
 template <class T>
 T at(const EfiTables& tables, u64 address) {
     T value;
-    std::memcpy(&value, &tables.page.at(address - gpa), sizeof value);
+    std::memcpy(&value, &tables.pages.at(address - gpa), sizeof value);
     return value;
 }
 
@@ -41,8 +41,9 @@ TEST(IgvmEfiTables, NameWhatIsNotAccepted) {
         {.base = 0x40'0000,   .size = 0x20'0000  },
         {.base = 0x1000'0000, .size = 0x1000'0000}
     };
-    const auto tables = make_efi_tables(gpa, map_of(3), unaccepted);
+    const auto tables = make_efi_tables(gpa, u64{4} << 30, map_of(3), unaccepted);
     ASSERT_TRUE(tables);
+    EXPECT_EQ(tables->pages.size(), page_size);
     EXPECT_EQ(tables->told.system_table, gpa);
     EXPECT_EQ(at<u64>(*tables, gpa), 0x5453'5953'2049'4249U);
     EXPECT_EQ(at<u64>(*tables, gpa + 0x58), 0U) << "no runtime services";
@@ -93,8 +94,43 @@ TEST(IgvmEfiTables, NameWhatIsNotAccepted) {
 }
 
 TEST(IgvmEfiTables, MoreRangesThanThePageHolds) {
-    EXPECT_TRUE(make_efi_tables(gpa, map_of(75), {}));
-    EXPECT_FALSE(make_efi_tables(gpa, map_of(76), {}));
+    for (const u64 end : {u64{1} << 30, u64{1} << 40}) {
+        EXPECT_TRUE(make_efi_tables(gpa, end, map_of(75), {}));
+        EXPECT_FALSE(make_efi_tables(gpa, end, map_of(76), {}));
+    }
+}
+
+/// The bitmap has no room on the first page then.
+TEST(IgvmEfiTables, MemoryFromFourGibOn) {
+    constexpr u64 gib = u64{1} << 30;
+    for (const u64 end : {4 * gib + 0x20'0000, 17 * gib, 1025 * gib}) {
+        const MemoryRange unaccepted[] = {
+            {.base = 2 * gib, .size = gib          },
+            {.base = 4 * gib, .size = end - 4 * gib}
+        };
+        const auto tables = make_efi_tables(gpa, end, map_of(3), unaccepted);
+        ASSERT_TRUE(tables);
+        const u64 memory = at<u64>(*tables, at<u64>(*tables, gpa + 0x70) + 16);
+        EXPECT_EQ(memory, gpa + page_size);
+        EXPECT_EQ(at<u32>(*tables, memory), 1U) << "the version";
+        EXPECT_EQ(at<u32>(*tables, memory + 4), 0x20'0000U) << "a unit";
+        const u64 size = at<u64>(*tables, memory + 16);
+        EXPECT_GE(size * 8 * 0x20'0000, end);
+        EXPECT_LT((size - 1) * 8 * 0x20'0000, end);
+        EXPECT_LE(page_size + 24 + size, tables->pages.size());
+        EXPECT_EQ(tables->pages.size(), efi_tables_size(end));
+        u64 wrong = 0;
+        for (u64 unit = 0; unit < size * 8; ++unit) {
+            const u64 base    = unit * 0x20'0000;
+            const bool is_set = (at<u8>(*tables, memory + 24 + unit / 8) >> (unit % 8) & 1) != 0;
+            wrong +=
+                is_set != ((base >= 2 * gib && base < 3 * gib) || (base >= 4 * gib && base < end))
+                    ? 1
+                    : 0;
+        }
+        EXPECT_EQ(wrong, 0U) << end;
+        EXPECT_EQ(at<u64>(*tables, tables->told.memory_map + 4 * 48 + 24), (end - 4 * gib) >> 12);
+    }
 }
 
 } // namespace vestibule::igvm::test

@@ -756,6 +756,228 @@ TEST(IgvmPayloadBuild, AnSnpGuestIsToldWhatIsLoadedAndWhatToAccept) {
     }
 }
 
+namespace {
+
+constexpr u64 gib = u64{1} << 30;
+
+using Ranges = std::vector<std::pair<u64, u64>>; // each up to before its end
+
+/// Of RAM alone.
+Ranges ram_in(const std::vector<E820>& map) {
+    Ranges ram;
+    for (const E820& range : map) {
+        if (range.type == 1) {
+            ram.emplace_back(range.address, range.address + range.size);
+        }
+    }
+    return ram;
+}
+
+Ranges required_by(const Built& built) {
+    Ranges required;
+    const File file = built.file();
+    for (const Header header : file.directives()) {
+        if (const auto range = header.as<RequiredMemory>()) {
+            required.emplace_back(range->gpa, range->gpa + range->number_of_bytes);
+        }
+    }
+    return required;
+}
+
+} // namespace
+
+/// The same RAM in every protocol's words, and all of it has to be there.
+TEST(IgvmPayloadBuild, MemoryFromFourGibOn) {
+    for (const u64 memory : {7 * gib / 2, 6 * gib, 16 * gib, 1024 * gib}) {
+        SCOPED_TRACE(memory >> 20);
+        const u64 end = memory + gib;
+        BuildOptions options{
+            .platforms    = {PlatformType::native, PlatformType::sev_es},
+            .memory       = memory,
+            .tells_memory = true
+        };
+        const Built told = run_build(executable().finish(), options);
+        ASSERT_EQ(told.error, "");
+        for (const PlatformType platform : options.platforms) {
+            const PayloadHeader header = told.header(platform);
+            Ranges ram;
+            for (u32 n = 0; n < header.ram_count; ++n) {
+                ram.emplace_back(header.ram[n].base, header.ram[n].base + header.ram[n].size);
+            }
+            EXPECT_EQ(ram, (Ranges{
+                               {0,         0xA'0000},
+                               {0x10'0000, 3 * gib },
+                               {4 * gib,   end     }
+            }));
+        }
+        // In pieces, since the format has 32 bits for a size.
+        const Ranges required = required_by(told);
+        EXPECT_EQ(required.front(), std::pair(u64{0x10'0000}, 3 * gib));
+        EXPECT_EQ(required.at(1).first, 4 * gib);
+        for (u64 n = 2; n < required.size(); ++n) {
+            EXPECT_EQ(required[n].first, required[n - 1].second) << n;
+        }
+        EXPECT_EQ(required.back().second, end);
+
+        const Built linux = run_build(bzimage(), options, {}, Bytes(0x1000, 1));
+        ASSERT_EQ(linux.error, "");
+        EXPECT_EQ(required_by(linux), required);
+        const Ranges e820 = ram_in(memory_map_of(
+            linux.page(PlatformType::sev_es, linux.header(PlatformType::sev_es).zero_page)));
+        EXPECT_EQ(e820.back(), std::pair(4 * gib, end));
+        EXPECT_EQ(e820.at(e820.size() - 2).second, 3 * gib);
+        EXPECT_LT(linux.header(PlatformType::sev_es).initrd, 3 * gib);
+
+        const Built pvh = run_build(pvh_executable().finish(), options);
+        ASSERT_EQ(pvh.error, "");
+        const u64 way_in = pvh.header(PlatformType::sev_es).entry;
+        const Bytes page = pvh.page(PlatformType::sev_es, way_in);
+        const u64 start  = load<u32>(page, 12) - way_in;
+        const u64 map    = load<u64>(page, start + 40) - way_in;
+        const u64 last   = map + (load<u32>(page, start + 48) - u64{1}) * 24;
+        EXPECT_EQ(load<u64>(page, last), 4 * gib);
+        EXPECT_EQ(load<u64>(page, last + 8), memory - 3 * gib);
+        EXPECT_EQ(load<u64>(page, last - 24) + load<u64>(page, last - 16), 3 * gib);
+        for (const Built* const built : {&told, &linux, &pvh}) {
+            expect_clean(*built, Vmm::qemu);
+        }
+    }
+    // Where the devices begin is said, and nothing may lie among them.
+    BuildOptions options{.memory = 8 * gib, .memory_below_4g = 2 * gib, .tells_memory = true};
+    const Built less = run_build(executable().finish(), options);
+    ASSERT_EQ(less.error, "");
+    EXPECT_EQ(less.header(PlatformType::sev_es).ram[1].size, 2 * gib - 0x10'0000);
+    EXPECT_EQ(less.header(PlatformType::sev_es).ram[2].size, 6 * gib);
+    const auto refusal = [&](u64 address) {
+        return run_build(Bytes(0x2000, 0x90), options, {}, {}, address).error;
+    };
+    EXPECT_EQ(refusal(2 * gib - 0x2000), "");
+    for (const u64 address : {2 * gib - 0x1000, 2 * gib, 4 * gib - 0x2000}) {
+        const std::string error = refusal(address);
+        EXPECT_NE(error.find("of which 2048 lie below 4 GiB"), std::string::npos) << error;
+        EXPECT_NE(error.find("more --memory-below-4g is needed"), std::string::npos) << error;
+    }
+    options.base = 3 * gib + 0x20'0000;
+    EXPECT_NE(refusal(0x100'0000).find("more --memory-below-4g"), std::string::npos);
+    options.base = std::nullopt;
+    // A kernel's initrd has to end below them.
+    options.memory_below_4g = 0x121'0000;
+    EXPECT_EQ(run_build(bzimage(), options, {}, Bytes(0x20'0000, 1)).error, "");
+    EXPECT_NE(run_build(bzimage(), options, {}, Bytes(0xD0'0000, 1))
+                  .error.find("expected it to end below 0x1210000"),
+              std::string::npos);
+}
+
+/// What is accepted before, and what is left to the payload.
+TEST(IgvmPayloadBuild, AnSnpGuestAcceptsMemoryFromFourGibOn) {
+    const Bytes elf        = snp_elf();
+    const auto image       = read_stub_image(elf);
+    const Bytes file       = executable().finish();
+    const auto payload     = read_payload(file, {});
+    const Bytes linux_file = bzimage();
+    const auto linux       = read_payload(linux_file, {});
+    ASSERT_TRUE(image && payload && linux);
+    for (const u64 memory : {6 * gib, 16 * gib + 0x1000, 70 * gib}) {
+        SCOPED_TRACE(memory >> 20);
+        const u64 end = (memory + gib) & ~u64{0x1F'FFFF}; // in whole blocks
+        for (const Payload* const with : {&*payload, &*linux}) {
+            BuildOptions options{
+                .platforms = {PlatformType::sev_snp}, .memory = memory, .tells_memory = true};
+            const GuestContents contents{.payload = with, .initrd = {}, .command_line = {}};
+            const auto built_as = [&] {
+                auto built = build(*image, options, contents);
+                EXPECT_TRUE(built) << built.error();
+                return Built{.built = std::move(*built), .error = {}, .pages = {}};
+            };
+            const auto record_of = [](const Built& built) {
+                return load<boot::SnpLaunch>(built.page(PlatformType::sev_snp, 0x20'C000), 0x10);
+            };
+            const Built all   = built_as();
+            const auto record = record_of(all);
+            ASSERT_GE(record.accepted_count, 2U);
+            const boot::MemoryRange high = record.accepted[record.accepted_count - 1];
+            const boot::MemoryRange low  = record.accepted[record.accepted_count - 2];
+            EXPECT_EQ(high.base, 4 * gib);
+            EXPECT_EQ(high.base + high.size, end);
+            EXPECT_EQ(low.base + low.size, 3 * gib);
+
+            options.accepts_payload = true;
+            const Built lazy        = built_as();
+            const auto least        = record_of(lazy);
+            for (u32 n = 0; n < least.accepted_count; ++n) {
+                EXPECT_LT(least.accepted[n].base + least.accepted[n].size, 3 * gib) << n;
+            }
+            for (const auto& [base, last] : required_by(lazy)) {
+                EXPECT_LT(last, 3 * gib);
+            }
+            if (with->linux) {
+                for (const Built* const built : {&all, &lazy}) {
+                    const Ranges ram = ram_in(memory_map_of(built->page(
+                        PlatformType::sev_snp, built->header(PlatformType::sev_snp).zero_page)));
+                    EXPECT_EQ(ram.back(), std::pair(4 * gib, end));
+                    EXPECT_EQ(ram.at(ram.size() - 2).second, 3 * gib);
+                }
+                const u64 tables = lazy.built.layout.at.efi_tables;
+                const u64 table  = load<u64>(
+                    lazy.page(PlatformType::sev_snp, tables),
+                    load<u64>(lazy.page(PlatformType::sev_snp, tables), 0x70) - tables + 16);
+                EXPECT_EQ(table, tables + page_size);
+                const u64 bits = load<u64>(lazy.page(PlatformType::sev_snp, table), 16) * 8;
+                EXPECT_GE(bits * 0x20'0000, end);
+                EXPECT_EQ(lazy.page(PlatformType::sev_snp, table)[24 + 255], 0) << "below 4 GiB";
+                EXPECT_EQ(lazy.page(PlatformType::sev_snp, table)[24 + 256], 0xFF)
+                    << "from there on";
+            } else {
+                EXPECT_EQ(lazy.header(PlatformType::sev_snp).ram_count, 3U);
+            }
+        }
+    }
+}
+
+/// Behind RAM is no memory then; it has the last 2 MiB below the devices, and nobody else has them.
+TEST(IgvmPayloadBuild, AServiceBelowTheDevices) {
+    const Bytes elf         = below_vmpl0_elf();
+    const auto image        = read_stub_image(elf);
+    const Bytes service_elf = hand_over_elf();
+    const auto service      = read_stub_image(service_elf);
+    ASSERT_TRUE(image && service);
+    const auto built_as = [&](u64 address, u64 memory, std::optional<u64> below) {
+        const Bytes file   = Bytes(0x2000, 0x90);
+        const auto payload = read_payload(file, address);
+        BuildOptions options{.platforms       = {PlatformType::sev_snp},
+                             .memory          = memory,
+                             .memory_below_4g = below,
+                             .tells_memory    = true};
+        options.vmpl = 1;
+        auto built =
+            build(*image, options,
+                  {.payload = &*payload, .initrd = {}, .command_line = {}, .service = &*service});
+        return built ? Built{.built = std::move(*built), .error = {}, .pages = {}}
+                     : Built{.built = {}, .error = built.error(), .pages = {}};
+    };
+    for (const u64 below : {2 * gib, 3 * gib, 2 * gib + 0x1000}) {
+        const u64 place   = (below & ~u64{0x1F'FFFF}) - 0x20'0000;
+        const Built built = built_as(0x100'0000, 6 * gib, below);
+        ASSERT_EQ(built.error, "");
+        EXPECT_EQ(built.built.layout.at.service.base, place);
+        const PayloadHeader header = built.header(PlatformType::sev_snp);
+        ASSERT_EQ(header.ram_count, 3U);
+        EXPECT_EQ(header.ram[1].base + header.ram[1].size, place);
+        EXPECT_EQ(header.ram[2].size, 6 * gib - below);
+        u64 end = 0;
+        for (const auto& [base, last] : required_by(built)) { // apart
+            EXPECT_GE(base, end);
+            end = last;
+        }
+        EXPECT_NE(built_as(place, 6 * gib, below).error.find("no room for the service's 2 MiB"),
+                  std::string::npos);
+    }
+    // Where there is room behind RAM it lies there, as ever; at two places that are near no stub
+    // may lie.
+    EXPECT_EQ(built_as(0x100'0000, gib, {}).built.layout.at.service.base, gib + 0x40'0000);
+    EXPECT_EQ(built_as(0x100'0000, gib - 0x1000, {}).built.layout.at.service.base, gib + 0x40'0000);
+}
+
 TEST(IgvmPayloadBuild, LinuxNeedsMemory) {
     const auto error = [](u64 memory, const Bytes& initrd) {
         return run_build(bzimage(), {.memory = memory}, {}, initrd).error;

@@ -69,12 +69,19 @@ class Digest {
     LoaderBytes all_;
 };
 
+constexpr u64 gib = u64{1} << 30;
+
 /// What the models have in common: the walk, areas of parameters, and the guest that comes out.
 class Loader {
   public:
-    Loader(std::span<const u8> file, const LoaderMachine& machine)
-        : file_(file), machine_(machine), snp_(machine.platform == PlatformType::sev_snp),
-          digest_(snp_) {
+    /// `low` of the machine's memory lie below the devices.
+    Loader(std::span<const u8> file, const LoaderMachine& machine, u64 low)
+        : file_(file), machine_(machine),
+          ram_{
+              Ram{.base = 0,       .size = low                 },
+              Ram{.base = 4 * gib, .size = machine.memory - low}
+    },
+          snp_(machine.platform == PlatformType::sev_snp), digest_(snp_) {
         const auto fixed = read<FixedHeader>(file);
         u64 at           = fixed.variable_header_offset;
         for (unsigned number = 0;
@@ -140,11 +147,28 @@ class Loader {
         return bytes;
     }
 
-    /// One range, as these machines have it.
+    /// Without the PC's hole below 1 MiB, as these machines have it.
     [[nodiscard]] LoaderBytes memory_map() const {
-        LoaderBytes bytes(24);
-        const u64 pages = machine_.memory / page_size;
-        std::memcpy(&bytes[8], &pages, 8);
+        LoaderBytes bytes;
+        for (const Ram& ram : ram_) {
+            const u64 entry[3] = {ram.base / page_size, ram.size / page_size, 0};
+            if (ram.size != 0) {
+                const auto at = bytes.size();
+                bytes.resize(at + sizeof entry);
+                std::memcpy(&bytes[at], &entry, sizeof entry);
+            }
+        }
+        return bytes;
+    }
+
+    /// How much of these bytes is RAM.
+    [[nodiscard]] u64 in_ram(u64 gpa, u64 size) const {
+        u64 bytes = 0;
+        for (const Ram& ram : ram_) {
+            const u64 first = std::max(gpa, ram.base);
+            const u64 end   = std::min(gpa + size, ram.base + ram.size);
+            bytes += first < end ? end - first : 0;
+        }
         return bytes;
     }
 
@@ -179,8 +203,14 @@ class Loader {
         return std::move(guest_);
     }
 
+    struct Ram {
+        u64 base;
+        u64 size;
+    };
+
     std::span<const u8> file_;
     const LoaderMachine& machine_;
+    std::array<Ram, 2> ram_;
     bool snp_;
     u32 mask_ = 0;
     SupportedPlatform platform_{};
@@ -313,8 +343,19 @@ class Qemu : public Loader {
             break;
         }
         case 0x30C: deposit(read<ParameterUsage>(header.content), 0, memory_map()); break;
+        case 0x305: require(read<RequiredMemory>(header.content)); break;
         case 0x312: refuse("a device tree, on a PC"); break;
-        default: break; // required memory: RAM is there. An ID block: another launch's business
+        default: break; // an ID block: another launch's business
+        }
+    }
+
+    /// As for pages: all of it is RAM, or becomes RAM.
+    void require(const RequiredMemory& own) {
+        const u64 in = in_ram(own.gpa, own.number_of_bytes);
+        if (in == 0) {
+            guest_.ram_beyond += own.number_of_bytes / page_size;
+        } else if (in != own.number_of_bytes) {
+            refuse("required memory that crosses the end of RAM");
         }
     }
 
@@ -344,11 +385,11 @@ class Qemu : public Loader {
             return;
         }
         const PageData own = run_->first;
-        const u64 end      = own.gpa + run_->bytes.size();
-        if (own.gpa < machine_.memory && end > machine_.memory) {
-            refuse("a run of pages that crosses the end of RAM");
-        } else if (own.gpa >= machine_.memory) {
+        const u64 in       = in_ram(own.gpa, run_->bytes.size());
+        if (in == 0) {
             guest_.ram_beyond += run_->bytes.size() / page_size;
+        } else if (in != run_->bytes.size()) {
+            refuse("a run of pages that crosses the end of RAM");
         }
         const bool normal     = own.data_type == PageDataType::normal;
         const bool unmeasured = (own.flags & PageData::unmeasured) != 0;
@@ -444,7 +485,7 @@ class CrateLoader : public Loader {
     }
 
     void require(const RequiredMemory& own) {
-        if (own.gpa + own.number_of_bytes > machine_.memory) {
+        if (in_ram(own.gpa, own.number_of_bytes) != own.number_of_bytes) {
             refuse("required memory that is not there");
         }
     }
@@ -597,7 +638,7 @@ class OpenVmm : public CrateLoader {
         case 0x313: put(header, number(0)); break;
         case 0x30C: {
             LoaderBytes map = memory_map();
-            map.resize(2 * map.size()); // with the entry that ends it
+            map.resize(map.size() + 24); // with the entry that ends it
             put(header, map);
             break;
         }
@@ -607,8 +648,8 @@ class OpenVmm : public CrateLoader {
         case 0x30A:
         case 0x30F:
         case 0x310:
-        case 0x312: break; // its own tables, which nothing of ours asks for
-        case 0x30B: break; // taken no notice of
+        case 0x312:        // its own tables, which nothing of ours asks for
+        case 0x30B: break; // and an ID block, of which it takes no notice
         default: refuse("a directive that is not known");
         }
     }
@@ -624,7 +665,7 @@ class OpenVmm : public CrateLoader {
         if ((own.flags & PageData::shared) != 0) {
             return; // the host's
         }
-        if (own.gpa + page_size > machine_.memory) {
+        if (in_ram(own.gpa, page_size) != page_size) {
             refuse("a page outside of RAM");
         }
         write(own.gpa, bytes);
@@ -674,15 +715,16 @@ class OpenVmm : public CrateLoader {
 } // namespace
 
 LoadedGuest load_as_qemu(std::span<const u8> file, const LoaderMachine& machine) {
-    return Qemu(file, machine).load();
+    const u64 one_piece = 4 * gib - gib / 2;
+    return Qemu(file, machine, machine.memory < one_piece ? machine.memory : 3 * gib).load();
 }
 
 LoadedGuest load_as_cloud_hypervisor(std::span<const u8> file, const LoaderMachine& machine) {
-    return CloudHypervisor(file, machine).load();
+    return CloudHypervisor(file, machine, std::min(machine.memory, 3 * gib)).load();
 }
 
 LoadedGuest load_as_openvmm(std::span<const u8> file, const LoaderMachine& machine) {
-    return OpenVmm(file, machine).load();
+    return OpenVmm(file, machine, std::min(machine.memory, 4 * gib - gib / 8)).load();
 }
 
 } // namespace vestibule::igvm::test

@@ -200,6 +200,47 @@ TEST_F(IgvmLoaders, CloudHypervisorLoadsWhatIsBuiltForIt) {
     }
 }
 
+/// What a file promises its guest of RAM has to be where the monitor has it: the devices begin
+/// elsewhere in each.
+TEST_F(IgvmLoaders, MemoryIsWhereTheMonitorHasIt) {
+    write_payload();
+    using Load           = LoadedGuest (*)(std::span<const u8>, const LoaderMachine&);
+    constexpr u64 mib    = u64{1} << 20;
+    const auto loads_all = [&](Load load, const std::string& monitor, u64 memory,
+                               const std::string& below) {
+        const Bytes file =
+            build(fmt::format("{} --payload payload.bin --payload-address 0x1000000 --memory {}M{} "
+                              "--parameters memory-map",
+                              monitor, memory / mib, below));
+        LoaderMachine machine;
+        machine.memory          = memory;
+        const LoadedGuest guest = load(file, machine);
+        return guest.refusal.empty() && guest.ram_beyond == 0;
+    };
+    const std::string qemu = "--platform native,sev-es,sev-snp";
+    for (const u64 memory : {3071 * mib, 3584 * mib - mib, 3584 * mib, 4096 * mib, 16384 * mib}) {
+        SCOPED_TRACE(memory / mib);
+        EXPECT_TRUE(loads_all(load_as_qemu, qemu, memory, ""));
+        EXPECT_TRUE(loads_all(load_as_cloud_hypervisor, "--for cloud-hypervisor", memory,
+                              memory < 3072 * mib ? "" : " --memory-below-4g 3G"));
+        EXPECT_TRUE(loads_all(load_as_openvmm, "--for openvmm", memory,
+                              memory < 3968 * mib ? fmt::format(" --memory-below-4g {}", memory)
+                                                  : " --memory-below-4g 3968M"));
+    }
+    // Told of memory in one piece, where the monitor has two.
+    EXPECT_FALSE(loads_all(load_as_cloud_hypervisor, "--for cloud-hypervisor", 3200 * mib, ""));
+    EXPECT_FALSE(loads_all(load_as_openvmm, "--for openvmm", 16384 * mib, ""));
+    EXPECT_FALSE(loads_all(load_as_qemu, qemu, 4096 * mib, " --memory-below-4g 2G"));
+    // The file that was built last, by the other verbs.
+    EXPECT_EQ(run("check guest.igvm --vmm qemu").status, 0);
+    const auto shown = run("show guest.igvm");
+    EXPECT_TRUE(contains(shown.out, "100000000")) << shown.out;
+    EXPECT_EQ(run("show guest.igvm --svg guest.svg").status, 0);
+    const auto explained =
+        run("explain guest.igvm --platform snp --expected " + measured("--platform snp"));
+    EXPECT_EQ(explained.status, 0) << explained.out << explained.errors;
+}
+
 /// The kernel by fw_cfg: its hashes are measured where the loader of the file looks for them.
 TEST_F(IgvmLoaders, CloudHypervisorBootsAKernel) {
     const Bytes file = build("--for cloud-hypervisor --direct-boot");
