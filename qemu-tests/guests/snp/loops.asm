@@ -29,6 +29,18 @@ validate_pages:
 .done:  mov     rax, r8
         ret
 
+; u64 try_again(u64 page, u64 size, u64 tries): EAX of the last of so many
+        global  try_again
+try_again:
+        mov     r8, rdx
+        mov     edx, 1
+.next:  mov     rax, rdi
+        mov     ecx, esi
+        pvalidate
+        dec     r8
+        jne     .next
+        ret
+
 ; u64 step_pages(u64 first, u64 end, u32 validate): the same with a #DB behind each instruction, which is
 ; counted; how many have come
         global  step_pages

@@ -12,6 +12,7 @@ using namespace vestibule::snp_guest;
 
 extern "C" {
 u64 validate_pages(u64 first, u64 end, u32 validate);
+u64 try_again(u64 page, u64 size, u64 tries);
 u64 step_pages(u64 first, u64 end, u32 validate);
 void count_trap();
 u64 take_own_page_back(u64 other);
@@ -42,6 +43,9 @@ void validate_in_vain() {
     check(validate_pages(free_memory, free_memory + 100 * page_size, 1) == 3);
 }
 
+/// One that fails may be waiting for another vCPU, so here the guest is entered for each.
+void fail() { check(try_again(free_memory, 1, 400) == fail_size_mismatch); }
+
 /// Of a page's nine instructions each has its #DB, and those around the loop.
 void step() {
     const x86::TableRegister idt = x86::Cpu::sidt();
@@ -69,6 +73,7 @@ void guest_main() {
     start();
     validate_blocks();
     validate_in_vain();
+    fail();
     step();
     take_code_back();
     finish();

@@ -336,11 +336,13 @@ bool starts_with_rmp_instruction(std::span<const u8> code) {
 
 /// From behind the instruction that was at `rip`: where the guest comes to the next of these by
 /// registers alone, in the same page of code, it goes there. False, with nothing changed, where it
-/// does not, or may not without being entered.
+/// does not, or may not without being entered; and where the last one has failed: tried again and
+/// again it waits for another vCPU, as for one that comes out of a VMSA.
 bool go_to_next(Vcpu& vcpu, u64 rip) {
     constexpr unsigned most = 16; // instructions on the way
     RegisterState state{{}, vcpu.state().rip, vcpu.state().rflags};
-    if (!may_go_on(vcpu) || (rip ^ state.rip) >= page_size) {
+    const bool has_failed = low_half(vcpu.state().rax) != static_cast<u32>(Result::success);
+    if (has_failed || !may_go_on(vcpu) || (rip ^ state.rip) >= page_size) {
         return false;
     }
     const std::span<const u8> page = code_page(vcpu);
