@@ -35,7 +35,7 @@ bool is_memory_hotplug(u16 port) { return port >= 0xA00 && port < 0xA18; }
 /// monitor needs for a read, the more of them there are, each of three VMRUNs. So a read takes
 /// longer there, in a loop that costs next to nothing.
 void let_time_pass() {
-    constexpr u32 microseconds = 100;
+    constexpr u32 microseconds = 20;
     constexpr u32 rounds       = microseconds * 1000 / 2; // of two instructions, a nanosecond each
     for (u32 n = 0; n < rounds; ++n) {
         asm volatile("");
