@@ -25,6 +25,7 @@ T at(const EfiTables& tables, u64 address) {
 
 std::vector<kernel::MemoryRange> map_of(u64 count) {
     std::vector<kernel::MemoryRange> map;
+    map.reserve(count);
     for (u64 n = 0; n < count; ++n) {
         map.push_back({.base     = n * 0x10'0000,
                        .size     = 0x1000,
@@ -129,7 +130,8 @@ TEST(IgvmEfiTables, MemoryFromFourGibOn) {
                     : 0;
         }
         EXPECT_EQ(wrong, 0U) << end;
-        EXPECT_EQ(at<u64>(*tables, tables->told.memory_map + 4 * 48 + 24), (end - 4 * gib) >> 12);
+        EXPECT_EQ(at<u64>(*tables, tables->told.memory_map + u64{4} * 48 + 24),
+                  (end - 4 * gib) >> 12);
     }
 }
 

@@ -82,9 +82,8 @@ static const std::vector<std::string>& kinds() {
         "--entry compat",
         "--parameters memory-map,vp-count",
         "--payload payload.bin --payload-address 0x1000000",
-        "--payload payload.bin --payload-address 0x1000000 --initrd payload.bin --cmdline quiet "
-        "--memory 64M "
-        "--parameters memory-map,vp-count",
+        "--payload payload.bin --payload-address 0x1000000 --initrd payload.bin --memory 64M "
+        "--parameters memory-map,vp-count --cmdline quiet",
     };
     return all;
 }
