@@ -53,10 +53,6 @@ u64 validated_from_4_gib(const vestibule_boot_info& info) {
     return size;
 }
 
-volatile u64& word(u64 at) { return *reinterpret_cast<volatile u64*>(at); }
-
-u64 mark_of(u64 at) { return at * 0x9E37'79B9'7F4A'7C15; }
-
 /// One page of each 32 MiB, and the last one: a host may take 2 MiB for each. Which of them do not
 /// keep what is written.
 u64 lost_pages(u64 base, u64 end) {

@@ -22,10 +22,6 @@ constexpr u64 low_size = u64{1} << 20;
 
 constinit Library library{};
 
-volatile u64& word(u64 at) { return *reinterpret_cast<volatile u64*>(at); }
-
-u64 mark_of(u64 at) { return at * 0x9E37'79B9'7F4A'7C15; }
-
 /// What was there before is other than free memory, and so are the stub's 2 MiB, on whose page
 /// tables this runs.
 bool was_there(const vestibule_boot_info& info, u64 at) {
