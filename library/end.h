@@ -9,8 +9,8 @@
 
 namespace vestibule::library {
 
-/// Asks again and again: an NMI's handler can come between the MSR's two uses and leave the GHCB's
-/// address in it.
+/// Asks again and again: a hypervisor need not obey, and of NMIs that a kernel handles by itself it
+/// is the kernel's to see to it that the MSR holds the request still.
 [[noreturn]] inline void end(ghcb::Reason reason) {
     for (;;) {
         (void)ghcb::msr_protocol::exchange<Cpu>(ghcb::msr_protocol::encode_termination(reason));

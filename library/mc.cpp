@@ -20,6 +20,8 @@ void vestibule_mc(vc::Frame& frame, PerCpu& cpu) {
         library::end(ghcb::reason::mc_reentered);
     }
     cpu.under_way.mcs = 1;
+    // As an NMI it may have come between two uses of the MSR protocol's MSR (library/nmi.cpp).
+    const u64 interrupted_msr = library::Cpu::rdmsr(x86::Msr::ghcb);
     // An NMI's exit uses the page without holding it, and its #VCs have kept what there is room
     // for: a #VC of this handler would be the third level, and ends the guest with that reason.
     ghcb::Channel& channel = cpu.context.ghcb;
@@ -35,5 +37,6 @@ void vestibule_mc(vc::Frame& frame, PerCpu& cpu) {
     if (is_full) {
         channel.holders = holders;
     }
+    library::Cpu::wrmsr(x86::Msr::ghcb, interrupted_msr);
     cpu.under_way.mcs = 0;
 }

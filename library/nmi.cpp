@@ -98,11 +98,15 @@ vc::Frame* vestibule_nmi(vc::Frame& frame, PerCpu& cpu, u32 before) {
         library::end(ghcb::reason::nmi_reentered);
     }
     vc::Frame& leaving = exit_frame(cpu);
-    if (cpu.under_way.leaving == 0 && !library::in_nmi_exit(frame)) {
+    const bool takes_over = cpu.under_way.leaving != 0 || library::in_nmi_exit(frame);
+    if (!takes_over) {
         copy_frame(leaving, frame);
     }
     cpu.under_way.leaving = 0;
     send_nmis_to(cpu, cpu.latch_stack.top());
+    if (!takes_over) {
+        cpu.interrupted_msr = library::Cpu::rdmsr(x86::Msr::ghcb);
+    }
     handle(cpu, leaving);
     return &leaving;
 }
@@ -123,6 +127,9 @@ u32 vestibule_nmi_leave(PerCpu& cpu) {
         return 1;
     }
     complete(cpu);
+    // What it interrupted may be between two uses of the MSR protocol's MSR: a call of an SVSM, the
+    // guest's end.
+    library::Cpu::wrmsr(x86::Msr::ghcb, cpu.interrupted_msr);
     return 0;
 }
 

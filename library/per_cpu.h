@@ -48,6 +48,7 @@ struct alignas(VESTIBULE_CPU_SIZE) PerCpu {
     vc::Context context; // first: vc::Request leads from it back to here
     vestibule_setup setup;
     UnderWay under_way;
+    u64 interrupted_msr; // the GHCB MSR where an NMI came, to be put back when it is over
     alignas(1024) Stack<exit_stack_size> exit_stack; // where NMIs end (library/nmi.cpp)
     Stack<latch_stack_size> latch_stack;             // where a second one only leaves word
     ghcb::Page backup;

@@ -135,6 +135,15 @@ foreach(walk 0x72:machine_checks 0x7b:machine_checks 0x7c:machine_checks_msr)
     ARGS --hostile event-walk:0x80000312@${exit} --timeout 600
     WANT "^a #MC in each round\n" ${well})
 endforeach()
+# Events at each instruction of the guest's end.
+foreach(row nmis:0x80000202 machine_check:0x80000312)
+  string(REPLACE ":" ";" row ${row})
+  list(POP_FRONT row guest event)
+  image_file(file library_${guest} 64)
+  add_sevsim_test(NAME qemu.library_end_${guest}
+    COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${file} -DEVENT=${event}
+      -P ${CMAKE_CURRENT_SOURCE_DIR}/library_end.cmake)
+endforeach()
 add_test(NAME qemu.library_sweep
   COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DNMIS=${nmis}
     -DMACHINE_CHECK=${machine_check} -DSTEP=24 -P ${CMAKE_CURRENT_SOURCE_DIR}/library_sweep.cmake)

@@ -14,4 +14,7 @@ endforeach()
 # Behind an OUT a CPUID that is a #VC, an MMIO write, and four rounds of four calls (under_nmis).
 math(EXPR last "${first} + 18")
 math(EXPR first "${first} + 1")
-nmi_runs(${IMAGE} ${first} ${last} "^whole\nwhole\nwhole\nwhole\nNMIs\n")
+foreach(number RANGE ${first} ${last})
+  list(APPEND numbers ${number})
+endforeach()
+nmi_runs(${IMAGE} "${numbers}" "^whole\nwhole\nwhole\nwhole\nNMIs\n")

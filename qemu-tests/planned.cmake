@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-# planned_runs(<image> <lies> <argument of sevsim run>...): a run by each lie, all of them in one machine that is
-# started anew (qemu.batch_* hold that against a machine a run). Of the n-th one, from 0 on, sets planned_output_<n> to
-# what the guest wrote, planned_outcome_<n> to how it ended, behind the status that sevsim has for it ("1 the
-# guest exited ..."), and planned_run_<n> to its line of JSON.
+# planned_runs(<image> <lies> <argument of sevsim run>...): a run by each lie, or by several with newlines between,
+# all of them in one machine that is started anew (qemu.batch_* hold that against a machine a run). Of the n-th
+# one, from 0 on, sets planned_output_<n> to what the guest wrote, planned_outcome_<n> to how it ended, behind the
+# status that sevsim has for it ("1 the guest exited ..."), and planned_run_<n> to its line of JSON.
 # SEVSIM is the program.
 function(planned_runs image lies)
   list(JOIN lies "\n---\n" plans)
@@ -22,7 +22,14 @@ function(planned_runs image lies)
     string(SUBSTRING "${output}" ${end} -1 output)
     string(FIND "${output}" "\n" end)
     string(JSON plan GET "${line}" plan)
-    string(JSON lie GET "${line}" lies 0)
+    string(JSON several LENGTH "${line}" lies)
+    set(lie "")
+    foreach(index RANGE 1 ${several})
+      math(EXPR index "${index} - 1")
+      string(JSON one GET "${line}" lies ${index})
+      list(APPEND lie ${one})
+    endforeach()
+    list(JOIN lie "\n" lie)
     list(GET lies ${number} meant)
     if(NOT plan EQUAL number OR NOT lie STREQUAL meant)
       message(FATAL_ERROR "${image}: run ${number} was to be by ${meant}: ${line}")
@@ -40,13 +47,12 @@ function(planned_runs image lies)
   endif()
 endfunction()
 
-# nmi_runs(<image> <first> <last> <output>): a run with an NMI at each of these VMGEXITs. The guest comes through:
-# it has written what the regex `output` says, has said that it handled two NMIs, its own and this, and broken no rule.
-function(nmi_runs image first last output)
-  foreach(number RANGE ${first} ${last})
-    list(APPEND lies nmi@${number})
-  endforeach()
-  planned_runs(${image} "${lies}")
+# nmi_runs(<image> <numbers> <output> <argument of sevsim run>...): a run with an NMI at each of these VMGEXITs. The
+# guest comes through: it has written what the regex `output` says, has said that it handled two NMIs, its own and
+# this, and broken no rule.
+function(nmi_runs image numbers output)
+  list(TRANSFORM numbers PREPEND nmi@ OUTPUT_VARIABLE lies)
+  planned_runs(${image} "${lies}" ${ARGN})
   set(run 0)
   foreach(lie IN LISTS lies)
     if(NOT planned_outcome_${run} MATCHES "^0 " OR NOT planned_output_${run} MATCHES "${output}"

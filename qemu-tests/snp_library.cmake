@@ -61,6 +61,15 @@ foreach(qemu qemu ${newer_qemus})
     set_tests_properties(${qemu}.snp_svsm_attestation PROPERTIES FIXTURES_REQUIRED snp_root)
   endif()
 endforeach()
+# NMIs between the two uses of the GHCB MSR that a call of the service is, and in the middle of all else.
+foreach(row library_nmis:5 library_svsm_nmis:10)
+  string(REPLACE ":" ";" row ${row})
+  list(POP_FRONT row guest requests)
+  snp_image(file snp_${guest})
+  add_sevsim_test(NAME qemu.snp_${guest}
+    COMMAND ${CMAKE_COMMAND} -DSEVSIM=$<TARGET_FILE:sevsim> -DIMAGE=${file} -DREQUESTS=${requests}
+      -DTRACE=${CMAKE_CURRENT_BINARY_DIR}/snp_${guest}.trace -P ${CMAKE_CURRENT_SOURCE_DIR}/snp_nmis.cmake)
+endforeach()
 snp_test(attack_svsm-not-run library_svsm_svsm STATUS 1 ARGS --hostile svsm-not-run
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "SVSM\n")
 

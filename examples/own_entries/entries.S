@@ -3,6 +3,7 @@
  * down to RAX, below what the CPU has pushed. #VC and NMI come on stacks of their own, by IST. */
         .code64
         .text
+        .set    ghcb_msr, 0xC0010130
 
         .macro  save
         pushq   %r15
@@ -65,25 +66,29 @@ gp_entry:
 
 /* The next NMI may come as soon as the hypervisor knows of this one's end, which is before the IRET.
  * So the frame leaves the NMI stack first, for the interrupted code's: this kernel has no user mode,
- * no SYSCALL and no red zone, so that stack is good. */
+ * no SYSCALL and no red zone, so that stack is good. Below the frame is what the GHCB MSR held: the
+ * NMI may have come between two uses of it, and its own calls have used it since. */
         .globl  nmi_entry
 nmi_entry:
         pushq   $0                      /* no error code */
         save
         movq    %rsp, %rdi
-        subq    $8, %rsp
+        movl    $ghcb_msr, %ecx
+        rdmsr
+        pushq   %rax
+        movl    %edx, 4(%rsp)
         call    on_nmi
-        addq    $8, %rsp
-        movq    152(%rsp), %rdi         /* the interrupted RSP; below it, 8 off an alignment of 16 */
+        movq    160(%rsp), %rdi         /* the interrupted RSP; below it, at an alignment of 16 */
         subq    $22 * 8, %rdi
         andq    $-16, %rdi
-        addq    $8, %rdi
         movq    %rdi, %rax
         movq    %rsp, %rsi
-        movl    $21, %ecx
+        movl    $22, %ecx
         rep movsq
         movq    %rax, %rsp
-        subq    $8, %rsp
         call    nmi_complete
-        addq    $8, %rsp
+        movl    $ghcb_msr, %ecx
+        movl    4(%rsp), %edx
+        popq    %rax
+        wrmsr
         restore_and_return

@@ -229,7 +229,8 @@ uint8_t vestibule_handle_vc(struct vestibule_cpu* cpu, struct vestibule_frame* f
 int vestibule_fix_up(uint8_t vector, uint64_t* rip);
 
 /* NMI complete (4.1, exit 0x80000003), for a kernel with an NMI entry of its own, nmi_ist 0: the
- * next NMI may come before this returns, so the NMI stack's frame must be out of its way by now. */
+ * next NMI may come before this returns, so the NMI stack's frame must be out of its way by now.
+ * Behind it such an entry writes back what MSR 0xC0010130 held when the NMI came. */
 void vestibule_nmi_complete(struct vestibule_cpu* cpu);
 
 /* ---- The end ---- */

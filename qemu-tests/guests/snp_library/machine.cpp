@@ -24,6 +24,7 @@ constexpr u64 used = PageTableEntry::present | PageTableEntry::writable | PageTa
                      | PageTableEntry::dirty;
 constexpr u16 code_selector = 8;
 constexpr u8 vc_ist         = 1;
+constexpr u8 nmi_ist        = 2;
 constexpr u16 com1          = 0x3F8;
 constexpr u16 debug_exit    = 0xF4;
 constexpr u16 dump_port     = 0x5EA;
@@ -42,6 +43,7 @@ constinit vestibule_cpuid_table cpuid_table{};
 constinit vestibule_platform platform{};
 constinit vestibule_mapper own_mapper{};
 constinit vestibule_svsm svsm{};
+constinit void (*on_nmi)(const vestibule_frame*, void*) = nullptr;
 alignas(page_size) constinit u8 svsm_area[page_size]{};
 constinit unsigned wrong = 0;
 
@@ -137,7 +139,8 @@ PageTableEntry& entry_of(u64 linear) {
     return table.entry[x86::table_index(linear, 1)];
 }
 
-void start() {
+void start(void (*nmi)(const vestibule_frame*, void*)) {
+    on_nmi = nmi;
     make_segments();
     must(vestibule_snp_open_cpuid_page(&cpuid_table, image_end, measured_c_bit()));
     vestibule_early_entry_serves(&cpuid_table);
@@ -151,6 +154,9 @@ void start() {
     start_cpu(0);
     vestibule_set_gate(idt, x86::exception::vmm_communication, vestibule_vc_entry, code_selector,
                        vc_ist);
+    if (on_nmi != nullptr) {
+        vestibule_set_gate(idt, x86::exception::nmi, vestibule_nmi_entry, code_selector, nmi_ist);
+    }
 }
 
 void start_cpu(unsigned n) {
@@ -166,6 +172,8 @@ void start_cpu(unsigned n) {
     setup.protocol_version = platform.protocol_version;
     setup.cpuid_table      = &cpuid_table;
     setup.svsm             = svsm_or_none();
+    setup.nmi_ist          = on_nmi != nullptr ? nmi_ist : 0;
+    setup.nmi              = on_nmi;
     must(vestibule_cpu_start(&cpus[n], &setup));
 }
 

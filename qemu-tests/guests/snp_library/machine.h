@@ -31,8 +31,8 @@ inline constexpr u64 large_memory_end = u64{64} << 20;
 
 inline u64 address_of(const volatile void* object) { return reinterpret_cast<u64>(object); }
 
-/// Tables, gates and the library on the first CPU.
-void start();
+/// Tables, gates and the library on the first CPU, with this handler of NMIs where one is given.
+void start(void (*nmi)(const vestibule_frame*, void*) = nullptr);
 
 /// The library on a further one; its GHCB page is shared already.
 void start_cpu(unsigned n);
