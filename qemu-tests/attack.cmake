@@ -93,6 +93,8 @@ place_test(sipi_storm sipi-storm:0@30+9 result)
 place_test(tsc_back tsc-back:0x100000000@5 result)
 place_test(tsc_still tsc-still@5 result)
 place_test(shared_other shared-other:0@9 GHCB_BAD_RESPONSE)
+# The other page's own noise, put in while an NMI is said to be handled, is nothing that the guest shows.
+sevsim_test(place_shared_other_nmi library_nmis ARGS --hostile nmi@11 --hostile shared-other:0@14 ${right_result})
 place_test(shared_replayed shared-replayed:0@12+8 result)
 # The page itself raises #VC: there is no call any more, and no last word, but an end.
 place_test(shared_unmapped shared-unmapped:0@9 "termination: (GHCB|VC)_[A-Z_]+ ")

@@ -82,12 +82,21 @@ bool insists(const Ended& run, const Lies& plan) {
     return run.kind == "terminate" && tells(plan, Lie::termination_returns);
 }
 
+/// It takes a call for a request for termination, whose reason then is whatever stands in the page.
+bool takes_for_termination(const Lies& plan) {
+    return std::ranges::any_of(plan, [](const Hostility& lie) {
+        return lie.lie == Lie::answer_of_other
+               && lie.code == static_cast<u64>(x86::ExitCode::termination);
+    });
+}
+
 /// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
 /// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
 /// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it holds a
-/// vCPU that has asked for something else.
+/// vCPU that has asked for something else, or ends the guest for it.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     return (run.kind == "stop" && tells(plan, Lie::no_information))
+           || (run.kind == "terminate" && takes_for_termination(plan))
            || (run.kind == "halt"
                && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")

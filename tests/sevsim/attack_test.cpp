@@ -297,6 +297,12 @@ TEST(AttackOracle, EndsOfTheHypervisors) {
     EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "answer-of-other:0x80000004@1"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
+    // A call that is served as a request for termination.
+    EXPECT_EQ(verdict_on(terminated(13, 0x21), "answer-of-other:0x8000fffe@6"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(terminated(13, 0x21), "answer-of-other:0x80000004@6"),
+              Verdict::uncoded_end);
+    EXPECT_EQ(verdict_on(ended_as("shutdown"), "answer-of-other:0x8000fffe@6"),
+              Verdict::uncoded_end);
     for (const char* kind : {"halt", "timeout", "limit"}) {
         EXPECT_EQ(verdict_on(ended_as(kind), "init@3"), Verdict::coded_end);
         EXPECT_EQ(verdict_on(ended_as(kind), "init-storm:1@3+2"), Verdict::coded_end);

@@ -2,6 +2,7 @@
 #include "sevsim/monitor/hypervisor/attacks.h"
 
 #include "sevsim/monitor/hypervisor/ipi.h"
+#include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/memory/guest_memory.h"
 #include "sevsim/monitor/memory/memory.h"
@@ -180,6 +181,7 @@ void replay(const Vcpu& vcpu, const Hostility& lie, u64 vmgexits) {
     if (vmgexits == lie.at && own.there) {
         (void)tells(vcpu.options, lie.lie);
         memcpy(page, own.bytes, page_size);
+        leaks::note_change(vcpu.options, gpa, page);
     } else if (vmgexits == lie.within) {
         own.there = true;
         memcpy(own.bytes, page, page_size);
@@ -200,9 +202,11 @@ void attack_shared_pages(Vcpu& vcpu) {
             replay(vcpu, lie, vmgexits);
         }
     }
-    if (const Hostility* const lie = told_now(vcpu.options, Lie::shared_other);
-        lie != nullptr && shared_page(vcpu, lie->code, gpa) != nullptr) {
-        nested::scramble_shared(gpa);
+    if (const Hostility* const lie = told_now(vcpu.options, Lie::shared_other); lie != nullptr) {
+        if (const u8* const page = shared_page(vcpu, lie->code, gpa); page != nullptr) {
+            nested::scramble_shared(gpa);
+            leaks::note_change(vcpu.options, gpa, page);
+        }
     }
     if (const Hostility* const lie = told_now(vcpu.options, Lie::shared_unmapped);
         lie != nullptr && shared_page(vcpu, lie->code, gpa) != nullptr) {

@@ -95,6 +95,15 @@ void acquit(u64 offset, u64 value) {
     }
 }
 
+/// In so many calls an event is handled that came in the middle of one; where events come in
+/// numbers, and handlers' own calls are interrupted, all of them.
+u64 patience_with(const Options& options) {
+    constexpr u64 one_event   = 64;
+    constexpr u64 most_events = 512;
+    const bool is_flooded = options.hostile.has(Lie::storm) || options.hostile.has(Lie::event_walk);
+    return is_flooded ? one_event * most_events : one_event;
+}
+
 /// Those that nothing has explained for so many calls.
 void convict(u64 patience) {
     if (open == 0) {
@@ -226,9 +235,8 @@ void look_at_call(Vcpu& vcpu, u64 gpa, const char* name, Fields taken, bool take
             shows_a_register |= own.known && one == value && is_telling(value);
         }
     }
-    constexpr u64 patience = 64;
     ++calls;
-    convict(patience);
+    convict(patience_with(vcpu.options));
     if (shows_a_register) {
         report_violation(Rule::leak_register, name);
     }
@@ -247,6 +255,12 @@ void note_page(const Options& options, u64 gpa, const u8* page) {
     known_gpa = gpa;
     if (options.canary != 0) {
         memcpy(known, page, page_size);
+    }
+}
+
+void note_change(const Options& options, u64 gpa, const u8* page) {
+    if (gpa == known_gpa) {
+        note_page(options, gpa, page);
     }
 }
 

@@ -19,6 +19,10 @@ void look_at_call(Vcpu& vcpu, u64 gpa, const char* name, Fields taken, bool take
 /// What the page holds now the hypervisor knows.
 void note_page(const Options& options, u64 gpa, const u8* page);
 
+/// The hypervisor has put something into a shared page, behind an answer: if it is the one that was
+/// served last, then what that holds now is nothing of the guest's.
+void note_change(const Options& options, u64 gpa, const u8* page);
+
 /// A value that the guest shows otherwise: to a port, or in its MSR.
 void look_at_value(const Options& options, u64 value, const char* what);
 
