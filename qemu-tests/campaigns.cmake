@@ -69,6 +69,11 @@ attack_test(vectors ${nmis_file} PLANS ${CMAKE_CURRENT_BINARY_DIR}/vectors.plans
 # say by itself what it finds.
 snp_image(snp_library_file snp_library_promises)
 attack_test(snp_library ${snp_library_file} RUNS 300 ARGS --platform sev-snp)
+# NMIs, and #MC, which it does not handle, at any instruction of a kernel that speaks to an SVSM; the service below
+# it, which would believe any other lie, is the tests' own.
+snp_image(snp_nmis_file snp_library_svsm_nmis)
+attack_test(snp_nmis ${snp_nmis_file} RUNS 60 ARGS --platform sev-snp --ignore NMI
+  --kind nmi,vnmi,event-within:0x80000202,event-walk:0x80000202,event-within:0x80000312)
 snp_image(snp_vcpu_file snp_library_promises_vcpu --vcpus 2)
 attack_test(snp_vcpu ${snp_vcpu_file} RUNS 20 ARGS --platform sev-snp --smp 2)
 foreach(entry 64 compat)

@@ -62,7 +62,7 @@ foreach(qemu qemu ${newer_qemus})
   endif()
 endforeach()
 # NMIs between the two uses of the GHCB MSR that a call of the service is, and in the middle of all else.
-foreach(row library_nmis:5 library_svsm_nmis:10)
+foreach(row library_nmis:6 library_svsm_nmis:11)
   string(REPLACE ":" ";" row ${row})
   list(POP_FRONT row guest requests)
   snp_image(file snp_${guest})

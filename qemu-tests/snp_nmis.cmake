@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 # qemu-tests/guests/snp_library/nmis.cpp with an NMI right before each VMGEXIT of its requests, one run each:
 #   cmake -DSEVSIM=<program> -DIMAGE=<file> -DTRACE=<file to write> -DREQUESTS=<n> -P snp_nmis.cmake
-# They begin behind the first OUT, whose value the handler knows, and end before the line that says how many NMIs there were (its text, and its
+# They begin with the first OUT, and end before the line that says how many NMIs there were (its text, and its
 # end). The VMGEXITs by which a service at VMPL 0 goes back to the kernel's VMPL are the service's: an NMI there
 # would be its own.
 include(${CMAKE_CURRENT_LIST_DIR}/planned.cmake)
@@ -15,7 +15,6 @@ foreach(record IN LISTS records)
     list(APPEND own ${number})
   endif()
 endforeach()
-list(POP_FRONT own first_out)
 list(POP_BACK own end text)
 list(LENGTH own requests)
 if(NOT requests EQUAL REQUESTS)
