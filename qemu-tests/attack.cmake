@@ -87,6 +87,9 @@ place_test(storm storm:0x80000312@40+3 UNEXPECTED_EXCEPTION)
 place_test(storm_of_nmis storm:0x80000202@40+30 result)
 place_test(event_nmi event:0x80000202@63 result)
 place_test(event_vector_2 event:0x80000002@90 result)
+# A request for the guest's end that is passed over: the reason is told all the same.
+sevsim_test(place_unanswered_end vestibule STATUS 1 ARGS --hostile response-code --hostile unanswered@3
+  WANT "termination: MSR_BAD_RESPONSE .* It halted for good: nobody obeyed" "told 2 times")
 place_test(init init@30 "halted for good: INIT")
 place_test(init_storm init-storm:0@30+2 "halted for good: INIT")
 place_test(sipi_storm sipi-storm:0@30+9 result)

@@ -191,7 +191,9 @@ std::string outcome_in_words(const Outcome& outcome) {
         return fmt::format("the guest gave up on an exit that it does not support ({:#x})",
                            outcome.value);
     case OutcomeKind::shutdown: return "the guest shut down (triple fault)";
-    case OutcomeKind::halt: return "the guest halted for good";
+    case OutcomeKind::halt:
+        return outcome.reason ? termination(outcome.reason, {}) + ". It halted for good"
+                              : "the guest halted for good";
     case OutcomeKind::stop: return "the machine stopped the guest";
     case OutcomeKind::host: return "the host wanted an end";
     case OutcomeKind::limit: return "the guest was entered as often as it may be (--limit)";

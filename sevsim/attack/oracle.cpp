@@ -65,7 +65,8 @@ bool is_coded(const Ended& run) {
     if (run.kind == "unsupported-event") {
         return true; // by its own request, with the exit code
     }
-    if (run.kind != "terminate" || !run.reason) {
+    // Where nobody obeys, a guest can do no more than halt.
+    if ((run.kind != "terminate" && run.kind != "halt") || !run.reason) {
         return false;
     }
     using ghcb::Reason;
@@ -79,7 +80,8 @@ constexpr std::string_view went_on = "exit-after-termination";
 /// It has gone on asking for its termination, as the library does (library/end.h), until it was
 /// heard; an NMI that came in between it has handled.
 bool insists(const Ended& run, const Lies& plan) {
-    return run.kind == "terminate" && tells(plan, Lie::termination_returns);
+    return run.kind == "terminate"
+           && (tells(plan, Lie::termination_returns) || tells(plan, Lie::unanswered));
 }
 
 /// It takes a call for a request for termination, whose reason then is whatever stands in the page.
@@ -90,15 +92,13 @@ bool takes_for_termination(const Lies& plan) {
     });
 }
 
-/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
-/// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
-/// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it holds a
-/// vCPU that has asked for something else, or ends the guest for it.
+/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, or sends
+/// an INIT and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it
+/// holds a vCPU that has asked for something else, or ends the guest for it.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     return (run.kind == "stop" && tells(plan, Lie::no_information))
            || (run.kind == "terminate" && takes_for_termination(plan))
-           || (run.kind == "halt"
-               && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)))
+           || (run.kind == "halt" && tells(plan, Lie::answer_of_other))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
                && (tells(plan, Lie::init) || tells(plan, Lie::init_storm)));
 }

@@ -294,7 +294,14 @@ TEST(AttackOracle, GuestsOfOurs) {
 
 /// What the hypervisor does to a guest that has ended, or not begun, is no fault of it.
 TEST(AttackOracle, EndsOfTheHypervisors) {
-    EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::uncoded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "unanswered@5"), Verdict::uncoded_end);
+    Ended unheard = terminated(2, 0x30); // and then a HLT, since nobody obeyed
+    unheard.kind  = "halt";
+    EXPECT_EQ(verdict_on(unheard, "termination-returns"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(unheard, "unanswered@5"), Verdict::coded_end);
+    unheard.reason = ReasonCodes{1, 0};
+    EXPECT_EQ(verdict_on(unheard, "unanswered@5"), Verdict::uncoded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "answer-of-other:0x80000004@1"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
     // A call that is served as a request for termination.

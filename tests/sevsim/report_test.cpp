@@ -154,7 +154,11 @@ TEST(Report, OutcomesInWords) {
     EXPECT_TRUE(says(report(ended(OutcomeKind::unsupported_event, 0x8A)),
                      "gave up on an exit that it does not support (0x8a)\n"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::shutdown)), "shut down (triple fault)"));
-    EXPECT_TRUE(says(report(ended(OutcomeKind::halt)), "halted for good"));
+    EXPECT_TRUE(says(report(ended(OutcomeKind::halt)), "Outcome: the guest halted for good"));
+    RunResult unheard               = ended(OutcomeKind::halt);
+    unheard.records.outcome->reason = {2, 0x2B};
+    EXPECT_TRUE(says(report(unheard), "termination: GHCB_NOT_ANSWERING (set 2, code 0x2b)"));
+    EXPECT_TRUE(says(report(unheard), "It halted for good"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::stop)), "the machine stopped the guest"));
     EXPECT_TRUE(says(report(ended(OutcomeKind::monitor_error)), "the monitor failed"));
     RunResult lost               = ended(OutcomeKind::stop);

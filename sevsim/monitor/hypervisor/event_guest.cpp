@@ -65,11 +65,14 @@ Answer serve_features(Vcpu& vcpu, GhcbView&) { return Answer::done(told_features
 
 /// SW_EXITINFO1: reason set in [3:0], reason code in [11:4].
 Answer serve_termination(Vcpu& vcpu, GhcbView& ghcb) {
+    const u64 reason = ghcb.get(field::exit_info_1);
+    const EndRequest asked{.set  = static_cast<u8>(reason & 0xF),
+                           .code = static_cast<u8>(reason >> 4)};
     if (goes_on_behind_termination(vcpu)) {
+        vcpu.termination = asked;
         return Answer::done();
     }
-    const u64 reason = ghcb.get(field::exit_info_1);
-    end_run_by_termination(reason & 0xF, static_cast<u8>(reason >> 4), vcpu.last_ghcb);
+    end_run_by_termination(asked.set, asked.code, vcpu.last_ghcb);
 }
 
 /// SW_EXITINFO1: the exit code that the guest's #VC handler does not serve.

@@ -84,12 +84,13 @@ u64 run_vmpl_by_msr(Vcpu& vcpu, u64 request) {
     return (u64{!run_vmpl(vcpu, high_half(request) & 3)} << 32) | 0x017;
 }
 
-/// Reason set in [15:12], reason code in [23:16].
 u64 terminate(Vcpu& vcpu, u64 request) {
     if (goes_on_behind_termination(vcpu)) {
+        vcpu.termination = end_request_of(request);
         return request;
     }
-    end_run_by_termination((request >> 12) & 0xF, static_cast<u8>(request >> 16), vcpu.last_ghcb);
+    const EndRequest asked = end_request_of(request);
+    end_run_by_termination(asked.set, asked.code, vcpu.last_ghcb);
 }
 
 constexpr u64 request_mask        = 0xFFF;
@@ -185,6 +186,10 @@ void serve_vmgexit(Vcpu& vcpu) {
         report_violation(Rule::vmgexit_user, "VMGEXIT at CPL 3");
     }
     if (leaves_unanswered(vcpu.options)) {
+        if (asks_for_termination(vcpu.ghcb_msr)) {
+            ++vcpu.terminations;
+            vcpu.termination = end_request_of(vcpu.ghcb_msr);
+        }
         return;
     }
     if ((vcpu.ghcb_msr & request_mask) == 0) {

@@ -215,6 +215,9 @@ void stop(Vcpu& vcpu, Activity activity, const char* detail) {
     vcpu.activity      = vcpu.init_received ? Activity::waits_for_sipi : activity;
     vcpu.init_received = false;
     if (!is_any_running()) {
+        if (vcpu.terminations != 0 && activity == Activity::halted) {
+            end_run_by_unheard_halt(vcpu.termination);
+        }
         end_run_by_halt(detail);
     }
     while (vcpu.activity != Activity::running) {

@@ -4,6 +4,7 @@
 
 #include "sevsim/monitor/options.h"
 #include "sevsim/monitor/processor/svm.h"
+#include "sevsim/monitor/recording/outcome.h"
 #include "x86/msr.h"
 #include "x86/registers.h"
 
@@ -54,17 +55,18 @@ struct Vcpu {
     u64 told_dr7;   // the last DR7 write that it was asked for
     u32 logical_id; // of its local APIC, by which interprocessor interrupts can name it
     ApicMode apic_mode;
-    u64 x2apic_command;  // what it last wrote to ICR in x2APIC mode
-    u64 terminations;    // how often it has asked for the guest's end
-    u64 registered_ghcb; // the address that it has registered, 1 where it has none (SEV-SNP)
-    u8 vmpl;             // at which it runs
-    u64 vmsa;            // the page in guest memory that it runs from; 0: its state at launch
-    u64 leaving_vmsa;    // the one that it has no more, and may still run from; 0: there is none
-    u64 vmsa_at_init;    // the one that INIT starts it from; 0: there is none
-    u64 next_vmsa;       // where `replaced`, the one that its processor loads next (vmsa.h)
-    bool replaced;       // what it was about to do is no more: only that state counts
-    bool destroyed;      // AP creation wants it to stop
-    bool changes_vmpl;   // RUN_VMPL has been asked for `next_vmpl`
+    u64 x2apic_command;     // what it last wrote to ICR in x2APIC mode
+    u64 terminations;       // how often it has asked for the guest's end, and was not heard
+    EndRequest termination; // which, the last time
+    u64 registered_ghcb;    // the address that it has registered, 1 where it has none (SEV-SNP)
+    u8 vmpl;                // at which it runs
+    u64 vmsa;               // the page in guest memory that it runs from; 0: its state at launch
+    u64 leaving_vmsa;       // the one that it has no more, and may still run from; 0: there is none
+    u64 vmsa_at_init;       // the one that INIT starts it from; 0: there is none
+    u64 next_vmsa;          // where `replaced`, the one that its processor loads next (vmsa.h)
+    bool replaced;          // what it was about to do is no more: only that state counts
+    bool destroyed;         // AP creation wants it to stop
+    bool changes_vmpl;      // RUN_VMPL has been asked for `next_vmpl`
     u8 next_vmpl;
     bool goes_when_halted; // to `next_vmpl`, which another vCPU has given a state
     VmplContext vmpls[4];  // by VMPL

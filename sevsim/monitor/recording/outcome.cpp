@@ -282,6 +282,17 @@ void leave_qemu() {
 
 void end_run_by_halt(std::string_view detail) { end_with_detail("halt", detail); }
 
+void end_run_by_unheard_halt(const EndRequest& asked) {
+    send_counts(false);
+    send_last_exits();
+    Record outcome("outcome");
+    outcome.text("kind", "halt")
+        .number("reason_set", asked.set)
+        .number("reason_code", asked.code)
+        .text("detail", "nobody obeyed");
+    finish(outcome, true);
+}
+
 void end_run_by_stop(std::string_view detail) { end_with_detail("stop", detail); }
 
 void end_run_by_unsupported_event(u64 exit_code, u64 extra) {

@@ -15,6 +15,17 @@ struct Vcpu;
 /// The guest's port for its exit code: QEMU's isa-debug-exit.
 inline constexpr u16 debug_exit_port = 0xF4;
 
+/// A termination request: reason set and code (GHCB specification, section 2.3.1).
+struct EndRequest {
+    u8 set;
+    u8 code;
+};
+
+/// Of the MSR protocol: the set in [15:12], the code in [23:16].
+constexpr EndRequest end_request_of(u64 request) {
+    return {.set = static_cast<u8>((request >> 12) & 0xF), .code = static_cast<u8>(request >> 16)};
+}
+
 /// Kinds of exits in the table that the host prints.
 enum class Served : u8 { vc, ghcb, msr_protocol };
 
@@ -63,6 +74,8 @@ void add_moment(Record& record);
 [[noreturn]] void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page);
 [[noreturn]] void end_run_by_shutdown(std::string_view detail);
 [[noreturn]] void end_run_by_halt(std::string_view detail);
+/// Behind a request for the guest's end that nobody obeyed.
+[[noreturn]] void end_run_by_unheard_halt(const EndRequest& asked);
 [[noreturn]] void end_run_by_stop(std::string_view detail); // what no machine can go on from
 /// Likewise, of `kind`: its exceptions need a page that is not validated (SEV-SNP).
 [[noreturn]] void end_run_by_lost_page(const char* kind, std::string_view detail, u64 page);
