@@ -28,6 +28,10 @@ foreach(entry 64 32)
   string(REPLACE "stub_64" "stub" name stub_${entry})
   attack_test(${name} ${file} ARGS --kind ${stub_lies})
 endforeach()
+# With a payload it has to see through every lie that there is before it hands over.
+foreach(entry 64 compat 32)
+  attack_test(stub_payload_${entry} ${CMAKE_CURRENT_BINARY_DIR}/payload_elf_${entry}.igvm RUNS 80)
+endforeach()
 # How many NMIs came is the hypervisor's to say. Where the C-bit is, and that this is an SEV-ES guest at all, its
 # kernel believes whoever answers: that is the stub's to find out (docs/library.md), not the runtime's.
 string(JOIN "," runtime_lies response-code cpuid-register exitinfo1-upper rdpmc-gp debug-swap port-data tsc-exits
