@@ -13,6 +13,7 @@
         extern  stack_top_offset
         extern  entry64_offset
         extern  entry64_snp_validated_offset
+        extern  image_end_offset
 
         section .text.entry32 progbits alloc exec nowrite align=16
         global  entry32
@@ -31,8 +32,11 @@ entry32:
         sub     esp, LEGACY_HANDLERS_SIZE
         mov     eax, ebx                ; arguments in EAX, EDX, ECX: the image's address,
         mov     edx, esi                ; what it was made for,
-        mov     ecx, esp                ; memory for the handlers: it must last until they do
+        mov     ecx, esp                ; memory for the handlers: it must last until they do,
+        lea     edi, [ebx + image_end_offset]
+        push    edi                     ; and on the stack where an SEV-SNP guest's CPUID page is
         call    legacy_code             ; handlers, C-bit, page tables; EDX:EAX = a random number
+        pop     ecx
         push    edx                     ; written without paging, hence private memory
         push    eax
         mov     esi, eax                ; and kept where no hypervisor looks
@@ -61,7 +65,8 @@ entry32:
 ;   - not_private uses the GHCB MSR, which is never intercepted, VMGEXIT and HLT, automatic exits.
 ; Interrupts are off. An NMI would be a shutdown, as it would in any such switch.
         mov     cr0, eax                ; compatibility mode
-; SECURITY: the hypervisor named the C-bit in use from here on. Were it the wrong one, every access
+; SECURITY: under SEV-ES the hypervisor named the C-bit in use from here on, as it could have in a
+; CPUID page that the secure processor lets pass. Were it the wrong one, every access
 ; to data would go to shared memory, and the hypervisor would write our stack: so nothing is read
 ; back but a number that it does not know, before anything is popped, returned to or called. Walks
 ; and fetches are private on any C-bit. A guest without C-bit, made believe that its machine is a

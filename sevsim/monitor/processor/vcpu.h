@@ -82,11 +82,9 @@ struct Vcpu {
 
     u64 c_bit() const { return bit(options.c_bit_position); }
 
-    /// The guest-physical address without what selects a view. A hypervisor that names a wrong
-    /// C-bit also maps the guest's memory where the guest, believing it, will look: shared.
+    /// The guest-physical address without what selects a view.
     u64 without_c_bit(u64 gpa) const {
-        const u64 wrong =
-            options.hostile.has(Lie::cbit_position) ? bit(options.wrong_c_bit_position()) : 0;
+        const u64 wrong = options.maps_wrong_c_bit() ? bit(options.wrong_c_bit_position()) : 0;
         return gpa & ~(c_bit() | wrong);
     }
 
