@@ -13,6 +13,8 @@
         extern  stack_top_offset
         extern  entry64_offset
         extern  entry64_snp_validated_offset
+        extern  bss_start_offset
+        extern  bss_end_offset
         extern  image_end_offset
 
         section .text.entry32 progbits alloc exec nowrite align=16
@@ -41,6 +43,18 @@ entry32:
         push    eax
         mov     esi, eax                ; and kept where no hypervisor looks
         mov     edi, edx
+
+; SECURITY: the hypervisor of an SEV-SNP guest may have taken pages since they were validated. An access
+; to one is #VC, which has a handler here and none in window 2, where 64-bit code clears them. From here
+; to the handlers of 64-bit mode the guest asks it for nothing.
+        mov     eax, [ebx + entry64_snp_validated_offset]
+        lea     ecx, [ebx + bss_start_offset]
+        lea     edx, [ebx + bss_end_offset]
+.touch:
+        mov     eax, [ecx]
+        add     ecx, PAGE_SIZE
+        cmp     ecx, edx
+        jb      .touch
 
 ; Still legacy mode, and its handlers live: should a hypervisor intercept what follows, up to and with
 ; the MOV to CR0 (#VC is a fault: it comes before the mode changes), the guest ends in a coded
