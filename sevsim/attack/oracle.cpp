@@ -89,7 +89,8 @@ bool insists(const Ended& run, const Lies& plan) {
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     return (run.kind == "stop" && tells(plan, Lie::no_information))
            || (run.kind == "halt"
-               && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)))
+               && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)
+                   || tells(plan, Lie::unanswered)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
                && (tells(plan, Lie::init) || tells(plan, Lie::init_storm)));
 }

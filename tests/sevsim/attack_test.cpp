@@ -296,6 +296,8 @@ TEST(AttackOracle, GuestsOfOurs) {
 TEST(AttackOracle, EndsOfTheHypervisors) {
     EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "answer-of-other:0x80000004@1"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "unanswered@8"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(ended_as("timeout"), "unanswered@8"), Verdict::uncoded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
     for (const char* kind : {"halt", "timeout", "limit"}) {
         EXPECT_EQ(verdict_on(ended_as(kind), "init@3"), Verdict::coded_end);
