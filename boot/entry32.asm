@@ -13,6 +13,9 @@
         extern  stack_top_offset
         extern  entry64_offset
         extern  entry64_snp_validated_offset
+        extern  bss_start_offset
+        extern  bss_end_offset
+        extern  image_end_offset
 
         section .text.entry32 progbits alloc exec nowrite align=16
         global  entry32
@@ -31,12 +34,27 @@ entry32:
         sub     esp, LEGACY_HANDLERS_SIZE
         mov     eax, ebx                ; arguments in EAX, EDX, ECX: the image's address,
         mov     edx, esi                ; what it was made for,
-        mov     ecx, esp                ; memory for the handlers: it must last until they do
+        mov     ecx, esp                ; memory for the handlers: it must last until they do,
+        lea     edi, [ebx + image_end_offset]
+        push    edi                     ; and on the stack where an SEV-SNP guest's CPUID page is
         call    legacy_code             ; handlers, C-bit, page tables; EDX:EAX = a random number
+        pop     ecx
         push    edx                     ; written without paging, hence private memory
         push    eax
         mov     esi, eax                ; and kept where no hypervisor looks
         mov     edi, edx
+
+; SECURITY: the hypervisor of an SEV-SNP guest may have taken pages since they were validated. An access
+; to one is #VC, which has a handler here and none in window 2, where 64-bit code clears them. From here
+; to the handlers of 64-bit mode the guest asks it for nothing.
+        mov     eax, [ebx + entry64_snp_validated_offset]
+        lea     ecx, [ebx + bss_start_offset]
+        lea     edx, [ebx + bss_end_offset]
+.touch:
+        mov     eax, [ecx]
+        add     ecx, PAGE_SIZE
+        cmp     ecx, edx
+        jb      .touch
 
 ; Still legacy mode, and its handlers live: should a hypervisor intercept what follows, up to and with
 ; the MOV to CR0 (#VC is a fault: it comes before the mode changes), the guest ends in a coded
@@ -61,7 +79,8 @@ entry32:
 ;   - not_private uses the GHCB MSR, which is never intercepted, VMGEXIT and HLT, automatic exits.
 ; Interrupts are off. An NMI would be a shutdown, as it would in any such switch.
         mov     cr0, eax                ; compatibility mode
-; SECURITY: the hypervisor named the C-bit in use from here on. Were it the wrong one, every access
+; SECURITY: under SEV-ES the hypervisor named the C-bit in use from here on, as it could have in a
+; CPUID page that the secure processor lets pass. Were it the wrong one, every access
 ; to data would go to shared memory, and the hypervisor would write our stack: so nothing is read
 ; back but a number that it does not know, before anything is popped, returned to or called. Walks
 ; and fetches are private on any C-bit. A guest without C-bit, made believe that its machine is a

@@ -44,6 +44,8 @@ sevsim_test(limit vestibule STATUS 1 ARGS --limit 300
 
 # What the hypervisor was not to see.
 sevsim_test(leak_field leak_field STATUS 1 WANT "leak-field +1 " "exited with code 0" REJECT "leak-register")
+sevsim_test(unanswered_call unanswered_call STATUS 1 ARGS --hostile unanswered@5
+  WANT "told 1 times" "^![?]" "ghcb-extra-input +1 " "exited with code 0")
 sevsim_test(leak_register leak_register STATUS 1 WANT "leak-register +1 " "exited with code 0")
 sevsim_test(leak_canary leak_canary STATUS 1 ARGS --canary 77
   WANT "^a secret\n" "leak-canary +[2-9] " "exited with code 0")

@@ -80,7 +80,7 @@ attack_test(snp_nmis ${snp_nmis_file} RUNS 60 ARGS --platform sev-snp --ignore N
   --kind nmi,vnmi,event-within:0x80000202,event-walk:0x80000202,event-within:0x80000312)
 snp_image(snp_vcpu_file snp_library_promises_vcpu --vcpus 2)
 attack_test(snp_vcpu ${snp_vcpu_file} RUNS 20 ARGS --platform sev-snp --smp 2)
-foreach(entry 64 compat)
+foreach(entry 64 compat 32)
   snp_stub_file(file attacked_${entry} --cbit 47 --entry ${entry} --memory 64M --attest 6e6f6e6365
     --payload ${payload_dir}/accepted.elf)
   string(REPLACE "stub_64" "stub" name snp_stub_${entry})

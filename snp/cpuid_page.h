@@ -43,7 +43,7 @@ struct CpuidPage {
     u32 reserved0;
     u64 reserved1;
     CpuidFunction functions[most_functions];
-    u8 rest[page_size - 16 - most_functions * sizeof(CpuidFunction)];
+    u8 rest[page_size - 16 - u64{most_functions} * sizeof(CpuidFunction)];
 };
 
 static_assert(sizeof(CpuidFunction) == 48);
@@ -90,6 +90,22 @@ struct CpuidIndex {
         return nullptr;
     }
 };
+
+/// The function of a leaf without sub-leaves, for who needs no index; nullptr where the page has
+/// none of it, or more than one.
+constexpr const CpuidFunction* find_only(const CpuidPage& page, u32 leaf) {
+    const CpuidFunction* found = nullptr;
+    for (u32 n = 0; n < page.count && n < CpuidPage::most_functions; ++n) {
+        if (page.functions[n].leaf != leaf) {
+            continue;
+        }
+        if (found != nullptr) {
+            return nullptr;
+        }
+        found = &page.functions[n];
+    }
+    return found;
+}
 
 /// Takes one function into the index, or says what is wrong with it. Functions of leaves that no
 /// processor has so far are left out: nobody can ask for them.

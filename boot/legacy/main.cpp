@@ -6,6 +6,7 @@
 #include "boot/random.h"
 #include "ghcb/msr_protocol.h"
 #include "ghcb/sev_status.h"
+#include "snp/cpuid_page.h"
 #include "x86/cpu.h"
 
 using namespace vestibule;
@@ -14,26 +15,44 @@ namespace msr_protocol = ghcb::msr_protocol;
 namespace reason       = ghcb::reason;
 
 extern "C" [[gnu::regparm(3)]] u64 legacy_main(u32 base, Platform platform,
-                                               boot::legacy::Handlers& handlers);
+                                               boot::legacy::Handlers& handlers,
+                                               const snp::CpuidPage& cpuid_page);
 
 namespace vestibule::boot::legacy {
 
 namespace {
 
-/// The C-bit that the hypervisor names, by both roads on which it can be asked, as a mask. Whether
-/// it is one is not known before paging is on. An SEV-SNP guest has a CPUID page, against which it
-/// is held later (boot/snp/main.cpp), and asks no hypervisor for a leaf.
-u64 named_c_bit(Platform platform) {
-    const auto information = msr_protocol::SevInformation::decode(
-        msr_protocol::exchange<x86::Cpu>(msr_protocol::sev_information_request));
-    u32 ebx = information.c_bit_position;
-    if (!information.well_formed
-        || (platform != Platform::sev_snp
-            && !msr_protocol::cpuid<x86::Cpu>(x86::cpuid_leaf::memory_encryption,
-                                              msr_protocol::CpuidRegister::ebx, ebx))) {
+/// CPUID 0x8000001F EBX by the MSR protocol.
+u32 ask_encryption(Platform platform) {
+    u32 ebx = 0;
+    if (!msr_protocol::cpuid<x86::Cpu>(x86::cpuid_leaf::memory_encryption,
+                                       msr_protocol::CpuidRegister::ebx, ebx)) {
         fail(platform, reason::msr_bad_response);
     }
-    const unsigned position = x86::c_bit_position(ebx);
+    return ebx;
+}
+
+/// The same from the CPUID page, which the launch has validated: without paging it can be read
+/// before there is a C-bit. In 64-bit mode the whole page is checked (boot/snp/main.cpp).
+u32 look_up_encryption(const snp::CpuidPage& page) {
+    const snp::CpuidFunction* encryption = snp::find_only(page, x86::cpuid_leaf::memory_encryption);
+    if (encryption == nullptr) {
+        fail(Platform::sev_snp, reason::snp_cpuid_conflict);
+    }
+    return encryption->ebx;
+}
+
+/// The C-bit as a mask, by both roads on which one learns of it. Under SEV-ES both are the
+/// hypervisor, and whether it is one is not known before paging is on. Under SEV-SNP one is the
+/// CPUID page, so that a hypervisor which names another ends its guest before there is a table.
+u64 named_c_bit(Platform platform, const snp::CpuidPage& cpuid_page) {
+    const auto information = msr_protocol::SevInformation::decode(
+        msr_protocol::exchange<x86::Cpu>(msr_protocol::sev_information_request));
+    if (!information.well_formed) {
+        fail(platform, reason::msr_bad_response);
+    }
+    const unsigned position = x86::c_bit_position(
+        platform == Platform::sev_snp ? look_up_encryption(cpuid_page) : ask_encryption(platform));
     if (position != information.c_bit_position || !x86::is_plausible_c_bit(position)) {
         fail(platform, reason::c_bit_mismatch);
     }
@@ -56,7 +75,8 @@ bool has_random_numbers(Platform platform) {
 /// private memory, or on a native machine memory that nobody encrypts. SECURITY: a guest that was
 /// made believe that it is on one (boot/flash/main.cpp) does not find it. 0 where the processor has
 /// no random numbers, and so no SEV either.
-u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers) {
+u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers,
+                const snp::CpuidPage& cpuid_page) {
     using namespace boot::legacy;
     install_handlers(handlers, platform); // before anything that can raise #VC
 
@@ -68,7 +88,8 @@ u64 legacy_main(u32 base, Platform platform, boot::legacy::Handlers& handlers) {
         fail(platform, verdict.reason);
     }
     auto& tables = *reinterpret_cast<x86::PageTable*>(base);
-    boot::map_image(tables, base, platform == Platform::native ? 0 : named_c_bit(platform));
+    boot::map_image(tables, base,
+                    platform == Platform::native ? 0 : named_c_bit(platform, cpuid_page));
     if (!has_random_numbers(platform)) {
         return 0;
     }

@@ -59,6 +59,12 @@ struct Options {
 
     /// The one that lies about the C-bit name.
     unsigned wrong_c_bit_position() const { return c_bit_position - 1; }
+
+    /// Whether SEV information is one of them. Who names a wrong C-bit there also maps the guest's
+    /// memory where the guest, believing it, will look: shared.
+    bool maps_wrong_c_bit() const {
+        return hostile.has(Lie::cbit_position) || hostile.has(Lie::cbit_information);
+    }
 };
 
 /// Fills `options` from the command line; false where a word is not understood.

@@ -157,6 +157,17 @@ TEST_F(CpuidPageTest, RefusesAFunctionThatIsThereTwice) {
 }
 
 /// Functions of leaf 0xD for an XCR0 from which nothing is computed are passed over.
+TEST_F(CpuidPageTest, FindsOneWithoutAnIndex) {
+    EXPECT_EQ(snp::find_only(*page, 0x8000'001F), &page->functions[encryption]);
+    EXPECT_EQ(snp::find_only(*page, 0x8000'0022), nullptr);
+    page->count = encryption; // the last: beyond the count it is none
+    EXPECT_EQ(snp::find_only(*page, 0x8000'001F), nullptr);
+    page->count = ~u32{0}; // a lie: nothing is read beyond the table
+    EXPECT_EQ(snp::find_only(*page, 0x8000'001F), &page->functions[encryption]);
+    page->functions[CpuidPage::most_functions - 1] = page->functions[encryption];
+    EXPECT_EQ(snp::find_only(*page, 0x8000'001F), nullptr) << "twice, even if both agree";
+}
+
 TEST_F(CpuidPageTest, TakesOneOfSeveralForEachXcr0) {
     add({.leaf = 0xD, .subleaf = 0, .xcr0 = 7, .eax = 7, .ebx = 0x1340, .ecx = 0x340});
     ASSERT_TRUE(open().is_done());

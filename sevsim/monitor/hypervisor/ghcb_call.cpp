@@ -63,11 +63,39 @@ bool check_header(GhcbView& ghcb) {
     return true;
 }
 
+/// A call that was passed over (Lie::unanswered), as it stood in its page. Its valid bits stand
+/// there still, which an honest hypervisor clears; what they show is no news in the call behind it.
+class PassedOver {
+  public:
+    void note(u64 gpa, const u8* page) {
+        gpa_ = gpa;
+        memcpy(fields_, page, sizeof fields_);
+    }
+
+    void forget() { gpa_ = ~u64{0}; }
+
+    bool has_shown(u64 gpa, u16 offset, u64 value) const {
+        Fields valid;
+        u64 shown;
+        memcpy(&valid, fields_ + field::bitmap, sizeof valid);
+        memcpy(&shown, fields_ + offset, sizeof shown);
+        return gpa == gpa_ && valid.has_all(fields(offset)) && shown == value;
+    }
+
+  private:
+    u64 gpa_ = ~u64{0};
+    u8 fields_[field::bitmap + sizeof(Fields)]{};
+};
+
+constinit PassedOver passed_over{};
+
 /// A field that is marked valid beyond these, and not zero: then it tells something.
-bool shows_more_than(const GhcbView& ghcb, Fields expected) {
+bool shows_more_than(const GhcbView& ghcb, u64 gpa, Fields expected) {
     bool shows = false;
-    ghcb.valid().without(expected).for_each(
-        [&](u16 offset) { shows |= offset < field::bitmap && ghcb.get(offset) != 0; });
+    ghcb.valid().without(expected).for_each([&](u16 offset) {
+        shows |= offset < field::bitmap && ghcb.get(offset) != 0
+                 && !passed_over.has_shown(gpa, offset, ghcb.get(offset));
+    });
     return shows;
 }
 
@@ -78,7 +106,7 @@ bool check_inputs(Vcpu& vcpu, u64 gpa, GhcbView& ghcb, const Event& event) {
         return false;
     }
     const Fields expected = always_valid | inputs.required | inputs.optional;
-    if (shows_more_than(ghcb, expected)) {
+    if (shows_more_than(ghcb, gpa, expected)) {
         // KVM does not mind; but it is a register of the guest's that nobody asked for.
         report_violation(Rule::ghcb_extra_input, event.name);
     }
@@ -168,6 +196,12 @@ void trace(Vcpu& vcpu, const char* name, const GhcbView& asked, u8* page) {
 
 } // namespace
 
+void pass_over_ghcb_page(u64 gpa) {
+    if (const u8* const page = shared_memory(gpa)) {
+        passed_over.note(gpa, page);
+    }
+}
+
 void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     u8* const page = shared_memory(gpa);
     if (page == nullptr) {
@@ -219,6 +253,7 @@ void serve_ghcb_page(Vcpu& vcpu, u64 gpa) {
     } else {
         count(Served::ghcb, 0, "malformed"); // its exit code means nothing
     }
+    passed_over.forget();
     lie_about_page(vcpu.options, ghcb, page);
     leaks::note_page(vcpu.options, gpa, page);
     trace(vcpu, name, ghcb, page);

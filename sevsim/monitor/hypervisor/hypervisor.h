@@ -30,4 +30,7 @@ void set_ap_jump_table(u64 gpa);
 /// A call through the GHCB page at a guest-physical address (section 4).
 void serve_ghcb_page(Vcpu& vcpu, u64 gpa);
 
+/// One that is left unanswered.
+void pass_over_ghcb_page(u64 gpa);
+
 } // namespace vestibule::sevsim

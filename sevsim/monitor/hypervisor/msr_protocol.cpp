@@ -185,14 +185,17 @@ void serve_vmgexit(Vcpu& vcpu) {
     if (vcpu.state().cpl == 3) {
         report_violation(Rule::vmgexit_user, "VMGEXIT at CPL 3");
     }
+    const bool has_page = (vcpu.ghcb_msr & request_mask) == 0;
     if (leaves_unanswered(vcpu.options)) {
-        if (asks_for_termination(vcpu.ghcb_msr)) {
+        if (has_page) {
+            pass_over_ghcb_page(vcpu.ghcb_msr);
+        } else if (asks_for_termination(vcpu.ghcb_msr)) {
             ++vcpu.terminations;
             vcpu.termination = end_request_of(vcpu.ghcb_msr);
         }
         return;
     }
-    if ((vcpu.ghcb_msr & request_mask) == 0) {
+    if (has_page) {
         serve_ghcb_page(vcpu, vcpu.ghcb_msr);
     } else {
         serve_msr_protocol(vcpu);

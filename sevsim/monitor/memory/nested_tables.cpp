@@ -123,7 +123,7 @@ Roots encrypted_roots(const Options& options, View view) {
         made.legacy    = five_level_root(private_table);
     }
     map_at_bit(*made.long_mode, options.c_bit_position, *shared_table, *private_table);
-    if (options.hostile.has(Lie::cbit_position)) { // Vcpu::without_c_bit
+    if (options.maps_wrong_c_bit()) { // Vcpu::without_c_bit
         map_at_bit(*made.long_mode, options.wrong_c_bit_position(), *shared_table, *shared_table);
         map_tables_at_wrong_bit(*made.long_mode, options, *shared_table, *private_table);
     }

@@ -118,9 +118,9 @@ NestedFault map_for_lower(Vcpu& vcpu, u64 exitinfo1, u64 page) {
 }
 
 /// Data through a mapping without the C-bit, of a page that is the guest's. KVM makes it shared
-/// then, and what the page held is lost.
-void share_unasked(u64 page) {
-    if (!reverse_map::at(page).falsified) {
+/// then, and what the page held is lost. `is_misled`: the guest was told that this is the C-bit.
+void share_unasked(u64 page, bool is_misled) {
+    if (!reverse_map::at(page).falsified && !is_misled) {
         report_violation(Rule::rmp_shared_access,
                          "an access without the C-bit to a page that is assigned to the guest");
     }
@@ -213,7 +213,7 @@ NestedFault resolve_snp_fault(Vcpu& vcpu, u64 exitinfo1, u64 gpa) {
     reverse_map::Entry& entry = reverse_map::at(page);
     if (!is_private && !table_code) {
         if (entry.assigned) {
-            share_unasked(page);
+            share_unasked(page, (gpa & vcpu.wrong_c_bit()) != 0);
         }
         map_shared(page, false); // the tables count pages that were touched so
         page_entry(shared_view, page).value = page | page_flags | PageTableEntry::no_execute;

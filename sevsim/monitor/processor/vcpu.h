@@ -84,12 +84,12 @@ struct Vcpu {
 
     u64 c_bit() const { return bit(options.c_bit_position); }
 
-    /// The guest-physical address without what selects a view. A hypervisor that names a wrong
-    /// C-bit also maps the guest's memory where the guest, believing it, will look: shared.
-    u64 without_c_bit(u64 gpa) const {
-        const u64 wrong =
-            options.hostile.has(Lie::cbit_position) ? bit(options.wrong_c_bit_position()) : 0;
-        return gpa & ~(c_bit() | wrong);
+    /// The guest-physical address without what selects a view.
+    u64 without_c_bit(u64 gpa) const { return gpa & ~(c_bit() | wrong_c_bit()); }
+
+    /// What the hypervisor has the guest take for the C-bit; 0: the C-bit.
+    u64 wrong_c_bit() const {
+        return options.maps_wrong_c_bit() ? bit(options.wrong_c_bit_position()) : 0;
     }
 
     bool is_long_mode() {
