@@ -13,8 +13,8 @@
         extern  stack_top_offset
         extern  entry64_offset
         extern  entry64_snp_validated_offset
-        extern  bss_start_offset
-        extern  bss_end_offset
+        extern  idt_offset
+        extern  switch_event_offset
         extern  image_end_offset
 
         section .text.entry32 progbits alloc exec nowrite align=16
@@ -31,6 +31,23 @@ entry32:
         mov     ecx, PAGE_SIZE / 4      ; loaded it, so it holds noise
         xor     eax, eax
         rep stosd
+
+; The IDT of long mode, for as long as nobody is there who can do more than end: all gates lead to
+; switch_event.
+        lea     edi, [ebx + idt_offset]
+        lea     eax, [ebx + switch_event_offset]
+        mov     edx, eax                ; the gate's second word: the address's upper half,
+        mov     dx, INTERRUPT_GATE      ; and what it is
+        movzx   eax, ax                 ; its first: the lower half,
+        or      eax, CODE64_SELECTOR << 16
+        mov     ecx, IDT_SIZE / 16
+.gate:
+        mov     [edi], eax
+        mov     [edi + 4], edx
+        and     dword [edi + 8], 0      ; all of the image is below 4 GiB
+        and     dword [edi + 12], 0
+        add     edi, 16
+        loop    .gate
         sub     esp, LEGACY_HANDLERS_SIZE
         mov     eax, ebx                ; arguments in EAX, EDX, ECX: the image's address,
         mov     edx, esi                ; what it was made for,
@@ -43,18 +60,9 @@ entry32:
         push    eax
         mov     esi, eax                ; and kept where no hypervisor looks
         mov     edi, edx
-
-; SECURITY: the hypervisor of an SEV-SNP guest may have taken pages since they were validated. An access
-; to one is #VC, which has a handler here and none in window 2, where 64-bit code clears them. From here
-; to the handlers of 64-bit mode the guest asks it for nothing.
-        mov     eax, [ebx + entry64_snp_validated_offset]
-        lea     ecx, [ebx + bss_start_offset]
-        lea     edx, [ebx + bss_end_offset]
-.touch:
-        mov     eax, [ecx]
-        add     ecx, PAGE_SIZE
-        cmp     ecx, edx
-        jb      .touch
+        lea     eax, [ebx + idt_offset]
+        push    eax                     ; what is put into IDTR when it may be:
+        push    word IDT_SIZE - 1
 
 ; Still legacy mode, and its handlers live: should a hypervisor intercept what follows, up to and with
 ; the MOV to CR0 (#VC is a fault: it comes before the mode changes), the guest ends in a coded
@@ -70,27 +78,35 @@ entry32:
         wrmsr
         mov     eax, cr0
         or      eax, CR0_PG | CR0_WP
+        mov     ecx, eax                ; (the handlers may have used it)
+        push    dword 0                 ; no IDT at all: a limit of 0,
+        push    word 0
+        lidt    [esp]
+        add     esp, 6
 
-; Window 2, from behind the MOV to CR0 to the LIDT in boot::install_early_handlers: with paging, long
-; mode is active, and the CPU takes the IDT for one of 16-byte gates, which it is not. Nothing in the
-; window needs a hypervisor's help:
-;   - compares, moves, pushes and the far return cannot be intercepted, and touch the image only;
-;   - so do entry64 and install_early_handlers, with LGDT and LIDT as in window 1;
-;   - not_private uses the GHCB MSR, which is never intercepted, VMGEXIT and HLT, automatic exits.
-; Interrupts are off. An NMI would be a shutdown, as it would in any such switch.
-        mov     cr0, eax                ; compatibility mode
+; Window 2, from that LIDT to the next one, behind the proof of the C-bit: with paging, long mode is
+; active, and the CPU takes the IDT for one of 16-byte gates, which that of legacy mode is not. Nothing
+; in the window needs a hypervisor's help: compares and jumps cannot be intercepted, and touch the image
+; only; not_private uses the GHCB MSR, which is never intercepted, VMGEXIT and HLT, automatic exits. An
+; event that the hypervisor brings is a shutdown.
+; SECURITY: and has to be. The CPU reads gates as it reads data, from the hypervisor's memory if the
+; C-bit is not one: with any IDT it would choose where the guest goes on.
+        mov     cr0, ecx                ; compatibility mode
 ; SECURITY: under SEV-ES the hypervisor named the C-bit in use from here on, as it could have in a
 ; CPUID page that the secure processor lets pass. Were it the wrong one, every access
 ; to data would go to shared memory, and the hypervisor would write our stack: so nothing is read
 ; back but a number that it does not know, before anything is popped, returned to or called. Walks
 ; and fetches are private on any C-bit. A guest without C-bit, made believe that its machine is a
 ; native one, does not find the number either.
-        cmp     [esp], esi
+        cmp     [esp + 6], esi
         jne     not_private
-        cmp     [esp + 4], edi
+        cmp     [esp + 10], edi
         jne     not_private
+; From here to install_early_handlers an event ends the guest with a code. The gates stay as they are
+; meanwhile: entry64 does not clear them.
+        lidt    [esp]
         lea     eax, [ebx + entry64_offset]
-        cmp     dword [esp + 8 + LEGACY_HANDLERS_PLATFORM], PLATFORM_SEV_SNP
+        cmp     dword [esp + 14 + LEGACY_HANDLERS_PLATFORM], PLATFORM_SEV_SNP
         jne     .leave
         lea     eax, [ebx + entry64_snp_validated_offset]
 .leave:
@@ -98,9 +114,17 @@ entry32:
         push    eax                     ; and its EIP
         retf                            ; to 64-bit mode; entry64 starts its stack afresh
 
+; Where the gates lead, in 64-bit mode, in which these bytes mean the same. The stub's own memory is
+; not cleared yet, so no other handler can work.
+        global  switch_event
+switch_event:
+        mov     eax, TERMINATE_SWITCH_EVENT
+        jmp     short not_private.end
+
 not_private:                            ; no stack here: it is the hypervisor's
-        mov     ecx, MSR_GHCB
         mov     eax, TERMINATE_C_BIT_NOT_PRIVATE
+.end:
+        mov     ecx, MSR_GHCB
         xor     edx, edx
         wrmsr
         rep vmmcall                     ; VMGEXIT

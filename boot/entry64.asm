@@ -12,7 +12,7 @@
         default rel
 
         extern  stack_top
-        extern  bss_start
+        extern  cleared_start
         extern  bss_end
         extern  stub_main
 
@@ -20,7 +20,7 @@
         global  entry64
 entry64:
         cld                             ; assume nothing
-        lea     rdi, [bss_start]        ; memory that nobody loaded reads as noise: clear what is ours
+        lea     rdi, [cleared_start]    ; memory that nobody loaded reads as noise: clear what is ours
         lea     rcx, [bss_end]
         sub     rcx, rdi
         shr     rcx, 3

@@ -26,11 +26,16 @@ void exception_handler(vc::Frame& frame, u32 vector);
 }
 #pragma GCC visibility pop
 
+#pragma GCC visibility push(hidden)
+/// Alone in what entry64 does not clear: the 32-bit entry comes with gates of its own in it.
+extern "C"
+    [[gnu::section(".bss.kept")]] constinit x86::InterruptGate stub_idt[x86::exception::count]{};
+#pragma GCC visibility pop
+
 namespace vestibule::boot {
 
 namespace {
 
-constinit x86::InterruptGate idt[x86::exception::count]{};
 constinit vc::Context context{};
 
 /// An exception for the interrupted code, raised by the CPU or by the hypervisor's answer. One
@@ -61,10 +66,10 @@ void install_early_handlers() {
     const x86::TableRegister gdtr{.limit = sizeof(stub_gdt) - 1, .base = address_of(stub_gdt)};
     x86::Cpu::lgdt(gdtr);
     for (u64 vector = 0; vector < x86::exception::count; ++vector) {
-        idt[vector] = x86::InterruptGate::to(
+        stub_idt[vector] = x86::InterruptGate::to(
             address_of(exception_entries) + vector * exception_entry_stride, code64_selector);
     }
-    const x86::TableRegister idtr{.limit = sizeof(idt) - 1, .base = address_of(idt)};
+    const x86::TableRegister idtr{.limit = sizeof(stub_idt) - 1, .base = address_of(stub_idt)};
     x86::Cpu::lidt(idtr);
 }
 
@@ -73,7 +78,7 @@ void install_runtime_handler() {
     context.c_bit          = measured_c_bit();
     context.page_addresses = vc::page_addresses(0, context.c_bit);
     context.dr7            = x86::dr7_reset;
-    idt[x86::exception::vmm_communication] =
+    stub_idt[x86::exception::vmm_communication] =
         x86::InterruptGate::to(address_of(vc_runtime_entry), code64_selector);
 }
 

@@ -62,6 +62,7 @@ inline constexpr Reason bad_frame{set_vestibule, 0x3A};
 inline constexpr Reason vc_msr_not_intercepted{set_vestibule, 0x3B};
 inline constexpr Reason vc_dr7_not_intercepted{set_vestibule, 0x3C};
 inline constexpr Reason mc_reentered{set_vestibule, 0x3D};
+inline constexpr Reason switch_event{set_vestibule, 0x3E};
 // What a program handed to the library (include/vestibule/vestibule.h).
 inline constexpr Reason setup_cpu_block{set_vestibule, 0x40};
 inline constexpr Reason setup_ghcb_address{set_vestibule, 0x41};
@@ -168,6 +169,7 @@ inline constexpr TerminationReason termination_reasons[] = {
     {2, 0x3C, "VC_DR7_NOT_INTERCEPTED",
      "a #VC for DR7, which DebugSwap leaves to the guest: the hypervisor forges it"                     },
     {2, 0x3D, "MC_REENTERED",           "a #MC while another was handled, whose stack it overwrote"     },
+    {2, 0x3E, "SWITCH_EVENT",           "an exception or an NMI on the way from 32-bit to 64-bit mode"  },
     {2, 0x40, "SETUP_CPU_BLOCK",
      "setup: the CPU's block is not aligned to its size, or not mapped private and writable"            },
     {2, 0x41, "SETUP_GHCB_ADDRESS",

@@ -177,6 +177,11 @@ foreach(code 1 2 3 4)
     ARGS ${snp} --memory 64M --hostile list-header:${code} STATUS 1 WANT "termination: SNP_PAGE_STATE "
     REJECT "accepted: ")
 endforeach()
+# A page that 64-bit code is to clear, behind the 32-bit entry: there is an IDT whose gates can do nothing but end.
+foreach(lie taken replaced swapped)
+  snp_stub_test(lie_switch_page-${lie} selftest_32 BUILD --cbit 47 --entry 32 STATUS 1
+    ARGS ${snp} --hostile page-${lie}:0x214000@1 WANT "termination: SWITCH_EVENT " REJECT "TAP")
+endforeach()
 foreach(lie taken replaced swapped)
   snp_stub_test(lie_page-${lie} accepted ${accepted}
     ARGS ${snp} --memory 64M --hostile page-${lie}:0x3000000@50 STATUS 1

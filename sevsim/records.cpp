@@ -262,6 +262,7 @@ void read_outcome(const Json& object, Members& members, RunRecords& records) {
     if (object.contains("page")) {
         outcome.page = members.hexadecimal("page");
     }
+    outcome.idt_limit = members.optional_number("idt_limit");
     const auto set    = members.optional_number("reason_set", 0xF);
     const auto reason = members.optional_number("reason_code", 0xFF);
     if (set && reason) {

@@ -43,7 +43,8 @@ struct Outcome {
     u64 value        = 0; ///< of `exit` and `unsupported_event`: the guest's exit code
     std::string detail;
     std::optional<u64> page;           ///< that its exceptions need, and that is not validated
-    std::optional<ReasonCodes> reason; ///< of `terminate`
+    std::optional<u64> idt_limit;      ///< of `shutdown`
+    std::optional<ReasonCodes> reason; ///< of `terminate`, and of a `halt` behind that
     std::string last_words;            ///< of `terminate`: what the guest's GHCB page begins with
     std::optional<u64> vcpu;           ///< whose registers
     std::vector<std::pair<std::string, std::string>> registers;

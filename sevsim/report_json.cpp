@@ -79,6 +79,9 @@ Json outcome_json(const RunResult& result) {
     if (outcome->page) {
         object["page"] = hex(*outcome->page);
     }
+    if (outcome->idt_limit) {
+        object["idt_limit"] = *outcome->idt_limit;
+    }
     return object;
 }
 

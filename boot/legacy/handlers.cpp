@@ -77,9 +77,6 @@ void fail(Platform platform, ghcb::Reason reason) {
 void legacy_exception(vc::Frame32& frame) {
     using namespace boot::legacy;
     if (frame.vector == x86::exception::vmm_communication) {
-        if (frame.error_code == static_cast<u32>(x86::ExitCode::page_not_validated)) {
-            fail(boot::Platform::sev_snp, ghcb::reason::vc_page_unvalidated);
-        }
         const ghcb::Outcome outcome = vc::handle_early<x86::Cpu>(frame);
         if (!outcome.is_done()) {
             fail(boot::Platform::sev_es, outcome.reason);

@@ -14,6 +14,7 @@
         default rel
 
         extern  bss_start
+        extern  cleared_start
         extern  bss_end
         extern  stack_top
         extern  snp_main
@@ -35,7 +36,7 @@ entry64_snp:
         global  entry64_snp_validated
 entry64_snp_validated:
         cld
-        lea     rdi, [bss_start]        ; validated memory holds noise
+        lea     rdi, [cleared_start]    ; validated memory holds noise
         lea     rcx, [bss_end]
         sub     rcx, rdi
         shr     rcx, 3

@@ -69,6 +69,7 @@ std::expected<Ended, std::string> ended_of(const Json& object) {
     ended.reason_name = text(outcome, "reason_name");
     ended.words       = text(outcome, "words");
     ended.lost_page   = number(outcome, "page");
+    ended.idt_limit   = number(outcome, "idt_limit");
     const auto set    = number(outcome, "reason_set");
     const auto code   = number(outcome, "reason_code");
     if (set && code) {

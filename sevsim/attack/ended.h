@@ -33,6 +33,7 @@ struct Ended {
     std::optional<u64> value;
     std::optional<ReasonCodes> reason;
     std::optional<u64> lost_page; ///< that its exceptions need, and that is not validated
+    std::optional<u64> idt_limit; ///< where it shut down
     std::string reason_name;      ///< empty: none in the guest's table
     std::string words;            ///< how it ended, in words
     std::string output;           ///< the guest's serial port

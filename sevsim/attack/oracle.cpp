@@ -116,6 +116,12 @@ bool has_lost_its_handler(const Ended& run, const Lies& plan) {
            });
 }
 
+/// There is no IDT: not yet, before the guest has asked for anything, or none that the guest could
+/// trust (boot/entry32.asm). No code mends that.
+bool is_without_idt(const Ended& run) {
+    return run.kind == "shutdown" && (run.vmgexits == 0 || run.idt_limit == 0);
+}
+
 /// An exception at each of so many entries fills any stack: the guest is out again before it has
 /// asked for its end.
 bool is_stormed(const Ended& run, const Lies& plan) {
@@ -302,10 +308,8 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
     if (is_coded(run) || is_hypervisors_end(run, plan)) {
         return {Verdict::coded_end, "", run.words};
     }
-    if ((run.kind == "shutdown" && run.vmgexits == 0) || has_lost_its_handler(run, plan)
-        || is_stormed(run, plan)) {
-        // Before it has asked for anything a guest may have no IDT yet, which no code mends; and
-        // none runs without its handler, or where it comes to no instruction.
+    if (is_without_idt(run) || has_lost_its_handler(run, plan) || is_stormed(run, plan)) {
+        // None runs without its handler, or where it comes to no instruction.
         return {Verdict::other_end, "", run.words};
     }
     if (is_end_of_choice(run) && run.value != honest.value) {

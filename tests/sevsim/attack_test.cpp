@@ -330,6 +330,12 @@ TEST(AttackOracle, EndsOfTheHypervisors) {
     Ended early    = ended_as("shutdown");
     early.vmgexits = 0;
     EXPECT_EQ(verdict_on(early), Verdict::other_end);
+    // The 32-bit entry, where the CPU would read an IDT from memory that may be the hypervisor's.
+    Ended between     = ended_as("shutdown");
+    between.idt_limit = 0;
+    EXPECT_EQ(verdict_on(between), Verdict::other_end);
+    between.idt_limit = 511;
+    EXPECT_EQ(verdict_on(between), Verdict::uncoded_end);
 }
 
 /// One exception a guest has to come through, and a few; not as many as there are entries.

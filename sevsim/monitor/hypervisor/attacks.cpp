@@ -24,7 +24,7 @@ constinit bool awaits_iret = false; // the second NMI of Lie::vnmi does
 } // namespace
 
 u64 attacked_vc(const Options& options, u64 exit_code) {
-    const Hostility* const lie = told_now(options, Lie::vc_instead);
+    const Hostility* const lie = told_now(options, Lie::vc_instead, exit_code);
     return lie != nullptr ? lie->code : exit_code;
 }
 

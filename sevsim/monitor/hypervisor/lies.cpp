@@ -30,14 +30,14 @@ bool tells(const Options& options, Lie lie) {
     return true;
 }
 
-const Hostility* told_now(const Options& options, Lie lie) {
+const Hostility* told_now(const Options& options, Lie lie, std::optional<u64> truth) {
     static constinit u64 moments[lie_count]{};
     if (!options.hostile.has(lie)) {
         return nullptr;
     }
     const u64 moment = ++moments[static_cast<size_t>(lie)];
     for (const Hostility& one : options.hostile) {
-        if (one.lie == lie && one.at == moment) {
+        if (one.lie == lie && one.at == moment && one.code != truth) {
             (void)tells(options, lie);
             return &one;
         }

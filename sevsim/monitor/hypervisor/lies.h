@@ -6,14 +6,16 @@
 #include "sevsim/monitor/options.h"
 #include "x86/cpu.h"
 
+#include <optional>
+
 namespace vestibule::sevsim {
 
 /// Is this lie told now? The trace says so then.
 bool tells(const Options& options, Lie lie);
 
 /// Counts one of the moments that lies of this kind choose from; the lie of the plan that has
-/// chosen this one, and is told, or nullptr.
-const Hostility* told_now(const Options& options, Lie lie);
+/// chosen this one, and is told, or nullptr. None whose code is the `truth` is one.
+const Hostility* told_now(const Options& options, Lie lie, std::optional<u64> truth = std::nullopt);
 
 /// What the guest is told the C-bit's position is, by SEV information.
 unsigned told_c_bit_position(const Options& options);

@@ -265,7 +265,16 @@ void end_run_by_termination(u8 reason_set, u8 reason_code, const u8* page) {
     finish(outcome, true);
 }
 
-void end_run_by_shutdown(std::string_view detail) { end_with_detail("shutdown", detail); }
+void end_run_by_shutdown(std::string_view detail) {
+    send_counts(false);
+    send_last_exits();
+    Record outcome("outcome");
+    outcome.text("kind", "shutdown").text("detail", detail);
+    if (reported != nullptr) {
+        outcome.number("idt_limit", reported->state().idtr.limit);
+    }
+    finish(outcome, true);
+}
 
 void end_run_by_lost_page(const char* kind, std::string_view detail, u64 page) {
     end_with_detail(kind, detail, &page);
