@@ -426,7 +426,7 @@ void Attack::take(u64 number, std::size_t guest, const Lies& plan,
     const Ended& ended = seen->ended;
     // A busy machine makes guests that seem to hang: they get more time.
     if (ended.kind == "timeout" && !again && options_.oracle.ours) {
-        constexpr unsigned longer = 3;
+        constexpr unsigned longer = 8;
         runner_.start(guest, plan, longer * guests_[guest].timeout,
                       [this, number, guest, plan](const std::expected<Seen, std::string>& second) {
                           take(number, guest, plan, second, true);
