@@ -277,13 +277,22 @@ snp_stub_test(lie_vcpu-launch-state aps_64
 # Below VMPL 0, under the tests' service (qemu-tests/guests/snp_svsm): selftest, payload with what it has
 # accepted, report by VMPCK1; and a hypervisor that does not run the service.
 set(below --svsm ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_service.elf)
-function(below_vmpl0_test name)
-  cmake_parse_arguments(ARG "" "STATUS" "WANT;REJECT;ARGS;BUILD" ${ARGN})
+function(below_vmpl0_file variable name)
   set(file ${CMAKE_CURRENT_BINARY_DIR}/snp_below_${name}.igvm)
-  add_custom_target(image_snp_below_${name} ALL
-    COMMAND igvmtool build --out ${file} --cbit 47 --platform sev-snp ${below} ${ARG_BUILD} > ${file}.log
-    BYPRODUCTS ${file} VERBATIM)
-  add_dependencies(image_snp_below_${name} igvmtool guest)
+  if(NOT TARGET image_snp_below_${name})
+    add_custom_target(image_snp_below_${name} ALL
+      COMMAND igvmtool build --out ${file} --cbit 47 --platform sev-snp ${below} ${ARGN} > ${file}.log
+      BYPRODUCTS ${file} VERBATIM)
+    add_dependencies(image_snp_below_${name} igvmtool guest)
+  endif()
+  set(${variable} ${file} PARENT_SCOPE)
+endfunction()
+function(below_vmpl0_test name)
+  cmake_parse_arguments(ARG "" "IMAGE;STATUS" "WANT;REJECT;ARGS;BUILD" ${ARGN})
+  if(NOT ARG_IMAGE)
+    set(ARG_IMAGE ${name})
+  endif()
+  below_vmpl0_file(file ${ARG_IMAGE} ${ARG_BUILD})
   add_sevsim_test(NAME qemu.snp_below_vmpl0_${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--platform;sev-snp;${file};${ARG_ARGS}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
@@ -330,7 +339,18 @@ below_vmpl0_test(list-stuck ${attacked} list-stuck STATUS 1 WANT "termination: S
 below_vmpl0_test(parameters BUILD --vmpl 1 --parameters memory-map,vp-count --payload ${payload_dir}/parameters.elf
   ARGS --memory 64M STATUS 0 WANT "parameters: ranges 2\n" "parameters: vCPUs 1\n" "exited with code 0"
     "Violations: none")
-below_vmpl0_test(svsm-not-run BUILD --vmpl 1 ARGS --hostile svsm-not-run STATUS 1
+# And what it does to the service, which believes no more than the stub: the C-bit, its GHCB page, the vCPU below it,
+# and a #VC without an error code within its PVALIDATE.
+foreach(row "cbit-position|C_BIT_MISMATCH" "cbit-information|C_BIT_MISMATCH" "psc-refused|SNP_PAGE_STATE"
+    "registration|SNP_REGISTRATION" "refused:0x2@1|SNP_AP_CREATION" "vcpu-not-started|MSR_BAD_RESPONSE"
+    "vcpu-launch-state|MSR_BAD_RESPONSE" "event:0x8000031d@20|UNEXPECTED_EXCEPTION")
+  string(REGEX REPLACE "[|].*" "" lie "${row}")
+  string(REGEX REPLACE ".*[|]" "" want "${row}")
+  string(REPLACE ":" "_" name ${lie})
+  below_vmpl0_test(${name} IMAGE lied_to BUILD --vmpl 1 ARGS --repeatable --hostile ${lie} STATUS 1
+    WANT "told [1-9] times" "Violations: none" "termination: ${want} " REJECT "TAP")
+endforeach()
+below_vmpl0_test(svsm-not-run IMAGE lied_to BUILD --vmpl 1 ARGS --hostile svsm-not-run STATUS 1
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "TAP")
 attest_test(below_vmpl0 BUILD ${below} --vmpl 1 --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)
 

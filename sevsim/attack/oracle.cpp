@@ -29,10 +29,8 @@ constexpr std::string_view leak_rules[] = {
 
 /// Rules that speak of what the hypervisor has done to a page, and not of what the guest did.
 constexpr std::string_view rules_of_attacked_pages[] = {
-    "rmp-not-validated",
-    "rmp-not-assigned",
-    "rmp-validated-twice",
-    "rmp-rescinded-twice",
+    "rmp-not-validated",   "rmp-not-assigned", "rmp-validated-twice",
+    "rmp-rescinded-twice", "vmpl-permission",
 };
 
 /// Of these, what the guest itself is told, and has to end over.
@@ -85,12 +83,13 @@ bool insists(const Ended& run, const Lies& plan) {
 /// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
 /// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
 /// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it holds a
-/// vCPU that has asked for something else.
+/// vCPU that has asked for something else, or runs one from a page that VMRUN refuses.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     return (run.kind == "stop" && tells(plan, Lie::no_information))
            || (run.kind == "halt"
                && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)
-                   || tells(plan, Lie::unanswered)))
+                   || tells(plan, Lie::unanswered) || tells(plan, Lie::vcpu_other_vmsa)
+                   || tells(plan, Lie::vcpu_vmsa_altered)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
                && (tells(plan, Lie::init) || tells(plan, Lie::init_storm)));
 }
@@ -106,6 +105,14 @@ bool has_lost_its_handler(const Ended& run, const Lies& plan) {
                       && (run.lost_page == first
                           || (lie.lie == Lie::page_swapped && run.lost_page == first + page_size));
            });
+}
+
+/// Below VMPL 0, at a page that the hypervisor has had validated: nobody has given it to that VMPL,
+/// and the guest comes no further, nor to its handler.
+bool is_kept_off(const Ended& run, const Lies& plan) {
+    return run.kind == "stop" && tells(plan, Lie::page_validated)
+           && std::ranges::find(run.broken, "vmpl-permission", &BrokenRule::rule)
+                  != run.broken.end();
 }
 
 /// An exception at each of so many entries fills any stack: the guest is out again before it has
@@ -295,7 +302,7 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
         return {Verdict::coded_end, "", run.words};
     }
     if ((run.kind == "shutdown" && run.vmgexits == 0) || has_lost_its_handler(run, plan)
-        || is_stormed(run, plan)) {
+        || is_kept_off(run, plan) || is_stormed(run, plan)) {
         // Before it has asked for anything a guest may have no IDT yet, which no code mends; and
         // none runs without its handler, or where it comes to no instruction.
         return {Verdict::other_end, "", run.words};
