@@ -84,7 +84,9 @@ struct vestibule_boot_info { // NOLINT(readability-identifier-naming): C has no 
     uint64_t rsdp; /* ACPI's root pointer */
 
     /* The gate of #VC, for an IDT of the payload's as long as the stub's memory is there: an
-     * interrupt gate without IST. It serves this vCPU alone. 0 on a native machine. */
+     * interrupt gate without IST. It serves this vCPU alone. 0 on a native machine. The stub's
+     * other gates (SIDT), of vectors up to 31, end the guest with a code: an IDT without them makes
+     * a shutdown of an NMI. */
     uint64_t vc_handler;
     uint16_t vc_selector;
     uint16_t reserved1;

@@ -87,6 +87,10 @@ foreach(entry 64 compat 32)
   attack_test(${name} ${file} RUNS 40 ARGS --platform sev-snp --memory 64M)
 endforeach()
 
+# And below VMPL 0, with the tests' service, which is attacked like the stub.
+below_vmpl0_file(file attacked --vmpl 1 --memory 24M --attest 6e6f6e6365 --payload ${payload_dir}/accepted.elf)
+attack_test(snp_stub_below ${file} RUNS 30 ARGS --platform sev-snp --memory 32M)
+
 # Checks taken out of the guest's code, one at a time: each is found.
 add_test(NAME qemu.planted_faults
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/long_form ${CMAKE_CURRENT_SOURCE_DIR}/planted_faults ${CMAKE_BINARY_DIR}

@@ -126,6 +126,17 @@ set(lazy BUILD --cbit 47 --accept payload --payload ${payload_dir}/lazy.elf)
 snp_stub_test(lazy lazy ${lazy} --memory 64M ARGS ${snp} --memory 64M STATUS 0
   WANT "lazy: VMPL 0\n" "lazy: KiB validated at first [1-9][0-9]?[0-9]?\n" "lazy: MiB taken in steps 63\n"
     "lazy: pages lost 0\n" "exited with code 0" "Violations: none")
+# What comes from outside once the payload has an IDT of its own: each ends the guest with a code, INT 0x80 as #GP.
+foreach(row "0x80000080:0xd" "0x80000300:0x0" "0x80000202:0x2" "0x80000b0e:0xe")
+  string(REGEX REPLACE ":.*" "" event "${row}")
+  string(REGEX REPLACE ".*:" "" vector "${row}")
+  foreach(lie event:${event}@150 storm:${event}@150+3)
+    string(REPLACE ":" "_" name ${lie})
+    snp_stub_test(lie_lazy_${name} lazy ${lazy} --memory 64M
+      ARGS ${snp} --memory 64M --repeatable --hostile ${lie} STATUS 1
+      WANT "told [1-9] times" "termination: UNEXPECTED_EXCEPTION .set 5, code ${vector}." REJECT "pages lost")
+  endforeach()
+endforeach()
 snp_stub_test(lazy_start lazy_start BUILD --cbit 47 --accept payload --memory 2G --payload ${payload_dir}/tell.elf
   ARGS ${snp} --memory 2G STATUS 0
   WANT "payload: hello\n" "exited with code 0" "Violations: none" "PVALIDATE [1-9][0-9],"
@@ -271,13 +282,22 @@ snp_stub_test(lie_vcpu-launch-state aps_64
 # Below VMPL 0, under the tests' service (qemu-tests/guests/snp_svsm): selftest, payload with what it has
 # accepted, report by VMPCK1; and a hypervisor that does not run the service.
 set(below --svsm ${VESTIBULE_GUEST_DIR}/qemu-tests/guests/snp_service.elf)
-function(below_vmpl0_test name)
-  cmake_parse_arguments(ARG "" "STATUS" "WANT;REJECT;ARGS;BUILD" ${ARGN})
+function(below_vmpl0_file variable name)
   set(file ${CMAKE_CURRENT_BINARY_DIR}/snp_below_${name}.igvm)
-  add_custom_target(image_snp_below_${name} ALL
-    COMMAND igvmtool build --out ${file} --cbit 47 --platform sev-snp ${below} ${ARG_BUILD} > ${file}.log
-    BYPRODUCTS ${file} VERBATIM)
-  add_dependencies(image_snp_below_${name} igvmtool guest)
+  if(NOT TARGET image_snp_below_${name})
+    add_custom_target(image_snp_below_${name} ALL
+      COMMAND igvmtool build --out ${file} --cbit 47 --platform sev-snp ${below} ${ARGN} > ${file}.log
+      BYPRODUCTS ${file} VERBATIM)
+    add_dependencies(image_snp_below_${name} igvmtool guest)
+  endif()
+  set(${variable} ${file} PARENT_SCOPE)
+endfunction()
+function(below_vmpl0_test name)
+  cmake_parse_arguments(ARG "" "IMAGE;STATUS" "WANT;REJECT;ARGS;BUILD" ${ARGN})
+  if(NOT ARG_IMAGE)
+    set(ARG_IMAGE ${name})
+  endif()
+  below_vmpl0_file(file ${ARG_IMAGE} ${ARG_BUILD})
   add_sevsim_test(NAME qemu.snp_below_vmpl0_${name}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=$<TARGET_FILE:sevsim>;run;--platform;sev-snp;${file};${ARG_ARGS}"
       -DSTATUS=${ARG_STATUS} "-DWANT=${ARG_WANT}" "-DREJECT=${ARG_REJECT}"
@@ -324,7 +344,18 @@ below_vmpl0_test(list-stuck ${attacked} list-stuck STATUS 1 WANT "termination: S
 below_vmpl0_test(parameters BUILD --vmpl 1 --parameters memory-map,vp-count --payload ${payload_dir}/parameters.elf
   ARGS --memory 64M STATUS 0 WANT "parameters: ranges 2\n" "parameters: vCPUs 1\n" "exited with code 0"
     "Violations: none")
-below_vmpl0_test(svsm-not-run BUILD --vmpl 1 ARGS --hostile svsm-not-run STATUS 1
+# And what it does to the service, which believes no more than the stub: the C-bit, its GHCB page, the vCPU below it,
+# and a #VC without an error code within its PVALIDATE.
+foreach(row "cbit-position|C_BIT_MISMATCH" "cbit-information|C_BIT_MISMATCH" "psc-refused|SNP_PAGE_STATE"
+    "registration|SNP_REGISTRATION" "refused:0x2@1|SNP_AP_CREATION" "vcpu-not-started|MSR_BAD_RESPONSE"
+    "vcpu-launch-state|MSR_BAD_RESPONSE" "event:0x8000031d@20|UNEXPECTED_EXCEPTION")
+  string(REGEX REPLACE "[|].*" "" lie "${row}")
+  string(REGEX REPLACE ".*[|]" "" want "${row}")
+  string(REPLACE ":" "_" name ${lie})
+  below_vmpl0_test(${name} IMAGE lied_to BUILD --vmpl 1 ARGS --repeatable --hostile ${lie} STATUS 1
+    WANT "told [1-9] times" "Violations: none" "termination: ${want} " REJECT "TAP")
+endforeach()
+below_vmpl0_test(svsm-not-run IMAGE lied_to BUILD --vmpl 1 ARGS --hostile svsm-not-run STATUS 1
   WANT "termination: SVSM_NOT_ANSWERING " REJECT "TAP")
 attest_test(below_vmpl0 BUILD ${below} --vmpl 1 --payload ${payload_dir}/attested.elf VMPL 1 PLATFORM sev-snp TABLE yes)
 

@@ -5,9 +5,7 @@
 
 #include "boot/boot_info.h"
 #include "include/vestibule/snp.h"
-#include "x86/cpu.h"
-#include "x86/descriptor.h"
-#include "x86/registers.h"
+#include "qemu-tests/payloads/gates.h"
 
 namespace vestibule::payloads {
 
@@ -39,8 +37,7 @@ class Library {
         setup.svsm             = svsm.vmpl != 0 ? &svsm : nullptr;
         must(vestibule_cpu_start(cpu(), &setup));
         vestibule_boot_entry_serves(cpu());
-        vestibule_set_gate(idt, x86::exception::vmm_communication, vestibule_boot_entry, code, 0);
-        x86::Cpu::lidt({.limit = sizeof idt - 1, .base = reinterpret_cast<u64>(&idt[0])});
+        gates.load(x86::InterruptGate::to(reinterpret_cast<u64>(&vestibule_boot_entry), code));
         const auto* validated = reinterpret_cast<const vestibule_memory_range*>(info.validated);
         for (u64 n = 0; n < info.validated_count; ++n) {
             must(vestibule_snp_has_accepted(&record, validated[n].base,
@@ -64,7 +61,7 @@ class Library {
     vestibule_svsm svsm{};
     vestibule_snp_range ranges[most]{};
     vestibule_snp_record record{.ranges = ranges, .most = most, .count = 0};
-    x86::InterruptGate idt[32]{};
+    Gates gates;
 };
 
 } // namespace vestibule::payloads

@@ -3,6 +3,7 @@
 // gate of #VC in an IDT of its own, the local APIC by the stub's page tables, what is RAM, and
 // further vCPUs, each of which it starts once. Exit code: how many promises were not kept.
 #include "boot/boot_info.h"
+#include "qemu-tests/payloads/gates.h"
 #include "qemu-tests/payloads/say.h"
 #include "x86/cpu.h"
 #include "x86/page_table.h"
@@ -29,7 +30,7 @@ constexpr u32 startup      = 0x0000'4600;
 constexpr u64 patience     = 20'000'000;
 constexpr u32 most_aps     = 8;
 
-constinit x86::InterruptGate idt[32]{};
+constinit Gates gates;
 alignas(16) constinit u8 stacks[most_aps][4096]{};
 constinit volatile u64 started[most_aps]{};
 constinit u8 wrong = 0;
@@ -58,8 +59,7 @@ bool is_aligned_for_calls() {
 }
 
 void use_own_idt(const vestibule_boot_info& info) {
-    idt[29] = x86::InterruptGate::to(info.vc_handler, info.vc_selector);
-    x86::Cpu::lidt({.limit = sizeof(idt) - 1, .base = reinterpret_cast<u64>(&idt[0])});
+    gates.load(x86::InterruptGate::to(info.vc_handler, info.vc_selector));
     (void)x86::Cpu::cpuid(0);
 }
 

@@ -29,10 +29,8 @@ constexpr std::string_view leak_rules[] = {
 
 /// Rules that speak of what the hypervisor has done to a page, and not of what the guest did.
 constexpr std::string_view rules_of_attacked_pages[] = {
-    "rmp-not-validated",
-    "rmp-not-assigned",
-    "rmp-validated-twice",
-    "rmp-rescinded-twice",
+    "rmp-not-validated",   "rmp-not-assigned", "rmp-validated-twice",
+    "rmp-rescinded-twice", "vmpl-permission",
 };
 
 /// Of these, what the guest itself is told, and has to end over.
@@ -94,11 +92,14 @@ bool takes_for_termination(const Lies& plan) {
 
 /// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, or sends
 /// an INIT and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it
-/// holds a vCPU that has asked for something else, or ends the guest for it.
+/// holds a vCPU that has asked for something else, or ends the guest for it, or runs one from a
+/// page that VMRUN refuses.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     return (run.kind == "stop" && tells(plan, Lie::no_information))
            || (run.kind == "terminate" && takes_for_termination(plan))
-           || (run.kind == "halt" && tells(plan, Lie::answer_of_other))
+           || (run.kind == "halt"
+               && (tells(plan, Lie::answer_of_other) || tells(plan, Lie::vcpu_other_vmsa)
+                   || tells(plan, Lie::vcpu_vmsa_altered)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
                && (tells(plan, Lie::init) || tells(plan, Lie::init_storm)));
 }
@@ -120,6 +121,14 @@ bool has_lost_its_handler(const Ended& run, const Lies& plan) {
 /// trust (boot/entry32.asm). No code mends that.
 bool is_without_idt(const Ended& run) {
     return run.kind == "shutdown" && (run.vmgexits == 0 || run.idt_limit == 0);
+}
+
+/// Below VMPL 0, at a page that the hypervisor has had validated: nobody has given it to that VMPL,
+/// and the guest comes no further, nor to its handler.
+bool is_kept_off(const Ended& run, const Lies& plan) {
+    return run.kind == "stop" && tells(plan, Lie::page_validated)
+           && std::ranges::find(run.broken, "vmpl-permission", &BrokenRule::rule)
+                  != run.broken.end();
 }
 
 /// An exception at each of so many entries fills any stack: the guest is out again before it has
@@ -308,7 +317,8 @@ Judgement judge(const Ended& honest, const Places& places, const Ended& run, con
     if (is_coded(run) || is_hypervisors_end(run, plan)) {
         return {Verdict::coded_end, "", run.words};
     }
-    if (is_without_idt(run) || has_lost_its_handler(run, plan) || is_stormed(run, plan)) {
+    if (is_without_idt(run) || has_lost_its_handler(run, plan) || is_kept_off(run, plan)
+        || is_stormed(run, plan)) {
         // None runs without its handler, or where it comes to no instruction.
         return {Verdict::other_end, "", run.words};
     }

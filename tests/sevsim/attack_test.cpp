@@ -310,6 +310,15 @@ TEST(AttackOracle, EndsOfTheHypervisors) {
               Verdict::uncoded_end);
     EXPECT_EQ(verdict_on(ended_as("shutdown"), "answer-of-other:0x8000fffe@6"),
               Verdict::uncoded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "vcpu-other-vmsa"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "vcpu-vmsa-altered"), Verdict::coded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "vcpu-launch-state"), Verdict::uncoded_end);
+    Ended not_given  = ended_as("stop");
+    not_given.broken = {
+        {.rule = "vmpl-permission", .rip = "0x10018a7", .count = 1}
+    };
+    EXPECT_EQ(verdict_on(not_given, "page-validated:0x600000@31"), Verdict::other_end);
+    EXPECT_EQ(verdict_on(not_given, "page-taken:0x600000@31"), Verdict::uncoded_end);
     for (const char* kind : {"halt", "timeout", "limit"}) {
         EXPECT_EQ(verdict_on(ended_as(kind), "init@3"), Verdict::coded_end);
         EXPECT_EQ(verdict_on(ended_as(kind), "init-storm:1@3+2"), Verdict::coded_end);

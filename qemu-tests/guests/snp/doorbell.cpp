@@ -104,10 +104,7 @@ void guest_main() {
 
     check(call(hv_ipi, self | 0x50, 0).info_1 == 0); // nobody can be told of it yet
     check(!comes(1));
-    pvalidate(address_of(page), 0, 0);
-    change_state(address_of(page), to_shared);
-    map_page(address_of(page), false);
-    memset(page, 0, sizeof page);
+    share(page);
     check(call(doorbell_page, set, address_of(page)).info_1 == 0);
     check(call(doorbell_page, query, 0).info_2 == address_of(page));
     check(comes(1) && vector == 0x50 && flags == 0); // with RFLAGS.IF clear

@@ -52,6 +52,8 @@ exception:
         mov     ecx, ecx
         or      rax, rcx
         bts     rax, 63
+        cmp     qword [rsp + 8], 8      ; CS: another word where an event came without its error code
+        jne     .unexpected
         mov     rcx, [resume]
         test    rcx, rcx
         jz      .unexpected

@@ -67,7 +67,7 @@ constinit PageTable image_table{};
 constinit PageTable free_tables[free_blocks]{};
 constinit PageTable far_directory{};
 constinit PageTable far_table{};
-alignas(page_size) constinit u8 ghcb[page_size]{};
+alignas(page_size) constinit u8 ghcb_page[page_size]{};
 constinit u64 gdt[3]{};
 constinit x86::InterruptGate idt[32]{};
 constinit u64 position_mask = 0;
@@ -75,7 +75,7 @@ constinit unsigned checks   = 0;
 constinit unsigned failed   = 0;
 
 /// The 2 MiB that the image lies in.
-u64 image_block() { return address_of(ghcb) & ~(x86::large_page_size - 1); }
+u64 image_block() { return address_of(ghcb_page) & ~(x86::large_page_size - 1); }
 
 PageTableEntry& entry_of(u64 gpa) {
     const u64 block  = gpa & ~(x86::large_page_size - 1);
@@ -121,9 +121,14 @@ void make_tables() {
 u64 c_bit() { return position_mask; }
 
 void start_without_ghcb() {
-    // SEV information, which the MSR holds at reset: the C-bit's position in [31:24].
-    position_mask = bit((Cpu::rdmsr(Msr::ghcb) >> 24) & 0x3F);
     catch_exceptions();
+    // As it was measured, in the tables that igvmtool has made. SEV information, which the MSR
+    // holds at reset, has the position in [31:24].
+    const auto& measured = *reinterpret_cast<const PageTable*>(image_block());
+    position_mask        = measured.entry[x86::table_index(image_block(), 2)].value
+                    & PageTableEntry::address_mask & ~image_block();
+    require(position_mask == bit((Cpu::rdmsr(Msr::ghcb) >> 24) & 0x3F),
+            ghcb::reason::c_bit_mismatch);
     make_tables();
 }
 
@@ -179,14 +184,20 @@ u64 change_state(u64 gpa, u64 operation) {
     return msr_request(gpa | operation << 52 | 0x014) >> 32;
 }
 
-void share_ghcb() {
-    pvalidate(ghcb_gpa(), 0, 0);
-    change_state(ghcb_gpa(), to_shared);
-    map_page(ghcb_gpa(), false);
-    memset(ghcb, 0, sizeof ghcb);
+void share(u8* page) {
+    const u64 gpa = address_of(page);
+    require(pvalidate(gpa, 0, 0) == 0, ghcb::reason::snp_pvalidate);
+    require(msr_request(gpa | to_shared << 52 | 0x014) == 0x015, ghcb::reason::snp_page_state);
+    map_page(gpa, false);
+    memset(page, 0, page_size);
 }
 
-void register_ghcb() { msr_request(ghcb_gpa() | 0x012); }
+void share_ghcb() { share(ghcb_page); }
+
+void register_ghcb() {
+    require(msr_request(ghcb_gpa() | 0x012) == (ghcb_gpa() | 0x013),
+            ghcb::reason::snp_registration);
+}
 
 void start() {
     start_without_ghcb();
@@ -194,7 +205,7 @@ void start() {
     register_ghcb();
 }
 
-u64 ghcb_gpa() { return address_of(ghcb); }
+u64 ghcb_gpa() { return address_of(ghcb_page); }
 
 u64 get(u64 offset) { return at(ghcb_gpa() + offset); }
 
@@ -209,9 +220,10 @@ Answer call(u64 exit_code, u64 info_1, u64 info_2) {
     put(field::exit_info_1, info_1);
     put(field::exit_info_2, info_2);
     at<u16>(ghcb_gpa() + 0xFFA) = 2; // PROTOCOL_VERSION
+    at<u32>(ghcb_gpa() + 0xFFC) = 0; // GHCB_USAGE
     Cpu::wrmsr(Msr::ghcb, ghcb_gpa());
     Cpu::vmgexit();
-    const Answer answer{get(field::exit_info_1), get(field::exit_info_2)};
+    const Answer answer{low_half(get(field::exit_info_1)), get(field::exit_info_2)};
     at(ghcb_gpa() + field::bitmap)     = 0;
     at(ghcb_gpa() + field::bitmap + 8) = 0;
     return answer;
@@ -277,6 +289,13 @@ void out32(u16 port, u32 value) {
 
 } // namespace
 
+void end(ghcb::Reason reason) {
+    msr_request(u64{reason.code} << 16 | u64{reason.set} << 12 | 0x100);
+    for (;;) {
+        asm volatile("cli; hlt");
+    }
+}
+
 void check(bool good) {
     ++checks;
     if (!good && failed == 0) {
@@ -301,10 +320,6 @@ void dump(const void* bytes, u64 size) {
 
 } // namespace vestibule::snp_guest
 
-/// Told as a termination: reason set 5, the vector as its code.
 void unexpected_exception(u64 fault) {
-    snp_guest::msr_request(0x5100 | (fault >> 32 & 0xFF) << 16);
-    for (;;) {
-        asm volatile("cli; hlt");
-    }
+    snp_guest::end({ghcb::reason::set_exception, static_cast<u8>(fault >> 32)});
 }

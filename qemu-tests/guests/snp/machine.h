@@ -2,9 +2,10 @@
 // What an SEV-SNP guest of the tests needs: page tables with and without the C-bit, exceptions that
 // come back, the MSR protocol and a GHCB page filled in by hand. Written against the specifications
 // alone: these guests are what the emulated machine is held against, so they use none of the
-// project's own runtime.
+// project's own runtime, but for the names of its ends. To start they believe no hypervisor.
 #pragma once
 
+#include "ghcb/termination.h"
 #include "x86/page_table.h"
 #include "x86/types.h"
 #include "x86/vmsa.h"
@@ -48,6 +49,9 @@ void start();
 void start_without_ghcb();
 void share_ghcb();
 void register_ghcb();
+
+/// A page of the image becomes the hypervisor's too, full of zeros.
+void share(u8* page);
 
 u64 c_bit();
 
@@ -106,7 +110,7 @@ void put(u64 offset, u64 value); // and marks it valid
 
 /// Makes the call; SW_EXITINFO1 and 2 of the answer.
 struct Answer {
-    u64 info_1;
+    u64 info_1; // of SW_EXITINFO1 31:0 counts
     u64 info_2;
 };
 
@@ -127,6 +131,15 @@ u64 get_entry(unsigned index);
 void make_vmsa(void* page, void (*entry)(), void* stack_end, u8 vmpl);
 
 // --- Ends ---
+
+/// By a termination request of the MSR protocol.
+[[noreturn]] void end(ghcb::Reason reason);
+
+inline void require(bool good, ghcb::Reason reason) {
+    if (!good) {
+        end(reason);
+    }
+}
 
 /// Ends the guest with the number of the first check that failed, 0 where none did.
 [[noreturn]] void finish();

@@ -18,13 +18,6 @@ alignas(page_size) constinit u8 received[page_size]{};
 
 const u8* vmpck(u8 number) { return image_end + page_size + 0x20 + u64{32} * number; }
 
-void share(u8* page) {
-    pvalidate(address_of(page), 0, 0);
-    change_state(address_of(page), to_shared);
-    map_page(address_of(page), false);
-    memset(page, 0, page_size);
-}
-
 /// The sequence number is the nonce; the header from the algorithm on is authenticated.
 AesGcm::Frame frame(const MessageHeader& header, u8 (&nonce)[12]) {
     memset(nonce, 0, sizeof nonce);

@@ -42,10 +42,7 @@ ReportRequest wanted() {
 
 void share_certificate_pages() {
     for (u64 n = 0; n < certificate_pages; ++n) {
-        const u64 gpa = address_of(certificates) + n * page_size;
-        pvalidate(gpa, 0, 0);
-        change_state(gpa, to_shared);
-        map_page(gpa, false);
+        share(certificates + n * page_size);
     }
 }
 

@@ -39,10 +39,10 @@ void service_main() {
     start();
     own.vmpl = guest_vmpl;
     fill_secrets_page(address_of(image_end) + page_size, image_start(), address_of(first_area));
-    rmpadjust(image_start(), 0, for_guest()); // the launch's page table
+    give_to_guest(image_start()); // the launch's page table
     for (u64 page = address_of(entry64) & ~u64{0xFFF}; page < end_of_image(); page += page_size) {
         if (page != ghcb_gpa() && !is_secret(page)) {
-            rmpadjust(page, 0, for_guest());
+            give_to_guest(page);
         }
     }
     make_vmsa(vmsa_page, kernel_main, stack + sizeof stack, guest_vmpl);

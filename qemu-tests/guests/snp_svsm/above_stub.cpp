@@ -35,11 +35,11 @@ void service_main(const boot::ServiceLaunch& launch) {
     map_above();
     own.vmpl = static_cast<u8>(launch.vmpl);
     fill_secrets_page(launch.secrets_page, own_block(), address_of(first_area));
-    rmpadjust(address_of(first_area), 0, for_guest());
+    give_to_guest(address_of(first_area));
     for (u32 n = 0; n < launch.loaded_count; ++n) {
         const vestibule_memory_range& range = launch.loaded[n];
         for (u64 page = range.base; page != range.base + range.size; page += page_size) {
-            rmpadjust(page, 0, for_guest());
+            give_to_guest(page);
         }
     }
     own.clients[0].vmsa = launch.vmsa;

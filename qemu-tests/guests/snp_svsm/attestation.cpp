@@ -63,13 +63,6 @@ struct ServicesManifest {
 
 constinit ServicesManifest all_services{};
 
-void share(u8* page) {
-    pvalidate(address_of(page), 0, 0);
-    change_state(address_of(page), to_shared);
-    map_page(address_of(page), false);
-    memset(page, 0, page_size);
-}
-
 crypto::AesGcm::Frame frame(const MessageHeader& header, u8 (&nonce)[12]) {
     memset(nonce, 0, sizeof nonce);
     memcpy(nonce, &header.sequence, sizeof header.sequence);

@@ -41,10 +41,8 @@ u64 validate(u64 entry) {
     if ((done & carry) != 0) {
         return protocol_result + no_change;
     }
-    if (validate) {
-        rmpadjust(gpa, size, for_guest());
-    }
-    return 0;
+    const u64 given = validate ? rmpadjust(gpa, size, for_guest()) : 0;
+    return given == 0 ? 0 : protocol_result + (given & 0xFFFF'FFFF);
 }
 
 /// The list lies in the calling area, a header and an entry for each page. Three at a time: whoever
@@ -170,18 +168,19 @@ void fill_secrets_page(u64 page, u64 base, u64 area) {
     own.clients[0].calling_area = area;
 }
 
+void give_to_guest(u64 page) {
+    require(rmpadjust(page, 0, for_guest()) == 0, ghcb::reason::snp_rmpadjust);
+}
+
 void run_guest() {
-    rmpadjust(own.clients[0].vmsa, 0, vmsa_of_guest());
+    require(rmpadjust(own.clients[0].vmsa, 0, vmsa_of_guest()) == 0, ghcb::reason::snp_rmpadjust);
     put(field::rax, 1);
-    if (call(0x8000'0013, u64{own.vmpl} << 16 | 1, own.clients[0].vmsa).info_1 != 0) {
-        check(false);
-        finish();
-    }
+    require(call(0x8000'0013, u64{own.vmpl} << 16 | 1, own.clients[0].vmsa).info_1 == 0,
+            ghcb::reason::snp_ap_creation);
     while (msr_request(u64{own.vmpl} << 32 | run_vmpl) == answered) {
         serve(own.clients[0]);
     }
-    check(false);
-    finish();
+    end(ghcb::reason::msr_bad_response);
 }
 
 } // namespace vestibule::snp_guest

@@ -51,6 +51,9 @@ bool is_the_kernels(u64 gpa);
 /// The guest finds the service in its secrets page, and no VMPCK0. own.vmpl says for whom.
 void fill_secrets_page(u64 page, u64 base, u64 area);
 
+/// All rights to a page of the service's.
+void give_to_guest(u64 page);
+
 /// The VMSA of own.clients[0] is filled.
 [[noreturn]] void run_guest();
 

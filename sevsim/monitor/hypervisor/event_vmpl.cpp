@@ -8,14 +8,25 @@
 #include "sevsim/monitor/processor/vmsa.h"
 #include "sevsim/monitor/recording/outcome.h"
 
+#include <algorithm>
+
 namespace vestibule::sevsim {
+
+/// Whether the hypervisor may have told a guest that a VMSA is in use which is not.
+static bool denies_vmsa(const Options& options) {
+    constexpr Lie deniers[] = {Lie::vcpu_not_started, Lie::vcpu_launch_state, Lie::answer_late,
+                               Lie::answer_of_other};
+    return std::ranges::any_of(deniers, [&](Lie lie) { return options.hostile.has(lie); });
+}
 
 bool run_vmpl(Vcpu& vcpu, u64 vmpl) {
     if (vmpl == 0 && tells(vcpu.options, Lie::svsm_not_run)) {
         return true;
     }
     if (vmpl == vcpu.vmpl || !has_vmpl(vcpu, static_cast<unsigned>(vmpl))) {
-        report_violation(Rule::vmpl_run, "RUN_VMPL of a VMPL for which the vCPU has no VMSA");
+        if (!denies_vmsa(vcpu.options)) {
+            report_violation(Rule::vmpl_run, "RUN_VMPL of a VMPL for which the vCPU has no VMSA");
+        }
         return false;
     }
     vcpu.next_vmpl    = static_cast<u8>(vmpl);
