@@ -273,6 +273,17 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest, PlanFil
         "Plant a secret made of N in the guest, in its vector registers and where its file "
         "has the 16 bytes vestibule-canary, and look for it in all that the hypervisor sees",
         {.least = 1, .most = 999'999'999'999'999'999});
+    CLI::Option* const from = cli::add_number(
+        run, "--from", options.from,
+        "Be honest up to the guest's N-th VMGEXIT: lies, the trace and what counts as a broken "
+        "rule begin there",
+        {.least = 1});
+    run.add_option("--snapshot", options.snapshot,
+                   "Keep the machine in DIR as it is at --from, and start there once it is kept: "
+                   "what comes before need not be run again. With --repeatable")
+        ->needs(from)
+        ->needs("--repeatable")
+        ->type_name("DIR");
     cli::add_number(run, "--limit", options.limit,
                     "End the guest after a vCPU has been entered so often; 0: never");
     run.add_option(

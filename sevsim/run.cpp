@@ -4,6 +4,7 @@
 
 #include "sevsim/gdb_server.h"
 #include "sevsim/igvm_guest.h"
+#include "sevsim/kept_machine.h"
 #include "sevsim/memory_map.h"
 #include "sevsim/memory_picture.h"
 #include "sevsim/opened_guest.h"
@@ -116,6 +117,19 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                                : !serial  ? serial.error()
                                           : orders.error());
     }
+    std::optional<KeptMachine> machine;
+    if (!options.snapshot.empty()) {
+        auto kept = kept_machine(options, *guest, monitor);
+        if (!kept) {
+            return std::unexpected(kept.error());
+        }
+        machine = std::move(*kept);
+    }
+    const std::string words = late_words(options);
+    auto words_file         = memory_file(std::as_bytes(std::span{words}));
+    if (!words_file) {
+        return std::unexpected(words_file.error());
+    }
     std::unique_ptr<GdbServer> gdb;
     Descriptor gdb_end;
     if (options.gdb != 0) {
@@ -157,7 +171,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     command.takes_input     = true;
     command.arguments       = qemu_command(options,
                                            {kernel->descriptor.get(), guest->descriptors(),
-                                            records->write.get(), orders->read.get(), gdb_end.get()},
+                                            records->write.get(), orders->read.get(), gdb_end.get(),
+                                            words_file->descriptor.get(),
+                                            machine ? std::optional{machine->files()} : std::nullopt},
                                            needs);
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
@@ -166,6 +182,16 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     }
     command.inherited.push_back(std::move(records->write));
     command.inherited.push_back(std::move(orders->read));
+    command.inherited.push_back(std::move(words_file->descriptor));
+    if (machine) {
+        reader.take(machine->records);
+        if (!order_to_go_on(orders->write.get(), *machine)) {
+            return std::unexpected("QEMU's monitor takes no orders");
+        }
+        for (OpenedFile* file : {&machine->shared, &machine->hidden, &machine->devices}) {
+            command.inherited.push_back(std::move(file->descriptor));
+        }
+    }
     if (gdb_end) {
         command.inherited.push_back(std::move(gdb_end));
     }

@@ -45,6 +45,7 @@ struct Options {
     u64 limit               = 0;     // of entries of the guest, by each vCPU; 0: none
     u64 canary              = 0;     // what the guest's secret is made of (leaks.h); 0: it has none
     u64 tsc_offset          = 0;     // to the processor's, for the guest's time-stamp counter
+    u64 from                = 0;     // the VMGEXIT at which `hostile` comes (from_here_on.h); 0: none
     CodeRanges code;                 // none: the guest may execute what it likes
     Plan hostile;
 
@@ -56,6 +57,9 @@ struct Options {
     bool has_vc() const { return platform == Platform::sev_es || is_snp(); }
 
     bool is_snp() const { return platform == Platform::sev_snp; }
+
+    /// Now or later: then moments are counted, and no entry is spared that a lie could choose.
+    bool may_lie() const { return from != 0 || !hostile.is_honest(); }
 
     /// The one that lies about the C-bit name.
     unsigned wrong_c_bit_position() const { return c_bit_position - 1; }
