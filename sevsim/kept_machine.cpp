@@ -3,6 +3,7 @@
 
 #include "igvm/format/hex.h"
 #include "igvm/measure/digest.h"
+#include "sevsim/from_text.h"
 #include "sevsim/late_words.h"
 #include "sevsim/process.h"
 #include "sevsim/records.h"
@@ -47,6 +48,8 @@ std::string identity(const RunOptions& options, const GuestFiles& guest,
     for (const OpenedFile& file : std::span{guest.files}.subspan(options.is_snp() ? 1 : 0)) {
         text += digest(read_file(file)) + "\n";
     }
+    text += fmt::format("{} {} {} {}\n", options.root, options.report_version, options.vlek,
+                        igvm::to_hex(options.host_data));
     return text + digest({reinterpret_cast<const char*>(monitor.data()), monitor.size()}) + "\n";
 }
 
@@ -195,12 +198,38 @@ std::expected<void, std::string> keep(const RunOptions& options, const GuestFile
         return {};
     }
     return std::unexpected(fmt::format(
-        "the guest's machine could not be kept at its VMGEXIT {}: {}", options.from,
+        "the guest's machine could not be kept at --from {}: {}", text_of(options.from),
         outcome_line(RunResult{
             .records = records_of_it, .qemu = *end, .timeout = options.timeout, .allowed = {}})));
 }
 
 } // namespace
+
+std::string from_contradiction(const RunOptions& options) {
+    if (!options.from.is_given()) {
+        return {};
+    }
+    if (options.platform != "sev-es" && !options.is_snp()) {
+        return fmt::format("--from is for sev-es and sev-snp: a guest on {} has no VMGEXIT",
+                           options.platform);
+    }
+    if (options.vcpus != 1) {
+        return "--from is for a guest with one vCPU (--vcpus)";
+    }
+    for (const Hostility& lie : options.hostile) {
+        if (is_told_at_launch(lie.lie)) {
+            return fmt::format("{} is told while the guest is loaded, before --from",
+                               hostility(lie));
+        }
+    }
+    if (!options.snapshot.empty() && options.gdb != 0) {
+        return "--gdb waits for a machine's start, and one of --snapshot has started";
+    }
+    if (!options.snapshot.empty() && !options.session.empty()) {
+        return "--session: an owner launches a machine once, and one of --snapshot is started often";
+    }
+    return {};
+}
 
 bool order_to_go_on(int orders, const KeptMachine& machine) {
     return order(orders, fmt::format("{}migrate_incoming fd:{}\n", leave_memory_out,

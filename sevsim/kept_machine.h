@@ -25,6 +25,9 @@ struct KeptMachine {
     }
 };
 
+/// What contradicts --from and --snapshot, in words; nothing where all is well.
+std::string from_contradiction(const RunOptions& options);
+
 /// Tells QEMU's monitor to go on with that machine: `orders` is our end of what it reads from.
 bool order_to_go_on(int orders, const KeptMachine& machine);
 

@@ -2,6 +2,7 @@
 // The options of the machine, and why each is there.
 #include "sevsim/qemu_command.h"
 
+#include "sevsim/from_text.h"
 #include "sevsim/late_words.h"
 
 #include <fmt/format.h>
@@ -157,8 +158,8 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (options.limit != 0) {
         line += fmt::format(" limit={}", options.limit);
     }
-    return options.from != 0 ? line + fmt::format(" from={}", options.from)
-                             : line + " " + words_of_what_is_done(options);
+    return options.from.is_given() ? line + " from=" + text_of(options.from)
+                                   : line + " " + words_of_what_is_done(options);
 }
 
 std::string late_words(const RunOptions& options) {
@@ -213,7 +214,7 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         // timer itself takes longer (hypervisor/ports.cpp).
         command.insert(command.end(), {"-icount", "shift=0,sleep=off"});
     }
-    if (options.from != 0) {
+    if (options.from.is_given()) {
         command.insert(command.end(), {"-fw_cfg", fmt::format("name={},file={}", late_words_file,
                                                               path_of(files.late_words))});
     }

@@ -93,6 +93,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
         return std::unexpected(adapted.error());
     }
     const RunOptions& options = *adapted;
+    if (std::string wrong = from_contradiction(options); !wrong.empty()) {
+        return std::unexpected(std::move(wrong)); // by what the IGVM file says
+    }
     Symbols symbols;
     for (const std::string& file : options.symbols) {
         if (const auto added = symbols.add(file); !added) {

@@ -129,7 +129,7 @@ bool apply(Text key, Text value, Options& options) {
         return parse_number(value, options.limit);
     }
     if (key == "from") {
-        return parse_number(value, options.from);
+        return read_from(value.begin, value.length, options.from);
     }
     if (key == "timeline") {
         return parse_switch(value, options.timeline);

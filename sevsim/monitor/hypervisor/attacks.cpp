@@ -93,7 +93,7 @@ void attack_at_entry(Vcpu& vcpu) {
         vcpu.init_received = true; // it comes as soon as the guest is out again
         wake(vcpu);
     }
-    if (vcpu.options.may_lie()) {
+    if (!vcpu.options.hostile.is_honest()) {
         rage(vcpu);
     }
 }
@@ -191,7 +191,7 @@ void replay(const Vcpu& vcpu, const Hostility& lie, u64 vmgexits) {
 void attack_shared_pages(Vcpu& vcpu) {
     static constinit u64 vmgexits = 0;
     u64 gpa                       = 0;
-    if (!vcpu.options.may_lie()) {
+    if (vcpu.options.hostile.is_honest()) {
         return;
     }
     ++vmgexits;

@@ -3,13 +3,18 @@
 
 #include "sevsim/late_words.h"
 #include "sevsim/monitor/hypervisor/fw_cfg.h"
-#include "sevsim/monitor/hypervisor/lies.h"
 #include "sevsim/monitor/recording/outcome.h"
 #include "sevsim/monitor/recording/records.h"
 
 namespace vestibule::sevsim {
 
 namespace {
+
+bool is_there(Vcpu& vcpu, u64 vmgexit) {
+    const From& from = vcpu.options.from;
+    const u64 rip    = vcpu.state().rip + (vcpu.is_64_bit_code() ? 0 : vcpu.state().cs.base);
+    return from.vmgexit != 0 ? vmgexit == from.vmgexit : from.code.contains(rip);
+}
 
 /// In this loop the host stops QEMU, wherever, and keeps the machine (sevsim/kept_machine.h). The
 /// rest of it is done in each copy, so that the clock, which counts instructions, is the same in
@@ -21,15 +26,10 @@ void give_time_to_stop() {
     }
 }
 
-/// What has been before: moments of lies count on from there.
-void tell_moments(const Vcpu& vcpu) {
+/// What has been before: moments of lies are counted from here on.
+void tell_what_was(const Vcpu& vcpu, u64 vmgexits) {
     Record record("from");
-    record.number("vmgexits", vcpu.options.from - 1)
-        .number("vcs", moments_of(Lie::vc_instead))
-        .number("entries", moments_of(Lie::event))
-        .number("vmruns", vcpu.vmruns)
-        .number("answers", moments_of(Lie::field_flip))
-        .number("msr_answers", moments_of(Lie::msr_flip));
+    record.number("vmgexits", vmgexits).number("vmruns", vcpu.vmruns);
     add_moment(record);
     record.end();
 }
@@ -37,13 +37,16 @@ void tell_moments(const Vcpu& vcpu) {
 } // namespace
 
 void come_to_vmgexit(Vcpu& vcpu) {
-    static constinit u64 vmgexits = 0;
+    static constinit bool has_come = false;
+    static constinit u64 vmgexits  = 0;
     static constinit char words[late_words_size + 1]{};
-    if (vcpu.options.from == 0 || ++vmgexits != vcpu.options.from) {
+    if (!vcpu.options.from.is_given() || has_come || !is_there(vcpu, vmgexits + 1)) {
+        ++vmgexits;
         return;
     }
+    has_come = true;
     forget_breaches();
-    tell_moments(vcpu);
+    tell_what_was(vcpu, vmgexits);
     give_time_to_stop();
     if (!read_host_file(late_words_file, {words, late_words_size})
         || !parse_options(words, vcpu.options)) {

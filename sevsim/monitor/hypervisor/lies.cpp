@@ -15,9 +15,6 @@ namespace {
 /// By lies of the plan: the guest has come to the place of Lie::msr_within.
 constinit bool stands_at_msr[most_lies]{};
 
-/// That have been, by lies.
-constinit u64 moments[lie_count]{};
-
 } // namespace
 
 void flip_register(x86::CpuidResult& result, const Hostility& lie) {
@@ -34,6 +31,10 @@ bool tells(const Options& options, Lie lie) {
 }
 
 const Hostility* told_now(const Options& options, Lie lie) {
+    static constinit u64 moments[lie_count]{};
+    if (!options.hostile.has(lie)) {
+        return nullptr;
+    }
     const u64 moment = ++moments[static_cast<size_t>(lie)];
     for (const Hostility& one : options.hostile) {
         if (one.lie == lie && one.at == moment) {
@@ -43,8 +44,6 @@ const Hostility* told_now(const Options& options, Lie lie) {
     }
     return nullptr;
 }
-
-u64 moments_of(Lie lie) { return moments[static_cast<size_t>(lie)]; }
 
 unsigned told_c_bit_position(const Options& options) {
     return tells(options, Lie::cbit_position) || tells(options, Lie::cbit_information)

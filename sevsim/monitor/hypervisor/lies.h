@@ -15,9 +15,6 @@ bool tells(const Options& options, Lie lie);
 /// chosen this one, and is told, or nullptr.
 const Hostility* told_now(const Options& options, Lie lie);
 
-/// How many of these moments there have been.
-u64 moments_of(Lie lie);
-
 /// What the guest is told the C-bit's position is, by SEV information.
 unsigned told_c_bit_position(const Options& options);
 

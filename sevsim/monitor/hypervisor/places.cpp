@@ -98,7 +98,7 @@ void note_delivered_vc(const Options& options, u64 exit_code) {
     constexpr u64 longest_walk = 512;
     static constinit u64 vcs   = 0;
     static constinit u64 walks[most_lies]{}; // by lies of the plan
-    if (!options.may_lie()) {
+    if (options.hostile.is_honest()) {
         return;
     }
     ++vcs;
@@ -118,7 +118,7 @@ void note_delivered_vc(const Options& options, u64 exit_code) {
 
 void note_vmgexit(Vcpu& vcpu) {
     static constinit u64 vmgexits = 0;
-    if (!vcpu.options.may_lie()) {
+    if (vcpu.options.hostile.is_honest()) {
         return;
     }
     ++vmgexits;
