@@ -3,6 +3,7 @@
 
 #include "ghcb/termination.h"
 #include "sevsim/attack/draws.h"
+#include "sevsim/halts.h"
 #include "sevsim/report.h"
 #include "x86/exit_code.h"
 
@@ -82,14 +83,15 @@ bool insists(const Ended& run, const Lies& plan) {
     return run.kind == "terminate" && tells(plan, Lie::termination_returns);
 }
 
-/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, lets a
-/// guest go on that has asked for its termination and can do no more than halt, or sends an INIT
+/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, passes over
+/// one for a termination or lets a guest go on that has asked for its termination and can do no more than halt, or sends an INIT
 /// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it holds a
 /// vCPU that has asked for something else.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     return (run.kind == "stop" && tells(plan, Lie::no_information))
            || (run.kind == "halt"
-               && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)))
+               && (tells(plan, Lie::termination_returns) || tells(plan, Lie::answer_of_other)
+                   || run.words.ends_with(halt_behind_termination)))
            || ((run.kind == "halt" || run.kind == "timeout" || run.kind == "limit")
                && (tells(plan, Lie::init) || tells(plan, Lie::init_storm)));
 }

@@ -4,6 +4,7 @@
 // done here; VMGEXIT goes to the hypervisor.
 #include "sevsim/monitor/processor/exits.h"
 
+#include "sevsim/halts.h"
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/doorbell.h"
 #include "sevsim/monitor/hypervisor/from_here_on.h"
@@ -244,7 +245,9 @@ void handle_hlt(Vcpu& vcpu) {
             vcpu.goes_when_halted = false;
             vcpu.changes_vmpl     = true;
         } else {
-            stop(vcpu, Activity::halted, "HLT with interrupts off: nothing wakes it");
+            stop(vcpu, Activity::halted,
+                 vcpu.unheard_termination ? halt_behind_termination
+                                          : "HLT with interrupts off: nothing wakes it");
         }
         if (vcpu.replaced) {
             return; // what comes next is not what stood behind the HLT
