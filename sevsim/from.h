@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 // The VMGEXIT that a run is about, and all behind it (`sevsim run --from`): the N-th, or the first
 // of an instruction in a range of addresses. The second one is for guests that wait by looking at a
-// timer, of whose VMGEXITs there are more or fewer with each change of what they take. Freestanding.
+// timer, of whose VMGEXITs there are more or fewer with each change of what they take.
+// Freestanding.
 #pragma once
 
 #include "sevsim/code_ranges.h"

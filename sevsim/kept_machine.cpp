@@ -35,12 +35,14 @@ std::string digest(std::string_view bytes) {
 /// launch, which comes first, holds keys that are new each time.
 std::string identity(const RunOptions& options, const GuestFiles& guest,
                      std::span<const unsigned char> monitor) {
-    const InheritedFiles none{.monitor    = 0,
-                              .guest      = {},
-                              .records    = 0,
-                              .orders     = 0,
-                              .late_words = 0,
-                              .machine    = MachineFiles{.shared = 0, .hidden = 0}};
+    const InheritedFiles none{
+        .monitor    = 0,
+        .guest      = {},
+        .records    = 0,
+        .orders     = 0,
+        .late_words = 0,
+        .machine    = MachineFiles{.shared = 0, .hidden = 0}
+    };
     std::string text;
     for (const std::string& word : qemu_command(options, none, {guest.size(), guest.ap_start})) {
         text += word + "\n";
@@ -121,8 +123,9 @@ std::expected<Descriptor, std::string> duplicate(const Descriptor& file) {
     return copy;
 }
 
-/// Runs the guest until it has come to options.from, and QEMU has ended behind that.
-std::expected<void, std::string> keep(const RunOptions& options, const GuestFiles& guest,
+/// Runs the guest until it has come to options.from, and QEMU has ended behind that. False where
+/// the guest was past it before QEMU had stopped, since this computer had other things to do.
+std::expected<bool, std::string> keep(const RunOptions& options, const GuestFiles& guest,
                                       std::span<const unsigned char> monitor,
                                       const fs::path& directory) {
     const u64 hidden_size = hidden_memory(options.memory, guest.size());
@@ -155,12 +158,14 @@ std::expected<void, std::string> keep(const RunOptions& options, const GuestFile
     }
     command.arguments = qemu_command(
         options,
-        {.monitor    = kernel->descriptor.get(),
-         .guest      = guests,
-         .records    = records->write.get(),
-         .orders     = orders->read.get(),
-         .late_words = words->descriptor.get(),
-         .machine    = MachineFiles{shared->descriptor.get(), hidden->descriptor.get()}},
+        {
+            .monitor    = kernel->descriptor.get(),
+            .guest      = guests,
+            .records    = records->write.get(),
+            .orders     = orders->read.get(),
+            .late_words = words->descriptor.get(),
+            .machine    = MachineFiles{shared->descriptor.get(), hidden->descriptor.get()}
+    },
         {guest.size(), guest.ap_start});
     command.standard_output = std::move(serial->write);
     for (Descriptor* file : {&kernel->descriptor, &words->descriptor, &shared->descriptor,
@@ -195,7 +200,10 @@ std::expected<void, std::string> keep(const RunOptions& options, const GuestFile
     if (ordered && !records_of_it.outcome && end->how == Ending::exited
         && fstat(devices->descriptor.get(), &status) == 0 && status.st_size != 0) {
         std::ofstream{directory / "records", std::ios::binary} << told;
-        return {};
+        return true;
+    }
+    if (ordered && records_of_it.outcome && records_of_it.outcome->detail == stopped_too_late) {
+        return false;
     }
     return std::unexpected(fmt::format(
         "the guest's machine could not be kept at --from {}: {}", text_of(options.from),
@@ -226,7 +234,8 @@ std::string from_contradiction(const RunOptions& options) {
         return "--gdb waits for a machine's start, and one of --snapshot has started";
     }
     if (!options.snapshot.empty() && !options.session.empty()) {
-        return "--session: an owner launches a machine once, and one of --snapshot is started often";
+        return "--session: an owner launches a machine once, and one of --snapshot is started "
+               "often";
     }
     return {};
 }
@@ -256,8 +265,13 @@ std::expected<KeptMachine, std::string> kept_machine(const RunOptions& options,
     if (error) {
         return std::unexpected(fmt::format("{}: {}", options.snapshot, error.message()));
     }
-    if (auto kept = keep(options, guest, monitor, directory); !kept) {
-        return std::unexpected(kept.error());
+    constexpr unsigned most_tries = 5;
+    std::expected<bool, std::string> kept{false};
+    for (unsigned tries = 0; tries < most_tries && kept && !*kept; ++tries) {
+        kept = keep(options, guest, monitor, directory);
+    }
+    if (!kept || !*kept) {
+        return std::unexpected(kept ? std::string{stopped_too_late} : kept.error());
     }
     if (!(std::ofstream{name, std::ios::binary} << wanted).flush()) {
         return failed(name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
-// The machine as it is when its guest has come to `--from N`, kept in a directory, so that runs start
-// from there and not from QEMU's start: what they differ in the monitor is told only then
+// The machine as it is when its guest has come to `--from N`, kept in a directory, so that runs
+// start from there and not from QEMU's start: what they differ in the monitor is told only then
 // (sevsim/late_words.h). QEMU writes the state of its devices into a file, as it does to send a
 // machine elsewhere; memory is in files from the start, of which each run has copies of the pages
 // that it writes to.

@@ -9,6 +9,9 @@ namespace vestibule::sevsim {
 
 inline constexpr const char* late_words_file = "opt/sevsim/from";
 
+/// How the monitor ends where there are none and it was not stopped.
+inline constexpr const char* stopped_too_late = "the host has not stopped QEMU in time";
+
 /// Always all of it, since the guest sees the size. Sixteen lies are shorter.
 inline constexpr size_t late_words_size = 2048;
 

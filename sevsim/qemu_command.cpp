@@ -34,8 +34,9 @@ std::string processor(const RunOptions& options) {
 
 constexpr const char* guest_names[] = {"igvm", "kernel", "firmware"}; // by GuestKind
 
-/// The path of an inherited file, equally long for each: the names of kernel and modules are read in
-/// the machine, and the time that this takes is part of what is the same each time (--repeatable).
+/// The path of an inherited file, equally long for each: the names of kernel and modules are read
+/// in the machine, and the time that this takes is part of what is the same each time
+/// (--repeatable).
 std::string path_of(int file) { return fmt::format("/dev/fd/{:/>5}", file); }
 
 /// QEMU's -initrd: the multiboot modules. No name can hold a comma here.
@@ -49,14 +50,15 @@ std::string modules(const std::vector<int>& files) {
 
 bool counts_time(const RunOptions& options) { return options.profile || options.repeatable; }
 
-/// The memory called `id`: most of it is never touched, and all of it may be more than this computer
-/// has. Of a machine that goes on, pages of the files are copied where they are written to.
+/// The memory called `id`: most of it is never touched, and all of it may be more than this
+/// computer has. Of a machine that goes on, pages of the files are copied where they are written
+/// to.
 std::string memory(const char* id, u64 size, const std::optional<MachineFiles>& machine, int file) {
     if (!machine) {
         return fmt::format("memory-backend-ram,id={},size={},reserve=off", id, size);
     }
-    return fmt::format("memory-backend-file,id={},size={},mem-path={},share={},reserve=off",
-                       id, size, path_of(file), machine->devices < 0 ? "on" : "off");
+    return fmt::format("memory-backend-file,id={},size={},mem-path={},share={},reserve=off", id,
+                       size, path_of(file), machine->devices < 0 ? "on" : "off");
 }
 
 /// What the monitor is told of a trace and of lies, at its start or later.

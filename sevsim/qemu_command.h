@@ -24,7 +24,7 @@ struct InheritedFiles {
     std::vector<int> guest; ///< its file; a kernel's command line and initrd behind it
     int records;            ///< the write end of the pipe that the debug port feeds
     int orders;             ///< a socket from which QEMU's own monitor reads
-    int gdb = -1;           ///< the one that its stub for gdb talks through (options.gdb)
+    int gdb        = -1;    ///< the one that its stub for gdb talks through (options.gdb)
     int late_words = -1;    ///< sevsim/late_words.h (options.from)
     std::optional<MachineFiles> machine = std::nullopt; ///< none: it has no files
 };

@@ -128,10 +128,14 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
         }
         machine = std::move(*kept);
     }
-    const std::string words = late_words(options);
-    auto words_file         = memory_file(std::as_bytes(std::span{words}));
-    if (!words_file) {
-        return std::unexpected(words_file.error());
+    OpenedFile words{}; // what is told at options.from
+    if (options.from.is_given()) {
+        const std::string text = late_words(options);
+        auto file              = memory_file(std::as_bytes(std::span{text}));
+        if (!file) {
+            return std::unexpected(file.error());
+        }
+        words = std::move(*file);
     }
     std::unique_ptr<GdbServer> gdb;
     Descriptor gdb_end;
@@ -170,14 +174,14 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     bool line_open     = false;
     std::string kept;
     Command command;
-    command.timeout         = options.timeout;
-    command.takes_input     = true;
-    command.arguments       = qemu_command(options,
-                                           {kernel->descriptor.get(), guest->descriptors(),
-                                            records->write.get(), orders->read.get(), gdb_end.get(),
-                                            words_file->descriptor.get(),
-                                            machine ? std::optional{machine->files()} : std::nullopt},
-                                           needs);
+    command.timeout     = options.timeout;
+    command.takes_input = true;
+    command.arguments =
+        qemu_command(options,
+                     {kernel->descriptor.get(), guest->descriptors(), records->write.get(),
+                      orders->read.get(), gdb_end.get(), words.descriptor.get(),
+                      machine ? std::optional{machine->files()} : std::nullopt},
+                     needs);
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
     for (OpenedFile& file : guest->files) {
@@ -185,7 +189,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     }
     command.inherited.push_back(std::move(records->write));
     command.inherited.push_back(std::move(orders->read));
-    command.inherited.push_back(std::move(words_file->descriptor));
+    if (words.descriptor) {
+        command.inherited.push_back(std::move(words.descriptor));
+    }
     if (machine) {
         reader.take(machine->records);
         if (!order_to_go_on(orders->write.get(), *machine)) {

@@ -219,7 +219,9 @@ class Attack {
     bool has_from() const { return !options_.from.empty(); }
 
     /// Of a line that replays a finding, and starts at the guest's beginning.
-    unsigned replay_limit(unsigned limit) const { return has_from() ? limit + honest_timeout : limit; }
+    unsigned replay_limit(unsigned limit) const {
+        return has_from() ? limit + honest_timeout : limit;
+    }
 
     Judgement judged(std::size_t guest, const Seen& seen, const Lies& plan) const {
         const Guest& it = guests_[guest];
@@ -634,8 +636,8 @@ std::expected<Campaign, std::string> campaign_of(const AttackOptions& options,
         // What is no guest itself is what all of them boot.
         std::string all;
         for (const std::string& file : options.files) {
-            const bool is_guest = std::ranges::find(options.guest_names, file)
-                                  != options.guest_names.end();
+            const bool is_guest =
+                std::ranges::find(options.guest_names, file) != options.guest_names.end();
             if (!is_guest || file == options.guest_names[n]) {
                 if (access(file.c_str(), R_OK) != 0) {
                     return std::unexpected(fmt::format("{}: {}", file, std::strerror(errno)));

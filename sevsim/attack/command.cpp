@@ -219,7 +219,7 @@ std::string regex_of(const std::string& text, const char* option, std::optional<
 
 /// What the command line's words mean; in words what is wrong with them.
 std::string understand(AttackCommand& command) {
-    AttackOptions& options = command.options;
+    AttackOptions& options   = command.options;
     const bool starts_kernel = !command.images.empty() || !command.firmware.empty();
     if ((!command.images.empty() && !command.firmware.empty())
         || (!starts_kernel && command.kernel.empty())) {

@@ -83,10 +83,10 @@ bool insists(const Ended& run, const Lies& plan) {
     return run.kind == "terminate" && tells(plan, Lie::termination_returns);
 }
 
-/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, passes over
-/// one for a termination or lets a guest go on that has asked for its termination and can do no more than halt, or sends an INIT
-/// and no SIPI, so that nobody runs, or another vCPU waits for one that never comes; or it holds a
-/// vCPU that has asked for something else.
+/// Ends that are the hypervisor's doing: it does not know a request of the MSR protocol, passes
+/// over one for a termination or lets a guest go on that has asked for its termination and can do
+/// no more than halt, or sends an INIT and no SIPI, so that nobody runs, or another vCPU waits for
+/// one that never comes; or it holds a vCPU that has asked for something else.
 bool is_hypervisors_end(const Ended& run, const Lies& plan) {
     return (run.kind == "stop" && tells(plan, Lie::no_information))
            || (run.kind == "halt"

@@ -7,6 +7,7 @@
 #include "sevsim/attack/numbers.h"
 #include "sevsim/attack/oracle.h"
 #include "sevsim/attack/summary.h"
+#include "sevsim/halts.h"
 
 #include "ghcb/termination.h"
 #include "tests/json/expect_valid.h"
@@ -98,6 +99,14 @@ TEST(AttackPlaces, KindsOfMoments) {
     EXPECT_EQ(guest.msr_answers.size(), 1U);
     EXPECT_EQ(guest.leaves, (std::set<u64>{0x8000'001F, 0xD}));
     EXPECT_EQ(guest.blocks, std::set<u64>{1});
+}
+
+TEST(AttackPlaces, MomentsFromSomewhereOn) {
+    const Places places = places_of("{\"record\":\"from\",\"vmgexits\":9,\"vmruns\":40}\n"
+                                    "{\"record\":\"vc\",\"code\":\"0x72\",\"rip\":\"0x201000\"}\n");
+    EXPECT_EQ(places.entries_before, 40U);
+    ASSERT_EQ(places.vcs.size(), 1U);
+    EXPECT_EQ(places.vcs[0].at, std::vector<u64>{1});
 }
 
 TEST(AttackDraws, APlanIsKnownByItsSeedAndNumber) {
@@ -230,6 +239,16 @@ TEST(AttackDraws, WhatTheGuestDoesNotHaveIsNotDrawn) {
 }
 
 /// A lie that has no moment cannot be told twice.
+TEST(AttackDraws, WhatIsToldAtTheLaunchIsNotDrawnLater) {
+    const auto early = kinds_for({.snp = true}, guest);
+    const auto late  = kinds_for({.snp = true, .late = true}, guest);
+    EXPECT_TRUE(std::ranges::any_of(
+        early, [](const Kind& kind) { return kind.lie == Lie::cbit_no_effect; }));
+    for (const Kind& kind : early) {
+        EXPECT_EQ(std::ranges::find(late, kind) == late.end(), is_told_at_launch(kind.lie));
+    }
+}
+
 TEST(AttackDraws, NoPlanContradictsItself) {
     const Drawing drawing{
         .kinds  = {{Lie::no_sev, {}}, {Lie::msr, {}}, {Lie::nmi, {}}},
@@ -297,6 +316,10 @@ TEST(AttackOracle, EndsOfTheHypervisors) {
     EXPECT_EQ(verdict_on(ended_as("halt"), "termination-returns"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "answer-of-other:0x80000004@1"), Verdict::coded_end);
     EXPECT_EQ(verdict_on(ended_as("halt"), "no-information"), Verdict::uncoded_end);
+    EXPECT_EQ(verdict_on(ended_as("halt"), "unanswered@3"), Verdict::uncoded_end);
+    Ended unheard = ended_as("halt");
+    unheard.words = std::string{"the guest halted for good: "} + halt_behind_termination;
+    EXPECT_EQ(verdict_on(unheard, "unanswered@3"), Verdict::coded_end);
     for (const char* kind : {"halt", "timeout", "limit"}) {
         EXPECT_EQ(verdict_on(ended_as(kind), "init@3"), Verdict::coded_end);
         EXPECT_EQ(verdict_on(ended_as(kind), "init-storm:1@3+2"), Verdict::coded_end);

@@ -53,7 +53,7 @@ void come_to_vmgexit(Vcpu& vcpu) {
         end_run_by_monitor_error("what the hypervisor is to do from here on is not understood");
     }
     if (words[0] == '\0') {
-        end_run_by_monitor_error("the host has not stopped QEMU in time");
+        end_run_by_monitor_error(stopped_too_late);
     }
     intercept_for_lies(vcpu);
 }

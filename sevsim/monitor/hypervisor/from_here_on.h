@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
-// The hypervisor is honest up to one of the guest's VMGEXITs (Options::from). There the host has time
-// to keep the machine, and says what the hypervisor does from there on: a file of fw_cfg's, so that
-// it need not be known when the machine is started, and so that all that was before is the same
-// whatever it says.
+// The hypervisor is honest up to one of the guest's VMGEXITs (Options::from). There the host has
+// time to keep the machine, and says what the hypervisor does from there on: a file of fw_cfg's, so
+// that it need not be known when the machine is started, and so that all that was before is the
+// same whatever it says.
 #pragma once
 
 #include "sevsim/monitor/processor/vcpu.h"

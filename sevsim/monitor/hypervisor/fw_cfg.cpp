@@ -159,7 +159,7 @@ bool read_host_file(std::string_view name, std::span<char> into) {
         File file{};
         take_from_qemu(&file, sizeof file);
         file.name[sizeof file.name - 1] = '\0';
-        key = name == file.name ? __builtin_bswap16(file.key) : key;
+        key                             = name == file.name ? __builtin_bswap16(file.key) : key;
     }
     if (key != 0) {
         x86::Cpu::out16(selector_port, key);

@@ -16,8 +16,8 @@ namespace vestibule::sevsim {
 void offer_kernel(const Options& options, std::span<const u8> kernel,
                   std::span<const u8> command_line, std::span<const u8> initrd);
 
-/// Reads a file that the host has put there; false where there is none of that name. The guest finds
-/// the item that it has selected where it was.
+/// Reads a file that the host has put there; false where there is none of that name. The guest
+/// finds the item that it has selected where it was.
 bool read_host_file(std::string_view name, std::span<char> into);
 
 /// Before the guest's access reaches the device. True where it is dealt with.

@@ -185,7 +185,7 @@ void serve_vmgexit(Vcpu& vcpu) {
         report_violation(Rule::vmgexit_user, "VMGEXIT at CPL 3");
     }
     if (leaves_unanswered(vcpu.options)) {
-        vcpu.unheard_termination |= asks_for_termination(vcpu.ghcb_msr);
+        vcpu.unheard |= asks_for_termination(vcpu.ghcb_msr);
         return;
     }
     if ((vcpu.ghcb_msr & request_mask) == 0) {

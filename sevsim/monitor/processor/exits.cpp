@@ -246,8 +246,8 @@ void handle_hlt(Vcpu& vcpu) {
             vcpu.changes_vmpl     = true;
         } else {
             stop(vcpu, Activity::halted,
-                 vcpu.unheard_termination ? halt_behind_termination
-                                          : "HLT with interrupts off: nothing wakes it");
+                 vcpu.unheard ? halt_behind_termination
+                              : "HLT with interrupts off: nothing wakes it");
         }
         if (vcpu.replaced) {
             return; // what comes next is not what stood behind the HLT

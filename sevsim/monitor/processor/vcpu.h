@@ -56,7 +56,7 @@ struct Vcpu {
     ApicMode apic_mode;
     u64 x2apic_command;  // what it last wrote to ICR in x2APIC mode
     u64 terminations;    // how often it has asked for the guest's end
-    bool unheard_termination; // it has, and nobody has looked at it
+    bool unheard;        // it has, and nobody has looked at it
     u64 registered_ghcb; // the address that it has registered, 1 where it has none (SEV-SNP)
     u8 vmpl;             // at which it runs
     u64 vmsa;            // the page in guest memory that it runs from; 0: its state at launch
