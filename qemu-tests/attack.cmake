@@ -48,11 +48,10 @@ function(kept_machine_test name file from)
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kept_machine $<TARGET_FILE:sevsim> $<TARGET_FILE:json_check>
       ${CMAKE_SOURCE_DIR}/docs/schemas ${CMAKE_CURRENT_BINARY_DIR}/kept_machine_${name} ${from} ${file} ${ARGN})
 endfunction()
+# By place it is the very first call of a guest's whose code is all there.
 image_file(kept_file library_nmis 64)
 kept_machine_test(library ${kept_file} 10)
-# By place: the selftest's code, and so its very first call.
-image_file(kept_file vestibule 64)
-kept_machine_test(selftest ${kept_file} 0x200000-0x400000)
+kept_machine_test(library_code ${kept_file} 0x200000-0x400000)
 sevsim_test(from_nowhere vestibule STATUS 1 ARGS --repeatable --from 0x1000-0x2000
   --snapshot ${CMAKE_CURRENT_BINARY_DIR}/nowhere
   WANT "could not be kept at --from 0x1000-0x2000: the guest exited with code 0")

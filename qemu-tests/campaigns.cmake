@@ -72,6 +72,7 @@ attack_test(vectors ${nmis_file} PLANS ${CMAKE_CURRENT_BINARY_DIR}/vectors.plans
 # has asked for, and the stub, which accepts memory and has a report made for its payload. The selftest would
 # say by itself what it finds.
 snp_image(snp_library_file snp_library_promises)
+kept_machine_test(snp_library ${snp_library_file} 5 --platform sev-snp)
 attack_test(snp_library ${snp_library_file} RUNS 300 ARGS --platform sev-snp)
 snp_image(snp_vcpu_file snp_library_promises_vcpu --vcpus 2)
 attack_test(snp_vcpu ${snp_vcpu_file} RUNS 20 ARGS --platform sev-snp --smp 2)
