@@ -127,8 +127,10 @@ void validate_block(u64 page) {
     const u64 block = page & ~(x86::large_page_size - 1);
     for (u64 at = block; at != block + x86::large_page_size; at += page_size) {
         if (reverse_map::has(at) && !reverse_map::at(at).was_shared) {
-            reverse_map::at(at) = {
-                .assigned = true, .validated = true, .aliased = reverse_map::at(at).aliased};
+            reverse_map::at(at) = {.assigned  = true,
+                                   .validated = true,
+                                   .aliased   = reverse_map::at(at).aliased,
+                                   .falsified = reverse_map::at(at).falsified};
         }
     }
 }
