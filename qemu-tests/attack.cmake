@@ -42,6 +42,20 @@ add_sevsim_test(NAME qemu.batch_timeouts
 sevsim_test(limit vestibule STATUS 1 ARGS --limit 300
   WANT "VMRUN 30[0-9]," "the guest was entered as often as it may be")
 
+# From a VMGEXIT on: each plan in a machine that is kept there comes to what it comes to in one that is run whole.
+function(kept_machine_test name file from)
+  add_sevsim_test(NAME qemu.kept_machine_${name}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/kept_machine $<TARGET_FILE:sevsim> $<TARGET_FILE:json_check>
+      ${CMAKE_SOURCE_DIR}/docs/schemas ${CMAKE_CURRENT_BINARY_DIR}/kept_machine_${name} ${from} ${file} ${ARGN})
+endfunction()
+# By place it is the very first call of a guest's whose code is all there.
+image_file(kept_file library_nmis 64)
+kept_machine_test(library ${kept_file} 10)
+kept_machine_test(library_code ${kept_file} 0x200000-0x400000)
+sevsim_test(from_nowhere vestibule STATUS 1 ARGS --repeatable --from 0x1000-0x2000
+  --snapshot ${CMAKE_CURRENT_BINARY_DIR}/nowhere
+  WANT "could not be kept at --from 0x1000-0x2000: the guest exited with code 0")
+
 # What the hypervisor was not to see.
 sevsim_test(leak_field leak_field STATUS 1 WANT "leak-field +1 " "exited with code 0" REJECT "leak-register")
 sevsim_test(unanswered_call unanswered_call STATUS 1 ARGS --hostile unanswered@5

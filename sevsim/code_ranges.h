@@ -11,6 +11,8 @@ namespace vestibule::sevsim {
 struct CodeRange {
     u64 begin;
     u64 end; ///< behind the last byte
+
+    constexpr bool contains(u64 address) const { return address >= begin && address < end; }
 };
 
 inline constexpr size_t most_code_ranges = 16;

@@ -214,6 +214,12 @@ inline constexpr LieDescription lies[] = {
 };
 // clang-format on
 
+/// Whether it is told while the guest is loaded: of a guest that runs it changes nothing any more.
+constexpr bool is_told_at_launch(Lie lie) {
+    return lie == Lie::cbit_position || lie == Lie::cbit_no_effect || lie == Lie::fw_cfg_altered
+           || lie == Lie::cpuid_page || lie == Lie::cpuid_entry_flip || lie == Lie::secrets_flip;
+}
+
 /// With Lie::none, which has no row.
 inline constexpr size_t lie_count = sizeof lies / sizeof lies[0] + 1;
 

@@ -14,6 +14,8 @@
 #include "sevsim/ci_results.h"
 #include "sevsim/code_file.h"
 #include "sevsim/expectation.h"
+#include "sevsim/from_text.h"
+#include "sevsim/kept_machine.h"
 #include "sevsim/options.h"
 #include "sevsim/plan_file.h"
 #include "sevsim/report.h"
@@ -273,6 +275,26 @@ void describe_run(CLI::App& run, RunOptions& options, GuestNames& guest, PlanFil
         "Plant a secret made of N in the guest, in its vector registers and where its file "
         "has the 16 bytes vestibule-canary, and look for it in all that the hypervisor sees",
         {.least = 1, .most = 999'999'999'999'999'999});
+    CLI::Option* const from =
+        run.add_option_function<std::string>(
+               "--from",
+               [&options](const std::string& text) {
+                   const auto read = from_of(text);
+                   if (!read) {
+                       throw CLI::ValidationError("--from", read.error());
+                   }
+                   options.from = *read;
+               },
+               "Be honest up to the guest's N-th VMGEXIT, or its first one of code at BEGIN-END: "
+               "lies, the trace and what counts as a broken rule begin there, and so do the "
+               "moments that lies count")
+            ->type_name(from_forms);
+    run.add_option("--snapshot", options.snapshot,
+                   "Keep the machine in DIR as it is at --from, and start there once it is kept: "
+                   "what comes before need not be run again. With --repeatable")
+        ->needs(from)
+        ->needs("--repeatable")
+        ->type_name("DIR");
     cli::add_number(run, "--limit", options.limit,
                     "End the guest after a vCPU has been entered so often; 0: never");
     run.add_option(
@@ -508,7 +530,7 @@ int run_command(const RunOptions& options, const Verdict& verdict) {
 /// What only a run by itself has.
 std::string not_for_batches(const CLI::App& run) {
     for (const char* name : {"--json", "--tap", "--junit", "--expect", "--trace", "--dump",
-                             "--timeline", "--rmp", "--profile", "--gdb"}) {
+                             "--timeline", "--rmp", "--profile", "--gdb", "--from"}) {
         if (run.count(name) != 0) {
             return fmt::format("{} is for one run, not for --plans", name);
         }
@@ -619,6 +641,9 @@ int command_line(std::span<char*> arguments) {
     if (const std::string error = plans.read(options); !error.empty()) {
         fmt::print(stderr, "sevsim: {}\n", error);
         return 2;
+    }
+    if (wrong = from_contradiction(options); !wrong.empty()) {
+        return cli::wrong_use(*run, wrong);
     }
     options.timeout = std::chrono::seconds{options.timeout_seconds};
     if (run->count("--sev-policy") == 0) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sevsim/code_ranges.h"
+#include "sevsim/from.h"
 #include "sevsim/plan.h"
 #include "x86/types.h"
 
@@ -76,6 +77,8 @@ struct RunOptions {
     std::string dump;          ///< empty: no dump
     bool keeps_output = false; ///< the guest's output stays to be looked at
     Plan hostile;              ///< what the hypervisor does to the guest
+    From from;                 ///< the VMGEXIT at which hostile and trace begin
+    std::string snapshot;      ///< where the machine is kept as it is then; empty: nowhere
     CodeRanges code;           ///< where its code is; none: anywhere
     u64 canary       = 0; ///< what the secret is made of that is planted in the guest; 0: none is
     bool batch       = false; ///< the last file loaded is one of plans, a run for each (batch.h)

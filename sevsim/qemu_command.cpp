@@ -2,6 +2,9 @@
 // The options of the machine, and why each is there.
 #include "sevsim/qemu_command.h"
 
+#include "sevsim/from_text.h"
+#include "sevsim/late_words.h"
+
 #include <fmt/format.h>
 
 namespace vestibule::sevsim {
@@ -31,16 +34,44 @@ std::string processor(const RunOptions& options) {
 
 constexpr const char* guest_names[] = {"igvm", "kernel", "firmware"}; // by GuestKind
 
+/// The path of an inherited file, equally long for each: the names of kernel and modules are read
+/// in the machine, and the time that this takes is part of what is the same each time
+/// (--repeatable).
+std::string path_of(int file) { return fmt::format("/dev/fd/{:/>5}", file); }
+
 /// QEMU's -initrd: the multiboot modules. No name can hold a comma here.
 std::string modules(const std::vector<int>& files) {
     std::string list;
     for (const int file : files) {
-        list += fmt::format("{}/dev/fd/{}", list.empty() ? "" : ",", file);
+        list += (list.empty() ? "" : ",") + path_of(file);
     }
     return list;
 }
 
 bool counts_time(const RunOptions& options) { return options.profile || options.repeatable; }
+
+/// The memory called `id`: most of it is never touched, and all of it may be more than this
+/// computer has. Of a machine that goes on, pages of the files are copied where they are written
+/// to.
+std::string memory(const char* id, u64 size, const std::optional<MachineFiles>& machine, int file) {
+    if (!machine) {
+        return fmt::format("memory-backend-ram,id={},size={},reserve=off", id, size);
+    }
+    return fmt::format("memory-backend-file,id={},size={},mem-path={},share={},reserve=off", id,
+                       size, path_of(file), machine->devices < 0 ? "on" : "off");
+}
+
+/// What the monitor is told of a trace and of lies, at its start or later.
+std::string words_of_what_is_done(const RunOptions& options) {
+    std::string line = fmt::format("trace={}", options.trace.empty() ? 0 : 1);
+    if (!options.trace.empty() && options.trace_format != TraceFormat::jsonl) {
+        line += " handlers=1";
+    }
+    for (const Hostility& lie : options.hostile) {
+        line += fmt::format(" hostile={}", hostility(lie));
+    }
+    return line;
+}
 
 } // namespace
 
@@ -74,8 +105,8 @@ std::string hostility(const Plan& plan) {
 }
 
 std::string monitor_command_line(const RunOptions& options, std::optional<u32> ap_start) {
-    std::string line = fmt::format("memory={} platform={} cbit={} trace={}", options.memory,
-                                   options.platform, options.c_bit, options.trace.empty() ? 0 : 1);
+    std::string line = fmt::format("memory={} platform={} cbit={}", options.memory,
+                                   options.platform, options.c_bit);
     line += fmt::format(" guest={}", guest_names[static_cast<unsigned>(options.kind)]);
     if (options.la57) {
         line += " la57=1";
@@ -100,9 +131,6 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     }
     if (counts_time(options)) {
         line += " counted-time=1";
-    }
-    if (!options.trace.empty() && options.trace_format != TraceFormat::jsonl) {
-        line += " handlers=1";
     }
     if (options.gdb != 0) {
         line += " gdb=1";
@@ -132,10 +160,14 @@ std::string monitor_command_line(const RunOptions& options, std::optional<u32> a
     if (options.limit != 0) {
         line += fmt::format(" limit={}", options.limit);
     }
-    for (const Hostility& lie : options.hostile) {
-        line += fmt::format(" hostile={}", hostility(lie));
-    }
-    return line;
+    return options.from.is_given() ? line + " from=" + text_of(options.from)
+                                   : line + " " + words_of_what_is_done(options);
+}
+
+std::string late_words(const RunOptions& options) {
+    std::string words = words_of_what_is_done(options);
+    words.resize(late_words_size);
+    return words;
 }
 
 std::vector<std::string> qemu_command(const RunOptions& options, const InheritedFiles& files,
@@ -150,20 +182,19 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         // The guest's shared memory is the machine's own; a DIMM, which lands behind it and which
         // no firmware table of the guest's names, holds what is private.
         "-m", fmt::format("{}M,slots=1,maxmem={}M", options.memory / mib, (options.memory + hidden) / mib),
-        // Most of both is never touched, and together they may be more than this computer has.
-        "-object", fmt::format("memory-backend-ram,id=private,size={},reserve=off", hidden),
+        "-object", memory("private", hidden, files.machine, files.machine ? files.machine->hidden : -1),
         "-device", "pc-dimm,memdev=private",
-        "-object", fmt::format("memory-backend-ram,id=shared,size={},reserve=off", options.memory),
+        "-object", memory("shared", options.memory, files.machine, files.machine ? files.machine->shared : -1),
         "-machine", "memory-backend=shared",
         "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
         // The debug port carries the monitor's records; not 0x402, which SeaBIOS writes to.
-        "-chardev", fmt::format("file,id=records,path=/dev/fd/{}", files.records),
+        "-chardev", fmt::format("file,id=records,path={}", path_of(files.records)),
         "-device", "isa-debugcon,chardev=records,iobase=0x5e9",
         // QEMU's monitor, for the one order that ends a run in good order.
         "-chardev", fmt::format("socket,id=orders,fd={}", files.orders),
         "-monitor", "chardev:orders", // not -mon, which QEMU 11 calls deprecated
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-        "-kernel", fmt::format("/dev/fd/{}", files.monitor),
+        "-kernel", path_of(files.monitor),
         "-append", monitor_command_line(options, needs.ap_start),
         "-initrd", modules(files.guest),
     };
@@ -184,6 +215,17 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
         // nanoseconds an instruction, one in ten of the machines tried did. Only a look at the
         // timer itself takes longer (hypervisor/ports.cpp).
         command.insert(command.end(), {"-icount", "shift=0,sleep=off"});
+    }
+    if (options.from.is_given()) {
+        command.insert(command.end(), {"-fw_cfg", fmt::format("name={},file={}", late_words_file,
+                                                              path_of(files.late_words))});
+    }
+    if (files.machine) {
+        // It was stopped, and is to run where it goes on.
+        command.insert(command.end(), {"-global", "migration.store-global-state=off"});
+    }
+    if (files.machine && files.machine->devices >= 0) {
+        command.insert(command.end(), {"-incoming", "defer"}); // until it is told how
     }
     command.insert(command.end(), options.qemu_arguments.begin(), options.qemu_arguments.end());
     return command;

@@ -11,6 +11,12 @@
 
 namespace vestibule::sevsim {
 
+/// A machine that is kept in files (kept_machine.h), as descriptors.
+struct MachineFiles {
+    int shared, hidden; ///< its memory
+    int devices = -1;   ///< all else, to go on from; -1: it is the one that is to be kept
+};
+
 /// Descriptors that QEMU inherits and opens by the path /dev/fd/N, so that nothing in a file's name
 /// can mean something in an option of QEMU's.
 struct InheritedFiles {
@@ -18,7 +24,9 @@ struct InheritedFiles {
     std::vector<int> guest; ///< its file; a kernel's command line and initrd behind it
     int records;            ///< the write end of the pipe that the debug port feeds
     int orders;             ///< a socket from which QEMU's own monitor reads
-    int gdb = -1;           ///< the one that its stub for gdb talks through (options.gdb)
+    int gdb        = -1;    ///< the one that its stub for gdb talks through (options.gdb)
+    int late_words = -1;    ///< sevsim/late_words.h (options.from)
+    std::optional<MachineFiles> machine = std::nullopt; ///< none: it has no files
 };
 
 /// What the guest's files say of what they need.
@@ -33,6 +41,9 @@ std::vector<std::string> qemu_command(const RunOptions& options, const Inherited
 
 /// What the monitor is told: the words behind the file name that QEMU puts first.
 std::string monitor_command_line(const RunOptions& options, std::optional<u32> ap_start = {});
+
+/// What the monitor is told at options.from, always of late_words_size.
+std::string late_words(const RunOptions& options);
 
 /// As `--hostile` takes it; empty where nothing was asked for.
 std::string hostility(const Hostility& asked);

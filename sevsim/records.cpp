@@ -237,6 +237,15 @@ void read_edges(const Json&, Members& members, RunRecords& records) {
     std::ranges::sort(records.edges);
 }
 
+/// The rules that were broken before are not what the run is about.
+void read_from(const Json&, Members& members, RunRecords& records) {
+    if (members.wrong().empty()) {
+        records.violations.clear();
+        records.marks.clear();
+        records.from_here_on = true;
+    }
+}
+
 void read_run(const Json&, Members& members, RunRecords& records) {
     records.index = members.number("index");
 }
@@ -310,6 +319,7 @@ constexpr RecordKind record_kinds[] = {
     {"violation",    read_violation,    true },
     {"lie",          read_lie,          true },
     {"serial-line",  read_serial_line,  false},
+    {"from",         read_from,         true },
     {"so-far",       read_so_far,       false},
     {"count",        read_count,        false},
     {"dump",         read_dump,         false},

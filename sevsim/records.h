@@ -137,6 +137,7 @@ struct RunRecords {
     std::optional<u64> instructions; ///< the guest's, of a profiled run
     std::optional<u64> to_port;      ///< of these, before its first IN or OUT that raised #VC
     std::string dumped;              ///< what the last record has brought for the dump
+    bool from_here_on = false;       ///< it has come to `--from N`
     std::optional<u64> index;        ///< of a run in a batch: which plan's
     std::vector<u16> edges;          ///< likewise: pairs of exits that it has brought, ascending
     std::string serial;              ///< likewise: what it has written to its serial port

@@ -4,6 +4,7 @@
 
 #include "sevsim/gdb_server.h"
 #include "sevsim/igvm_guest.h"
+#include "sevsim/kept_machine.h"
 #include "sevsim/memory_map.h"
 #include "sevsim/memory_picture.h"
 #include "sevsim/opened_guest.h"
@@ -92,6 +93,9 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
         return std::unexpected(adapted.error());
     }
     const RunOptions& options = *adapted;
+    if (std::string wrong = from_contradiction(options); !wrong.empty()) {
+        return std::unexpected(std::move(wrong)); // by what the IGVM file says
+    }
     Symbols symbols;
     for (const std::string& file : options.symbols) {
         if (const auto added = symbols.add(file); !added) {
@@ -115,6 +119,23 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
                                : !records ? records.error()
                                : !serial  ? serial.error()
                                           : orders.error());
+    }
+    std::optional<KeptMachine> machine;
+    if (!options.snapshot.empty()) {
+        auto kept = kept_machine(options, *guest, monitor);
+        if (!kept) {
+            return std::unexpected(kept.error());
+        }
+        machine = std::move(*kept);
+    }
+    OpenedFile words{}; // what is told at options.from
+    if (options.from.is_given()) {
+        const std::string text = late_words(options);
+        auto file              = memory_file(std::as_bytes(std::span{text}));
+        if (!file) {
+            return std::unexpected(file.error());
+        }
+        words = std::move(*file);
     }
     std::unique_ptr<GdbServer> gdb;
     Descriptor gdb_end;
@@ -153,12 +174,14 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     bool line_open     = false;
     std::string kept;
     Command command;
-    command.timeout         = options.timeout;
-    command.takes_input     = true;
-    command.arguments       = qemu_command(options,
-                                           {kernel->descriptor.get(), guest->descriptors(),
-                                            records->write.get(), orders->read.get(), gdb_end.get()},
-                                           needs);
+    command.timeout     = options.timeout;
+    command.takes_input = true;
+    command.arguments =
+        qemu_command(options,
+                     {kernel->descriptor.get(), guest->descriptors(), records->write.get(),
+                      orders->read.get(), gdb_end.get(), words.descriptor.get(),
+                      machine ? std::optional{machine->files()} : std::nullopt},
+                     needs);
     command.standard_output = std::move(serial->write);
     command.inherited.push_back(std::move(kernel->descriptor));
     for (OpenedFile& file : guest->files) {
@@ -166,6 +189,18 @@ std::expected<RunResult, std::string> run_guest(const RunOptions& asked,
     }
     command.inherited.push_back(std::move(records->write));
     command.inherited.push_back(std::move(orders->read));
+    if (words.descriptor) {
+        command.inherited.push_back(std::move(words.descriptor));
+    }
+    if (machine) {
+        reader.take(machine->records);
+        if (!order_to_go_on(orders->write.get(), *machine)) {
+            return std::unexpected("QEMU's monitor takes no orders");
+        }
+        for (OpenedFile* file : {&machine->shared, &machine->hidden, &machine->devices}) {
+            command.inherited.push_back(std::move(file->descriptor));
+        }
+    }
     if (gdb_end) {
         command.inherited.push_back(std::move(gdb_end));
     }

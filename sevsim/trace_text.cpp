@@ -88,6 +88,9 @@ class TextTrace : public Trace {
         if (kind == "lie") {
             return fmt::format("*** lie: {}", name);
         }
+        if (kind == "from") {
+            return fmt::format("*** from here on, behind {} VMGEXITs", record.number("vmgexits"));
+        }
         if (kind == "violation") {
             return fmt::format("!!! violation: {}, {} times: {}{}", printable(record.text("rule")),
                                record.number("count"), printable(record.text("detail")),

@@ -216,6 +216,13 @@ class Attack {
   private:
     using Cause = std::pair<u64, std::string>;
 
+    bool has_from() const { return !options_.from.empty(); }
+
+    /// Of a line that replays a finding, and starts at the guest's beginning.
+    unsigned replay_limit(unsigned limit) const {
+        return has_from() ? limit + honest_timeout : limit;
+    }
+
     Judgement judged(std::size_t guest, const Seen& seen, const Lies& plan) const {
         const Guest& it = guests_[guest];
         return judge(it.honest, it.places, seen.ended, seen.places, plan, options_.oracle);
@@ -274,8 +281,12 @@ class Attack {
 
 std::expected<void, std::string> Attack::run_honestly() {
     for (std::size_t n = 0; n < options_.guests.size(); ++n) {
-        const unsigned limit = options_.timeout != 0 ? options_.timeout : honest_timeout;
-        auto seen            = runner_.run(n, {}, limit);
+        unsigned limit = options_.timeout != 0 ? options_.timeout : honest_timeout;
+        auto seen      = runner_.run(n, {}, has_from() ? std::max(limit, honest_timeout) : limit);
+        if (seen && has_from()) {
+            // That one has kept the machine; what a run takes from there on is another's to show.
+            seen = runner_.run(n, {}, limit);
+        }
         if (!seen) {
             return std::unexpected(fmt::format("{}: {}", options_.guest_names[n], seen.error()));
         }
@@ -512,7 +523,7 @@ void Attack::examine(u64 number, std::size_t guest, const Lies& drawn, const Jud
     }
     finding.cause  = seen_last.cause;
     finding.why    = seen_last.why;
-    finding.replay = runner_.replay_line(guest, finding.file, limit);
+    finding.replay = runner_.replay_line(guest, finding.file, replay_limit(limit));
     if (!told_.contains({guest, finding.cause})) {
         add(std::move(finding));
     }
@@ -622,10 +633,12 @@ std::expected<Campaign, std::string> campaign_of(const AttackOptions& options,
         campaign.plans = digest_of(all);
     }
     for (std::size_t n = 0; n < options.guests.size(); ++n) {
-        // All files are of each guest: there is one guest where there are several files.
+        // What is no guest itself is what all of them boot.
         std::string all;
         for (const std::string& file : options.files) {
-            if (options.guests.size() == 1 || file == options.guest_names[n]) {
+            const bool is_guest =
+                std::ranges::find(options.guest_names, file) != options.guest_names.end();
+            if (!is_guest || file == options.guest_names[n]) {
                 if (access(file.c_str(), R_OK) != 0) {
                     return std::unexpected(fmt::format("{}: {}", file, std::strerror(errno)));
                 }
@@ -702,6 +715,7 @@ std::expected<CampaignEnd, std::string> run_campaign(const AttackOptions& option
         options, end.results, file,
         Drawing{.kinds   = options.kinds,
                 .snp     = options.snp,
+                .late    = !options.from.empty(),
                 .uniform = options.uniform,
                 .most    = options.most,
                 .corpus  = corpus->plans},

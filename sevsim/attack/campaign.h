@@ -23,6 +23,7 @@ struct AttackOptions {
     std::vector<std::string> files;               ///< all of them, for the digest
     std::vector<std::string> options;             ///< of `sevsim run`, for each guest
     std::vector<std::string> behind;              ///< what goes to QEMU
+    std::string from;                             ///< as `sevsim run` takes it; empty: the start
     bool snp = false;
     u64 seed = 1;
     std::optional<u64> runs; ///< plans of the whole campaign, of which a shard has its part

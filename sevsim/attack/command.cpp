@@ -8,6 +8,7 @@
 #include "sevsim/attack/draws.h"
 #include "sevsim/attack/numbers.h"
 #include "sevsim/attack/summary.h"
+#include "sevsim/from_text.h"
 #include "sevsim/plan_file.h"
 
 #include <fmt/format.h>
@@ -117,6 +118,14 @@ void describe_guest(CLI::App& verb, AttackCommand& command) {
         ->check(CLI::IsMember({"sev-es", "sev-snp"}))
         ->type_name("NAME")
         ->capture_default_str();
+    verb.add_option("--from", command.options.from,
+                    "Attack the guest from its N-th VMGEXIT on, or its first one of code at "
+                    "BEGIN-END: it runs until there once")
+        ->check([](const std::string& text) {
+            const auto from = from_of(text);
+            return from ? std::string{} : from.error();
+        })
+        ->type_name(from_forms);
     describe_passed_on(verb, command.options);
 }
 
@@ -143,7 +152,8 @@ void describe_campaign(CLI::App& verb, AttackCommand& command) {
                     {.least = 1, .most = 1024});
     cli::add_number(verb, "--batch", options.batch,
                     "So many plans in one QEMU, which is quicker; 0: each has its own",
-                    {.most = 100'000});
+                    {.most = 100'000})
+        ->excludes("--from");
     verb.add_option("--out", options.out,
                     "Where results, findings and plans that reached new code go")
         ->type_name(cli::input_directory)
@@ -209,10 +219,10 @@ std::string regex_of(const std::string& text, const char* option, std::optional<
 
 /// What the command line's words mean; in words what is wrong with them.
 std::string understand(AttackCommand& command) {
-    AttackOptions& options = command.options;
-    const unsigned given   = (command.images.empty() ? 0U : 1U) + (command.kernel.empty() ? 0U : 1U)
-                           + (command.firmware.empty() ? 0U : 1U);
-    if (given != 1) {
+    AttackOptions& options   = command.options;
+    const bool starts_kernel = !command.images.empty() || !command.firmware.empty();
+    if ((!command.images.empty() && !command.firmware.empty())
+        || (!starts_kernel && command.kernel.empty())) {
         return "expected guests of one kind: GUEST, --kernel FILE or --firmware FILE";
     }
     if (!command.budget.empty()) {
@@ -259,32 +269,52 @@ std::string understand(AttackCommand& command) {
         command.oracle.empty() ? !command.images.empty() : command.oracle == "ours";
     options.snp = command.platform == "sev-snp";
     options.options.insert(options.options.end(), {"--platform", command.platform});
+    if (!options.from.empty()) {
+        options.options.insert(options.options.end(), {"--from", options.from});
+    }
     return wrong;
 }
 
 void name_guests(AttackCommand& command) {
     AttackOptions& options = command.options;
-    options.files          = command.images;
+    // Of a guest that is a kernel, or of the one that firmware or an IGVM file boots directly.
+    std::vector<std::string> of_kernel;
+    std::vector<std::string> more_files;
+
+    struct Row {
+        const char* option;
+        const std::string& value;
+        bool is_file;
+    };
+
+    for (const Row& row : {
+             Row{"--kernel", command.kernel, true },
+             Row{"--initrd", command.initrd, true },
+             Row{"--append", command.append, false}
+    }) {
+        if (!row.value.empty()) {
+            of_kernel.insert(of_kernel.end(), {row.option, row.value});
+        }
+        if (!row.value.empty() && row.is_file) {
+            more_files.push_back(row.value);
+        }
+    }
+    const auto add = [&](std::vector<std::string> words, const std::string& name) {
+        words.insert(words.end(), of_kernel.begin(), of_kernel.end());
+        options.guests.push_back(std::move(words));
+        options.guest_names.push_back(name);
+    };
     for (const std::string& image : command.images) {
-        options.guests.push_back({image});
-        options.guest_names.push_back(image);
+        add({image}, image);
+        options.files.push_back(image);
     }
-    if (!command.images.empty()) {
-        return;
+    if (!command.firmware.empty()) {
+        add({"--firmware", command.firmware}, command.firmware);
+        options.files.push_back(command.firmware);
+    } else if (command.images.empty()) {
+        add({}, command.kernel);
     }
-    const bool is_kernel    = command.firmware.empty();
-    const std::string& file = is_kernel ? command.kernel : command.firmware;
-    std::vector<std::string> words{is_kernel ? "--kernel" : "--firmware", file};
-    options.files = {file};
-    if (!command.initrd.empty()) {
-        words.insert(words.end(), {"--initrd", command.initrd});
-        options.files.push_back(command.initrd);
-    }
-    if (!command.append.empty()) {
-        words.insert(words.end(), {"--append", command.append});
-    }
-    options.guests.push_back(std::move(words));
-    options.guest_names.push_back(file);
+    options.files.insert(options.files.end(), more_files.begin(), more_files.end());
 }
 
 std::string content_of(const std::string& path) {

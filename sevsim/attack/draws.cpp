@@ -216,7 +216,8 @@ std::vector<Kind> kinds_for(const Drawing& drawing, const Places& places) {
     std::vector<Kind> kinds;
     const auto add = [&](const Kind& kind) {
         const Draw& draw = draw_of(kind.lie);
-        if ((!draw.snp || drawing.snp) && has_moments(draw, places, kind.number)) {
+        if ((!draw.snp || drawing.snp) && (!drawing.late || !is_told_at_launch(kind.lie))
+            && has_moments(draw, places, kind.number)) {
             kinds.push_back(kind);
         }
     };

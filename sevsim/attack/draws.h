@@ -204,6 +204,7 @@ struct Drawing {
     // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed
     std::vector<Kind> kinds{}; ///< empty: all that the platform has
     bool snp      = false;
+    bool late     = false; ///< the guest is loaded, and runs
     bool uniform  = false; ///< moments by their number alone, as if nothing were known of places
     unsigned most = 1;     ///< lies in a plan
     // NOLINTNEXTLINE(readability-redundant-member-init): may go unnamed

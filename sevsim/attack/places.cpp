@@ -123,6 +123,8 @@ Places places_of(std::string_view trace) {
         } else {
             if (kind == "lie") {
                 forgeries.lie(record.text("name"));
+            } else if (kind == "from") {
+                places.entries_before = record.number("vmruns");
             }
             return;
         }

@@ -30,7 +30,8 @@ struct Places {
     std::vector<Moments> vmgexits;    ///< with a GHCB page and by the MSR protocol
     std::vector<Moments> answers;     ///< through a GHCB page
     std::vector<Moments> msr_answers; ///< of the MSR protocol
-    u64 entries = 0;                  ///< VMRUNs
+    u64 entries        = 0;           ///< VMRUNs
+    u64 entries_before = 0;           ///< those before `--from`, of which the trace says nothing
     std::set<u64> exits;              ///< exit codes of #VCs
     std::set<u64> pages;              ///< SEV-SNP: that the guest has validated; 4 KiB each
     std::set<u64> blocks;             ///< of 2 MiB, in which the guest was left: where its code is

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -56,6 +57,9 @@ void Runner::start(std::size_t guest, const Lies& plan, unsigned seconds, const 
     const std::string name         = fmt::format("{}/{}", directory_, ++count_);
     std::vector<std::string> words = command(guest, seconds);
     append(words, {"--quiet", "--json", name + ".json", "--trace", name + ".trace"});
+    if (!options_.from.empty()) {
+        append(words, {"--snapshot", fmt::format("{}/guest-{}", directory_, guest)});
+    }
     for (const std::string& lie : words_of(plan)) {
         append(words, {"--hostile", lie});
     }
@@ -69,7 +73,8 @@ void Runner::start(std::size_t guest, const Lies& plan, unsigned seconds, const 
             seen->ended.output  = std::move(end.output);
             seen->ended.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
             seen->ended.places.merge(seen->places.seen);
-            seen->places.entries = seen->ended.vmruns;
+            seen->places.entries =
+                seen->ended.vmruns - std::min(seen->places.entries_before, seen->ended.vmruns);
         } else {
             seen = std::unexpected(fmt::format("sevsim run has left no report: {}", how(end)));
         }

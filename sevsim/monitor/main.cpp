@@ -136,7 +136,8 @@ void load_guest() {
     load_guest();
     set_reported_vcpu(vcpus()[0]);
     // Measured, which takes a moment: only for who wants to know when something was.
-    const u64 khz = options.trace || options.timeline ? tsc_frequency_khz() : 0;
+    const bool is_timed = options.trace || options.timeline || options.from.is_given();
+    const u64 khz       = is_timed ? tsc_frequency_khz() : 0;
     Record start("start");
     start.text("platform", platform_names[static_cast<unsigned>(options.platform)])
         .number("c_bit", options.c_bit_position)

@@ -128,6 +128,9 @@ bool apply(Text key, Text value, Options& options) {
     if (key == "limit") {
         return parse_number(value, options.limit);
     }
+    if (key == "from") {
+        return read_from(value.begin, value.length, options.from);
+    }
     if (key == "timeline") {
         return parse_switch(value, options.timeline);
     }

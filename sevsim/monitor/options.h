@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sevsim/code_ranges.h"
+#include "sevsim/from.h"
 #include "sevsim/memory_map.h"
 #include "sevsim/plan.h"
 #include "x86/types.h"
@@ -45,6 +46,7 @@ struct Options {
     u64 limit               = 0;     // of entries of the guest, by each vCPU; 0: none
     u64 canary              = 0;     // what the guest's secret is made of (leaks.h); 0: it has none
     u64 tsc_offset          = 0;     // to the processor's, for the guest's time-stamp counter
+    From from;                       // the VMGEXIT at which `hostile` is told (from_here_on.h)
     CodeRanges code;                 // none: the guest may execute what it likes
     Plan hostile;
 
@@ -56,6 +58,9 @@ struct Options {
     bool has_vc() const { return platform == Platform::sev_es || is_snp(); }
 
     bool is_snp() const { return platform == Platform::sev_snp; }
+
+    /// Now or later: then no entry is spared that a lie could choose.
+    bool may_lie() const { return from.is_given() || !hostile.is_honest(); }
 
     /// The one that lies about the C-bit name.
     unsigned wrong_c_bit_position() const { return c_bit_position - 1; }

@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
+#include <sstream>
 #include <sys/stat.h>
 
 namespace vestibule::sevsim::attack {
@@ -30,6 +32,7 @@ for word; do
     --json) json=$word ;;
     --trace) trace=$word ;;
     --hostile) lies="$lies $word" ;;
+    --snapshot) echo "$word" >>"$DIRECTORY/snapshots" ;;
     esac
     before=$word
 done
@@ -364,6 +367,26 @@ esac
 TEST(AttackShell, Words) {
     EXPECT_EQ(shell_words({"sevsim", "run", "a b", "it's", "--x=1", ""}),
               "sevsim run 'a b' 'it'\\''s' --x=1 ''");
+}
+
+/// One machine is kept for all runs, and the line that replays a finding needs none.
+TEST_F(AttackCampaign, FromSomewhereOn) {
+    AttackOptions from  = options();
+    from.from           = "7";
+    from.options        = {"--from", "7"};
+    const Results found = run(from);
+    ASSERT_FALSE(found.findings.empty());
+    EXPECT_NE(found.findings.front().replay.find(" --from 7 "), std::string::npos);
+    EXPECT_EQ(found.findings.front().replay.find("--snapshot"), std::string::npos);
+    std::istringstream snapshots{read("snapshots")};
+    std::set<std::string> names;
+    std::size_t count = 0;
+    for (std::string name; std::getline(snapshots, name); ++count) {
+        names.insert(name);
+    }
+    EXPECT_EQ(names.size(), 1U);
+    EXPECT_EQ(count, runs_of_guest()); // two honest ones among them
+    EXPECT_TRUE(read("runs").starts_with("run\nrun\nrun "));
 }
 
 } // namespace vestibule::sevsim::attack

@@ -100,6 +100,14 @@ TEST(AttackPlaces, KindsOfMoments) {
     EXPECT_EQ(guest.blocks, std::set<u64>{1});
 }
 
+TEST(AttackPlaces, MomentsFromSomewhereOn) {
+    const Places places = places_of("{\"record\":\"from\",\"vmgexits\":9,\"vmruns\":40}\n"
+                                    "{\"record\":\"vc\",\"code\":\"0x72\",\"rip\":\"0x201000\"}\n");
+    EXPECT_EQ(places.entries_before, 40U);
+    ASSERT_EQ(places.vcs.size(), 1U);
+    EXPECT_EQ(places.vcs[0].at, std::vector<u64>{1});
+}
+
 TEST(AttackDraws, APlanIsKnownByItsSeedAndNumber) {
     const Drawing drawing{.most = 4};
     std::string plans;
@@ -230,6 +238,16 @@ TEST(AttackDraws, WhatTheGuestDoesNotHaveIsNotDrawn) {
 }
 
 /// A lie that has no moment cannot be told twice.
+TEST(AttackDraws, WhatIsToldAtTheLaunchIsNotDrawnLater) {
+    const auto early = kinds_for({.snp = true}, guest);
+    const auto late  = kinds_for({.snp = true, .late = true}, guest);
+    EXPECT_TRUE(std::ranges::any_of(
+        early, [](const Kind& kind) { return kind.lie == Lie::cbit_no_effect; }));
+    for (const Kind& kind : early) {
+        EXPECT_EQ(std::ranges::find(late, kind) == late.end(), is_told_at_launch(kind.lie));
+    }
+}
+
 TEST(AttackDraws, NoPlanContradictsItself) {
     const Drawing drawing{
         .kinds  = {{Lie::no_sev, {}}, {Lie::msr, {}}, {Lie::nmi, {}}},

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 // What `sevsim run` is asked for, and the QEMU command line that comes of it.
+#include "sevsim/from_text.h"
+#include "sevsim/kept_machine.h"
+#include "sevsim/late_words.h"
 #include "sevsim/qemu_command.h"
 #include "sevsim/qemu_version.h"
 #include "sevsim/rules.h"
@@ -135,17 +138,103 @@ TEST(QemuCommand, PassesHostilityOnAsItWasAsked) {
     }
 }
 
+TEST(QemuCommand, SaysAtFromWhatIsDoneThere) {
+    RunOptions options;
+    options.trace        = "t";
+    options.trace_format = TraceFormat::text;
+    options.from         = {.vmgexit = 12};
+    EXPECT_EQ(options.hostile.add({.lie = Lie::nmi, .at = 3}), nullptr);
+    EXPECT_EQ(monitor_command_line(options),
+              "memory=268435456 platform=sev-es cbit=47 guest=igvm from=12");
+    const std::string words = late_words(options);
+    EXPECT_EQ(words.size(), late_words_size);
+    EXPECT_EQ(std::string{words.c_str()}, "trace=1 handlers=1 hostile=nmi@3");
+    options.from = {
+        .code = {0x1000, 0x2000}
+    };
+    EXPECT_TRUE(monitor_command_line(options).ends_with(" from=0x1000-0x2000"));
+    InheritedFiles with_words = files;
+    with_words.late_words     = 21;
+    EXPECT_EQ(value_of(qemu_command(options, with_words, {.files_size = 1}), "-fw_cfg"),
+              "name=opt/sevsim/from,file=/dev/fd////21");
+    // The longest plan there is has room, and a zero behind it.
+    Plan longest;
+    while (longest.add({Lie::cpuid_entry_flip, ~u64{0}, ~u64{0}, ~u64{0}}) == nullptr) {
+    }
+    options.hostile = longest;
+    EXPECT_EQ(late_words(options).back(), '\0');
+    EXPECT_TRUE(std::string{late_words(options).c_str()}.ends_with("+18446744073709551615"));
+}
+
+TEST(QemuCommand, KeepsAMachineInFilesAndGoesOnFromThem) {
+    RunOptions options;
+    options.from           = {.vmgexit = 1};
+    InheritedFiles keeping = files;
+    keeping.machine        = {.shared = 21, .hidden = 22};
+    const auto kept        = qemu_command(options, keeping, {.files_size = 1});
+    EXPECT_TRUE(
+        value_of(kept, "-object").ends_with(",mem-path=/dev/fd////22,share=on,reserve=off"));
+    EXPECT_EQ(value_of(kept, "-global"), "migration.store-global-state=off");
+    EXPECT_EQ(value_of(kept, "-incoming"), "");
+    keeping.machine->devices = 23;
+    const auto goes_on       = qemu_command(options, keeping, {.files_size = 1});
+    EXPECT_TRUE(
+        value_of(goes_on, "-object").ends_with(",mem-path=/dev/fd////22,share=off,reserve=off"));
+    EXPECT_EQ(value_of(goes_on, "-incoming"), "defer");
+}
+
+TEST(KeptMachine, IsNoneOfThese) {
+    RunOptions options;
+    EXPECT_EQ(from_contradiction(options), "");
+    options.from = {.vmgexit = 5};
+    EXPECT_EQ(from_contradiction(options), "");
+    options.platform = "native";
+    EXPECT_NE(from_contradiction(options).find("has no VMGEXIT"), std::string::npos);
+    options.platform = "sev-snp";
+    EXPECT_EQ(from_contradiction(options), "");
+    options.vcpus = 2;
+    EXPECT_NE(from_contradiction(options).find("one vCPU"), std::string::npos);
+    options.vcpus    = 1;
+    options.snapshot = "d";
+    options.gdb      = 1234;
+    EXPECT_NE(from_contradiction(options).find("--gdb"), std::string::npos);
+    options.gdb     = 0;
+    options.session = "vm";
+    EXPECT_NE(from_contradiction(options).find("--session"), std::string::npos);
+    options.session = "";
+    EXPECT_EQ(from_contradiction(options), "");
+    for (const LieDescription& lie : lies) {
+        options.hostile = {};
+        EXPECT_EQ(options.hostile.add({.lie = lie.lie, .at = 1, .within = 1}), nullptr);
+        EXPECT_EQ(from_contradiction(options).empty(), !is_told_at_launch(lie.lie)) << lie.name;
+    }
+}
+
+TEST(From, IsANumberOrAddresses) {
+    EXPECT_EQ(from_of("7")->vmgexit, 7u);
+    EXPECT_EQ(from_of("0x1000-0x2000")->code.begin, 0x1000u);
+    EXPECT_EQ(from_of("4096-0x2000")->code.end, 0x2000u);
+    for (const char* text : {"7", "0x1000-0x2000"}) {
+        EXPECT_EQ(text_of(*from_of(text)), text);
+    }
+    for (const char* text : {"", "0", "-", "0x2000-0x1000", "1-", "-1", "x", "1-1"}) {
+        EXPECT_FALSE(from_of(text)) << text;
+    }
+    EXPECT_TRUE((CodeRange{1, 3}.contains(1)));
+    EXPECT_FALSE((CodeRange{1, 3}.contains(3)));
+}
+
 TEST(QemuCommand, DescribesTheMachine) {
     RunOptions options;
     options.file       = "a,b.igvm";
     const auto command = qemu_command(options, files, {.files_size = 3 * mib + 1});
     EXPECT_EQ(command.front(), "qemu-system-x86_64");
     EXPECT_EQ(value_of(command, "-accel"), "tcg");
-    EXPECT_EQ(value_of(command, "-kernel"), "/dev/fd/11");
-    EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12");
-    EXPECT_EQ(value_of(command, "-chardev"), "file,id=records,path=/dev/fd/13");
+    EXPECT_EQ(value_of(command, "-kernel"), "/dev/fd////11");
+    EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd////12");
+    EXPECT_EQ(value_of(command, "-chardev"), "file,id=records,path=/dev/fd////13");
     EXPECT_EQ(value_of(command, "-append"),
-              "memory=268435456 platform=sev-es cbit=47 trace=0 guest=igvm");
+              "memory=268435456 platform=sev-es cbit=47 guest=igvm trace=0");
     // 64 MiB of the monitor, 256 MiB of the guest, 3 MiB and a byte rounded up to 4.
     EXPECT_EQ(value_of(command, "-m"), "256M,slots=1,maxmem=580M");
     EXPECT_EQ(value_of(command, "-object"),
@@ -196,7 +285,7 @@ TEST(QemuCommand, PassesOptionsOn) {
     const auto command     = qemu_command(options, files, {.files_size = 1});
     EXPECT_EQ(command.front(), "/opt/qemu");
     EXPECT_EQ(value_of(command, "-append"),
-              "memory=33554432 platform=native cbit=47 trace=1 guest=igvm hostile=no-sev");
+              "memory=33554432 platform=native cbit=47 guest=igvm trace=1 hostile=no-sev");
     // Last, so that they can override.
     EXPECT_EQ(command[command.size() - 2], "-d");
     EXPECT_EQ(command.back(), "int");
@@ -209,14 +298,14 @@ TEST(QemuCommand, TellsTheSnpMachineWhatItIs) {
     options.rmp      = "f";
     options.no_flash = true;
     EXPECT_EQ(monitor_command_line(options),
-              "memory=268435456 platform=sev-snp cbit=47 trace=0 guest=firmware no-flash=1 rmp=1");
+              "memory=268435456 platform=sev-snp cbit=47 guest=firmware no-flash=1 rmp=1 trace=0");
 }
 
 TEST(QemuCommand, DumpsOnlyIntoAFile) {
     RunOptions options;
     EXPECT_EQ(monitor_command_line(options).find("dump"), std::string::npos);
     options.dump = "f";
-    EXPECT_TRUE(monitor_command_line(options).ends_with(" dump=1"));
+    EXPECT_TRUE(monitor_command_line(options).ends_with(" dump=1 trace=0"));
 }
 
 TEST(QemuCommand, CountsInstructionsOnlyForAProfile) {
@@ -225,7 +314,7 @@ TEST(QemuCommand, CountsInstructionsOnlyForAProfile) {
     options.profile    = true;
     const auto command = qemu_command(options, files, {.files_size = 1});
     EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
-    EXPECT_TRUE(value_of(command, "-append").ends_with(" profile=1"));
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" profile=1 trace=0"));
 }
 
 TEST(QemuCommand, CountsInstructionsForARepeatableRun) {
@@ -234,7 +323,7 @@ TEST(QemuCommand, CountsInstructionsForARepeatableRun) {
     const auto command = qemu_command(options, files, {.files_size = 1});
     EXPECT_EQ(value_of(command, "-icount"), "shift=0,sleep=off");
     EXPECT_EQ(value_of(command, "-append").find("profile"), std::string::npos);
-    EXPECT_TRUE(value_of(command, "-append").ends_with(" counted-time=1"));
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" counted-time=1 trace=0"));
 }
 
 TEST(QemuCommand, HasAProcessorForEachVcpu) {
@@ -243,13 +332,13 @@ TEST(QemuCommand, HasAProcessorForEachVcpu) {
     options.vcpus      = 3;
     const auto command = qemu_command(options, files, {.files_size = 0});
     EXPECT_EQ(value_of(command, "-smp"), "3");
-    EXPECT_TRUE(value_of(command, "-append").ends_with(" smp=3"));
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" smp=3 trace=0"));
 }
 
 TEST(QemuCommand, StartsFirmwaresOtherVcpusWhereItSays) {
     const RunOptions options;
     const auto command = qemu_command(options, files, {.files_size = 0, .ap_start = 0x80'B004});
-    EXPECT_TRUE(value_of(command, "-append").ends_with(" ap-start=8433668"));
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" ap-start=8433668 trace=0"));
 }
 
 TEST(QemuCommand, PagesInFiveLevelsWhereTheCBitOrTheGuestWantsIt) {
@@ -262,15 +351,15 @@ TEST(QemuCommand, PagesInFiveLevelsWhereTheCBitOrTheGuestWantsIt) {
     EXPECT_EQ(value_of(with(47, false), "-cpu").find("la57"), std::string::npos);
     EXPECT_TRUE(value_of(with(47, true), "-cpu").starts_with("EPYC,phys-bits=48,+la57,"));
     EXPECT_TRUE(value_of(with(51, false), "-cpu").starts_with("EPYC,phys-bits=52,+la57,"));
-    EXPECT_TRUE(value_of(with(51, false), "-append").ends_with(" cbit=51 trace=0 guest=igvm"));
-    EXPECT_TRUE(value_of(with(51, true), "-append").ends_with(" la57=1"));
+    EXPECT_TRUE(value_of(with(51, false), "-append").ends_with(" cbit=51 guest=igvm trace=0"));
+    EXPECT_TRUE(value_of(with(51, true), "-append").ends_with(" la57=1 trace=0"));
 }
 
 TEST(QemuCommand, OffersX2ApicOnlyWhereItIsAskedFor) {
     RunOptions options;
     EXPECT_EQ(monitor_command_line(options).find("x2apic"), std::string::npos);
     options.x2apic = true;
-    EXPECT_TRUE(monitor_command_line(options).ends_with(" x2apic=1"));
+    EXPECT_TRUE(monitor_command_line(options).ends_with(" x2apic=1 trace=0"));
 }
 
 TEST(QemuCommand, WaitsForGdbOnThisMachineOnly) {
@@ -286,7 +375,7 @@ TEST(QemuCommand, AsksForSlicesOnlyForAPicture) {
     RunOptions options;
     EXPECT_EQ(monitor_command_line(options).find("timeline"), std::string::npos);
     options.timeline = "boot.svg";
-    EXPECT_TRUE(monitor_command_line(options).ends_with(" timeline=1"));
+    EXPECT_TRUE(monitor_command_line(options).ends_with(" timeline=1 trace=0"));
 }
 
 TEST(QemuCommand, HandsOnAKernelsFilesAsModules) {
@@ -298,8 +387,8 @@ TEST(QemuCommand, HandsOnAKernelsFilesAsModules) {
              .records = 13, .orders = 14
     };
     const auto command = qemu_command(options, three, {.files_size = 1});
-    EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd/12,/dev/fd/14,/dev/fd/15");
-    EXPECT_TRUE(value_of(command, "-append").ends_with(" guest=kernel"));
+    EXPECT_EQ(value_of(command, "-initrd"), "/dev/fd////12,/dev/fd////14,/dev/fd////15");
+    EXPECT_TRUE(value_of(command, "-append").ends_with(" guest=kernel trace=0"));
 }
 
 TEST(Rules, HaveNamesOfTheirOwn) {

@@ -26,6 +26,8 @@ struct DmaDescriptor {
 };
 
 constexpr u32 dma_read   = 1u << 1;
+constexpr u32 dma_skip   = 1u << 2;
+constexpr u32 dma_write  = 1u << 4;
 constexpr u32 dma_select = 1u << 3; // the key in the upper half
 
 constinit bool hidden  = false; // the selected item is the monitor's
@@ -42,7 +44,8 @@ struct Offer {
 constinit Offer offer{};
 constinit u16 selected = 0;
 constinit u64 altered  = ~u64{0}; // an item that is not told as it is
-constinit u64 offset   = 0;       // in the selected item
+constinit u64 offset   = 0;       // in the selected item, where it is the monitor's
+constinit u64 had      = 0;       // bytes of it that the guest has had, where it is QEMU's
 
 u8 byte_of(std::span<const u8> item) { return offset < item.size() ? item[offset] : u8{0}; }
 
@@ -72,6 +75,14 @@ void select(u16 key) {
     hidden   = is_monitors(key);
     selected = key;
     offset   = 0;
+    had      = 0;
+}
+
+/// The next bytes of the item that is selected in QEMU.
+void take_from_qemu(void* into, u64 size) {
+    for (u64 n = 0; n < size; ++n) {
+        static_cast<u8*>(into)[n] = x86::Cpu::in8(data_port);
+    }
 }
 
 void fill_from_item(u64 gpa, u64 size) {
@@ -102,6 +113,8 @@ bool serve_dma(u64 gpa) {
         select(static_cast<u16>(control >> 16));
     }
     if (!hidden) {
+        const bool moves = (control & (dma_read | dma_skip | dma_write)) != 0;
+        had += moves ? __builtin_bswap32(descriptor.length) : 0;
         return false;
     }
     if ((control & dma_read) != 0) {
@@ -129,8 +142,39 @@ void offer_kernel(const Options& options, std::span<const u8> kernel,
                                  .initrd       = initrd};
 }
 
+bool read_host_file(std::string_view name, std::span<char> into) {
+    struct File { // big-endian
+        u32 size;
+        u16 key;
+        u16 reserved;
+        char name[56];
+    };
+
+    constexpr u16 directory = 0x19;
+    u32 count               = 0;
+    u16 key                 = 0;
+    x86::Cpu::out16(selector_port, directory);
+    take_from_qemu(&count, sizeof count);
+    for (count = __builtin_bswap32(count); count != 0; --count) {
+        File file{};
+        take_from_qemu(&file, sizeof file);
+        file.name[sizeof file.name - 1] = '\0';
+        key                             = name == file.name ? __builtin_bswap16(file.key) : key;
+    }
+    if (key != 0) {
+        x86::Cpu::out16(selector_port, key);
+        take_from_qemu(into.data(), into.size());
+    }
+    x86::Cpu::out16(selector_port, selected);
+    for (u64 n = 0; n < had; ++n) {
+        x86::Cpu::in8(data_port);
+    }
+    return key != 0;
+}
+
 bool filter_fw_cfg_read(u16 port, u32& value) {
     if (port != data_port || !hidden) {
+        had += port == data_port ? 1 : 0;
         return false;
     }
     value = next_byte();

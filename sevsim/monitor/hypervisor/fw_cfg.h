@@ -7,6 +7,7 @@
 #include "x86/types.h"
 
 #include <span>
+#include <string_view>
 
 namespace vestibule::sevsim {
 
@@ -14,6 +15,10 @@ namespace vestibule::sevsim {
 /// and an initrd. They must stay where they are.
 void offer_kernel(const Options& options, std::span<const u8> kernel,
                   std::span<const u8> command_line, std::span<const u8> initrd);
+
+/// Reads a file that the host has put there; false where there is none of that name. The guest
+/// finds the item that it has selected where it was.
+bool read_host_file(std::string_view name, std::span<char> into);
 
 /// Before the guest's access reaches the device. True where it is dealt with.
 bool filter_fw_cfg_read(u16 port, u32& value);

@@ -53,7 +53,7 @@ bool is_served_twice(const Options& options) {
 }
 
 void lie_about_page(const Options& options, const GhcbView& ghcb, u8* page) {
-    if (options.hostile.is_honest()) {
+    if (!options.may_lie()) {
         return;
     }
     Answered honest;

@@ -12,7 +12,7 @@ void look_at_rip(Vcpu& vcpu) {
     }
     const u64 rip = vcpu.state().rip + (vcpu.is_64_bit_code() ? 0 : vcpu.state().cs.base);
     for (size_t n = 0; n < ranges.count; ++n) {
-        if (rip >= ranges.range[n].begin && rip < ranges.range[n].end) {
+        if (ranges.range[n].contains(rip)) {
             return;
         }
     }

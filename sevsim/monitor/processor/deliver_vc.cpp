@@ -105,7 +105,7 @@ bool deliver_vc(Vcpu& vcpu, u64 exit_code) {
     }
     // A profile counts the instructions of the guest alone, and lies go by single steps and
     // entries.
-    const bool is_plain = !vcpu.options.profile && vcpu.options.hostile.is_honest();
+    const bool is_plain = !vcpu.options.profile && !vcpu.options.may_lie();
     if (is_plain && deliver_directly(vcpu, exit_code)) {
         return true;
     }

@@ -6,6 +6,7 @@
 
 #include "sevsim/monitor/hypervisor/attacks.h"
 #include "sevsim/monitor/hypervisor/doorbell.h"
+#include "sevsim/monitor/hypervisor/from_here_on.h"
 #include "sevsim/monitor/hypervisor/hypervisor.h"
 #include "sevsim/monitor/hypervisor/leaks.h"
 #include "sevsim/monitor/hypervisor/lies.h"
@@ -81,7 +82,10 @@ void handle_vmmcall(Vcpu& vcpu) {
     const u64 length = vmgexit_length(fetch_instruction(vcpu));
     if (length == 0) {
         reflect(vcpu, ExitCode::vmmcall);
-    } else if (!attack_vmgexit(vcpu)) {
+        return;
+    }
+    come_to_vmgexit(vcpu);
+    if (!attack_vmgexit(vcpu)) {
         execute_vmgexit(vcpu, length);
     }
 }
@@ -408,7 +412,7 @@ bool may_go_on(Vcpu& vcpu) {
     const Options& options = vcpu.options;
     const x86::Vmsa& state = vcpu.state();
     const bool is_watched  = options.profile || options.handlers || options.gdb
-                            || options.code.count != 0 || !options.hostile.is_honest();
+                            || options.code.count != 0 || options.may_lie();
     const bool is_debugged =
         (state.rflags & x86::rflags::tf) != 0 || (state.dr7 & x86::dr7_enables) != 0;
     const bool has_an_event = vcpu.nmi_pending || vcpu.init_received || vcpu.destroyed

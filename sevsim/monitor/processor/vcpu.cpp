@@ -67,18 +67,9 @@ void intercept_for_encrypted(Vmcb& vmcb, const Options& options) {
     vmcb.intercept_misc1 = nmi | rdpmc | cpuid | invd | hlt | ioio | msr | shutdown;
     vmcb.intercept_misc2 = vmrun | vmmcall | vmload | vmsave | stgi | clgi | skinit | wbinvd
                            | intercept::monitor | mwait;
-    if (options.hostile.has(Lie::tsc_exits)) {
-        vmcb.intercept_misc1 |= rdtsc;
-        vmcb.intercept_misc2 |= rdtscp;
-    }
-    if (options.hostile.has(Lie::looks_native)) {
-        vmcb.intercept_misc1 &= ~cpuid;
-    }
     memset(msr_permissions, 0xFF, sizeof msr_permissions);
     for (const Msr msr : passed_through) {
-        if (!takes_msr(options, static_cast<u32>(msr))) {
-            pass_through(msr);
-        }
+        pass_through(msr);
     }
     memset(io_permissions, 0xFF, sizeof io_permissions);
 }
@@ -132,6 +123,7 @@ void initialise(Vcpu& vcpu, const Options& options) {
         intercept_for_native(vmcb);
     } else {
         intercept_for_encrypted(vmcb, options);
+        intercept_for_lies(vcpu);
     }
     if (options.is_snp()) {
         vmcb.intercept_exceptions = 1u << x86::exception::invalid_opcode; // rmp_instructions.h
@@ -142,6 +134,22 @@ void initialise(Vcpu& vcpu, const Options& options) {
     vmcb.tsc_offset    = options.tsc_offset;
     vmcb.asid          = 1;
     vmcb.nested_paging = 1;
+}
+
+void intercept_for_lies(Vcpu& vcpu) {
+    Vmcb& vmcb = vcpu.vmcb;
+    if (vcpu.options.hostile.has(Lie::tsc_exits)) {
+        vmcb.intercept_misc1 |= intercept::rdtsc;
+        vmcb.intercept_misc2 |= intercept::rdtscp;
+    }
+    if (vcpu.options.hostile.has(Lie::looks_native)) {
+        vmcb.intercept_misc1 &= ~intercept::cpuid;
+    }
+    for (const Hostility& lie : vcpu.options.hostile) {
+        if (lie.lie == Lie::msr) {
+            intercept_msr(static_cast<u32>(lie.code));
+        }
+    }
 }
 
 void set_host_save_area(unsigned processor) {

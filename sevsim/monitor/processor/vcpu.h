@@ -118,6 +118,9 @@ struct Vcpu {
 /// Prepares VMCB, intercepts and permission maps. The save area is left to the loader.
 void initialise(Vcpu& vcpu, const Options& options);
 
+/// Intercepts what the lies of its options need, and leaves alone what they want left alone.
+void intercept_for_lies(Vcpu& vcpu);
+
 /// Gives the processor that this runs on the page where VMRUN keeps the monitor's own state.
 void set_host_save_area(unsigned processor);
 

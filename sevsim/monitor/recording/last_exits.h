@@ -12,4 +12,6 @@ void remember_exit(const char* kind, u64 code, const char* name, u64 rip);
 /// Sends the last 20, oldest first.
 void send_last_exits();
 
+void forget_last_exits();
+
 } // namespace vestibule::sevsim

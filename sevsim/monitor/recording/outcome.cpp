@@ -231,6 +231,13 @@ void report_lie(const char* name, bool traced) {
     }
 }
 
+void forget_breaches() {
+    for (Breaches& all : breaches) {
+        all = {};
+    }
+    forget_last_exits();
+}
+
 void set_reported_vcpu(Vcpu& vcpu) { reported = &vcpu; }
 
 void add_moment(Record& record) {

@@ -41,6 +41,9 @@ void report_violation(Rule rule, const char* detail);
 /// The same of code elsewhere.
 void report_violation(Rule rule, const char* detail, u64 rip);
 
+/// What came before is not what this run is about: no breach of a rule, none of the last exits.
+void forget_breaches();
+
 /// While there is one, the hypervisor serves what the guest has not asked for: no rule that this
 /// breaks is one that the guest has broken.
 class Unasked {
