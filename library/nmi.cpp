@@ -97,7 +97,7 @@ vc::Frame* vestibule_nmi(vc::Frame& frame, PerCpu& cpu, u32 before) {
     if (before != 0 || library::in_nmi_entry(frame)) {
         library::end(ghcb::reason::nmi_reentered);
     }
-    vc::Frame& leaving = exit_frame(cpu);
+    vc::Frame& leaving    = exit_frame(cpu);
     const bool takes_over = cpu.under_way.leaving != 0 || library::in_nmi_exit(frame);
     if (!takes_over) {
         copy_frame(leaving, frame);
