@@ -30,7 +30,7 @@ set(stub_lies cbit-position,cbit-information,cbit-cpuid,cbit-no-effect,response-
 foreach(entry 64 32)
   image_file(file vestibule ${entry})
   string(REPLACE "stub_64" "stub" name stub_${entry})
-  attack_test(${name} ${file} ARGS --kind ${stub_lies})
+  attack_test(${name} ${file} RUNS 100 ARGS --kind ${stub_lies})
 endforeach()
 # With a payload it has to see through every lie that there is before it hands over.
 foreach(entry 64 compat 32)
@@ -43,7 +43,7 @@ string(JOIN "," runtime_lies response-code cpuid-register exitinfo1-upper rdpmc-
   termination-returns field-flip field-set field-race answer-stale answer-late answer-doubled answer-of-other msr-flip
   msr-stale storm tsc-back tsc-still shared-other shared-replayed shared-unmapped)
 image_file(nmis_file library_nmis 64)
-attack_test(library ${nmis_file} ARGS --ignore NMI --kind ${runtime_lies})
+attack_test(library ${nmis_file} RUNS 400 ARGS --ignore NMI --kind ${runtime_lies})
 
 # Each vector from outside, every other one a few times in a row: a kernel has a handler for each. An exception of
 # vector 31 VMRUN refuses, since there is none (APM volume 2, section 15.20).
