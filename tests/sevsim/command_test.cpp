@@ -148,7 +148,7 @@ TEST(QemuCommand, SaysAtFromWhatIsDoneThere) {
               "memory=268435456 platform=sev-es cbit=47 guest=igvm from=12");
     const std::string words = late_words(options);
     EXPECT_EQ(words.size(), late_words_size);
-    EXPECT_EQ(std::string{words.c_str()}, "trace=1 handlers=1 hostile=nmi@3");
+    EXPECT_EQ(words.substr(0, words.find('\0')), "trace=1 handlers=1 hostile=nmi@3");
     options.from = {
         .code = {0x1000, 0x2000}
     };
