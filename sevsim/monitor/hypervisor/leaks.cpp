@@ -29,24 +29,37 @@ constinit u8 known[page_size]{};
 
 /// Fields that the hypervisor has seen before, by what they held. A handler that is interrupted has
 /// the page put back as it was, with what had been there from older calls. The table forgets, by
-/// and by.
+/// and by: of a slot, all but the last two.
 class SeenFields {
   public:
-    void add(u64 offset, u64 value) { slot(offset, value) = key(offset, value); }
+    void add(u64 offset, u64 value) {
+        Slot& own = slot(offset, value);
+        if (own.last != key(offset, value)) {
+            own.before = own.last;
+            own.last   = key(offset, value);
+        }
+    }
 
-    bool has(u64 offset, u64 value) { return slot(offset, value) == key(offset, value); }
+    bool has(u64 offset, u64 value) {
+        const Slot& own = slot(offset, value);
+        return own.last == key(offset, value) || own.before == key(offset, value);
+    }
 
   private:
-    static constexpr unsigned index_bits = 12;
+    static constexpr unsigned index_bits = 13;
+
+    struct Slot {
+        u64 last, before;
+    };
 
     static u64 key(u64 offset, u64 value) { return (value ^ offset << 48) + 1; }
 
-    u64& slot(u64 offset, u64 value) {
+    Slot& slot(u64 offset, u64 value) {
         constexpr u64 multiplier = 0x9E37'79B9'7F4A'7C15; // Fibonacci hashing
         return slots_[((value * multiplier) ^ offset * multiplier) >> (64 - index_bits)];
     }
 
-    u64 slots_[1u << index_bits]{};
+    Slot slots_[1u << index_bits]{};
 };
 
 constinit SeenFields seen{};
@@ -95,13 +108,16 @@ void acquit(u64 offset, u64 value) {
     }
 }
 
+bool is_flooded(const Options& options) {
+    return options.hostile.has(Lie::storm) || options.hostile.has(Lie::event_walk);
+}
+
 /// In so many calls an event is handled that came in the middle of one; where events come in
 /// numbers, and handlers' own calls are interrupted, all of them.
 u64 patience_with(const Options& options) {
     constexpr u64 one_event   = 64;
     constexpr u64 most_events = 512;
-    const bool is_flooded = options.hostile.has(Lie::storm) || options.hostile.has(Lie::event_walk);
-    return is_flooded ? one_event * most_events : one_event;
+    return is_flooded(options) ? one_event * most_events : one_event;
 }
 
 /// Those that nothing has explained for so many calls.
@@ -276,7 +292,7 @@ void look_at_value(const Options& options, u64 value, const char* what) {
 
 void look_at_end(const Options& options, bool is_in_good_order) {
     constexpr u64 patience = 16; // a call may have been under way where the end came
-    convict(is_in_good_order ? 0 : patience);
+    convict(is_in_good_order ? 0 : is_flooded(options) ? patience_with(options) : patience);
     if (options.canary == 0) {
         return;
     }
