@@ -106,6 +106,10 @@ place_test(event_vector_2 event:0x80000002@90 result)
 # A request for the guest's end that is passed over: the reason is told all the same.
 sevsim_test(place_unanswered_end vestibule STATUS 1 ARGS --hostile response-code --hostile unanswered@3
   WANT "termination: MSR_BAD_RESPONSE .* It halted for good: nobody obeyed" "told 2 times")
+# Behind the 32-bit entry's MOV to CR0, where the CPU would read gates from the hypervisor's memory if the C-bit that
+# it has named were none: there is no IDT.
+sevsim_test(place_without_idt vestibule ENTRY 32 STATUS 1 ARGS --repeatable --hostile vc-at-entry:0x72@13
+  WANT "shut down .triple fault.: #VC without an IDT that could take it, nor its double fault")
 place_test(init init@30 "halted for good: INIT")
 place_test(init_storm init-storm:0@30+2 "halted for good: INIT")
 place_test(sipi_storm sipi-storm:0@30+9 result)
