@@ -64,10 +64,9 @@ entry32:
         push    eax                     ; what is put into IDTR when it may be:
         push    word IDT_SIZE - 1
 
-; Still legacy mode, and its handlers live: should a hypervisor intercept what follows, up to and with
-; the MOV to CR0 (#VC is a fault: it comes before the mode changes), the guest ends in a coded
-; termination. Those that need not be intercepted are not: CR0, CR4 and EFER have traps for SEV-ES,
-; which are automatic exits.
+; Still legacy mode, and its handlers live: should a hypervisor intercept what follows, up to the LIDT,
+; the guest ends in a coded termination; at the MOV to CR0 it is a shutdown. None of them need be
+; intercepted: CR0, CR4 and EFER have traps for SEV-ES, which are automatic exits.
         mov     eax, cr4
         or      eax, CR4_PAE
         mov     cr4, eax
@@ -78,7 +77,6 @@ entry32:
         wrmsr
         mov     eax, cr0
         or      eax, CR0_PG | CR0_WP
-        mov     ecx, eax                ; (the handlers may have used it)
         push    dword 0                 ; no IDT at all: a limit of 0,
         push    word 0
         lidt    [esp]
@@ -91,13 +89,13 @@ entry32:
 ; event that the hypervisor brings is a shutdown.
 ; SECURITY: and has to be. The CPU reads gates as it reads data, from the hypervisor's memory if the
 ; C-bit is not one: with any IDT it would choose where the guest goes on.
-        mov     cr0, ecx                ; compatibility mode
+        mov     cr0, eax                ; compatibility mode
 ; SECURITY: under SEV-ES the hypervisor named the C-bit in use from here on, as it could have in a
-; CPUID page that the secure processor lets pass. Were it the wrong one, every access
-; to data would go to shared memory, and the hypervisor would write our stack: so nothing is read
-; back but a number that it does not know, before anything is popped, returned to or called. Walks
-; and fetches are private on any C-bit. A guest without C-bit, made believe that its machine is a
-; native one, does not find the number either.
+; CPUID page that the secure processor lets pass. Were it the wrong one, every access to data would go
+; to shared memory, and the hypervisor would write our stack: so nothing is read back but a number that
+; it does not know, before anything is popped, returned to or called. Walks and fetches are private on
+; any C-bit. A guest without C-bit, made believe that its machine is a native one, does not find the
+; number either.
         cmp     [esp + 6], esi
         jne     not_private
         cmp     [esp + 10], edi

@@ -12,12 +12,16 @@
 
 namespace vestibule::sevsim {
 
+namespace {
+
 /// Whether the hypervisor may have told a guest that a VMSA is in use which is not.
-static bool denies_vmsa(const Options& options) {
+bool denies_vmsa(const Options& options) {
     constexpr Lie deniers[] = {Lie::vcpu_not_started, Lie::vcpu_launch_state, Lie::answer_late,
                                Lie::answer_of_other};
     return std::ranges::any_of(deniers, [&](Lie lie) { return options.hostile.has(lie); });
 }
+
+} // namespace
 
 bool run_vmpl(Vcpu& vcpu, u64 vmpl) {
     if (vmpl == 0 && tells(vcpu.options, Lie::svsm_not_run)) {
